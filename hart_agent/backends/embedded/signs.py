@@ -1,0 +1,253 @@
+"""Lines of text on the original image, and the signs that they form."""
+
+from __future__ import annotations
+
+import colorsys
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from hart_agent.backends.embedded.reader import TextLine
+from hart_agent.geometry import CoordinateSpace, Frame, Rect
+from hart_agent.imaging import View
+
+_EDGE = 3.0
+"""View pixels: a line that comes this close to a view's border was probably cut by it."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text in original pixels.
+
+    Attributes:
+        text: as read.
+        confidence: 0 to 1.
+        rect: upright bounds, original pixels.
+        height: of the letters' line, across the reading direction, original pixels.
+        angle: of the reading direction, radians, clockwise on the screen.
+        background: RGB, 0 to 255: what the text stands on.
+        cut: the line runs into the border of the view in which it was read, so it may be incomplete.
+    """
+
+    text: str
+    confidence: float
+    rect: Rect
+    height: float
+    angle: float
+    background: tuple[int, int, int]
+    cut: bool
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        return (self.rect[0] + self.rect[2]) / 2, (self.rect[1] + self.rect[3]) / 2
+
+    @property
+    def area(self) -> float:
+        return (self.rect[2] - self.rect[0]) * (self.rect[3] - self.rect[1])
+
+
+@dataclass(frozen=True)
+class Sign:
+    """Lines that belong together, as rows from top to bottom, each from left to right."""
+
+    rows: tuple[tuple[Line, ...], ...]
+
+    @cached_property
+    def lines(self) -> tuple[Line, ...]:
+        return tuple(line for row in self.rows for line in row)
+
+    @property
+    def texts(self) -> list[str]:
+        """The text of each row."""
+        return [" ".join(line.text for line in row) for row in self.rows]
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.texts)
+
+    @property
+    def rect(self) -> Rect:
+        return bounds(self.lines)
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        x0, y0, x1, y1 = self.rect
+        return (x0 + x1) / 2, (y0 + y1) / 2
+
+    @property
+    def letter_height(self) -> float:
+        return max(line.height for line in self.lines)
+
+    @property
+    def area(self) -> float:
+        """Original square pixels that text covers."""
+        return sum(line.area for line in self.lines)
+
+    @property
+    def colour(self) -> str:
+        """The name of the colour that most of its text stands on."""
+        names = [colour_name(line.background) for line in self.lines for _ in line.text]
+        return max(sorted(set(names)), key=names.count)
+
+
+def bounds(lines: Sequence[Line]) -> Rect:
+    """The upright bounds of some lines, original pixels."""
+    return (
+        min(line.rect[0] for line in lines),
+        min(line.rect[1] for line in lines),
+        max(line.rect[2] for line in lines),
+        max(line.rect[3] for line in lines),
+    )
+
+
+def locate(readings: Sequence[TextLine], view: View, whole: Frame) -> list[Line]:
+    """What was read on a view, in original pixels.
+
+    Args:
+        readings: quads in pixels of the view.
+        view: where it was read.
+        whole: the overview's frame; a view's border that is the photo's own cuts nothing.
+    """
+    pixels = np.asarray(view.image)
+    lines = []
+    for reading in readings:
+        corners = [
+            view.frame.to_original((x, y, x, y), CoordinateSpace.PIXEL)[:2] for x, y in reading.quad
+        ]
+        xs, ys = [x for x, _ in corners], [y for _, y in corners]
+        (ax, ay), (bx, by), (cx, cy), (dx, dy) = corners
+        height = (math.dist((ax, ay), (dx, dy)) + math.dist((bx, by), (cx, cy))) / 2
+        lines.append(
+            Line(
+                text=reading.text,
+                confidence=reading.confidence,
+                rect=(min(xs), min(ys), max(xs), max(ys)),
+                height=height,
+                angle=math.atan2(by + cy - ay - dy, bx + cx - ax - dx),
+                background=_background(pixels, reading),
+                cut=_is_cut(reading, view.frame, whole),
+            )
+        )
+    return lines
+
+
+def merge(lines: Sequence[Line]) -> list[Line]:
+    """Drop what was read twice, on overlapping views: the uncut, then the surer and longer reading stays."""
+    kept: list[Line] = []
+    for line in sorted(lines, key=lambda line: (line.cut, -line.confidence * min(len(line.text), 8))):
+        if all(_shared(line, other) < 0.5 * min(line.area, other.area) for other in kept):
+            kept.append(line)
+    return kept
+
+
+def group(lines: Sequence[Line]) -> list[Sign]:
+    """Group lines into signs: close together, of similar height, on a similar background."""
+    remaining = sorted(lines, key=lambda line: (line.rect[1], line.rect[0]))
+    signs = []
+    while remaining:
+        members = [remaining.pop(0)]
+        for member in members:  # grows while it is walked
+            near = [line for line in remaining if _belongs(member, line)]
+            members += near
+            remaining = [line for line in remaining if line not in near]
+        signs.append(Sign(_rows(members)))
+    return signs
+
+
+def colour_name(rgb: tuple[int, int, int]) -> str:
+    """The everyday name of a colour."""
+    hue, lightness, saturation = colorsys.rgb_to_hls(*(channel / 255 for channel in rgb))
+    hue *= 360
+    chroma = (max(rgb) - min(rgb)) / 255
+    if chroma < 0.13 or (chroma < 0.18 and lightness > 0.85):
+        if lightness > 0.8:
+            return "cream" if chroma > 0.07 and 20 < hue < 75 else "white"
+        return "black" if lightness < 0.25 else "grey"
+    if lightness < 0.13:
+        return "black"
+    if 20 <= hue < 75 and lightness > 0.78 and chroma < 0.4:
+        return "cream"
+    if (hue < 48 and lightness < 0.4 and hue >= 12) or (15 <= hue < 48 and saturation < 0.5 and lightness < 0.6):
+        return "brown"
+    if lightness > 0.65 and (hue >= 310 or hue < 12):
+        return "pink"
+    limits = ((14, "red"), (42, "orange"), (70, "yellow"), (165, "green"), (195, "turquoise"), (258, "blue"),
+              (305, "purple"), (338, "pink"), (361, "red"))  # fmt: skip
+    return next(name for limit, name in limits if hue < limit)
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, in lower case, without punctuation."""
+    return re.findall(r"[^\W_]+", text.lower())
+
+
+def _background(pixels: np.ndarray, reading: TextLine) -> tuple[int, int, int]:
+    """The commonest colour in and just around a line: letters cover less than what they stand on."""
+    xs, ys = [x for x, _ in reading.quad], [y for _, y in reading.quad]
+    pad = 0.15 * (max(ys) - min(ys))
+    x0, y0 = max(int(min(xs) - pad), 0), max(int(min(ys) - pad), 0)
+    patch = pixels[y0 : int(max(ys) + pad) + 1, x0 : int(max(xs) + pad) + 1].reshape(-1, 3)
+    if not len(patch):
+        return (128, 128, 128)
+    bins = (patch // 24).astype(np.int64) @ np.array([121, 11, 1])
+    commonest = np.bincount(bins).argmax()
+    red, green, blue = np.median(patch[bins == commonest], axis=0)
+    return int(red), int(green), int(blue)
+
+
+def _is_cut(reading: TextLine, frame: Frame, whole: Frame) -> bool:
+    xs, ys = [x for x, _ in reading.quad], [y for _, y in reading.quad]
+    box, photo, size = frame.box, whole.box, frame.size
+    return (
+        (min(xs) < _EDGE and box.x0 > photo.x0)
+        or (min(ys) < _EDGE and box.y0 > photo.y0)
+        or (max(xs) > size.width - _EDGE and box.x1 < photo.x1)
+        or (max(ys) > size.height - _EDGE and box.y1 < photo.y1)
+    )
+
+
+def _shared(first: Line, second: Line) -> float:
+    a, b = first.rect, second.rect
+    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+
+
+def _belongs(first: Line, second: Line) -> bool:
+    tall, short = max(first.height, second.height), min(first.height, second.height)
+    if tall > 4 * short or math.dist(first.background, second.background) > 90:
+        return False
+    angle = first.angle if len(first.text) >= len(second.text) else second.angle
+    (left, top, right, bottom), (left2, top2, right2, bottom2) = (_level(line, angle) for line in (first, second))
+    across = max(left, left2) - min(right, right2)  # negative: they overlap
+    down = max(top, top2) - min(bottom, bottom2)
+    return (down < 1.6 * tall and across < 0.5 * tall) or (down < -0.4 * short and across < 2.5 * tall)
+
+
+def _level(line: Line, angle: float) -> Rect:
+    """The line's bounds in a frame turned by an angle, original pixels."""
+    x, y = line.centre
+    cos, sin = math.cos(angle), math.sin(angle)
+    u, v = x * cos + y * sin, y * cos - x * sin
+    x0, y0, x1, y1 = line.rect
+    width = max((x1 - x0) * abs(cos) - line.height * abs(sin), line.height * 0.5)
+    if abs(cos) < 0.7:
+        width = max(y1 - y0, line.height * 0.5)
+    return u - width / 2, v - line.height / 2, u + width / 2, v + line.height / 2
+
+
+def _rows(lines: Sequence[Line]) -> tuple[tuple[Line, ...], ...]:
+    """Sort lines into rows along the reading direction of the longest."""
+    angle = max(lines, key=lambda line: len(line.text)).angle
+    placed = sorted(((_level(line, angle), line) for line in lines), key=lambda item: (item[0][1] + item[0][3]) / 2)
+    rows: list[list[tuple[Rect, Line]]] = []
+    for rect, line in placed:
+        middle = (rect[1] + rect[3]) / 2
+        if rows and middle < min(other[3] - 0.25 * (other[3] - other[1]) for other, _ in rows[-1]):
+            rows[-1].append((rect, line))
+        else:
+            rows.append([(rect, line)])
+    return tuple(tuple(line for _, line in sorted(row, key=lambda item: item[0][0])) for row in rows)
+

@@ -1,0 +1,129 @@
+"""The command line: arguments in, the library's calls, the console out.
+
+Answers go to stdout, progress and errors to stderr. Exit codes: 0 answered, 2 wrong usage or unusable image, 3 no
+answer, 4 the policy failed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import hart_agent
+from hart_agent.agent import Agent
+from hart_agent.annotate import write_annotated
+from hart_agent.backends import BACKENDS, create_policy
+from hart_agent.console import Progress, print_result, print_tools
+from hart_agent.episode import EpisodeConfig
+from hart_agent.errors import ConfigError, HartError, PolicyError
+from hart_agent.imaging import SourceImage
+from hart_agent.tooling import discover_tools
+from hart_agent.trace import result_json, write_trace
+from hart_agent.types import StopReason, Trajectory
+
+EXIT_USAGE, EXIT_NO_ANSWER, EXIT_POLICY = 2, 3, 4
+
+app = typer.Typer(
+    name="hart-agent",
+    help="Answers questions about high-resolution images, and shows the evidence.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        print(hart_agent.__version__)
+        raise typer.Exit
+
+
+@app.command()
+def ask(
+    image: Annotated[Path, typer.Argument(help="Path of the image.", show_default=False)],
+    question: Annotated[str, typer.Argument(help="What you want to know about it.", show_default=False)],
+    backend: Annotated[
+        str, typer.Option(envvar="HART_AGENT_BACKEND", help=f"Which policy answers: {', '.join(BACKENDS)}.")
+    ] = "embedded",
+    model: Annotated[str | None, typer.Option(help="The model's name or path.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Where the model's server is.")] = None,
+    max_turns: Annotated[int, typer.Option(min=1, help="Replies of the policy before it must stop.")] = 16,
+    seed: Annotated[int, typer.Option(help="Seed of policies that sample.")] = 0,
+    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    trace: Annotated[Path | None, typer.Option(help="Write all that happened to this JSON file.")] = None,
+    annotated: Annotated[
+        Path | None, typer.Option("--annotate", help="Draw the evidence on the image and save it here.")
+    ] = None,
+    max_image_megapixels: Annotated[int, typer.Option(min=1, help="Refuse larger images.")] = 300,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the trace back of an error.")] = False,  # read by main
+) -> None:
+    """Answer a question about an image.
+
+    Prints the answer on the first line, then whether the evidence supports it, then the evidence's boxes
+    [x0, y0, x1, y1] in pixels of the original image.
+    """
+    source = SourceImage(image, max_pixels=max_image_megapixels * 1_000_000)
+    for path in (trace, annotated):
+        _check_writable(path)
+    with Progress(enabled=not quiet) as progress:
+        policy = create_policy(backend, model=model, base_url=base_url, seed=seed)
+        agent = Agent(policy, config=EpisodeConfig(max_turns=max_turns))
+        trajectory = agent.ask(source, question, observer=progress.show)
+    if json_output:
+        _print_json(result_json(trajectory))
+    else:
+        print_result(trajectory)
+    if trace is not None:
+        write_trace(trajectory, trace)
+    if annotated is not None:
+        write_annotated(source, trajectory.evidence, annotated)
+    raise typer.Exit(_exit_code(trajectory))
+
+
+@app.command()
+def tools(
+    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> None:
+    """List the tools that a policy can call, with the JSON Schemas of their arguments."""
+    found = discover_tools()
+    if json_output:
+        fields = ("name", "description", "parameters")
+        _print_json({"tools": [{field: getattr(tool, field) for field in fields} for tool in found]})
+    else:
+        print_tools(found)
+
+
+def main() -> None:
+    """Run the command line; a HartError becomes one line on stderr and an exit code."""
+    try:
+        app()
+    except HartError as error:
+        if "--debug" in sys.argv:
+            raise
+        print(f"hart-agent: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(EXIT_POLICY if isinstance(error, PolicyError) else EXIT_USAGE)
+
+
+def _exit_code(trajectory: Trajectory) -> int:
+    if trajectory.answer is not None:
+        return 0
+    return EXIT_POLICY if trajectory.stop_reason is StopReason.POLICY_ERROR else EXIT_NO_ANSWER
+
+
+def _check_writable(path: Path | None) -> None:
+    """Complain before the work is done, not after it."""
+    if path is not None and not path.absolute().parent.is_dir():
+        raise ConfigError(f"{path} can't be written: there is no folder {path.absolute().parent}. Make it first.")
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))

@@ -1,0 +1,94 @@
+"""What people see: results on stdout, progress on stderr. Model text is never trusted to be harmless in a terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console
+from rich.text import Text
+
+from hart_agent.tooling import Tool
+from hart_agent.types import ToolResult, Trajectory, Turn, Verdict
+
+_VERDICT_STYLES = {
+    Verdict.SUPPORTED: "green",
+    Verdict.UNSUPPORTED: "red",
+    Verdict.INSUFFICIENT: "yellow",
+    Verdict.UNCHECKED: "yellow",
+}
+
+
+def printable(text: str) -> str:
+    """The text with control characters (terminal escapes, say) made visible; new lines and tabs stay."""
+    return "".join(char if char.isprintable() or char in "\n\t" else f"\\x{ord(char):02x}" for char in text)
+
+
+def print_result(trajectory: Trajectory) -> None:
+    """The answer on the first line, then the verdict and the evidence boxes, in original pixels."""
+    console = Console(highlight=False, soft_wrap=True)
+    if trajectory.answer is None:
+        console.print(Text(printable(trajectory.reason or "no answer"), "bold"))
+    else:
+        console.print(Text(printable(trajectory.answer), "bold"))
+        verdict = trajectory.verdict
+        console.print(Text.assemble("verdict: ", (verdict.value, _VERDICT_STYLES[verdict]), _explanation(trajectory)))
+    for item in trajectory.evidence:
+        text = f" {item.text!r}" if item.text else ""
+        console.print(Text(printable(f"evidence: {item.box} {item.label}{text}")))
+
+
+def print_tools(tools: Sequence[Tool]) -> None:
+    """Each tool's name, description and schema."""
+    console = Console(highlight=False, soft_wrap=True)
+    for tool in tools:
+        console.print(Text(tool.name, "bold"))
+        console.print(Text(f"  {printable(tool.description)}"))
+        schema = json.dumps(dict(tool.parameters), ensure_ascii=False, indent=2)
+        console.print(Text("\n".join(f"  {line}" for line in printable(schema).splitlines()), "dim"))
+
+
+class Progress:
+    """Shows each turn on stderr as it happens, and on a terminal that work is going on."""
+
+    def __init__(self, *, enabled: bool) -> None:
+        self._console = Console(stderr=True, quiet=not enabled, highlight=False, soft_wrap=True)
+        self._status = self._console.status("working")
+        self._turn = 0
+
+    def __enter__(self) -> Progress:
+        self._status.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._status.stop()
+
+    def show(self, turn: Turn) -> None:
+        """Print the turn's calls and what came of them; an observer for `Agent.ask`."""
+        self._turn += 1
+        for result in turn.results:
+            self._print(f"{_call(result)} -> {result.text}", "red" if result.error else "")
+        if turn.feedback:
+            self._print(turn.feedback, "yellow")
+        elif not turn.results:
+            self._print(turn.reply.text, "")
+
+    def _print(self, text: str, style: str) -> None:
+        line = " ".join(printable(text).split())
+        self._console.print(Text(f"turn {self._turn:2}  {line[:300]}", style))
+
+
+def _call(result: ToolResult) -> str:
+    return f"{result.call.name} {json.dumps(result.call.arguments, ensure_ascii=False)}"
+
+
+def _explanation(trajectory: Trajectory) -> str:
+    check = trajectory.verification
+    if trajectory.verdict is Verdict.UNCHECKED or check is None:
+        return f" ({printable(trajectory.reason)})" if trajectory.reason else ""
+    if check.crop_only_answer is None:
+        return " (the evidence alone does not answer the question)" if trajectory.evidence else " (no evidence)"
+    return f" (the evidence alone says: {printable(check.crop_only_answer)})"

@@ -1,0 +1,92 @@
+"""Every exception that hart-agent raises on purpose.
+
+    HartError
+    ├── ConfigError              the request or the settings can't be used
+    ├── ImageError               the image can't be used
+    ├── PluginError              a tool package or a tool class is broken
+    ├── InstallError             this installation is broken or lacks an optional dependency
+    ├── PolicyError              the model failed; ends the episode
+    └── ModelVisibleError        shown to the model, which may mend it; the episode goes on
+        ├── ReplyFormatError     the reply holds neither a tool call nor an answer
+        └── ToolError            the call can't be carried out (tools raise this themselves, too)
+            ├── UnknownToolError
+            ├── ToolArgumentsError
+            └── ToolTimeoutError
+
+Each message says what was wrong, what was expected and what to do next. Reaching a limit (turns, seconds) is no
+exception: it is a `StopReason`.
+"""
+
+from __future__ import annotations
+
+
+class HartError(Exception):
+    """Base of all errors raised by hart-agent."""
+
+
+class ConfigError(HartError):
+    """The request or the settings can't be used."""
+
+
+class ImageError(HartError):
+    """The image is missing, unreadable, too large or not an image."""
+
+
+class PluginError(HartError):
+    """A tool can't be loaded, or two tools claim one name."""
+
+
+class InstallError(HartError):
+    """The installation is broken, or an optional dependency is missing."""
+
+
+class PolicyError(HartError):
+    """The policy could not produce a reply.
+
+    Attributes:
+        retryable: whether the same request may succeed later.
+    """
+
+    def __init__(self, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+class ModelVisibleError(HartError):
+    """An error that the model is told about.
+
+    Attributes:
+        kind: a short stable identifier, recorded in traces and metrics.
+    """
+
+    kind = "error"
+
+
+class ReplyFormatError(ModelVisibleError):
+    """The reply could not be read as tool calls, an answer or an abstention."""
+
+    kind = "reply_format"
+
+
+class ToolError(ModelVisibleError):
+    """A tool call that can't be carried out; the message is written for the model."""
+
+    kind = "tool_error"
+
+
+class UnknownToolError(ToolError):
+    """There is no tool of that name."""
+
+    kind = "unknown_tool"
+
+
+class ToolArgumentsError(ToolError):
+    """The arguments don't fit the tool's schema, or a box can't be placed on the image."""
+
+    kind = "tool_arguments"
+
+
+class ToolTimeoutError(ToolError):
+    """The tool did not finish in time."""
+
+    kind = "tool_timeout"

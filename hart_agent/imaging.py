@@ -1,0 +1,233 @@
+"""Reading images: lazily, upright, within limits, and always from the original.
+
+`SourceImage` hides how a file is decoded. An overview uses scaled decoding where the format has it (JPEG), a region is
+cut out of one full decode that is kept until `close`. Pixels are 8-bit RGB whatever the file holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TypeAlias
+
+from PIL import Image, UnidentifiedImageError
+
+from hart_agent.errors import ImageError
+from hart_agent.geometry import Box, Frame, Size, oriented_to_stored
+
+ImageInput: TypeAlias = "str | os.PathLike[str] | Image.Image"
+
+DEFAULT_MAX_IMAGE_PIXELS = 300_000_000
+"""Pixels. Larger images are refused before decoding; a full decode of this many takes about 1.2 GB."""
+
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_decoder_lock = threading.Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """Pixels that a policy sees, and where they came from.
+
+    Attributes:
+        id: the name by which the model refers to this view, unique in an episode.
+        kind: what made it: "overview", or the name of the tool.
+        image: RGB pixels.
+        frame: where those pixels lie in the original.
+    """
+
+    id: str
+    kind: str
+    image: Image.Image
+    frame: Frame
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the pixels, by which a replay proves that it shows the same."""
+        return hashlib.sha256(self.image.tobytes()).hexdigest()
+
+
+class SourceImage:
+    """The original image of a question, opened lazily.
+
+    Opening reads only the header; pixels are decoded when a view needs them. Use it as a context manager, or call
+    `close`, to free them. Safe to share between threads.
+
+    Args:
+        source: a path, or a PIL image (which is not modified or closed).
+        max_pixels: refuse larger images, counted before decoding.
+
+    Raises:
+        ImageError: the file is missing, not an image, empty, or too large. Damage inside the pixel data shows only
+            when they are decoded, as the same error.
+    """
+
+    def __init__(self, source: ImageInput, *, max_pixels: int = DEFAULT_MAX_IMAGE_PIXELS) -> None:
+        self.path: Path | None = None
+        self._lock = threading.RLock()
+        self._pixels: Image.Image | None = None
+        self._given = source if isinstance(source, Image.Image) else None
+        if self._given is None:
+            self.path = Path(os.fspath(source))  # type: ignore[arg-type]
+        with self._header() as header:
+            stored = Size(*_checked(header.size, max_pixels, self.name))
+            orientation = header.getexif().get(_ORIENTATION_TAG, 1)
+        self._orientation = orientation if orientation in _UPRIGHT else 1
+        self.size = Size(stored.height, stored.width) if self._orientation >= 5 else stored
+        """Width and height in original pixels: after the EXIF orientation."""
+
+    @property
+    def name(self) -> str:
+        """The path as given, or a word for an image in memory."""
+        return str(self.path) if self.path else "image in memory"
+
+    def sha256(self) -> str:
+        """Hash of the file's bytes, or of the pixels of an image in memory."""
+        if self.path is None:
+            assert self._given is not None
+            return hashlib.sha256(self._given.tobytes()).hexdigest()
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def render(self, box: Box, size: Size) -> Image.Image:
+        """The region at the given size, RGB, resampled from the original (Lanczos) only if the sizes differ.
+
+        Args:
+            box: in original pixels.
+            size: of the result, in pixels.
+
+        Raises:
+            ImageError: the pixel data is damaged.
+        """
+        stored = oriented_to_stored(box, self._orientation, self.size)
+        stored_size = Size(size.height, size.width) if self._orientation >= 5 else size
+        with self._lock, _decoding(self.name):
+            if self._pixels is None and box == self.size.box:
+                pixels = self._scaled_decode(stored_size)
+            else:
+                pixels = self._decoded().crop(stored.as_tuple())
+            if pixels.size != (stored_size.width, stored_size.height):
+                pixels = pixels.resize(
+                    (stored_size.width, stored_size.height), Image.Resampling.LANCZOS, reducing_gap=3.0
+                )
+        transposition = _UPRIGHT.get(self._orientation)
+        return pixels.transpose(transposition) if transposition is not None else pixels
+
+    def close(self) -> None:
+        """Free the decoded pixels. The image can still be used: it is decoded again when needed."""
+        with self._lock:
+            self._pixels = None
+
+    def __enter__(self) -> SourceImage:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _decoded(self) -> Image.Image:
+        """All pixels as stored, RGB; decoded once."""
+        if self._pixels is None:
+            with self._header() as image:
+                self._pixels = _to_rgb(image)
+        return self._pixels
+
+    def _scaled_decode(self, size: Size) -> Image.Image:
+        """The whole image at no less than the given size, decoded at a reduced scale where the format can."""
+        with self._header() as image:
+            if image.mode in ("RGB", "L", "YCbCr"):  # drafting a CMYK file would change its colours
+                image.draft(None, (size.width, size.height))
+            return _to_rgb(image)
+
+    @contextmanager
+    def _header(self) -> Iterator[Image.Image]:
+        if self._given is not None:
+            yield self._given
+            return
+        assert self.path is not None
+        if not self.path.exists():
+            raise ImageError(f"{self.path}: no such file. Check the path of the image.")
+        if self.path.is_dir():
+            raise ImageError(f"{self.path} is a folder. Give the path of one image.")
+        with _decoding(self.name), _opened(self.path) as image:
+            yield image
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open with Pillow's own pixel limit lifted: ours is explicit, checked on the header, and can be raised."""
+    with _decoder_lock:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            image = Image.open(path)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+    with image:
+        yield image
+
+
+@contextmanager
+def _decoding(name: str) -> Iterator[None]:
+    """Turn whatever a decoder raises on a hostile or damaged file into an ImageError that names the file."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            yield
+    except ImageError:
+        raise
+    except MemoryError as error:
+        raise ImageError(f"{name}: not enough memory to decode it. Shrink the image or free memory.") from error
+    except PermissionError as error:
+        raise ImageError(f"{name}: may not be read. Change the file's permissions.") from error
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{name} is not an image that can be read. Convert it to JPEG or PNG.") from error
+    except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, ValueError, ... on damaged files
+        raise ImageError(f"{name}: the image is damaged ({error}). Get an intact copy, or save it again.") from error
+
+
+def _checked(size: tuple[int, int], max_pixels: int, name: str) -> tuple[int, int]:
+    width, height = size
+    if width < 1 or height < 1:
+        raise ImageError(f"{name} has no pixels ({width}x{height}).")
+    if width * height > max_pixels:
+        raise ImageError(
+            f"{name} has {width}x{height} = {width * height / 1e6:.0f} megapixels, over the limit of "
+            f"{max_pixels / 1e6:.0f}. If you trust the file, raise the limit: --max-image-megapixels "
+            f"{-(-width * height // 1_000_000)}, or max_pixels in Python."
+        )
+    return size
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Eight-bit RGB of any mode: 16-bit and float greys are scaled, transparency is laid on white."""
+    if image.mode.startswith("I;16"):
+        image = image.convert("I")
+    if image.mode in ("I", "F"):
+        low, high = (float(value) for value in image.getextrema())  # type: ignore[arg-type]
+        if low < 0 or high > 65535:  # no common scale: stretch what is there
+            factor, offset = 255.0 / (high - low), -low * 255.0 / (high - low)
+        else:
+            factor, offset = (1.0 if high <= 255 else 1 / 257), 0.0
+        return image.point(lambda value: value * factor + offset).convert("L").convert("RGB")
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(white, layer).convert("RGB")
+    image.load()
+    return image.copy() if image.mode == "RGB" else image.convert("RGB")

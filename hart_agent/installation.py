@@ -1,0 +1,51 @@
+"""Checks that the packages which ship beside `hart_agent` are really ours.
+
+`tools`, `prompts` and `rl` are common names: another distribution's package can overwrite ours on disk, and a folder of
+that name in the working directory can shadow it. Either would run strange code under our name, so it is an error.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+from hart_agent.errors import InstallError
+
+_HOME = Path(__file__).resolve().parent.parent
+OWNER = "hart-agent"
+"""Each of our sibling packages says `OWNER = "hart-agent"` in its `__init__`."""
+
+
+def sibling(name: str) -> ModuleType:
+    """Import one of the packages that ship beside `hart_agent`.
+
+    Args:
+        name: "tools", "prompts" or "rl".
+
+    Raises:
+        InstallError: the name leads to a package that isn't ours; the message names the intruder.
+    """
+    expected = _HOME / name
+    try:
+        module = importlib.import_module(name)
+    except ImportError as error:
+        raise InstallError(
+            f"the package {name!r} of hart-agent is missing or broken ({error}); it was expected at {expected}. "
+            "Run: pip install --force-reinstall hart-agent"
+        ) from error
+    found = [Path(place).resolve() for place in getattr(module, "__path__", [])]
+    if expected not in found or getattr(module, "OWNER", None) != OWNER:
+        intruder = module.__file__ or ", ".join(map(str, found))
+        raise InstallError(
+            f"the name {name!r} leads to a foreign package at {intruder}, not to hart-agent's own at {expected}. "
+            f"Uninstall or rename that package, or run from another folder; then, if it had overwritten ours, "
+            "run: pip install --force-reinstall hart-agent"
+        )
+    return module
+
+
+def check_siblings() -> None:
+    """Raise InstallError unless `tools` and `prompts` are ours."""
+    for name in ("tools", "prompts"):
+        sibling(name)

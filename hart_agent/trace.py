@@ -1,0 +1,103 @@
+"""A trajectory as JSON: what `--json` prints and `--trace` writes. No pixels, and all that a replay needs."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from hart_agent.types import Evidence, ToolResult, Trajectory, Turn, ViewRecord
+
+TRACE_VERSION = 1
+
+
+def result_json(trajectory: Trajectory) -> dict[str, Any]:
+    """The result of a question, as a JSON object. All boxes are in original pixels."""
+    check = trajectory.verification
+    return {
+        "question": trajectory.question,
+        "answer": trajectory.answer,
+        "reason": trajectory.reason,
+        "verdict": trajectory.verdict.value,
+        "crop_only_answer": check.crop_only_answer if check and check.answer == trajectory.answer else None,
+        "evidence": [_evidence(item) for item in trajectory.evidence],
+        "stop_reason": trajectory.stop_reason.value,
+        "turns": [_turn(turn) for turn in trajectory.turns],
+        "image": {
+            "path": trajectory.image.path,
+            "width": trajectory.image.size.width,
+            "height": trajectory.image.size.height,
+            "sha256": trajectory.image.sha256,
+        },
+        "policy": trajectory.policy,
+        "usage": {
+            "input_tokens": trajectory.usage.input_tokens,
+            "output_tokens": trajectory.usage.output_tokens,
+            "requests": trajectory.usage.requests,
+        },
+        "seconds": round(trajectory.seconds, 3),
+    }
+
+
+def trace_json(trajectory: Trajectory) -> dict[str, Any]:
+    """The result with its schema's version and the overview, from which every call can be replayed."""
+    return {
+        "schema": "hart-agent/trace",
+        "version": TRACE_VERSION,
+        "overview": _view(trajectory.overview),
+        **result_json(trajectory),
+    }
+
+
+def write_trace(trajectory: Trajectory, path: Path) -> None:
+    """Write a trace, whole or not at all.
+
+    Raises:
+        OSError: the file can't be written.
+    """
+    text = json.dumps(trace_json(trajectory), ensure_ascii=False, indent=2) + "\n"
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _evidence(item: Evidence) -> dict[str, Any]:
+    entry: dict[str, Any] = {"box": list(item.box.as_tuple()), "label": item.label}
+    return entry | ({"text": item.text} if item.text is not None else {})
+
+
+def _turn(turn: Turn) -> dict[str, Any]:
+    return {
+        "text": turn.reply.text,
+        "calls": [_call(result) for result in turn.results],
+        "feedback": turn.feedback,
+        "seconds": round(turn.seconds, 3),
+    }
+
+
+def _call(result: ToolResult) -> dict[str, Any]:
+    return {
+        "id": result.call.id,
+        "name": result.call.name,
+        "arguments": result.call.arguments,
+        "raw": result.call.raw,
+        "result": result.text,
+        "error": result.error,
+        "views": [_view(view) for view in result.views],
+        "seconds": round(result.seconds, 3),
+    }
+
+
+def _view(view: ViewRecord) -> dict[str, Any]:
+    return {
+        "id": view.id,
+        "kind": view.kind,
+        "box": list(view.frame.box.as_tuple()),
+        "width": view.frame.size.width,
+        "height": view.frame.size.height,
+        "sha256": view.sha256,
+    }

@@ -1,0 +1,23 @@
+"""The prompts, one Markdown file each, with `$name` placeholders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from string import Template
+
+OWNER = "hart-agent"
+
+
+def load(name: str, **values: str) -> str:
+    """The text of a prompt with its placeholders filled in.
+
+    Args:
+        name: the file's name without `.md`.
+        values: one for each placeholder.
+
+    Raises:
+        FileNotFoundError: there is no such prompt.
+        KeyError: a placeholder has no value.
+    """
+    text = (Path(__file__).parent / f"{name}.md").read_text(encoding="utf-8")
+    return Template(text).substitute(values).strip()

@@ -1,0 +1,3 @@
+"""Training of hart-agent's policies with reinforcement learning."""
+
+OWNER = "hart-agent"
