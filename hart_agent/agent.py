@@ -79,9 +79,11 @@ class Agent:
             episode = await asyncio.to_thread(Episode, source, question, self.policy, self._runtime, self.config)
             while not episode.done:
                 try:
-                    async with asyncio.timeout(episode.seconds_left):
+                    async with asyncio.timeout(episode.seconds_left) as limit:
                         reply = await self.policy.reply(episode.messages, episode.tools)
                 except (PolicyError, TimeoutError) as error:
+                    if isinstance(error, TimeoutError) and not limit.expired():
+                        error = PolicyError(f"the policy raised TimeoutError: {error}", retryable=True)
                     episode.fail(error)
                     break
                 turn = await episode.step(reply)
@@ -99,6 +101,11 @@ async def _check(episode: Episode) -> None:
     if context.verifications and context.verifications[-1].answer == episode.answer:
         return
     try:
-        await verify_answer(context, episode.answer)
+        async with asyncio.timeout(episode.seconds_left) as limit:
+            await verify_answer(context, episode.answer)
     except PolicyError as error:
         episode.reason = f"the check against the evidence failed: {error}"
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        episode.reason = "no time was left to check the answer against the evidence"

@@ -8,15 +8,23 @@ import unicodedata
 _OPTION = re.compile(r"\(?([a-z])[).:]?(?:\s.*)?", re.DOTALL)
 _ASIDE = re.compile(r"(?<=\S)\s+\([^()]*\)\s*$")
 _NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_DECIMAL_POINT = re.compile(r"(?<=\d)\.(?=\d)")
 _FILLER = frozenset(
     "a an answer are at image in is it of on photo picture reads said say says sign text that the".split()
 )
 
 
 def normalise(text: str) -> str:
-    """Fold case, accents' composition, punctuation and white space; what is left are words joined by one space."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(re.findall(r"[^\W_]+", folded))
+    """Fold case, accents' composition, punctuation and white space; what is left are words joined by one space.
+
+    A decimal point stays, for "1.99" is not "199"; so do the marks that write the vowels of many scripts.
+    """
+    folded = _THOUSANDS.sub("", unicodedata.normalize("NFKC", text).casefold())
+    kept = [char if unicodedata.category(char)[0] in "LMN" else " " for char in folded]
+    for match in _DECIMAL_POINT.finditer(folded):
+        kept[match.start()] = "."
+    return " ".join("".join(kept).split())
 
 
 def agree(first: str, second: str) -> bool:
@@ -27,6 +35,8 @@ def agree(first: str, second: str) -> bool:
     words, filler around a quotation ("The sign says STOP" and "stop"), and an aside that only one of them adds in
     brackets at its end ("BAKERY (upper left)").
     """
+    if first.strip() == second.strip():
+        return bool(first.strip())
     if bool(_ASIDE.search(first)) != bool(_ASIDE.search(second)):
         first, second = _ASIDE.sub("", first), _ASIDE.sub("", second)
     options = [_OPTION.fullmatch(answer.strip().casefold()) for answer in (first, second)]

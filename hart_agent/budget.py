@@ -35,16 +35,25 @@ class ViewBudget:
         return self._scaled(region, self.max_magnification)
 
     def _scaled(self, region: Size, largest: float) -> Size:
-        smallest = self.min_side / min(region.width, region.height)
-        scale = min(max(largest, smallest), math.sqrt(self.max_pixels / region.area))
-        width, height = self._snap(region.width * scale), self._snap(region.height * scale)
         # An image of an extreme shape can't be grown like a box; its view is stretched instead, and the frame knows.
-        thinnest = self._snap(math.ceil(max(width, height) / self.max_aspect) + self.grid - 1)
-        return Size(max(width, thinnest), max(height, thinnest))
+        width = max(float(region.width), region.height / self.max_aspect)
+        height = max(float(region.height), region.width / self.max_aspect)
+        scale = max(largest, self.min_side / min(width, height))
+        scale = min(scale, math.sqrt(self.max_pixels / (width * height)))
+        shorter, longer = sorted((width * scale, height * scale))
+        short = max(self._snap(shorter), self._floor(self.min_side), self.grid)
+        short = min(short, max(self._floor(math.sqrt(self.max_pixels)), self.grid))
+        room = min(self.max_pixels / short, self.max_aspect * short)
+        long = max(min(self._snap(longer), self._floor(room)), short)
+        return Size(long, short) if width > height else Size(short, long)
 
     def _snap(self, side: float) -> int:
-        """The largest multiple of the grid that fits, so that the area never exceeds the budget."""
-        return max(int(side + 1e-9) // self.grid, 1) * self.grid
+        """The nearest multiple of the grid."""
+        return math.floor(side / self.grid + 0.5) * self.grid
+
+    def _floor(self, side: float) -> int:
+        """The largest multiple of the grid that fits."""
+        return math.floor(side / self.grid + 1e-9) * self.grid
 
 
 @dataclass(frozen=True, slots=True)

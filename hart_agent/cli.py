@@ -16,7 +16,7 @@ import typer
 import hart_agent
 from hart_agent.agent import Agent
 from hart_agent.annotate import write_annotated
-from hart_agent.backends import BACKENDS, create_policy
+from hart_agent.backends import BACKENDS, PolicyOptions, create_policy
 from hart_agent.console import Progress, print_result, print_tools
 from hart_agent.episode import EpisodeConfig
 from hart_agent.errors import ConfigError, HartError, PolicyError
@@ -51,11 +51,35 @@ def ask(
     image: Annotated[Path, typer.Argument(help="Path of the image.", show_default=False)],
     question: Annotated[str, typer.Argument(help="What you want to know about it.", show_default=False)],
     backend: Annotated[
-        str, typer.Option(envvar="HART_AGENT_BACKEND", help=f"Which policy answers: {', '.join(BACKENDS)}.")
-    ] = "embedded",
+        str | None,
+        typer.Option(
+            envvar="HART_AGENT_BACKEND",
+            help=f"Which policy answers: {', '.join(BACKENDS)}. The default is embedded, or openai with --base-url.",
+            show_default=False,
+        ),
+    ] = None,
     model: Annotated[str | None, typer.Option(help="The model's name or path.")] = None,
-    base_url: Annotated[str | None, typer.Option(help="Where the model's server is.")] = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="Where the model's server is, such as http://localhost:8000/v1.")
+    ] = None,
+    api_key: Annotated[
+        str | None, typer.Option(help="The server's API key. Better set OPENAI_API_KEY: other users can see arguments.")
+    ] = None,
+    coordinates: Annotated[
+        str | None, typer.Option(help="How the model writes boxes: pixel, thousand or unit. By default by its family.")
+    ] = None,
+    tool_format: Annotated[
+        str | None, typer.Option(help="How the model calls tools: auto, native or text. By default auto.")
+    ] = None,
+    temperature: Annotated[float | None, typer.Option(min=0, help="Of sampling; 0, the default, is greedy.")] = None,
+    max_pixels: Annotated[int | None, typer.Option(min=1, help="Pixels of one view.")] = None,
+    max_images: Annotated[int | None, typer.Option(min=1, help="Images in one request; the oldest go first.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens of one reply.")] = None,
+    max_context_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Tokens of prompt and reply together; the oldest turns go first.")
+    ] = None,
     max_turns: Annotated[int, typer.Option(min=1, help="Replies of the policy before it must stop.")] = 16,
+    max_seconds: Annotated[float, typer.Option(min=1, help="Seconds before it must stop.")] = 600.0,
     seed: Annotated[int, typer.Option(help="Seed of policies that sample.")] = 0,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
     trace: Annotated[Path | None, typer.Option(help="Write all that happened to this JSON file.")] = None,
@@ -75,8 +99,21 @@ def ask(
     for path in (trace, annotated):
         _check_writable(path)
     with Progress(enabled=not quiet) as progress:
-        policy = create_policy(backend, model=model, base_url=base_url, seed=seed)
-        agent = Agent(policy, config=EpisodeConfig(max_turns=max_turns))
+        options = PolicyOptions(
+            model=model,
+            base_url=base_url,
+            api_key=api_key,
+            coordinates=coordinates,
+            tool_format=tool_format,
+            temperature=temperature,
+            max_pixels=max_pixels,
+            max_images=max_images,
+            max_tokens=max_tokens,
+            max_context_tokens=max_context_tokens,
+            seed=seed,
+        )
+        config = EpisodeConfig(max_turns=max_turns, max_seconds=max_seconds)
+        agent = Agent(create_policy(backend, options), config=config)
         trajectory = agent.ask(source, question, observer=progress.show)
     if json_output:
         _print_json(result_json(trajectory))

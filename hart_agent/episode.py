@@ -94,6 +94,7 @@ class Episode:
         self.config = config or EpisodeConfig()
         self.tools: list[ToolSpec] = runtime.specs
         self.context = ToolContext(image, question.strip(), policy)
+        self._image = ImageInfo(image.name, image.size, image.sha256())
         self.turns: list[Turn] = []
         self.answer: str | None = None
         self.reason: str | None = None
@@ -154,11 +155,11 @@ class Episode:
 
     def trajectory(self) -> Trajectory:
         """All that happened so far."""
-        image, context = self.context.image, self.context
+        context = self.context
         usage = sum((turn.reply.usage for turn in self.turns), Usage())
         return Trajectory(
             question=context.question,
-            image=ImageInfo(image.name, image.size, image.sha256()),
+            image=self._image,
             policy=context.policy.name,
             overview=ViewRecord.of(context.views["overview"]),
             turns=tuple(self.turns),

@@ -134,6 +134,17 @@ class CoordinateSpace(StrEnum):
         side = 1000.0 if self is CoordinateSpace.THOUSAND else 1.0
         return side, side
 
+    def likelier(self, rect: Rect) -> CoordinateSpace | None:
+        """Another space, if a box with these numbers can hardly have been written in this one; otherwise None."""
+        largest = max(rect)
+        if self is CoordinateSpace.UNIT:
+            if largest <= 2:  # a little beyond the edge
+                return None
+            return CoordinateSpace.THOUSAND if largest <= 1000 else CoordinateSpace.PIXEL
+        if 0 < largest <= 1:
+            return CoordinateSpace.UNIT
+        return CoordinateSpace.PIXEL if self is CoordinateSpace.THOUSAND and largest > 1000 else None
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -151,6 +162,12 @@ class Frame:
     def scale(self) -> float:
         """View pixels per original pixel, along x."""
         return self.size.width / self.box.width
+
+    @property
+    def stretch(self) -> float:
+        """How many times larger one axis is shown than the other; at least 1. Fitting a grid takes up to 1.5."""
+        ratio = self.scale * self.box.height / self.size.height
+        return max(ratio, 1 / ratio)
 
     def to_original(self, rect: Rect, space: CoordinateSpace) -> Rect:
         """A rectangle that a model wrote on this view, in original pixels; neither rounded nor clipped."""

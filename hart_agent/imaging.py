@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TypeAlias
 
 from PIL import Image, UnidentifiedImageError
@@ -37,7 +36,6 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_decoder_lock = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +84,10 @@ class SourceImage:
             self.path = Path(os.fspath(source))  # type: ignore[arg-type]
         with self._header() as header:
             stored = Size(*_checked(header.size, max_pixels, self.name))
-            orientation = header.getexif().get(_ORIENTATION_TAG, 1)
+            turned = header.format == "TIFF"  # by Pillow itself, as it decodes
+            # Scaling a CMYK file as it is decoded would change its colours; the caller's own image would stay small.
+            self._scalable = bool(self.path) and header.format in ("JPEG", "MPO") and header.mode in ("RGB", "L")
+            orientation = 1 if turned else header.getexif().get(_ORIENTATION_TAG, 1)
         self._orientation = orientation if orientation in _UPRIGHT else 1
         self.size = Size(stored.height, stored.width) if self._orientation >= 5 else stored
         """Width and height in original pixels: after the EXIF orientation."""
@@ -101,6 +102,7 @@ class SourceImage:
         if self.path is None:
             assert self._given is not None
             return hashlib.sha256(self._given.tobytes()).hexdigest()
+        _check_file(self.path)
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -115,16 +117,14 @@ class SourceImage:
             ImageError: the pixel data is damaged.
         """
         stored = oriented_to_stored(box, self._orientation, self.size)
-        stored_size = Size(size.height, size.width) if self._orientation >= 5 else size
+        target = (size.height, size.width) if self._orientation >= 5 else (size.width, size.height)
         with self._lock, _decoding(self.name):
-            if self._pixels is None and box == self.size.box:
-                pixels = self._scaled_decode(stored_size)
+            if box == self.size.box and (self._scalable or self._pixels is None):  # the same whatever came before
+                pixels = self._scaled_decode(target)
             else:
                 pixels = self._decoded().crop(stored.as_tuple())
-            if pixels.size != (stored_size.width, stored_size.height):
-                pixels = pixels.resize(
-                    (stored_size.width, stored_size.height), Image.Resampling.LANCZOS, reducing_gap=3.0
-                )
+            if pixels.size != target:
+                pixels = pixels.resize(target, Image.Resampling.LANCZOS, reducing_gap=3.0)
         transposition = _UPRIGHT.get(self._orientation)
         return pixels.transpose(transposition) if transposition is not None else pixels
 
@@ -136,9 +136,7 @@ class SourceImage:
     def __enter__(self) -> SourceImage:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _decoded(self) -> Image.Image:
@@ -148,46 +146,53 @@ class SourceImage:
                 self._pixels = _to_rgb(image)
         return self._pixels
 
-    def _scaled_decode(self, size: Size) -> Image.Image:
+    def _scaled_decode(self, size: tuple[int, int]) -> Image.Image:
         """The whole image at no less than the given size, decoded at a reduced scale where the format can."""
         with self._header() as image:
-            if image.mode in ("RGB", "L", "YCbCr"):  # drafting a CMYK file would change its colours
-                image.draft(None, (size.width, size.height))
+            if self._scalable:
+                image.draft(None, size)
             return _to_rgb(image)
 
     @contextmanager
     def _header(self) -> Iterator[Image.Image]:
-        if self._given is not None:
-            yield self._given
-            return
-        assert self.path is not None
-        if not self.path.exists():
-            raise ImageError(f"{self.path}: no such file. Check the path of the image.")
-        if self.path.is_dir():
-            raise ImageError(f"{self.path} is a folder. Give the path of one image.")
-        with _decoding(self.name), _opened(self.path) as image:
-            yield image
+        with _decoding(self.name):
+            if self._given is not None:
+                yield self._given
+                return
+            assert self.path is not None
+            _check_file(self.path)
+            with Image.open(self.path) as image:
+                yield image
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """Open with Pillow's own pixel limit lifted: ours is explicit, checked on the header, and can be raised."""
-    with _decoder_lock:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            image = Image.open(path)
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
-    with image:
-        yield image
+class _PillowLimit:
+    """Lifts Pillow's own pixel limit while any thread is inside: ours is explicit, comes first, and can be raised."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                Image.MAX_IMAGE_PIXELS = self._limit
+
+
+_pillow_limit_lifted = _PillowLimit()
 
 
 @contextmanager
 def _decoding(name: str) -> Iterator[None]:
     """Turn whatever a decoder raises on a hostile or damaged file into an ImageError that names the file."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with _pillow_limit_lifted:
             yield
     except ImageError:
         raise
@@ -199,6 +204,18 @@ def _decoding(name: str) -> Iterator[None]:
         raise ImageError(f"{name} is not an image that can be read. Convert it to JPEG or PNG.") from error
     except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, ValueError, ... on damaged files
         raise ImageError(f"{name}: the image is damaged ({error}). Get an intact copy, or save it again.") from error
+
+
+def _check_file(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except PermissionError:
+        raise
+    except (OSError, ValueError) as error:  # missing; or no possible file name
+        raise ImageError(f"{path}: no such file. Check the path of the image.") from error
+    if not stat.S_ISREG(mode):  # reading a pipe could wait for ever
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+        raise ImageError(f"{path} is {kind}. Give the path of one image file.")
 
 
 def _checked(size: tuple[int, int], max_pixels: int, name: str) -> tuple[int, int]:
@@ -221,7 +238,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F"):
         low, high = (float(value) for value in image.getextrema())  # type: ignore[arg-type]
         if low < 0 or high > 65535:  # no common scale: stretch what is there
-            factor, offset = 255.0 / (high - low), -low * 255.0 / (high - low)
+            factor = 255.0 / ((high - low) or 1.0)
+            offset = -low * factor
         else:
             factor, offset = (1.0 if high <= 255 else 1 / 257), 0.0
         return image.point(lambda value: value * factor + offset).convert("L").convert("RGB")
@@ -229,5 +247,4 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
         return Image.alpha_composite(white, layer).convert("RGB")
-    image.load()
-    return image.copy() if image.mode == "RGB" else image.convert("RGB")
+    return image.convert("RGB")

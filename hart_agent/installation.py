@@ -7,6 +7,7 @@ that name in the working directory can shadow it. Either would run strange code 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from pathlib import Path
 from types import ModuleType
 
@@ -27,22 +28,28 @@ def sibling(name: str) -> ModuleType:
         InstallError: the name leads to a package that isn't ours; the message names the intruder.
     """
     expected = _HOME / name
+    spec = importlib.util.find_spec(name)  # without running it
+    places = [Path(place).resolve() for place in (spec and spec.submodule_search_locations) or ()]
+    if spec is not None and expected not in places:
+        raise _foreign(name, spec.origin or ", ".join(map(str, places)), expected)
     try:
         module = importlib.import_module(name)
-    except ImportError as error:
+    except Exception as error:
         raise InstallError(
             f"the package {name!r} of hart-agent is missing or broken ({error}); it was expected at {expected}. "
             "Run: pip install --force-reinstall hart-agent"
         ) from error
-    found = [Path(place).resolve() for place in getattr(module, "__path__", [])]
-    if expected not in found or getattr(module, "OWNER", None) != OWNER:
-        intruder = module.__file__ or ", ".join(map(str, found))
-        raise InstallError(
-            f"the name {name!r} leads to a foreign package at {intruder}, not to hart-agent's own at {expected}. "
-            f"Uninstall or rename that package, or run from another folder; then, if it had overwritten ours, "
-            "run: pip install --force-reinstall hart-agent"
-        )
+    if getattr(module, "OWNER", None) != OWNER:
+        raise _foreign(name, module.__file__ or str(expected), expected)
     return module
+
+
+def _foreign(name: str, intruder: str, expected: Path) -> InstallError:
+    return InstallError(
+        f"the name {name!r} leads to a foreign package at {intruder}, not to hart-agent's own at {expected}. "
+        "Uninstall or rename that package, or run from another folder; then, if it had overwritten ours, "
+        "run: pip install --force-reinstall hart-agent"
+    )
 
 
 def check_siblings() -> None:

@@ -14,6 +14,7 @@ JSON is read strictly, after at most the repairs of `_repaired`. Model text is n
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,9 @@ _BLOCK = re.compile(
 _FENCE = re.compile(r"```(?:json|tool_call)?\s*(?P<body>.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
 _MAX_JSON = 100_000
 """Characters. No honest call is longer; a limit keeps hostile text cheap."""
+
+_MAX_DEPTH = 32
+"""Levels of nesting in a call. Deeper JSON can be read but not written: it would break the trace."""
 
 HINT = (
     'Reply with a tool call, <tool_call>{"name": "...", "arguments": {...}}</tool_call>, or with your final '
@@ -126,14 +130,42 @@ def _load(text: str) -> Any:
     problem = ""
     for candidate in (text, _repaired(text)):
         try:
-            return json.loads(candidate, parse_constant=_refuse_constant)
+            value = json.loads(
+                candidate, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_finite_integer
+            )
         except (ValueError, RecursionError) as error:
             problem = problem or str(error)
+            continue
+        if _depth_exceeds(value, _MAX_DEPTH):
+            raise ReplyFormatError(f"The call is nested more than {_MAX_DEPTH} levels deep.")
+        return value
     raise ReplyFormatError(f"The call is not valid JSON ({problem}): {text[:200]!r}. {HINT}")
 
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {text[:20]}... is too large")
+    return value
+
+
+def _finite_integer(text: str) -> int:
+    _finite(text)
+    return int(text)
+
+
+def _depth_exceeds(value: Any, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit + 1):
+        containers = [item for item in level if isinstance(item, dict | list)]
+        if not containers:
+            return False
+        level = [inner for item in containers for inner in (item.values() if isinstance(item, dict) else item)]
+    return True
 
 
 def _repaired(text: str) -> str:

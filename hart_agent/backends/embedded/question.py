@@ -8,28 +8,28 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TypeVar
+
+from hart_agent.backends.embedded import lexicon
+from hart_agent.backends.embedded.lexicon import COLOURS, COMMON, DAYS, LABEL_WORDS, PART_WORDS, READING, Part
 
 _T = TypeVar("_T")
 
-
-class Part(StrEnum):
-    """Which part of a sign's text answers the question."""
-
-    ALL = "all the text"
-    SIGN = "sign"
-    WHERE = "place of a text"
-    PHONE = "phone number"
-    EMAIL = "e-mail address"
-    WEBSITE = "web address"
-    PRICE = "price"
-    DATE = "date"
-    TIME = "opening hours or time"
-    ADDRESS = "address"
-    PLATE = "number plate"
-    NUMBER = "number"
-    NAME = "name"
+_QUOTED = re.compile(r"[\"“”„«»]([^\"“”„«»]{2,})[\"“”„«»]|(?<!\w)['‘’]([^'‘’]{2,})['‘’](?!\w)")
+_CAPITALS = re.compile(r"\b[A-Z][A-Z0-9'&.-]*[A-Z][A-Z0-9'&.-]*(?:[ ,/]+(?:[A-Z0-9$][A-Z0-9'&.:/-]*|\d[\d.:-]*|-))*(?!\w)")
+_TITLES = re.compile(r"(?<=\w\s)(?<![.?!]\s)[A-Z][a-z][\w'-]*(?:\s+[A-Z][\w'-]*)*")
+_ACRONYMS = frozenset({"OCR", "OK", "PLEASE", "URL", "ID", "SMS", "PDF", "CCTV"})
+_NAMES_OF_TIME = re.compile(r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?:jan|febr)uary|english|app|siri|alexa", re.IGNORECASE)
+_TEXT_FOLLOWS = re.compile(
+    r"\b(?:says?|saying|said|words?|reading|reads|mention(?:s|ing)?|labelled|labeled|marked|titled|text|phrase|line|with|bearing|got|carrying|starting)"
+    r"\s+(?:the\s+)?(?:words?\s+|text\s+)?$", re.IGNORECASE,
+)  # fmt: skip
+_SUBJECT = re.compile(
+    r"\b(?:the|an?|for|of|about|your|their|says?|saying|words?|mention(?:s|ing)?|called|named|with|text|reading)\s+((?:[^\W_][\w'’-]*\s*)+)",
+    re.IGNORECASE,
+)
+_AFTER = re.compile(r"\b(?:under|underneath|below|beneath|after|follows|following|above|over)\s+(?!it\b|that\b|this\b|there\b)(.+)", re.IGNORECASE)
+_COLOURED = re.compile(rf"\b({'|'.join(COLOURS)})(?:ish)?(?:[\s-]+colou?red)?\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,16 @@ class Query:
         part: what to give back.
         across: wanted place from left to right: 0, 0.5 or 1; None if not asked.
         down: wanted place from top to bottom, likewise.
-        colour: the wanted colour of the sign, one of `COLOURS`.
+        colour: the wanted colour of the sign, a name that `signs.colour_name` gives.
         size: "largest" or "smallest".
-        anchors: words that must stand on the sign, or describe something that a text reader can't see.
-        quoted: the anchors that were quoted or capitalised: these are text for sure.
-        position: "under" or "over" if the wanted line stands below or above the quoted words on their sign.
+        anchors: words that may stand on the sign and so tell which one is meant.
+        required: the anchors that the question is about: if none of the anchors is found, there is no answer.
+        quoted: text that stands on the sign for certain: it was quoted, or written in capitals.
+        phrase: the words of the text that is looked for, or under or over which the answer stands.
+        position: "under" or "over", if the wanted line stands below or above `phrase`.
+        label: the word that stands before a labelled number: "stop", "room", "bus".
+        day: index of a weekday, 0 for Monday.
+        literal: the question is about a text as such, not about the thing that it names.
     """
 
     part: Part
@@ -53,153 +58,177 @@ class Query:
     colour: str | None = None
     size: str | None = None
     anchors: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
     quoted: tuple[str, ...] = ()
+    phrase: tuple[str, ...] = ()
     position: str | None = None
-
-
-COLOURS = {
-    "red": "red", "crimson": "red", "maroon": "red", "orange": "orange", "yellow": "yellow", "golden": "yellow",
-    "green": "green", "blue": "blue", "navy": "blue", "purple": "purple", "violet": "purple", "pink": "pink",
-    "brown": "brown", "wooden": "brown", "black": "black", "dark": "black", "grey": "grey", "gray": "grey",
-    "silver": "grey", "white": "white", "cream": "cream", "beige": "cream", "turquoise": "turquoise", "teal": "turquoise",
-    "cyan": "turquoise",
-}  # fmt: skip
-
-_DECLINE = re.compile(
-    r"""\b(?:what|which)\s+(?:\w+\s+)?colou?rs?\b | \bcolou?r\s+(?:is|are|of)\b | \bhow\s+(?:many|old|tall|big|large|far|long
-    |heavy|deep|high|wide|fast|warm|cold|hot|come|often|does\s+it\s+feel)\b | ^\W*(?:is|are|was|were|does|do|did|has|have|can\s+(?!you)
-    |could\s+(?!you)|will|would\s+(?!you)|should)\b | \bwhy\b | \bwho\s+(?:took|made|painted|shot|owns|built|photographed)\b
-    | \b(?:weather|season|breed|species|mood|emotion|animals?|doing|wearing|holding|looking)\b
-    | \bwhat\s+(?:kind|type|sort|make|brand|model|material)\b | \b(?:describe|count|guess)\b | \btime\s+of\s+(?:day|year)\b
-    | \b(?:taken|photographed|shot)\b | \bmade\s+of\b""",
-    re.VERBOSE | re.IGNORECASE,
-)
-_PARTS: tuple[tuple[Part, str], ...] = (
-    (Part.EMAIL, r"e-?mail"),
-    (Part.WEBSITE, r"web\s?(?:site|page|address)|url|homepage|internet|online"),
-    (Part.PHONE, r"(?:tele)?phone|tel|call|dial|ring|fax|contact\s+number|mobile|hotline"),
-    (Part.PLATE, r"(?:licen[cs]e|number|registration|car|vehicle)[\s-]+plate|registration\s+number|plate\s+number"),
-    (Part.PRICE, r"prices?|cost|costs|how\s+much|pay|charge[ds]?|fee|fare|expensive|dear|cheap"),
-    (Part.TIME, r"opening\s+(?:hours|times?)|business\s+hours|hours|open|opens|opening|close|closes|closing|closed"
-     r"|what\s+time|which\s+times?|start\s+time|o'?clock|until\s+when"),
-    (Part.DATE, r"date|dates|which\s+day|what\s+day|when|which\s+month"),
-    (Part.ADDRESS, r"address|street(?:\s+name)?|road|avenue|lane|located|location"),
-    (Part.NAME, r"names?|named|called|who|whose|whom|brand"),
-    (Part.NUMBER, r"numbers?|digits?|no\.|figures?|speed\s+limit|limit|which\s+(?:bus|line|platform|gate|room|floor)"),
-)  # fmt: skip
-_READING = re.compile(
-    r"\b(?:say|says|saying|said|written|writes?|writing|reads?|reading|text|texts|words?|wording|signs?|signboards?|labels?"
-    r"|inscriptions?|plates?|boards?|notices?|posters?|letters|lettering|spells?|spelled|print|printed|captions?|titles?"
-    r"|banners?|placards?|plaques?|messages?|transcribe|signage|billboards?|stickers?|tags?|warnings?|headings?|headlines?)\b",
-    re.IGNORECASE,
-)
-_ALL = re.compile(
-    r"\b(?:all|every|everything|each|entire|complete|whole)\b.*\b(?:text|texts|words?|written|writing|signs|read|readable|legible"
-    r"|says?|letters|lettering|printed)\b|\b(?:transcribe|read)\s+(?:out\s+)?(?:this|the)\s+(?:picture|photo|image)\b"
-    r"|\b(?:what|which)\s+texts?\b.*\b(?:picture|photo|image)\b|\b(?:read|list)\s+(?:out\s+)?everything\b",
-    re.IGNORECASE,
-)
-_WHERE = re.compile(
-    r"^\W*(?:(?:please|can\s+you|could\s+you|would\s+you)\s+)*(?:where(?:'s|\s+(?:is|are|does|do|can|on|in|exactly))"
-    r"|(?:find|locate|show(?:\s+me)?|point(?:\s+to|\s+out)?)\b)|\bwhere\s+(?:\w+\s+){0,6}(?:is|stands?|appears?|written)\b"
-    r"|\b(?:position|whereabouts)\s+of\b|\bin\s+which\s+part\b",
-    re.IGNORECASE,
-)
-_ACROSS = ((0.0, r"left(?:most|-hand)?"), (1.0, r"right(?:most|-hand)?"))
-_DOWN = ((0.0, r"top(?:most)?|upper|highest"), (1.0, r"bottom|lower|lowest"))
-_MIDDLE = re.compile(r"\b(?:middle|centre|center|central)\b", re.IGNORECASE)
-_SIZES = (("largest", r"largest|biggest|huge|main|big|large"), ("smallest", r"smallest|tiniest|tiny|little|small"))
-_QUOTED = re.compile(r"[\"“”„«»]([^\"“”„«»]{2,})[\"“”„«»]|(?<!\w)['‘’]([^'‘’]{2,})['‘’](?!\w)")
-_CAPITALS = re.compile(r"\b[A-Z][A-Z0-9'&.-]+\b(?:\s+[A-Z0-9][A-Z0-9'&.-]*\b)*")
-_UNDER = re.compile(r"\b(?:under|underneath|below|beneath|after|following)\b", re.IGNORECASE)
-_OVER = re.compile(r"\b(?:above|over|before)\b", re.IGNORECASE)
-_ACRONYMS = frozenset({"OCR", "OK", "PLEASE", "URL", "ID"})
-_COMMON = frozenset(
-    """a about after all an and any anything anywhere are around as at be been before behind below beneath beside between
-    black board bottom by can card closest corner could did display displayed do does down each edge enough every
-    everything exact exactly find following for from front full get give given go going had half hand has have hello here hey hi
-    him how i if image in indicated info information inside into is it its just kindly know legible let like line lines list
-    little look looking me mention mentioned mind more most must my near nearby need next no nothing now of off on one only or other our out over
-    page part photo photograph pic picture piece place please point portion posted provide quick quickly read readable reading right scene see seen shall shot
-    should show showing shown shows side sign signs some somewhere spell spot state stated still tell text than thank thanks that the their them then there
-    these they thing this those to top toward towards under underneath up us view visible want was way we were what whats when where which who whom whose
-    why will with within word words would write writing written you your yes yet up-to me i'd i'm it's what's where's that's
-    area background foreground object stand stands standing hanging hang hangs attached fixed mounted wall pole post shop store company business owner
-    place's located locate location position appear appears appearing contain contains read reads today currently really
-    mean means same whole entire complete actual actually put puts come comes able someone person people anybody anyone
-    large small big largest biggest smallest tiny tiniest huge main upper lower left right middle centre center central leftmost rightmost topmost
-    highest lowest left-hand right-hand corner""".split()
-)
+    label: str | None = None
+    day: int | None = None
+    literal: bool = True
 
 
 def understand(question: str) -> Query | None:
     """Turn a question into a query, or None if text in a picture can't answer it (or it isn't understood)."""
+    question = " ".join(question.replace("’", "'").split())
     quoted = _quotations(question)
-    plain = _without(question, quoted)
-    wanted = _part(plain, bool(quoted))
-    if wanted is None:
+    plain = lexicon.OPENER.sub("", _without(question, quoted))
+    part = _part(plain, quoted)
+    if part is None:
         return None
-    anchors = _anchors(plain, wanted)
-    if wanted is Part.WHERE and not (quoted or anchors):
-        return None
-    under, over = _UNDER.search(plain), _OVER.search(plain)
-    position = None
-    if (quoted or anchors) and (under or over):
-        position = "under" if under else "over"
-    middle = bool(_MIDDLE.search(plain))
-    across, down = _first(_ACROSS, plain), _first(_DOWN, plain)
-    colour = re.search(rf"\b({'|'.join(COLOURS)})\b", plain, re.IGNORECASE)
+    position = _position(plain) if part is Part.SIGN else None
+    phrase: tuple[str, ...] = ()
+    if part is Part.WHERE or position:
+        phrase = _phrase(question, plain, quoted, position)
+        if not quoted and not strip_common(phrase):
+            return None
+    middle = bool(lexicon.MIDDLE.search(plain))
+    where = part is Part.WHERE
+    across = None if where else _first(lexicon.ACROSS, plain)
+    down = None if where or position else _first(lexicon.DOWN, plain)
+    colour = _COLOURED.search(plain)
+    day = lexicon.WEEKDAY.search(question)
+    anchors = () if where or position else _anchors(plain, part)
     return Query(
-        part=wanted,
-        across=0.5 if middle and across is None else across,
-        down=0.5 if middle and down is None else down,
+        part=part,
+        across=0.5 if middle and across is None and not where else across,
+        down=0.5 if middle and down is None and not where else down,
         colour=COLOURS[colour[1].lower()] if colour else None,
-        size=_first(_SIZES, plain),
+        size=_first(lexicon.SIZES, plain),
         anchors=anchors,
-        quoted=quoted,
+        required=tuple(word for word in anchors if part is Part.NAME or _is_subject(word, plain)),
+        quoted=() if where or position else quoted,
+        phrase=phrase,
         position=position,
+        label=_label(plain) if part is Part.LABELLED else None,
+        day=DAYS.index(day[1].lower()[:3]) if day else None,
+        literal=bool(quoted or READING.search(plain) or not re.search(r"\bwhere", plain, re.IGNORECASE)),
     )
 
 
-def _part(plain: str, has_quotation: bool) -> Part | None:
-    if _WHERE.search(plain) and (has_quotation or _READING.search(plain)):
-        return Part.WHERE
-    if _ALL.search(plain):
+def strip_common(phrase: tuple[str, ...]) -> tuple[str, ...]:
+    """The phrase without filler words."""
+    return tuple(word for word in phrase if not _is_filler(word))
+
+
+def _part(plain: str, quoted: tuple[str, ...]) -> Part | None:
+    if lexicon.EVERYTHING.search(plain) and not lexicon.ONE_SIGN.search(plain) and not quoted and not _position(plain):
         return Part.ALL
-    if _DECLINE.search(plain):
+    if lexicon.NOT_TEXT.search(plain) and not quoted:
         return None
-    for part, pattern in _PARTS:
-        if re.search(rf"\b(?:{pattern})(?!\w)", plain, re.IGNORECASE):
-            return part
-    if _READING.search(plain) or has_quotation:
+    where = lexicon.WHERE.search(plain)
+    kinds = [part for part, words in PART_WORDS if re.search(rf"(?<![\w-])(?:{words})(?![\w-])", plain, re.IGNORECASE)]
+    if _position(plain) and not lexicon.WEEKDAY.search(plain) and (quoted or _AFTER.search(plain)) and (READING.search(plain) or lexicon.UNDER.search(plain)):
+        return Part.SIGN
+    if where and Part.VENUE in kinds and not quoted:
+        return Part.VENUE
+    if quoted and not kinds and not lexicon.ONE_SIGN.search(plain):
+        return Part.WHERE
+    if where and (quoted or not kinds or kinds[0] in (Part.VENUE, Part.WARNING, Part.NAME)) and not lexicon.WEEKDAY.search(plain):
+        return Part.WHERE
+    if re.match(r"where\b|(?:find|locate)\s+(?!the\b|an?\b|my\b|out\b)", plain, re.IGNORECASE) and (
+        READING.search(plain) or len(plain.split()) <= 4
+    ):
+        return Part.WHERE
+    if lexicon.WEEKDAY.search(plain) and (not kinds or kinds[0] in (Part.TIME, Part.DATE, Part.HOURS)):
+        return Part.HOURS
+    if kinds and not (kinds[0] is Part.NUMBER and re.search(r"\bletters\b", plain, re.IGNORECASE)):
+        return kinds[0]
+    if READING.search(plain) and not lexicon.ONE_SIGN.search(plain) and not _is_selective(plain) and not _anchors(plain, Part.SIGN):
+        return Part.ALL
+    if READING.search(plain) or quoted or (lexicon.ONE_SIGN.search(plain) and _is_selective(plain)):
         return Part.SIGN
     return None
 
 
+def _is_selective(plain: str) -> bool:
+    """Whether "the ... one" tells which sign is meant."""
+    return bool(_COLOURED.search(plain) or _first(lexicon.SIZES, plain) or _first(lexicon.ACROSS, plain) is not None
+                or _first(lexicon.DOWN, plain) is not None or lexicon.MIDDLE.search(plain))
+
+
+def _position(plain: str) -> str | None:
+    if re.search(r"\b(?:down|listed|shown)\s+below\b|\b(?:under|after)\s+(?:what|which)\b|\bover\s+(?:on|there|here|in|at|to)\b|\bafter\s+all\b", plain, re.IGNORECASE):
+        return None
+    if lexicon.UNDER.search(plain) or re.search(r"\b(?:above|over)\s+(?:what|which)\b|\babove\s+it\s+is\b", plain, re.IGNORECASE):
+        return "under"
+    return "over" if re.search(r"\b(?:above|over)\b", plain, re.IGNORECASE) else None
+
+
+def _phrase(question: str, plain: str, quoted: tuple[str, ...], position: str | None) -> tuple[str, ...]:
+    """The words of the text that the question points at."""
+    if quoted:
+        return tuple(quoted[0].split())
+    after = _AFTER.search(question) if position else None
+    if after:
+        return tuple(after[1].strip(" ?.!:,").split())
+    return tuple(re.sub(r"[?!]|[.,](?!\d)", " ", question).split())
+
+
+def _label(plain: str) -> str | None:
+    """Where both words stand, "bus stop" with a number means the stop, "bus" otherwise the lines."""
+    stop = rf"\bstop(?:'s)?\s+(?:{lexicon.LABEL_DETAIL})|(?:{lexicon.LABEL_DETAIL})\s+(?:\w+\s+){{0,3}}(?:bus\s+)?stop\b"
+    if re.search(stop, plain, re.IGNORECASE) and not re.search(r"\bbus(?:es)?\s+(?:numbers?|lines?|routes?)|\bbuses\b", plain, re.IGNORECASE):
+        return "stop"
+    if re.search(r"\bbus(?:es)?\b|\broutes?\b|\blines\b", plain, re.IGNORECASE):
+        return "bus"
+    found = re.search(rf"\b({LABEL_WORDS})\b", plain, re.IGNORECASE)
+    return found[1].lower() if found else None
+
+
 def _quotations(question: str) -> tuple[str, ...]:
-    """Words in quotation marks, and words in capitals in a question that isn't all capitals."""
+    """Words in quotation marks, in capitals in a question that isn't all capitals, or with an initial like a name's."""
     found = [first or second for first, second in _QUOTED.findall(question)]
-    if any(character.islower() for character in question):
-        rest = _QUOTED.sub(" ", question)
-        found += [match for match in _CAPITALS.findall(rest) if match not in _ACRONYMS and len(match) > 1]
-    return tuple(text.strip() for text in found)
+    rest = _QUOTED.sub(" ", question)
+    if any(character.islower() for character in rest):
+        found += [match[0] for match in _CAPITALS.finditer(rest) if match[0] not in _ACRONYMS]
+        for capital in found:
+            rest = rest.replace(capital, " ")
+        for match in _TITLES.finditer(rest):
+            told = _TEXT_FOLLOWS.search(rest[: match.start()])
+            if not _NAMES_OF_TIME.match(match[0]) and (told or not _is_known(match[0])):
+                found.append(match[0])
+    return tuple(text.strip(" .,;:!?") for text in found)
+
+
+def _is_known(words: str) -> bool:
+    """Whether capitalised words are but the ordinary words of a question."""
+    lowered = words.lower()
+    return all(_is_filler(word) for word in lowered.split()) or any(
+        re.fullmatch(kind, lowered, re.IGNORECASE) for _, kind in PART_WORDS
+    )
+
+
+def _is_filler(word: str) -> bool:
+    bare = word.lower().strip(".,:;!?'\"")
+    return bare in COMMON or bare.removesuffix("'s") in COMMON or bool(READING.fullmatch(bare))
 
 
 def _without(question: str, quoted: tuple[str, ...]) -> str:
     for text in quoted:
         question = question.replace(text, " ")
-    return " ".join(question.replace("’", "'").split())
+    return " ".join(question.split())
 
 
 def _anchors(plain: str, part: Part) -> tuple[str, ...]:
     """The words left when everything that the rules understand, and all filler, is taken away."""
-    known = "|".join(pattern for kind, pattern in _PARTS if kind is part)
-    rest = re.sub(rf"\b(?:{known})(?!\w)", " ", plain, flags=re.IGNORECASE) if known else plain
-    rest = _READING.sub(" ", rest)
-    words = re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", rest)
-    return tuple(
-        word for word in words if word.lower() not in _COMMON and word.lower() not in COLOURS and len(word) > 1
-    )
+    rest = plain
+    for kind, pattern in PART_WORDS:
+        if kind is part:
+            rest = re.sub(rf"(?<![\w-])(?:{pattern})(?![\w-])", " ", rest, flags=re.IGNORECASE)
+    for pattern in (lexicon.WEEKDAY, READING, _COLOURED, lexicon.MIDDLE):
+        rest = pattern.sub(" ", rest)
+    for choices in (lexicon.ACROSS, lexicon.DOWN, lexicon.SIZES):
+        for _, words in choices:
+            rest = re.sub(rf"\b(?:{words})\b", " ", rest, flags=re.IGNORECASE)
+    if part is Part.LABELLED:
+        rest = re.sub(rf"\b(?:{LABEL_WORDS})\b", " ", rest, flags=re.IGNORECASE)
+    found = re.findall(r"[^\W_]+(?:['-][^\W_]+)*", rest)
+    return tuple(word.removesuffix("'s") for word in found if len(word) > 1 and not _is_filler(word))
+
+
+def _is_subject(word: str, plain: str) -> bool:
+    """Whether a word stands where the subject of a question stands: after an article or a preposition."""
+    return any(word in re.split(r"[\s-]+|'s\b", phrase) for phrase in _SUBJECT.findall(plain))
 
 
 def _first(choices: tuple[tuple[_T, str], ...], text: str) -> _T | None:

@@ -79,13 +79,15 @@ class Sign:
         return (x0 + x1) / 2, (y0 + y1) / 2
 
     @property
-    def letter_height(self) -> float:
-        return max(line.height for line in self.lines)
-
-    @property
     def area(self) -> float:
         """Original square pixels that text covers."""
         return sum(line.area for line in self.lines)
+
+    @property
+    def extent(self) -> float:
+        """Original square pixels of the text's bounds: what people judge a sign's size by."""
+        x0, y0, x1, y1 = self.rect
+        return (x1 - x0) * (y1 - y0)
 
     @property
     def colour(self) -> str:
@@ -115,9 +117,9 @@ def locate(readings: Sequence[TextLine], view: View, whole: Frame) -> list[Line]
     pixels = np.asarray(view.image)
     lines = []
     for reading in readings:
-        corners = [
-            view.frame.to_original((x, y, x, y), CoordinateSpace.PIXEL)[:2] for x, y in reading.quad
-        ]
+        if not _is_legible(reading):
+            continue
+        corners = [view.frame.to_original((x, y, x, y), CoordinateSpace.PIXEL)[:2] for x, y in reading.quad]
         xs, ys = [x for x, _ in corners], [y for _, y in corners]
         (ax, ay), (bx, by), (cx, cy), (dx, dy) = corners
         height = (math.dist((ax, ay), (dx, dy)) + math.dist((bx, by), (cx, cy))) / 2
@@ -199,6 +201,12 @@ def _background(pixels: np.ndarray, reading: TextLine) -> tuple[int, int, int]:
     return int(red), int(green), int(blue)
 
 
+def _is_legible(reading: TextLine) -> bool:
+    """Foliage and brickwork read as short, unsure texts: the shorter a text, the surer it must be."""
+    letters = sum(map(str.isalnum, reading.text))
+    return letters > 0 and reading.confidence >= max(0.6, 0.97 - 0.05 * letters)
+
+
 def _is_cut(reading: TextLine, frame: Frame, whole: Frame) -> bool:
     xs, ys = [x for x, _ in reading.quad], [y for _, y in reading.quad]
     box, photo, size = frame.box, whole.box, frame.size
@@ -250,4 +258,3 @@ def _rows(lines: Sequence[Line]) -> tuple[tuple[Line, ...], ...]:
         else:
             rows.append([(rect, line)])
     return tuple(tuple(line for _, line in sorted(row, key=lambda item: item[0][0])) for row in rows)
-

@@ -1,0 +1,133 @@
+"""What a server's refusal means: the words differ between servers, the remedies don't."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Problem(StrEnum):
+    """Why a request failed, by its remedy."""
+
+    BUSY = "busy"
+    """Overloaded, broken down, out of reach or too slow: the same request may succeed later."""
+    IMAGES = "images"
+    """Too many images in one request."""
+    BYTES = "bytes"
+    """The request is too long in bytes."""
+    CONTEXT = "context"
+    """The conversation is too long in tokens."""
+    TOOLS = "tools"
+    """The server doesn't take `tools`."""
+    PARAMETER = "parameter"
+    """It doesn't take some other optional parameter."""
+    MODEL = "model"
+    """It has no such model."""
+    KEY = "key"
+    """It refuses the API key."""
+    PATH = "path"
+    """It has no such address: the base URL is wrong."""
+    OTHER = "other"
+
+
+ADVICE = {
+    Problem.KEY: "Set OPENAI_API_KEY, or give --api-key, to a key that this server knows.",
+    Problem.PATH: "Check --base-url: for most servers it ends in /v1.",
+    Problem.BYTES: "Its images are compressed as far as they can be. Lower --max-images or --max-pixels, or raise the "
+    "server's limit (nginx: client_max_body_size).",
+    Problem.IMAGES: "Raise the server's limit (vLLM: --limit-mm-per-prompt '{\"image\": 16}'), or lower --max-images; "
+    "if it takes none at all, serve a vision-language model.",
+    Problem.CONTEXT: "Lower --max-pixels, --max-images or --max-tokens, or serve the model with a longer context "
+    "(vLLM: --max-model-len; Ollama: num_ctx; llama.cpp: -c).",
+    Problem.BUSY: "See whether the server is up and its log is quiet, then try again; if it is only slow, lower "
+    "--max-tokens or --max-pixels.",
+}
+"""What the user can do next."""
+
+OPTIONAL_PARAMETERS = ("max_tokens", "temperature", "seed", "stop")
+"""What a request can do without."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A request that failed.
+
+    Attributes:
+        problem: what is to be done about it.
+        message: the server's words, or the connection's.
+        limit: how many images or tokens the server takes, if it said so.
+        parameter: which one it doesn't take.
+        wait: seconds after which it wants to be asked again, if it said so.
+    """
+
+    problem: Problem
+    message: str
+    limit: int | None = None
+    parameter: str | None = None
+    wait: float | None = None
+
+
+_IMAGES = re.compile(r"at most (\d+) images?|too many images|(?:maximum|limit|only|up to)\D{0,40}?(\d+) images?", re.I)
+_CONTEXT = re.compile(
+    r"context[ _](?:length|size|window)|context_length_exceeded|maximum model length|max_model_len|prompt is too long",
+    re.I,
+)
+_CONTEXT_LIMIT = re.compile(r"(?:(?:context|model)'?s?[ _](?:length|size|window)|max_model_len)\D{0,30}?(\d{3,})", re.I)
+_BYTES = re.compile(r"(?:payload|request|entity|body).{0,20}too large|exceeds.{0,30}(?:bytes|\bmb\b)", re.I)
+_TOOLS = re.compile(
+    r"tool[ _-]?(?:choice|call)|support(?:ed)? tools|tools (?:param|is|are|not)|['\"`]tools['\"`]|function call", re.I
+)
+_UNSUPPORTED = re.compile(r"unsupported|not support|unrecognized|unknown|not permitted|not allowed|extra", re.I)
+
+
+def diagnose(status: int, message: str, wait: float | None = None) -> Failure:
+    """What an HTTP error means.
+
+    Args:
+        status: the HTTP status, 400 or more.
+        message: the server's words.
+        wait: seconds, from `Retry-After`.
+    """
+    known = _BY_STATUS.get(status)
+    if status == 429 and re.search("insufficient_quota|exceeded your current quota", message):
+        known = Problem.OTHER
+    if known is None:
+        failure = _read(message)
+        if failure is not None:
+            return failure
+        if status == 404:
+            known = Problem.MODEL if "model" in message.lower() else Problem.PATH
+    return Failure(known or (Problem.BUSY if status >= 500 else Problem.OTHER), message, wait=wait)
+
+
+def _read(message: str) -> Failure | None:
+    """What the words alone say, whatever the status."""
+    if images := _IMAGES.search(message):
+        return Failure(Problem.IMAGES, message, limit=_number(images[1] or images[2]))
+    if _BYTES.search(message):
+        return Failure(Problem.BYTES, message)
+    if _CONTEXT.search(message):
+        limit = _CONTEXT_LIMIT.search(message)
+        return Failure(Problem.CONTEXT, message, limit=_number(limit[1] if limit else None))
+    if _TOOLS.search(message):
+        return Failure(Problem.TOOLS, message)
+    named = [name for name in OPTIONAL_PARAMETERS if re.search(rf"\b{name}\b", message)]
+    if named and _UNSUPPORTED.search(message):
+        return Failure(Problem.PARAMETER, message, parameter=named[0])
+    return None
+
+
+def _number(digits: str | None) -> int | None:
+    return int(digits) if digits else None
+
+
+_BY_STATUS = {
+    401: Problem.KEY,
+    403: Problem.KEY,
+    408: Problem.BUSY,
+    409: Problem.BUSY,
+    413: Problem.BYTES,
+    425: Problem.BUSY,
+    429: Problem.BUSY,
+}

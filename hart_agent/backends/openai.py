@@ -1,0 +1,141 @@
+"""A policy on any server that speaks OpenAI's chat completions: vLLM, SGLang, Ollama, LM Studio, llama.cpp, services.
+
+Dialects: `tools` is sent unless the format is "text"; a server that refuses it is asked again without, and from then
+on. Calls are read from `tool_calls` where the server returns them, otherwise from the text (see `hart_agent.parsing`).
+
+Stopping: generation stops at the end of an answer or an abstention, and where a model begins to invent a tool's result.
+It does not stop at the end of a call, for a turn may hold several. Servers cut the stop text off; the parser knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from hart_agent.backends.adaptation import Limits
+from hart_agent.backends.failures import Problem
+from hart_agent.backends.images import DEFAULT_MAX_BYTES
+from hart_agent.backends.profiles import detect_family, detect_profile
+from hart_agent.backends.retries import RetryPolicy
+from hart_agent.backends.server import Server, ServerError
+from hart_agent.errors import ConfigError
+from hart_agent.types import Message, Reply, ToolSpec, Usage
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletion
+
+STOP = ("</answer>", "</abstain>", "<tool_response>")
+TOOL_FORMATS = ("auto", "native", "text")
+DEFAULT_MAX_TOKENS = 4096
+_MAX_REMEDIES = 6
+"""For one reply: a server that refuses everything must not be asked for ever."""
+
+
+class OpenAIPolicy:
+    """Asks a model behind an OpenAI-compatible server. Safe to share between episodes, threads and event loops.
+
+    Args:
+        model: the name that the server knows it by; None if it serves exactly one, which is then asked for at once.
+        base_url: such as "http://localhost:8000/v1"; None for `OPENAI_BASE_URL` or OpenAI's own.
+        api_key: None for `OPENAI_API_KEY`; local servers need none. It never shows in errors, logs or traces.
+        coordinates: "pixel", "thousand" or "unit", instead of what the model's family writes.
+        max_pixels: area of one view, in pixels.
+        max_images: in one request.
+        max_tokens: of one reply.
+        max_context_tokens: of prompt and reply together; the oldest turns are left out to stay within.
+        max_bytes: of all images in one request, as data URLs.
+        temperature: of sampling; 0 is greedy.
+        seed: of sampling.
+        tool_format: "auto"; "native", which warns if the server refuses `tools`; or "text", which never sends them.
+        timeout: seconds for one request.
+        retry: when to ask again.
+
+    Raises:
+        ConfigError: a setting is out of range, or no model was named and the server has not exactly one.
+        InstallError: the package `openai` is missing.
+        PolicyError: no model was named and the server can't be asked.
+    """
+
+    def __init__(
+        self,
+        model: str | None = None,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        coordinates: str | None = None,
+        max_pixels: int | None = None,
+        max_images: int | None = None,
+        max_tokens: int = DEFAULT_MAX_TOKENS,
+        max_context_tokens: int | None = None,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        temperature: float = 0.0,
+        seed: int = 0,
+        tool_format: str = "auto",
+        timeout: float = 300.0,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        if tool_format not in TOOL_FORMATS:
+            raise ConfigError(f"there is no tool format {tool_format!r}; choose one of {', '.join(TOOL_FORMATS)}")
+        limits = {"max_images": max_images, "max_tokens": max_tokens, "max_context_tokens": max_context_tokens}
+        for name, value in {**limits, "max_bytes": max_bytes, "timeout": timeout}.items():
+            if value is not None and value <= 0:
+                raise ConfigError(f"{name} must be positive, got {value}")
+        self._server = Server(base_url, api_key or os.environ.get("OPENAI_API_KEY"), timeout, retry or RetryPolicy())
+        hint = model
+        if model is None:
+            served = self._server.only_model()
+            model, hint = served.name, f"{served.name} {served.root}".strip()
+            max_context_tokens = max_context_tokens or served.max_context_tokens
+        self._parameters: dict[str, Any] = {
+            "model": model, "temperature": temperature, "seed": seed, "stop": list(STOP)
+        }  # fmt: skip
+        self._limits = Limits(
+            detect_family(hint),
+            max_tokens,
+            tools=tool_format != "text",
+            warn_of_tools=tool_format == "native",
+            max_images=max_images,
+            max_context_tokens=max_context_tokens,
+            max_bytes=max_bytes,
+        )
+        self.name = f"openai ({model})"
+        self.profile = detect_profile(hint, space=coordinates, max_pixels=max_pixels)
+
+    async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
+        """The model's next reply.
+
+        Raises:
+            PolicyError: the server can't be reached, refuses the request, or takes too long; says what to do next.
+        """
+        build, space, parameters = self._limits.request, self.profile.space, self._parameters
+        max_turns: int | None = None
+        retries = remedies = 0
+        while True:
+            sent = await asyncio.to_thread(build, messages, tools, space, parameters, max_turns)
+            requests = retries + remedies + 1
+            try:
+                return _read(await self._server.complete(sent.body), requests)
+            except ServerError as error:
+                failure = error.failure
+            if failure.problem is Problem.BUSY and retries < self._server.retry.retries:
+                await asyncio.sleep(self._server.retry.delay(retries, failure.wait))
+                retries += 1
+            elif remedies < _MAX_REMEDIES and self._limits.learn(failure, sent):
+                remedies += 1
+                if failure.problem is Problem.CONTEXT and sent.context == self._limits.max_context_tokens:
+                    max_turns = max(1, sent.turns // 2)
+            else:
+                raise await self._server.explain(failure, str(parameters["model"]), requests)
+
+
+def _read(completion: ChatCompletion, requests: int) -> Reply:
+    message = completion.choices[0].message
+    calls = [call.function for call in message.tool_calls or () if call.type == "function"]
+    used = completion.usage
+    return Reply(
+        message.content or "",
+        tuple((call.name, call.arguments) for call in calls),
+        Usage(used.prompt_tokens if used else 0, used.completion_tokens if used else 0, requests),
+    )

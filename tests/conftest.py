@@ -1,0 +1,47 @@
+"""What the tests of the core share: an image whose pixels tell where they are, and ways to write replies."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+from PIL import Image
+
+settings.register_profile(
+    "default", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("default")
+
+
+def coded_pixels(x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
+    """The pixels of the coded image in a region: red x % 256, green y % 256, blue both of their upper digits."""
+    x, y = np.meshgrid(np.arange(x0, x1), np.arange(y0, y1))
+    return np.stack([x % 256, y % 256, (x // 256 * 16 + y // 256) % 256], axis=-1).astype(np.uint8)
+
+
+def tool_call(tool: str, **arguments: Any) -> str:
+    """A reply that calls a tool."""
+    return f"<tool_call>{json.dumps({'name': tool, 'arguments': arguments})}</tool_call>"
+
+
+def answer(text: str) -> str:
+    """A reply that answers."""
+    return f"<answer>{text}</answer>"
+
+
+@pytest.fixture(scope="session")
+def coded_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A PNG of 3200 x 2400 pixels; `coded_pixels` says what they are."""
+    path = tmp_path_factory.mktemp("images") / "coded.png"
+    Image.fromarray(coded_pixels(0, 0, 3200, 2400)).save(path, compress_level=1)
+    return path
+
+
+@pytest.fixture
+def small() -> Image.Image:
+    """A random image of 64 x 48 pixels."""
+    return Image.fromarray(np.random.default_rng(7).integers(0, 256, (48, 64, 3), dtype=np.uint8))

@@ -1,0 +1,135 @@
+"""Asking: the final check, event loops, threads, observers, and tools that can't be loaded."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from importlib.metadata import EntryPoint
+from typing import Any
+
+import pytest
+from conftest import answer, tool_call
+from PIL import Image
+
+from hart_agent import Agent, PluginError, ScriptedPolicy, Turn, Verdict
+from hart_agent.backends import create_policy
+from hart_agent.errors import ConfigError
+from hart_agent.tooling import Tool, discover_tools
+from tools.zoom import Zoom
+
+CROP = tool_call("crop", bbox_2d=[0, 0, 100, 100], label="sign")
+IMAGE = Image.new("RGB", (400, 300), "green")
+
+
+@pytest.mark.parametrize(
+    ("replies", "verdict", "requests"),
+    [
+        ([CROP, answer("STOP"), answer("stop")], Verdict.SUPPORTED, 3),
+        ([CROP, answer("STOP"), answer("GO")], Verdict.UNSUPPORTED, 3),
+        ([CROP, answer("STOP"), "<abstain>dark</abstain>"], Verdict.INSUFFICIENT, 3),
+        ([answer("STOP")], Verdict.INSUFFICIENT, 1),
+        ([CROP, tool_call("verify", answer="STOP"), answer("STOP"), answer("STOP")], Verdict.SUPPORTED, 4),
+        ([CROP, tool_call("verify", answer="GO"), answer("GO"), answer("STOP"), answer("GO")], Verdict.UNSUPPORTED, 5),
+    ],
+)
+def test_every_answer_is_checked_once(replies: list[str], verdict: Verdict, requests: int) -> None:
+    trajectory = Agent(ScriptedPolicy(replies)).ask(IMAGE, "what?")
+    assert (trajectory.answer, trajectory.verdict, trajectory.usage.requests) == ("STOP", verdict, requests)
+    assert trajectory.stop_reason == "answered"
+
+
+def test_a_check_that_fails_leaves_the_answer_unchecked_and_says_so() -> None:
+    trajectory = Agent(ScriptedPolicy([CROP, answer("STOP")])).ask(IMAGE, "what?")
+    assert (trajectory.answer, trajectory.verdict, trajectory.stop_reason) == ("STOP", "unchecked", "answered")
+    assert "no more replies" in (trajectory.reason or "")
+
+
+def test_without_the_check_the_verdict_is_unchecked() -> None:
+    trajectory = Agent(ScriptedPolicy([CROP, answer("STOP")]), verify=False).ask(IMAGE, "what?")
+    assert trajectory.verdict is Verdict.UNCHECKED
+
+
+async def test_asking_inside_a_running_event_loop() -> None:
+    agent = Agent(ScriptedPolicy([CROP, answer("one"), answer("one"), answer("two")]))
+    assert agent.ask(IMAGE, "what?").answer == "one"
+    assert (await agent.aask(IMAGE, "what?")).answer == "two"
+
+
+def test_asking_from_many_threads_and_tasks() -> None:
+    def speak(messages: Any, tools: Any) -> str:
+        return answer(messages[-1].text.split("<question>")[1].split("</question>")[0])
+
+    agent = Agent(ScriptedPolicy(speak), verify=False)
+    questions = [f"q{number}" for number in range(12)]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        trajectories = list(pool.map(lambda question: agent.ask(IMAGE, question), questions))
+    assert [trajectory.answer for trajectory in trajectories] == questions
+
+    async def gather() -> list[str | None]:
+        return [found.answer for found in await asyncio.gather(*(agent.aask(IMAGE, text) for text in questions))]
+
+    assert asyncio.run(gather()) == questions
+
+
+def test_the_observer_sees_each_turn_as_it_ends() -> None:
+    seen: list[Turn] = []
+    trajectory = Agent(ScriptedPolicy([CROP, answer("STOP")]), verify=False).ask(IMAGE, "what?", observer=seen.append)
+    assert tuple(seen) == trajectory.turns
+
+
+def test_a_trajectory_reads_as_answer_verdict_and_evidence() -> None:
+    trajectory = Agent(ScriptedPolicy([CROP, answer("STOP"), answer("STOP")])).ask(IMAGE, "what?")
+    assert str(trajectory).splitlines() == ["STOP", "verdict: supported", "evidence: [0, 0, 100, 100] sign"]
+    assert str(Agent(ScriptedPolicy([])).ask(IMAGE, "what?")) == "No answer: the script has no more replies"
+
+
+def test_backends_that_do_not_exist_are_refused() -> None:
+    with pytest.raises(ConfigError, match="no backend 'psychic'"):
+        create_policy("psychic")
+
+
+class Incomplete:
+    name = "incomplete"
+
+
+class Twin(Zoom):
+    """Claims the name of a built-in tool."""
+
+
+class Explosive(Zoom):
+    def __init__(self) -> None:
+        raise RuntimeError("no licence")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("test_agent:Incomplete", "lacks one of"),
+        ("test_agent:Explosive", "no licence"),
+        ("test_agent:Missing", "can't be loaded"),
+        ("no_such_package:Tool", "can't be loaded"),
+        ("test_agent:Twin", "'zoom' is claimed by"),
+    ],
+)
+def test_a_broken_tool_package_is_named(monkeypatch: pytest.MonkeyPatch, value: str, words: str) -> None:
+    points = [
+        EntryPoint(name, target, "hart_agent.tools") for name, target in (("x", value), ("zoom", "tools.zoom:Zoom"))
+    ]
+    monkeypatch.setattr("hart_agent.tooling.entry_points", lambda group: points)
+    with pytest.raises(PluginError, match=words) as caught:
+        discover_tools()
+    assert value in str(caught.value)
+
+
+def test_a_tool_of_another_package_is_found_after_the_built_in_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Other(Zoom):
+        name = "another"
+
+    monkeypatch.setattr("test_agent.Twin", Other)
+    points = [
+        EntryPoint(name, target, "hart_agent.tools")
+        for name, target in (("a", "test_agent:Twin"), ("zoom", "tools.zoom:Zoom"))
+    ]
+    monkeypatch.setattr("hart_agent.tooling.entry_points", lambda group: points)
+    found: list[Tool] = discover_tools()
+    assert [tool.name for tool in found] == ["zoom", "another"]

@@ -1,0 +1,210 @@
+"""Boxes and coordinate spaces: round trips, clipping, growing, EXIF orientations, overlap."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from hart_agent.errors import ToolArgumentsError
+from hart_agent.geometry import Box, CoordinateSpace, Frame, Rect, Size, oriented_to_stored, resolve_box
+
+SPACES = st.sampled_from(CoordinateSpace)
+IMAGES = st.builds(Size, st.integers(1, 30_000), st.integers(1, 20_000))
+VIEWS = st.builds(Size, st.integers(1, 4096), st.integers(1, 4096))
+ANY_NUMBER = st.floats() | st.integers(-40_000, 40_000).map(float) | st.floats(-2, 1100)
+RECTS = st.tuples(*[ANY_NUMBER] * 4) | st.tuples(*[st.floats(-2, 1100)] * 4).map(
+    lambda numbers: (*map(min, numbers[:2], numbers[2:]), *map(max, numbers[:2], numbers[2:]))
+)
+"""Any four numbers; and ordered ones, so that many can be used."""
+
+
+@st.composite
+def boxes(draw: st.DrawFn, image: Size) -> Box:
+    x0, y0 = draw(st.integers(0, image.width - 1)), draw(st.integers(0, image.height - 1))
+    return Box(x0, y0, draw(st.integers(x0 + 1, image.width)), draw(st.integers(y0 + 1, image.height)))
+
+
+def unit(space: CoordinateSpace, original_side: int, view_side: int) -> float:
+    """The length of the model's smallest step, in original pixels."""
+    return original_side / {"pixel": view_side, "thousand": 1000, "unit": 1000}[space.value]
+
+
+@given(st.data(), IMAGES, VIEWS, SPACES)
+def test_round_trip_is_off_by_at_most_half_a_model_unit(
+    data: st.DataObject, image: Size, view: Size, space: CoordinateSpace
+) -> None:
+    region = data.draw(boxes(image))
+    target = data.draw(boxes(image))
+    frame = Frame(region, view)
+    written = frame.from_original(target.as_tuple(), space)
+    digits = 3 if space is CoordinateSpace.UNIT else 0
+    x0, y0, x1, y1 = frame.to_original(tuple(round(value, digits) for value in written), space)  # type: ignore[arg-type]
+    step_x, step_y = unit(space, region.width, view.width), unit(space, region.height, view.height)
+    assert max(abs(x0 - target.x0), abs(x1 - target.x1)) <= step_x / 2 + 1e-6
+    assert max(abs(y0 - target.y0), abs(y1 - target.y1)) <= step_y / 2 + 1e-6
+
+
+@given(st.data(), IMAGES, VIEWS, SPACES)
+def test_unrounded_round_trip_is_the_box_itself(
+    data: st.DataObject, image: Size, view: Size, space: CoordinateSpace
+) -> None:
+    frame, target = Frame(data.draw(boxes(image)), view), data.draw(boxes(image))
+    back = frame.to_original(frame.from_original(target.as_tuple(), space), space)
+    assert Box.covering(back, image) == target
+
+
+@pytest.mark.parametrize(
+    ("space", "rect", "original"),
+    [  # a view of 400x300 that shows columns 1000 to 1800, rows 500 to 1100: two original pixels to a view pixel
+        (CoordinateSpace.PIXEL, (10, 20, 200, 150), (1020, 540, 1400, 800)),
+        (CoordinateSpace.THOUSAND, (0, 500, 250, 1000), (1000, 800, 1200, 1100)),
+        (CoordinateSpace.UNIT, (0.25, 0.5, 1, 1), (1200, 800, 1800, 1100)),
+    ],
+)
+def test_spaces_worked_by_hand(space: CoordinateSpace, rect: Rect, original: Rect) -> None:
+    frame = Frame(Box(1000, 500, 1800, 1100), Size(400, 300))
+    assert frame.to_original(rect, space) == original
+    assert frame.from_original(original, space) == rect
+
+
+@given(IMAGES, st.tuples(*[st.floats(-1e9, 1e9)] * 4))
+def test_covering_stays_in_the_image_and_covers(image: Size, rect: Rect) -> None:
+    x0, x1 = sorted(rect[0::2])
+    y0, y1 = sorted(rect[1::2])
+    box = Box.covering((x0, y0, x1, y1), image)
+    assert 0 <= box.x0 < box.x1 <= image.width
+    assert 0 <= box.y0 < box.y1 <= image.height
+    assert box.x0 <= min(max(x0, 0), image.width) + 1e-5
+    assert box.x1 >= max(min(x1, image.width), 0) - 1e-5
+
+
+@pytest.mark.parametrize(
+    ("rect", "box"),
+    [
+        ((1.2, 1.2, 3.8, 3.8), (1, 1, 4, 4)),
+        ((2, 2, 2, 2), (2, 2, 3, 3)),
+        ((10, 10, 10, 10), (9, 9, 10, 10)),
+        ((-5, -5, 99, 99), (0, 0, 10, 10)),
+        ((2.0000000001, 3, 4.9999999999, 6.0000000001), (2, 3, 5, 6)),
+    ],
+)
+def test_covering_worked_by_hand(rect: Rect, box: tuple[int, int, int, int]) -> None:
+    assert Box.covering(rect, Size(10, 10)).as_tuple() == box
+
+
+@given(st.data(), IMAGES, VIEWS, SPACES, RECTS, st.floats(2, 200))
+def test_resolve_box_gives_a_usable_box_or_a_typed_error(
+    data: st.DataObject, image: Size, view: Size, space: CoordinateSpace, rect: Rect, max_aspect: float
+) -> None:
+    frame = Frame(data.draw(boxes(image)), view)
+    extent = {"pixel": (view.width, view.height), "thousand": (1000, 1000), "unit": (1, 1)}[space.value]
+    finite = all(map(math.isfinite, rect))
+    valid = finite and rect[0] <= rect[2] and rect[1] <= rect[3] and min(rect[2:]) >= 0
+    valid = valid and rect[0] <= extent[0] and rect[1] <= extent[1]
+    if not valid:
+        with pytest.raises(ToolArgumentsError):
+            resolve_box(rect, space, frame, image, max_aspect)
+        return
+    box, notes = resolve_box(rect, space, frame, image, max_aspect)
+    assert box.x1 <= image.width
+    assert box.y1 <= image.height
+    assert box.width >= min(8, image.width)
+    assert box.height >= min(8, image.height)
+    longest = max(box.width, box.height)
+    assert box.width >= min(math.floor(longest / max_aspect), image.width)
+    assert box.height >= min(math.floor(longest / max_aspect), image.height)
+    for axis, length in enumerate(extent):  # the box covers what the model meant, computed exactly
+        origin, side = frame.box.as_tuple()[axis], frame.box.size.width if axis == 0 else frame.box.size.height
+        low, high = (
+            origin + Fraction(min(max(value, 0.0), float(length))) * side / length
+            for value in (rect[axis], rect[axis + 2])
+        )
+        assert box.as_tuple()[axis] <= low + Fraction(1, 10_000)
+        assert box.as_tuple()[axis + 2] >= high - Fraction(1, 10_000)
+    assert all(isinstance(note, str) and note for note in notes)
+
+
+FULL = Frame(Box(0, 0, 1000, 1000), Size(1000, 1000))
+
+
+@pytest.mark.parametrize(
+    ("rect", "word"),
+    [
+        ((500, 100, 400, 200), "inverted"),
+        ((100, 500, 200, 400), "inverted"),
+        ((math.nan, 0, 10, 10), "not finite"),
+        ((0, 0, math.inf, 10), "not finite"),
+        ((1001, 0, 1200, 10), "outside"),
+        ((0, -30, 10, -1), "outside"),
+    ],
+)
+def test_impossible_boxes_are_typed_errors(rect: Rect, word: str) -> None:
+    with pytest.raises(ToolArgumentsError, match=word):
+        resolve_box(rect, CoordinateSpace.PIXEL, FULL, Size(1000, 1000), 100)
+
+
+@pytest.mark.parametrize(
+    ("rect", "box", "words"),
+    [
+        ((10, 10, 50, 50), (10, 10, 50, 50), []),
+        ((-10, 10, 50, 50), (0, 10, 50, 50), ["clipped"]),
+        ((900, 900, 1100, 1100), (900, 900, 1000, 1000), ["clipped"]),
+        ((100, 100, 101, 101), (97, 97, 105, 105), ["grown to 8x8"]),
+        ((0, 0, 0, 0), (0, 0, 8, 8), ["grown to 8x8"]),
+        ((1000, 1000, 1000, 1000), (992, 992, 1000, 1000), ["grown to 8x8"]),
+        ((0, 500, 1000, 502), (0, 491, 1000, 511), ["grown to 1000x20"]),
+        ((-5, 0, 1, 40), (0, 0, 8, 40), ["clipped", "grown to 8x40"]),
+    ],
+)
+def test_clipping_and_growing_worked_by_hand(rect: Rect, box: tuple[int, ...], words: list[str]) -> None:
+    resolved, notes = resolve_box(rect, CoordinateSpace.PIXEL, FULL, Size(1000, 1000), 50)
+    assert resolved.as_tuple() == box
+    assert len(notes) == len(words)
+    assert all(word in note for word, note in zip(words, notes, strict=True))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_oriented_to_stored_finds_the_same_pixels_as_pillow(orientation: int) -> None:
+    stored = Image.fromarray(np.random.default_rng(1).integers(0, 256, (7, 13, 3), dtype=np.uint8))
+    stored.getexif()[0x0112] = orientation
+    upright = ImageOps.exif_transpose(stored)
+    for box in (Box(0, 0, 1, 1), Box(1, 2, 5, 6), Box(3, 0, 7, 7), Box(0, 4, 6, 5)):
+        region = stored.crop(oriented_to_stored(box, orientation, Size(*upright.size)).as_tuple())
+        region.getexif()[0x0112] = orientation
+        assert np.array_equal(ImageOps.exif_transpose(region), upright.crop(box.as_tuple()))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "iou"),
+    [
+        ((0, 0, 10, 10), (0, 0, 10, 10), 1),
+        ((0, 0, 10, 10), (10, 0, 20, 10), 0),
+        ((0, 0, 10, 10), (5, 0, 15, 10), Fraction(50, 150)),
+        ((0, 0, 4, 4), (1, 1, 3, 3), Fraction(4, 16)),
+        ((0, 0, 3, 2), (2, 1, 5, 3), Fraction(1, 11)),
+    ],
+)
+def test_iou_worked_by_hand(first: tuple[int, ...], second: tuple[int, ...], iou: Fraction) -> None:
+    assert Box(*first).iou(Box(*second)) == pytest.approx(float(iou))
+
+
+@given(boxes(Size(60, 40)), boxes(Size(60, 40)))
+@example(Box(0, 0, 1, 1), Box(59, 39, 60, 40))
+def test_iou_is_symmetric_counts_pixels_and_is_one_on_itself(first: Box, second: Box) -> None:
+    masks = np.zeros((2, 40, 60), dtype=bool)
+    for mask, box in zip(masks, (first, second), strict=True):
+        mask[box.y0 : box.y1, box.x0 : box.x1] = True
+    assert first.iou(second) == second.iou(first) == pytest.approx((masks[0] & masks[1]).sum() / masks.any(0).sum())
+    assert first.iou(first) == 1
+
+
+@pytest.mark.parametrize("corners", [(5, 0, 5, 9), (5, 0, 4, 9), (0, 9, 5, 9), (-1, 0, 5, 5)])
+def test_empty_or_inverted_boxes_can_not_be_made(corners: tuple[int, int, int, int]) -> None:
+    with pytest.raises(ValueError, match="a box needs"):
+        Box(*corners)

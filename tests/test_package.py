@@ -1,0 +1,156 @@
+"""The package: light imports, the public names, import directions, what is shipped, and intruders in our names."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+import hart_agent
+from hart_agent.errors import InstallError
+from hart_agent.installation import sibling
+
+ROOT = Path(__file__).parents[1]
+
+
+def python(*arguments: str, cwd: Path, path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    if path is not None:
+        environment["PYTHONPATH"] = str(path)
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def test_importing_hart_agent_loads_no_heavy_package(tmp_path: Path) -> None:
+    code = "import json, sys, hart_agent; print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    loaded = set(json.loads(python("-c", code, cwd=tmp_path).stdout))
+    assert "PIL" in loaded
+    heavy = {"torch", "transformers", "cv2", "onnxruntime", "vllm", "rapidocr", "typer", "rich", "httpx", "openai"}
+    assert not loaded & heavy
+    assert not loaded & {"tools", "rl", "prompts"}
+
+
+def test_public_names_are_sorted_and_exist() -> None:
+    assert hart_agent.__all__ == sorted(hart_agent.__all__)
+    assert all(getattr(hart_agent, name) is not None for name in hart_agent.__all__)
+    assert hart_agent.__version__ == version("hart-agent")
+
+
+def test_imports_go_one_way() -> None:
+    command = Path(sys.executable).with_name("lint-imports")
+    result = subprocess.run([command, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert result.returncode == 0, result.stdout
+    assert "0 broken" in result.stdout
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel and the source distribution, built from a copy of what they are made of."""
+    copy = tmp_path_factory.mktemp("checkout")
+    for name in ("hart_agent", "tools", "rl", "prompts"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
+        shutil.copy(ROOT / name, copy)
+    for name in ("tests", "examples", "shared"):  # what must not be shipped
+        (copy / name).mkdir()
+        (copy / name / "secret.py").write_text("SECRET = 1\n")
+    result = python(
+        "-m", "build", "--no-isolation", "--sdist", "--wheel", "--outdir", str(copy / "dist"), str(copy), cwd=copy
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return copy / "dist"
+
+
+def test_the_wheel_ships_exactly_our_packages(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    info = f"hart_agent-{hart_agent.__version__}.dist-info"
+    assert {name.split("/")[0] for name in names} == {"hart_agent", "tools", "rl", "prompts", info}
+    shipped = {name for name in names if not name.startswith(info)}
+    packages = ("hart_agent", "tools", "rl", "prompts")
+    files = (path for name in packages for path in (ROOT / name).rglob("*"))
+    assert {name for name in shipped if name.endswith((".py", ".md"))} == {
+        str(path.relative_to(ROOT)) for path in files if path.suffix in {".py", ".md"}
+    }
+    assert {f"{info}/licenses/LICENSE", f"{info}/licenses/NOTICE"} <= set(names)
+
+
+def test_the_source_distribution_ships_nothing_else(built: Path) -> None:
+    (archive,) = built.glob("*.tar.gz")
+    with tarfile.open(archive) as sdist:
+        names = [name.split("/", 1)[1] for name in sdist.getnames()]
+    texts = {"pyproject.toml", "README.md", "LICENSE", "NOTICE", "PKG-INFO", ".gitignore"}
+    assert {name.split("/")[0] for name in names} - texts == {"hart_agent", "tools", "rl", "prompts"}
+    assert texts - {".gitignore"} <= set(names)
+
+
+@pytest.fixture
+def installed(built: Path, tmp_path: Path) -> Path:
+    """A folder into which the built wheel is installed."""
+    (wheel,) = built.glob("*.whl")
+    target = tmp_path / "installed"
+    arguments = ("-m", "pip", "install", "--no-deps", "--no-index", "--quiet", "--target", str(target), str(wheel))
+    result = python(*arguments, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    return target
+
+
+def assert_intruder_named(result: subprocess.CompletedProcess[str], intruder: Path) -> None:
+    assert result.returncode == 2
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("hart-agent: ")
+    assert str(intruder) in line
+
+
+def test_the_installed_wheel_lists_its_tools(installed: Path, tmp_path: Path) -> None:
+    result = python("-m", "hart_agent", "tools", "--json", cwd=tmp_path, path=installed)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert [tool["name"] for tool in json.loads(result.stdout)["tools"]][:3] == ["crop", "verify", "zoom"]
+
+
+@pytest.mark.parametrize("name", ["tools", "prompts"])
+@pytest.mark.parametrize("layout", ["package", "module"])
+def test_a_foreign_package_in_the_working_directory_is_named_and_not_run(
+    tmp_path: Path, name: str, layout: str
+) -> None:
+    intruder = tmp_path / name / "__init__.py" if layout == "package" else tmp_path / f"{name}.py"
+    intruder.parent.mkdir(exist_ok=True)
+    intruder.write_text("from pathlib import Path\nPath('it-ran').touch()\nraise SystemExit(9)\n")
+    assert_intruder_named(python("-m", "hart_agent", "tools", cwd=tmp_path), intruder)
+    assert not (tmp_path / "it-ran").exists()
+
+
+def test_a_folder_that_is_no_package_does_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "hammer.txt").touch()
+    result = python("-m", "hart_agent", "tools", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["tools", "prompts"])
+def test_a_package_of_ours_that_was_overwritten_is_named(installed: Path, tmp_path: Path, name: str) -> None:
+    intruder = installed / name / "__init__.py"
+    intruder.write_text('"""Another distribution\'s package."""\n')
+    assert_intruder_named(python("-m", "hart_agent", "tools", cwd=tmp_path, path=installed), intruder)
+
+
+def test_a_package_of_ours_that_is_missing_or_broken_is_named(installed: Path, tmp_path: Path) -> None:
+    (installed / "tools" / "__init__.py").write_text("import nothing_of_that_name\n")
+    result = python("-m", "hart_agent", "tools", cwd=tmp_path, path=installed)
+    assert_intruder_named(result, installed / "tools")
+    assert "nothing_of_that_name" in result.stderr
+
+
+def test_a_name_that_leads_nowhere_is_an_install_error() -> None:
+    with pytest.raises(InstallError, match="missing or broken"):
+        sibling("no_such_sibling")
