@@ -46,7 +46,7 @@ def test_a_folder_needs_no_hub(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert found.setting("max_position_embeddings") == 8
     assert found.setting("nothing") is None
     for name in (str(folder / "nowhere"), "./model", "no-owner", "a/b/c", ""):
-        with pytest.raises(ConfigError, match="there is no folder|no complete model"):
+        with pytest.raises(ConfigError, match=r"there is no folder|no complete model"):
             find_checkpoint(name)
 
 

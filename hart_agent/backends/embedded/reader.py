@@ -292,7 +292,8 @@ def _crop(pixels: Pixels, quad: Floats) -> Pixels:
     corners = np.array([(0, 0), (size[0], 0), size, (0, size[1])], np.float32) - np.float32(0.5)
     matrix = cv2.getPerspectiveTransform(quad - np.float32(0.5), corners)
     line = cv2.warpPerspective(pixels, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return cv2.resize(line, (width, _LINE_HEIGHT), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    resized: Pixels = cv2.resize(line, (width, _LINE_HEIGHT), interpolation=cv2.INTER_AREA)
+    return resized
 
 
 def _empty_columns(line: Pixels) -> tuple[NDArray[np.bool_], int]:

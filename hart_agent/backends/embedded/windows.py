@@ -23,8 +23,8 @@ letters fits into the overlap."""
 def candidate_windows(regions: Sequence[TextRegion], overview: Frame) -> list[tuple[Box, float]]:
     """Windows around the candidates on an overview with their scores, the most text-like first.
 
-    A region with large letters gets a window of its own; it never stands for the small candidates that lie in it, for its
-    view is coarser.
+    A region with large letters gets a window of its own; it never stands for the small candidates that lie in it,
+    for its view is coarser.
 
     Args:
         regions: in pixels of the overview, best first.
