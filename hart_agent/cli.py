@@ -1,13 +1,14 @@
 """The command line: arguments in, the library's calls, the console out.
 
 Answers go to stdout, progress and errors to stderr. Exit codes: 0 answered, 2 wrong usage or unusable image, 3 no
-answer, 4 the policy failed.
+answer, 4 the policy failed; of `replay`: 0 all the same, 1 some views differ.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import webbrowser
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,14 +18,15 @@ import hart_agent
 from hart_agent.agent import Agent
 from hart_agent.annotate import write_annotated
 from hart_agent.backends import BACKENDS, PolicyOptions, create_policy
-from hart_agent.console import Progress, print_result, print_tools
+from hart_agent.console import Progress, print_result, print_tools, printable
 from hart_agent.episode import EpisodeConfig
 from hart_agent.errors import ConfigError, HartError, PolicyError
 from hart_agent.imaging import SourceImage
 from hart_agent.tooling import discover_tools
-from hart_agent.trace import result_json, write_trace
+from hart_agent.trace import find_image, load_trace, replay, result_json, trace_json, write_page, write_trace
 from hart_agent.types import StopReason, Trajectory
 
+EXIT_DIFFERENT = 1
 EXIT_USAGE, EXIT_NO_ANSWER, EXIT_POLICY = 2, 3, 4
 
 app = typer.Typer(
@@ -83,6 +85,7 @@ def ask(
     seed: Annotated[int, typer.Option(help="Seed of policies that sample.")] = 0,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
     trace: Annotated[Path | None, typer.Option(help="Write all that happened to this JSON file.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write it to this file as a page for a browser, too.")] = None,
     annotated: Annotated[
         Path | None, typer.Option("--annotate", help="Draw the evidence on the image and save it here.")
     ] = None,
@@ -96,7 +99,7 @@ def ask(
     [x0, y0, x1, y1] in pixels of the original image.
     """
     source = SourceImage(image, max_pixels=max_image_megapixels * 1_000_000)
-    for path in (trace, annotated):
+    for path in (trace, html, annotated):
         _check_writable(path)
     with Progress(enabled=not quiet) as progress:
         options = PolicyOptions(
@@ -121,6 +124,8 @@ def ask(
         print_result(trajectory)
     if trace is not None:
         write_trace(trajectory, trace)
+    if html is not None:
+        write_page(trace_json(trajectory), source, html)
     if annotated is not None:
         write_annotated(source, trajectory.evidence, annotated)
     raise typer.Exit(_exit_code(trajectory))
@@ -137,6 +142,54 @@ def tools(
         _print_json({"tools": [{field: getattr(tool, field) for field in fields} for tool in found]})
     else:
         print_tools(found)
+
+
+TraceFile = Annotated[Path, typer.Argument(help="A file that ask --trace wrote.", show_default=False)]
+TraceImage = Annotated[
+    Path | None, typer.Option("--image", help="Its image, if that has moved. By default the trace's own path.")
+]
+MaxMegapixels = Annotated[int, typer.Option(min=1, help="Refuse larger images.")]
+
+
+@app.command()
+def view(
+    trace: TraceFile,
+    image: TraceImage = None,
+    out: Annotated[Path | None, typer.Option(help="The page. By default beside the trace, ending in .html.")] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    max_image_megapixels: MaxMegapixels = 300,
+) -> None:
+    """Write a trace as one page for a browser, with its image, and print the page's path."""
+    target = out or trace.with_suffix(".html")
+    _check_writable(target)
+    loaded = load_trace(trace)
+    if target.exists() and target.samefile(trace):
+        raise ConfigError(f"the page would overwrite the trace {str(trace)!r}. Choose another file with --out.")
+    found = find_image(loaded, trace, image, max_pixels=max_image_megapixels * 1_000_000)
+    _warn_of_change(found.source.name, same=found.same)
+    write_page(loaded, found.source, target, same=found.same)
+    print(target)
+    if open_page:
+        webbrowser.open(target.absolute().as_uri())
+
+
+@app.command(name="replay")
+def replay_command(
+    trace: TraceFile,
+    image: TraceImage = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    max_image_megapixels: MaxMegapixels = 300,
+) -> None:
+    """Run a trace's tool calls again, without its policy, and say whether every view is the same, pixel for pixel."""
+    loaded = load_trace(trace)
+    found = find_image(loaded, trace, image, max_pixels=max_image_megapixels * 1_000_000)
+    _warn_of_change(found.source.name, same=found.same)
+    outcome = replay(loaded, found.source)
+    if json_output:
+        _print_json({"image": found.source.name, "same_image": found.same, **outcome.as_json()})
+    else:
+        print(printable(str(outcome)))
+    raise typer.Exit(0 if outcome.same else EXIT_DIFFERENT)
 
 
 def main() -> None:
@@ -160,6 +213,11 @@ def _check_writable(path: Path | None) -> None:
     """Complain before the work is done, not after it."""
     if path is not None and not path.absolute().parent.is_dir():
         raise ConfigError(f"{path} can't be written: there is no folder {path.absolute().parent}. Make it first.")
+
+
+def _warn_of_change(name: str, *, same: bool) -> None:
+    if not same:
+        print(f"hart-agent: {name!r} is not the very image of the trace: its hash differs", file=sys.stderr)
 
 
 def _print_json(value: dict[str, Any]) -> None:

@@ -161,6 +161,7 @@ class Episode:
             question=context.question,
             image=self._image,
             policy=context.policy.name,
+            profile=context.policy.profile,
             overview=ViewRecord.of(context.views["overview"]),
             turns=tuple(self.turns),
             answer=self.answer,

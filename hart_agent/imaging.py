@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from PIL import Image, UnidentifiedImageError
 
@@ -75,6 +75,9 @@ class SourceImage:
             when they are decoded, as the same error.
     """
 
+    IN_MEMORY: Final = "image in memory"
+    """The name of an image that was given as pixels."""
+
     def __init__(self, source: ImageInput, *, max_pixels: int = DEFAULT_MAX_IMAGE_PIXELS) -> None:
         self.path: Path | None = None
         self._lock = threading.RLock()
@@ -94,8 +97,8 @@ class SourceImage:
 
     @property
     def name(self) -> str:
-        """The path as given, or a word for an image in memory."""
-        return str(self.path) if self.path else "image in memory"
+        """The path as given, or `IN_MEMORY`."""
+        return str(self.path) if self.path else self.IN_MEMORY
 
     def sha256(self) -> str:
         """Hash of the file's bytes, or of the pixels of an image in memory."""

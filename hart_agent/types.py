@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from hart_agent.budget import CoordinateProfile
 from hart_agent.geometry import Box, Frame, Size
 from hart_agent.imaging import View
 
@@ -240,6 +241,7 @@ class Trajectory:
         question: as asked.
         image: which image.
         policy: the policy's name.
+        profile: how the policy sees and points; a replay needs it.
         overview: the downsampled view that the policy saw first.
         turns: in order.
         answer: the answer, or None.
@@ -254,6 +256,7 @@ class Trajectory:
     question: str
     image: ImageInfo
     policy: str
+    profile: CoordinateProfile
     overview: ViewRecord
     turns: tuple[Turn, ...]
     answer: str | None

@@ -19,6 +19,7 @@ from hart_agent.errors import InstallError
 from hart_agent.installation import sibling
 
 ROOT = Path(__file__).parents[1]
+SHIPPED = {".py", ".md", ".html", ".css", ".js", ".json"}
 
 
 def python(*arguments: str, cwd: Path, path: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -78,8 +79,8 @@ def test_the_wheel_ships_exactly_our_packages(built: Path) -> None:
     shipped = {name for name in names if not name.startswith(info)}
     packages = ("hart_agent", "tools", "rl", "prompts")
     files = (path for name in packages for path in (ROOT / name).rglob("*"))
-    assert {name for name in shipped if name.endswith((".py", ".md"))} == {
-        str(path.relative_to(ROOT)) for path in files if path.suffix in {".py", ".md"}
+    assert {name for name in shipped if Path(name).suffix in SHIPPED} == {
+        str(path.relative_to(ROOT)) for path in files if path.suffix in SHIPPED
     }
     assert {f"{info}/licenses/LICENSE", f"{info}/licenses/NOTICE"} <= set(names)
 

@@ -27,6 +27,8 @@ SCRIPT = (
     answer("STOP"),
 )  # fmt: skip
 
+TRACE_ONLY = {"schema", "version", "profile", "overview"}
+
 
 @pytest.fixture
 def trajectory(coded_path: Path) -> Trajectory:
@@ -91,9 +93,11 @@ def test_a_trace_is_strict_json_without_pixels(trajectory: Trajectory) -> None:
     assert len(text) < 20_000
     assert numbers_in_a_row(trace) == 4
     assert (trace["schema"], trace["version"]) == ("hart-agent/trace", 1)
-    assert {key: value for key, value in trace.items() if key not in {"schema", "version", "overview"}} == result_json(
-        trajectory
-    )
+    assert {key: value for key, value in trace.items() if key not in TRACE_ONLY} == result_json(trajectory)
+    assert trace["profile"] == {
+        "space": "pixel",
+        "budget": {"max_pixels": 1_000_000, "grid": 1, "min_side": 32, "max_aspect": 100.0, "max_magnification": 4.0},
+    }
 
 
 def test_every_view_of_a_trace_can_be_rendered_again(trajectory: Trajectory, coded_path: Path, tmp_path: Path) -> None:

@@ -8,15 +8,17 @@ from typing import Any, Final
 from hart_agent.errors import ConfigError
 from hart_agent.tooling import Policy
 
-BACKENDS: Final = ("embedded", "openai")
+BACKENDS: Final = ("embedded", "openai", "transformers", "vllm")
 """The first one is the default, unless a base URL is given."""
 
+_OF_A_MODEL: Final = frozenset(
+    "model coordinates max_pixels max_images max_tokens max_context_tokens temperature".split()
+)
 _ACCEPTED: Final[dict[str, frozenset[str]]] = {
     "embedded": frozenset(),
-    "openai": frozenset(
-        "model base_url api_key coordinates max_pixels max_images max_tokens max_context_tokens temperature "
-        "tool_format".split()
-    ),
+    "openai": _OF_A_MODEL | {"base_url", "api_key", "tool_format"},
+    "transformers": _OF_A_MODEL,
+    "vllm": _OF_A_MODEL,
 }
 
 
@@ -83,6 +85,16 @@ def create_policy(backend: str | None = None, options: PolicyOptions | None = No
         from hart_agent.backends.openai import OpenAIPolicy
 
         return OpenAIPolicy(**given, seed=options.seed)
+    if backend in ("transformers", "vllm"):
+        if options.model is None:
+            raise ConfigError(f"the backend {backend!r} needs a model; name its folder or hub id with --model")
+        if backend == "vllm":
+            from hart_agent.backends.vllm import VLLMPolicy
+
+            return VLLMPolicy(**given, seed=options.seed)
+        from hart_agent.backends.transformers import TransformersPolicy
+
+        return TransformersPolicy(**given, seed=options.seed)
     from hart_agent.backends.embedded import EmbeddedPolicy
 
     return EmbeddedPolicy()

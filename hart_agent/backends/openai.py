@@ -116,7 +116,7 @@ class OpenAIPolicy:
             sent = await asyncio.to_thread(build, messages, tools, space, parameters, max_turns)
             requests = retries + remedies + 1
             try:
-                return _read(await self._server.complete(sent.body), requests)
+                return read_completion(await self._server.complete(sent.body), requests)
             except ServerError as error:
                 failure = error.failure
             if failure.problem is Problem.BUSY and retries < self._server.retry.retries:
@@ -130,7 +130,7 @@ class OpenAIPolicy:
                 raise await self._server.explain(failure, str(parameters["model"]), requests)
 
 
-def _read(completion: ChatCompletion, requests: int) -> Reply:
+def read_completion(completion: ChatCompletion, requests: int) -> Reply:
     message = completion.choices[0].message
     calls = [call.function for call in message.tool_calls or () if call.type == "function"]
     used = completion.usage

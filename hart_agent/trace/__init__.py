@@ -1,0 +1,20 @@
+"""Traces: what happened in an episode, as JSON and as a page, and running it again."""
+
+from hart_agent.trace.html import page, write_page
+from hart_agent.trace.json import TRACE_VERSION, result_json, trace_json, write_trace
+from hart_agent.trace.load import Found, find_image, load_trace
+from hart_agent.trace.replay import Replay, replay
+
+__all__ = [
+    "TRACE_VERSION",
+    "Found",
+    "Replay",
+    "find_image",
+    "load_trace",
+    "page",
+    "replay",
+    "result_json",
+    "trace_json",
+    "write_page",
+    "write_trace",
+]

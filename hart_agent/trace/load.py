@@ -1,0 +1,170 @@
+"""Reading a trace, which may come from anyone, and finding the image that it is about."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from hart_agent.errors import ConfigError, ImageError
+from hart_agent.geometry import Size
+from hart_agent.imaging import DEFAULT_MAX_IMAGE_PIXELS, SourceImage
+from hart_agent.trace.json import TRACE_SCHEMA, TRACE_VERSION
+
+_MAX_BYTES = 64_000_000
+_MAX_VIEW_PIXELS = 100_000_000
+_REMEDY = "Write it with: hart-agent ask IMAGE QUESTION --trace FILE.json"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A trace's image.
+
+    Attributes:
+        source: the image.
+        same: whether it is the very image that the question was asked of, by its hash.
+    """
+
+    source: SourceImage
+    same: bool
+
+
+def load_trace(path: Path) -> dict[str, Any]:
+    """Read a trace and check it against its schema, so that its users need not.
+
+    Raises:
+        ConfigError: it can't be read or is no valid trace; the message names what is wrong.
+    """
+    name = repr(str(path))
+    try:
+        if not path.is_file():
+            raise ConfigError(f"there is no trace {name}. {_REMEDY}")
+        if path.stat().st_size > _MAX_BYTES:
+            raise ConfigError(f"{name} is larger than {_MAX_BYTES // 1_000_000} MB; no trace is. {_REMEDY}")
+        trace = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{name} can't be read as JSON ({error}). {_REMEDY}") from error
+    _check_version(name, trace)
+    try:
+        failure = jsonschema.exceptions.best_match(_validator().iter_errors(trace))
+        problem = None if failure is None else f"{_place(failure)}: {failure.message[:300]}"
+    except (RecursionError, OverflowError) as error:
+        problem = f"it is built to break its readers ({error})"
+    if problem is None:
+        problem = next(_misplaced(trace), None)
+    if problem is not None:
+        raise ConfigError(f"{name} is no valid trace: {problem}. {_REMEDY}")
+    valid: dict[str, Any] = trace
+    return valid
+
+
+def all_views(trace: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The views of a trace, the overview first, each with its place in the trace."""
+    yield "overview", trace["overview"]
+    for turn_index, turn in enumerate(trace["turns"]):
+        for call_index, call in enumerate(turn["calls"]):
+            for index, view in enumerate(call["views"]):
+                yield f"turns.{turn_index}.calls.{call_index}.views.{index}", view
+
+
+def find_image(
+    trace: dict[str, Any],
+    trace_path: Path,
+    given: Path | None = None,
+    *,
+    max_pixels: int = DEFAULT_MAX_IMAGE_PIXELS,
+) -> Found:
+    """The image of a trace: the given one, or the one at its path, which is looked up here and beside the trace.
+
+    Args:
+        trace: as `load_trace` returns it.
+        trace_path: where the trace is.
+        given: the user's word for where the image is.
+        max_pixels: refuse larger images.
+
+    Raises:
+        ImageError: there is no such image, it can't be used, or it has another size and so can't be the right one.
+    """
+    recorded = trace["image"]["path"]
+    if given is not None:
+        candidates = [given]
+    else:
+        folder = trace_path.parent
+        paths = (Path(recorded), folder / recorded, folder / Path(recorded).name)
+        candidates = [path for path in dict.fromkeys(paths) if _is_file(path)]
+        if not candidates:
+            raise ImageError(f"the trace's image {recorded!r} isn't there, nor beside the trace. Give it with --image.")
+    found: list[Found] = []
+    for path in candidates:
+        source = SourceImage(path, max_pixels=max_pixels)
+        same = trace["image"]["sha256"] in _hashes(source, recorded)
+        found.append(Found(source, same))
+    best = next((item for item in found if item.same), found[0])
+    wanted = Size(trace["image"]["width"], trace["image"]["height"])
+    if best.source.size != wanted:
+        raise ImageError(
+            f"{best.source.name!r} is not the image of the trace: it has {best.source.size} pixels, the trace's has "
+            f"{wanted}. Give the right one with --image."
+        )
+    return best
+
+
+@functools.cache
+def _validator() -> jsonschema.Draft202012Validator:
+    schema = json.loads(files("hart_agent.trace").joinpath("schema.json").read_text(encoding="utf-8"))
+    return jsonschema.Draft202012Validator(schema)
+
+
+def _check_version(name: str, trace: Any) -> None:
+    if not isinstance(trace, dict) or trace.get("schema") != TRACE_SCHEMA:
+        raise ConfigError(f'{name} is no trace of hart-agent: its "schema" is not {TRACE_SCHEMA!r}. {_REMEDY}')
+    version = trace.get("version")
+    if isinstance(version, int) and version > TRACE_VERSION:
+        raise ConfigError(
+            f"{name} is a trace of version {str(version)[:20]}; this hart-agent reads version {TRACE_VERSION}. "
+            "Update hart-agent."
+        )
+
+
+def _misplaced(trace: dict[str, Any]) -> Iterator[str]:
+    """What a JSON Schema can't say: where boxes may lie, and how large a view may be."""
+    width, height = trace["image"]["width"], trace["image"]["height"]
+    places = [(place, view["box"]) for place, view in all_views(trace)]
+    places += [(f"evidence.{index}", item["box"]) for index, item in enumerate(trace["evidence"])]
+    for place, (x0, y0, x1, y1) in places:
+        if not (x0 < x1 <= width and y0 < y1 <= height):
+            yield f"{place}.box: [{x0}, {y0}, {x1}, {y1}] is no region of an image of {width}x{height} pixels"
+    for place, view in all_views(trace):
+        if view["width"] * view["height"] > _MAX_VIEW_PIXELS:
+            yield f"{place}: a view of {view['width']}x{view['height']} pixels is too large"
+
+
+def _place(failure: jsonschema.ValidationError) -> str:
+    return ".".join(map(str, failure.absolute_path)) or "at the top"
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _hashes(source: SourceImage, recorded: str) -> set[str]:
+    """What the trace's hash may be of: the file, or the pixels if the question was asked of an image in memory."""
+    hashes = {source.sha256()}
+    if recorded == SourceImage.IN_MEMORY:
+        with source:
+            hashes.add(hashlib.sha256(source.render(source.size.box, source.size).tobytes()).hexdigest())
+    return hashes
