@@ -7,8 +7,8 @@ Each scene is a real photo of 16 or 24 megapixels with signs drawn onto it (exam
 
 - agent: `Agent().ask`, the product;
 - overview: what can be read on the downsampled overview alone;
-- sweep: the whole photo read in tiles at the magnification that the agent's zooms use. One sweep serves all questions of
-  a scene, and each is charged its full time.
+- sweep: the whole photo read in tiles at the magnification that the agent's zooms use. One sweep serves all questions
+  of a scene, and each is charged its full time.
 
 An answer is exact if it is the wanted one but for case, punctuation and spaces between words. A box counts if its
 intersection over union with the answer's drawn letters is at least 0.5. "exact" of a question that text can't answer
@@ -146,7 +146,8 @@ def outcome(
 def report(outcomes: Sequence[Outcome]) -> str:
     """The table: a row per way and letter height."""
     rows = [
-        f"{'way':9} {'letters':>10} {'n':>4} {'exact':>7} {'box':>7} {'supported':>9} {'median s':>9} {'max s':>7} {'cpu s':>7}"
+        f"{'way':9} {'letters':>10} {'n':>4} {'exact':>7} {'box':>7} {'supported':>9} "
+        f"{'median s':>9} {'max s':>7} {'cpu s':>7}"
     ]
     for way in ("agent", "overview", "sweep"):
         mine = [item for item in outcomes if item.way == way]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 import weakref
 from collections.abc import Callable, Sequence
@@ -21,7 +22,7 @@ from hart_agent.backends.embedded.reader import TextReader
 from hart_agent.backends.embedded.signs import Line, bounds, group, locate, merge
 from hart_agent.backends.embedded.windows import candidate_windows, covered, follow_up_windows, sweep_windows
 from hart_agent.budget import CoordinateProfile, ViewBudget
-from hart_agent.geometry import Box, CoordinateSpace, Frame, Rect
+from hart_agent.geometry import Box, CoordinateSpace, Frame, Rect, Size
 from hart_agent.imaging import View
 from hart_agent.types import Message, Reply, ToolSpec
 
@@ -34,6 +35,8 @@ _LIKELY = 0.5
 """Score of a candidate: signs with letters of 10 pixels and more mostly scored above .7 in trials, noise below .5."""
 _SURE = 0.8
 """Confidence of an answer's weakest line; below it the whole photo is swept."""
+_MARGIN = 24
+"""Pixels around a crop that is read again."""
 _T = TypeVar("_T")
 
 
@@ -117,13 +120,13 @@ class EmbeddedPolicy:
         return _abstain(finding.reason) if finding.text is None else f"<answer>{finding.text}</answer>"
 
     def _read_crop(self, view: View) -> list[Line]:
-        """Lines of a crop, enlarged by half as much again as a zoom would, with a margin that a tight crop lacks."""
-        margin = 24
-        enlarged = view.image.resize((view.image.width * 3, view.image.height * 3), Image.Resampling.BICUBIC)
-        padded = ImageOps.expand(enlarged, margin, fill=_edge_colour(view.image))
-        box = view.frame.box
-        framed = View(view.id, view.kind, padded, Frame(Box(0, 0, *padded.size), box.size))
-        return locate(self._reader.read(padded), framed, Frame(Box(0, 0, *padded.size), box.size))
+        """Lines of a crop, enlarged twice as much as a zoom would, with a margin that a tight crop lacks."""
+        scale = min(3.0, math.sqrt(VIEW_PIXELS / (view.image.width * view.image.height)))
+        size = (max(1, round(view.image.width * scale)), max(1, round(view.image.height * scale)))
+        enlarged = view.image.resize(size, Image.Resampling.BICUBIC)
+        padded = ImageOps.expand(enlarged, _MARGIN, fill=_edge_colour(view.image))
+        itself = Frame(Box(0, 0, *padded.size), Size(*padded.size))
+        return locate(self._reader.read(padded), View(view.id, view.kind, padded, itself), itself)
 
     def _remember(self, view: View, what: str, work: Callable[[], _T]) -> _T:
         known = self._memory.setdefault(view, {})

@@ -1,0 +1,155 @@
+"""The real command, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+TEXT = "Marwick Bakery"
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small picture of one sign."""
+    image = Image.new("RGB", (640, 420), (90, 120, 80))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((180, 140, 460, 230), "white", "black", 3)
+    draw.text((210, 165), TEXT, "black", ImageFont.load_default(size=28))
+    path = tmp_path_factory.mktemp("photo") / "photo.png"
+    image.save(path)
+    return path
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "HART_AGENT_BACKEND")}
+    command = [sys.executable, "-m", "hart_agent", *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_people_read_the_answer_on_the_first_line(photo: Path) -> None:
+    done = run("ask", photo, "what does the sign say?")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == TEXT
+    assert lines[1].startswith("verdict: supported")
+    assert lines[2].startswith("evidence: [")
+    assert "zoom" in done.stderr or "crop" in done.stderr
+
+
+def test_programs_read_one_json_object(photo: Path, tmp_path: Path) -> None:
+    trace, drawn = tmp_path / "trace.json", tmp_path / "drawn.png"
+    done = run(
+        "ask", photo, "what does the sign say?", "--json", "--quiet", "--trace", trace, "--annotate", drawn
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    result = json.loads(done.stdout)
+    assert result["answer"] == TEXT
+    assert result["verdict"] == "supported"
+    assert result["stop_reason"] == "answered"
+    assert result["image"].items() >= {"path": str(photo), "width": 640, "height": 420}.items()
+    (evidence,) = result["evidence"]
+    assert {"box", "label"} <= evidence.keys() <= {"box", "label", "text"}
+    x0, y0, x1, y1 = evidence["box"]
+    assert 195 < x0 < 222
+    assert 390 < x1 < 450
+    assert 155 < y0 < 185
+    assert 185 < y1 < 215
+    assert {"turns", "policy", "usage", "seconds"} <= result.keys()
+    assert [call["name"] for call in result["turns"][-2]["calls"]] == ["crop", "verify"]
+    written = json.loads(trace.read_text())
+    assert (written["schema"], written["version"], written["answer"]) == ("hart-agent/trace", 1, TEXT)
+    with Image.open(drawn) as image:
+        assert image.size == (640, 420)
+
+
+def test_no_answer_is_exit_3(photo: Path) -> None:
+    done = run("ask", photo, "How many people are there?", "-q")
+    assert done.returncode == 3
+    assert done.stdout.startswith("I can't tell: the embedded reader only reads text; to answer this, ")
+    done = run("ask", photo, "How many people are there?", "-q", "--json")
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["answer"] is None
+
+
+def test_a_policy_that_fails_is_exit_4(photo: Path) -> None:
+    done = run(
+        "ask", photo, "what?", "--base-url", "http://127.0.0.1:9/v1", "--model", "m", "--max-seconds", "20", "--json"
+    )  # fmt: skip
+    assert done.returncode == 4, done.stderr
+    assert json.loads(done.stdout)["stop_reason"] in ("policy_error", "max_seconds")
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    made = {name: folder / f"{name}.jpg" for name in ("missing", "text", "empty", "truncated", "folder")}
+    made["text"].write_text("this is no image")
+    made["empty"].touch()
+    made["folder"].mkdir()
+    whole = folder / "whole.jpg"
+    Image.effect_noise((600, 400), 60).save(whole)
+    made["truncated"].write_bytes(whole.read_bytes()[:5000])
+    return made
+
+
+@pytest.mark.parametrize("name", ["missing", "text", "empty", "truncated", "folder"])
+def test_an_unusable_image_is_one_line_and_exit_2(tmp_path: Path, name: str) -> None:
+    path = _files(tmp_path)[name]
+    done = run("ask", path, "what does the sign say?")
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("hart-agent: ")
+    assert path.name in line
+
+
+WRONG_USAGE = {
+    "empty question": ("   ",),
+    "unknown backend": ("what?", "--backend", "nonsense"),
+    "strange setting": ("what?", "--model", "m"),
+    "unwritable trace": ("what?", "--trace", "no/such/folder/t.json"),
+    "bad number": ("what?", "--max-turns", "0"),
+    "unknown option": ("what?", "--no-such-option"),
+    "no question": (),
+}
+
+
+@pytest.mark.parametrize("arguments", WRONG_USAGE.values(), ids=WRONG_USAGE.keys())
+def test_wrong_usage_is_exit_2(photo: Path, arguments: tuple[str, ...]) -> None:
+    done = run("ask", photo, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.strip()
+
+
+def test_debug_shows_where_it_went_wrong(tmp_path: Path) -> None:
+    done = run("ask", tmp_path / "none.jpg", "what?", "--debug")
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
+    assert "ImageError" in done.stderr
+
+
+def test_the_tools_are_listed_with_their_schemas() -> None:
+    done = run("tools", "--json")
+    listed = {tool["name"]: tool["parameters"] for tool in json.loads(done.stdout)["tools"]}
+    assert set(listed) >= {"crop", "verify", "zoom"}
+    assert listed["zoom"]["required"] == ["bbox_2d"]
+    assert "bbox_2d" in run("tools").stdout
+
+
+@pytest.mark.parametrize("command", [(), ("ask",), ("tools",), ("view",), ("replay",)])
+def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
+    done = run(*command, "--help")
+    assert done.returncode == 0
+    assert "Usage" in done.stdout
+
+
+def test_a_broken_character_in_an_answer_is_no_reason_to_fail(photo: Path) -> None:
+    """JSON on stdout holds a lone surrogate as its escape."""
+    script = (
+        "import sys; from hart_agent import cli; cli._print_json({'answer': 'a\\udc80b'})"
+    )  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, timeout=60)
+    assert json.loads(done.stdout)["answer"] == "a\udc80b"

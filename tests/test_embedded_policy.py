@@ -1,0 +1,157 @@
+"""The embedded reader through the whole product: real models, real files, drawn signs on a real photo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from hart_agent import Agent, Box, StopReason, Trajectory, Verdict
+from hart_agent.trace import result_json
+
+BACKGROUND = Path(__file__).resolve().parents[1] / "examples" / "images" / "backgrounds" / "fig.jpg"
+TEXT = "Phone 0482 716 395"
+NUMBER = "0482 716 395"
+
+
+@pytest.fixture(scope="module")
+def agent() -> Agent:
+    return Agent()
+
+
+def draw_sign(size: tuple[int, int], at: tuple[int, int], lines: tuple[str, ...]) -> tuple[Image.Image, list[Box]]:
+    """A white board with black text (letters of 17 px) on a photo, and the exact bounds of each line's ink."""
+    image = ImageOps.fit(Image.open(BACKGROUND).convert("RGB"), size)
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.load_default(size=24)
+    left, top = at
+    draw.rectangle((left - 20, top - 20, left + 300, top + 40 * len(lines) + 10), "white", "black", 3)
+    boxes = []
+    for index, line in enumerate(lines):
+        place = (left, top + 40 * index)
+        draw.text(place, line, "black", font)
+        boxes.append(Box(*map(int, draw.textbbox(place, line, font))))
+    return image, boxes
+
+
+@pytest.fixture(scope="module")
+def small() -> tuple[Image.Image, Box]:
+    """A photo of 900x660 with one sign, and the box of its phone number's line."""
+    image, boxes = draw_sign((900, 660), (520, 400), ("Marwick Bakery", TEXT))
+    return image, boxes[1]
+
+
+def ask_number(agent: Agent, path: Path) -> Trajectory:
+    return agent.ask(path, "What is the phone number of the bakery?")
+
+
+def assert_found(result: Trajectory, box: Box) -> None:
+    assert result.answer == NUMBER, result
+    assert result.verdict is Verdict.SUPPORTED
+    assert result.evidence[0].box.iou(box) >= 0.5, (result.evidence, box)
+
+
+def test_a_small_sign_in_a_large_photo_is_found_read_and_verified(agent: Agent, tmp_path: Path) -> None:
+    image, boxes = draw_sign((5312, 2988), (3900, 2100), ("Marwick Bakery", "14 Alderford Lane", TEXT))
+    path = tmp_path / "photo.jpg"
+    image.save(path, quality=90)
+    result = agent.ask(path, "what is on the sign?")
+    assert result.answer == f"Marwick Bakery 14 Alderford Lane {TEXT}"
+    assert result.verdict is Verdict.SUPPORTED
+    assert result.evidence[0].box.iou(boxes[0].union(boxes[1]).union(boxes[2])) >= 0.5
+    names = [[call.call.name for call in turn.results] for turn in result.turns]
+    assert set(names[0]) == {"zoom"}
+    assert names[-2:] == [["crop", "verify"], []]
+    assert result.stop_reason is StopReason.ANSWERED
+    assert not any(call.error for turn in result.turns for call in turn.results)
+
+
+def test_what_text_cannot_answer_is_declined_without_looking(agent: Agent, small: tuple[Image.Image, Box]) -> None:
+    result = agent.ask(small[0], "What colour is the bicycle?")
+    assert result.answer is None
+    assert result.stop_reason is StopReason.ABSTAINED
+    assert result.reason is not None
+    assert result.reason.startswith("I can't tell: the embedded reader only reads text; to answer this, ")
+    assert len(result.turns) == 1
+
+
+def test_a_kind_of_text_that_is_not_there_is_declined_by_its_name(agent: Agent, small: tuple[Image.Image, Box]) -> None:
+    result = agent.ask(small[0], "What does the bread cost?")
+    assert result.answer is None
+    assert result.reason == "I can't tell: the text that I can read doesn't mention 'bread'."
+    result = agent.ask(small[0], "What are the opening hours?")
+    assert result.answer is None
+    assert result.reason == "I can't tell: I found no opening hours in the text that I can read."
+
+
+def test_a_picture_without_text_gets_no_answer(agent: Agent) -> None:
+    result = agent.ask(Image.new("RGB", (1200, 900), "grey"), "what does the sign say?")
+    assert (result.answer, result.stop_reason) == (None, StopReason.ABSTAINED)
+    assert result.reason == "I can't tell: I found no readable text in the picture."
+
+
+@pytest.mark.parametrize("size", [(1, 1), (40, 40), (3, 2000), (2000, 3)])
+def test_odd_sizes_are_no_trouble(agent: Agent, size: tuple[int, int]) -> None:
+    result = agent.ask(Image.new("RGB", size, "white"), "read all the text")
+    assert (result.answer, result.stop_reason) == (None, StopReason.ABSTAINED)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_exif_orientation_gives_the_same_answer(
+    agent: Agent, small: tuple[Image.Image, Box], tmp_path: Path, orientation: int
+) -> None:
+    undo = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }  # fmt: skip
+    image, box = small
+    stored = image.transpose(undo[orientation]) if orientation in undo else image
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "photo.jpg"
+    stored.save(path, quality=92, exif=exif)
+    with Image.open(path) as saved:  # Pillow itself says that this file shows the photo upright
+        assert ImageOps.exif_transpose(saved).size == image.size
+    assert_found(ask_number(agent, path), box)
+
+
+def _sixteen_bit(image: Image.Image) -> Image.Image:
+    return Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
+
+
+def _transparent(image: Image.Image) -> Image.Image:
+    layer = image.convert("RGBA")
+    layer.putalpha(255)
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("convert", "name"),
+    [
+        (lambda image: image.convert("L"), "grey.jpg"),
+        (_sixteen_bit, "sixteen.png"),
+        (lambda image: image.quantize(128), "palette.png"),
+        (_transparent, "alpha.png"),
+        (lambda image: image.convert("CMYK"), "cmyk.jpg"),
+        (lambda image: image, "photo.webp"),
+        (lambda image: image, "photo.tif"),
+    ],
+    ids=["grey", "16-bit", "palette", "alpha", "CMYK", "WebP", "TIFF"],
+)
+def test_every_kind_of_pixel_gives_the_same_answer(agent, small, tmp_path: Path, convert, name: str) -> None:  # type: ignore[no-untyped-def]
+    image, box = small
+    convert(image).save(tmp_path / name)
+    assert_found(ask_number(agent, tmp_path / name), box)
+
+
+def test_the_same_question_gives_the_same_trajectory(agent: Agent, small: tuple[Image.Image, Box]) -> None:
+    def without_times(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: without_times(item) for key, item in value.items() if key != "seconds"}
+        return [without_times(item) for item in value] if isinstance(value, list) else value
+
+    first, second = (agent.ask(small[0], "what is the phone number?") for _ in range(2))
+    assert without_times(result_json(first)) == without_times(result_json(second))
