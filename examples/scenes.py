@@ -17,20 +17,8 @@ from typing import cast
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.ImageFilter import GaussianBlur
-from scene_texts import (
-    BOARDS,
-    KINDS,
-    REPEATABLE,
-    Box,
-    Question,
-    Rgb,
-    Sign,
-    SignText,
-    Split,
-    Vocabulary,
-    ask,
-    compose_sign,
-)
+from scene_questions import Question, Sign, ask
+from scene_texts import BOARDS, KINDS, REPEATABLE, Box, Rgb, SignText, Split, Vocabulary, compose_sign
 
 BACKGROUNDS = Path(__file__).parent / "images" / "backgrounds"
 HELD_OUT_FROM = 1000  # seeds from here on use the held-out words and phrasings
