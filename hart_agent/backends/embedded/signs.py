@@ -141,7 +141,7 @@ def merge(lines: Sequence[Line]) -> list[Line]:
     """Drop what was read twice, on overlapping views: the uncut, then the surer and longer reading stays."""
     kept: list[Line] = []
     for line in sorted(lines, key=lambda line: (line.cut, -line.confidence * min(len(line.text), 8))):
-        if all(_shared(line, other) < 0.5 * min(line.area, other.area) for other in kept):
+        if not any(_is_same_place(line, other) for other in kept):
             kept.append(line)
     return kept
 
@@ -218,9 +218,13 @@ def _is_cut(reading: TextLine, frame: Frame, whole: Frame) -> bool:
     )
 
 
-def _shared(first: Line, second: Line) -> float:
-    a, b = first.rect, second.rect
-    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+def _is_same_place(first: Line, second: Line) -> bool:
+    """Whether two readings cover each other by half, in a frame turned with the text: upright bounds of tilted lines
+    overlap although the lines don't.
+    """
+    a, b = (_level(line, first.angle) for line in (first, second))
+    shared = max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+    return shared >= 0.5 * min((rect[2] - rect[0]) * (rect[3] - rect[1]) for rect in (a, b))
 
 
 def _belongs(first: Line, second: Line) -> bool:
@@ -240,7 +244,7 @@ def _level(line: Line, angle: float) -> Rect:
     cos, sin = math.cos(angle), math.sin(angle)
     u, v = x * cos + y * sin, y * cos - x * sin
     x0, y0, x1, y1 = line.rect
-    width = max((x1 - x0) * abs(cos) - line.height * abs(sin), line.height * 0.5)
+    width = max((x1 - x0 - line.height * abs(sin)) / max(abs(cos), 0.1), line.height * 0.5)
     if abs(cos) < 0.7:
         width = max(y1 - y0, line.height * 0.5)
     return u - width / 2, v - line.height / 2, u + width / 2, v + line.height / 2
