@@ -6,6 +6,7 @@ answer, 4 the policy failed; of `replay`: 0 all the same, 1 some views differ.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 import webbrowser
@@ -18,7 +19,8 @@ import hart_agent
 from hart_agent.agent import Agent
 from hart_agent.annotate import write_annotated
 from hart_agent.backends import BACKENDS, PolicyOptions, create_policy
-from hart_agent.console import Progress, print_result, print_tools, printable
+from hart_agent.console import Progress, print_report, print_result, print_tools, printable
+from hart_agent.doctor import examine_server
 from hart_agent.episode import EpisodeConfig
 from hart_agent.errors import ConfigError, HartError, PolicyError
 from hart_agent.imaging import SourceImage
@@ -190,6 +192,29 @@ def replay_command(
     else:
         print(printable(str(outcome)))
     raise typer.Exit(0 if outcome.same else EXIT_DIFFERENT)
+
+
+@app.command()
+def doctor(
+    base_url: Annotated[str | None, typer.Option(help="Where the model's server is.")] = None,
+    model: Annotated[str | None, typer.Option(help="The model's name; not needed if the server has only one.")] = None,
+    api_key: Annotated[
+        str | None, typer.Option(envvar="OPENAI_API_KEY", show_envvar=False, help="Its API key.")
+    ] = None,
+    max_seconds: Annotated[float, typer.Option(min=1, help="Seconds before it must stop.")] = 60.0,
+    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> None:
+    """Examine an OpenAI-compatible server with a few requests, and print the flags with which it works.
+
+    It asks about images that it draws itself: how many and how large they may be, in which coordinates the model
+    writes boxes, how it calls tools, and whether it stops. Exit code 4 if questions can't be answered yet.
+    """
+    report = asyncio.run(examine_server(base_url, model, api_key, max_seconds=max_seconds))
+    if json_output:
+        _print_json(report.to_json())
+    else:
+        print_report(report)
+    raise typer.Exit(0 if report.usable else EXIT_POLICY)
 
 
 def main() -> None:

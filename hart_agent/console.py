@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
+from hart_agent.doctor import Report, Status
 from hart_agent.tooling import Tool
 from hart_agent.types import ToolResult, Trajectory, Turn, Verdict
 
@@ -18,6 +20,9 @@ _VERDICT_STYLES = {
     Verdict.INSUFFICIENT: "yellow",
     Verdict.UNCHECKED: "yellow",
 }
+
+
+_STATUS_STYLES = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red", Status.SKIP: "dim"}
 
 
 def printable(text: str) -> str:
@@ -47,6 +52,18 @@ def print_tools(tools: Sequence[Tool]) -> None:
         console.print(Text(f"  {printable(tool.description)}"))
         schema = json.dumps(dict(tool.parameters), ensure_ascii=False, indent=2)
         console.print(Text("\n".join(f"  {line}" for line in printable(schema).splitlines()), "dim"))
+
+
+def print_report(report: Report) -> None:
+    """The checks as a table, what to do about each that failed, and the command to use."""
+    console = Console(highlight=False)
+    table = Table("check", "", "finding", box=None)
+    for check in report.checks:
+        finding = printable(check.finding) + (f"\n-> {printable(check.advice)}" if check.advice else "")
+        table.add_row(check.name, Text(check.status.value, _STATUS_STYLES[check.status]), Text(finding))
+    console.print(table)
+    console.print(Text(f"{report.requests} requests, {report.seconds:.1f} s", "dim"))
+    console.print(Text(printable(report.command) or "not usable yet: see the lines marked fail"), soft_wrap=True)
 
 
 class Progress:

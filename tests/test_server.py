@@ -21,6 +21,7 @@ from PIL import Image
 
 from hart_agent import Agent, EpisodeConfig, StopReason, Trajectory
 from hart_agent.backends.openai import OpenAIPolicy
+from hart_agent.doctor import Status, examine_server
 from hart_agent.trace import trace_json
 
 pytestmark = pytest.mark.server
@@ -138,9 +139,7 @@ def test_vllm_in_process(folder: Path, photo: Image.Image) -> None:
         "max_tokens": 16, "max_pixels": 100_000, "max_context_tokens": CONTEXT, "dtype": "float32",
         "return_log_probs": True,
     }  # fmt: skip
-    sampling = VLLMPolicy(
-        str(folder), temperature=1.0, max_images=3, engine_options={"enforce_eager": True}, **options
-    )
+    sampling = VLLMPolicy(str(folder), temperature=1.0, max_images=3, engine_options={"enforce_eager": True}, **options)
     try:
 
         async def ask_all() -> list[Trajectory]:
@@ -161,3 +160,14 @@ def test_vllm_in_process(folder: Path, photo: Image.Image) -> None:
         sampling.close()
 
 
+def test_the_doctor_examines_a_real_server(server: str) -> None:
+    """Random words point nowhere and call no tool: the report says so, and nothing is raised."""
+    report = asyncio.run(examine_server(server, None, None))
+    found = {check.name: check for check in report.checks}
+    assert found["endpoint"].status is Status.OK
+    assert found["coordinates"].status is Status.FAIL
+    assert found["coordinates"].advice
+    assert not report.usable
+    assert report.seconds < 65
+    if "images" in found:  # the server was started with at most 2
+        assert found["images"].data["images"] == 2, found["images"]

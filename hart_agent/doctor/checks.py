@@ -1,0 +1,137 @@
+"""The checks that make sense for any policy: where it points, whether it calls tools, how fast it is."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hart_agent.doctor.drawings import read_box, scenes
+from hart_agent.doctor.fit import MIN_SAMPLES, Fit, Sample, fit_space
+from hart_agent.doctor.report import Check, Status
+from hart_agent.doctor.session import OutOfTime, Session, Unanswered
+from hart_agent.episode import EpisodeConfig
+from hart_agent.geometry import CoordinateSpace
+from hart_agent.parsing import parse_reply
+from hart_agent.types import Reply, ToolSpec
+
+_BOX_PROMPT = (
+    "The image shows one red rectangle on a grey ground. Give the bounding box of the red rectangle as JSON, "
+    '{"bbox_2d": [x_min, y_min, x_max, y_max]}, and nothing else.'
+)
+"""Says nothing of any space, for the model's own habit is what is asked for."""
+
+_PRESS = ToolSpec(
+    "press",
+    "Presses one of the buttons, which are numbered.",
+    {"type": "object", "properties": {"number": {"type": "integer"}}, "required": ["number"]},
+)
+_NATIVE_PROMPT = "Press button 7 with the tool. Don't answer in words."
+_TEXT_PROMPT = (
+    'You have one tool, "press", which presses a button; its argument is "number", an integer. To use a tool, write '
+    '<tool_call>{"name": "<tool>", "arguments": {...}}</tool_call> and nothing else. Press button 7 with the tool.'
+)
+
+_SPACE_WORDS = {
+    CoordinateSpace.PIXEL: "pixels of the image as it was sent",
+    CoordinateSpace.THOUSAND: "0 to 1000 along each side",
+    CoordinateSpace.UNIT: "0 to 1 along each side",
+}
+
+
+async def check_coordinates(session: Session, *, overridable: bool) -> list[Check]:
+    """In which space the model writes boxes, and how long a reply about one image takes. One request for each scene.
+
+    Args:
+        session: asks the model.
+        overridable: whether the backend takes `--coordinates`.
+
+    Raises:
+        Unanswered: not even the first request was answered.
+    """
+    samples: list[Sample] = []
+    replies: list[Reply] = []
+    before = len(session.seconds)
+    asked = 0
+    for scene in scenes(session.profile.budget):
+        try:
+            replies.append(await session.ask(scene.view, _BOX_PROMPT))
+        except Unanswered:
+            if not replies:
+                raise
+            break
+        asked += 1
+        if answer := read_box(replies[-1].text):
+            samples.append(Sample(scene.view.frame.size, scene.target, answer))
+    check = _coordinates(session, fit_space(samples), len(samples), asked, replies[-1].text, overridable)
+    return [check, _speed(session.seconds[before:])]
+
+
+def _coordinates(session: Session, fit: Fit, read: int, asked: int, last: str, overridable: bool) -> Check:
+    expected = session.profile.space
+    data = {
+        "space": fit.space and fit.space.value,
+        "swapped": fit.swapped,
+        "error": fit.error,
+        "rival_error": fit.rival,
+        "boxes_read": read,
+        "boxes_asked": asked,
+    }
+    if fit.space is None:
+        why = f"only {read} of {asked} replies held a box" if read < MIN_SAMPLES else "its boxes fit no space"
+        advice = (
+            "Serve a vision-language model that can point (Qwen2.5-VL, Qwen3-VL, InternVL3), and see that its chat "
+            "template passes images on. A model that thinks first needs more --max-tokens."
+        )
+        return Check("coordinates", Status.FAIL, f"cannot tell: {why}; the last reply: {last[:80]!r}", advice, (), data)
+    finding = f"{_SPACE_WORDS[fit.space]}; off by {fit.error:.1%} of a side, the next best reading by {fit.rival:.0%}"
+    if fit.swapped:
+        advice = "hart-agent reads x first. Serve a model, or a version of it, that writes [x0, y0, x1, y1]."
+        return Check("coordinates", Status.FAIL, f"it writes y before x, in {finding}", advice, (), data)
+    flags = ("--coordinates", fit.space.value) if overridable else ()
+    if fit.space is not expected and not overridable:
+        advice = f"Its profile says {expected.value}: give the policy the profile of its model's family."
+        return Check("coordinates", Status.FAIL, finding, advice, flags, data)
+    if fit.space is not expected:
+        finding += f". By its name {expected.value} was expected; the flag below puts that right"
+    return Check("coordinates", Status.OK, finding, "", flags, data)
+
+
+def _speed(seconds: Sequence[float]) -> Check:
+    """Whether an episode of the usual length ends within its time."""
+    median, config = statistics.median(seconds), EpisodeConfig()
+    needed = 2 * median * config.max_turns
+    data = {"median_seconds": round(median, 3), "slowest_seconds": round(max(seconds), 3)}
+    finding = f"{median:.2g} s for a short reply about one image, at worst {max(seconds):.2g} s"
+    if needed <= config.max_seconds:
+        return Check("speed", Status.OK, finding, data=data)
+    advice = "A question takes up to 16 longer replies. The flag below gives it time; or serve on faster hardware."
+    return Check("speed", Status.WARN, finding, advice, ("--max-seconds", str(round(needed))), data)
+
+
+async def check_tools(session: Session) -> list[Check]:
+    """In which dialects the model calls tools. One request for each dialect."""
+    native = await _calls(session, "native calls", _NATIVE_PROMPT, (_PRESS,))
+    text = await _calls(session, "text calls", _TEXT_PROMPT, ())
+    works = (native.status is Status.OK, text.status is Status.OK)
+    if not any(works):
+        advice = "Serve an instruction-tuned model; without tool calls it can still answer, but not zoom."
+        return [native, replace(text, status=Status.FAIL, advice=advice)]
+    flag = {(True, True): "auto", (True, False): "native", (False, True): "text"}[works]
+    return [native, replace(text, flags=("--tool-format", flag))]
+
+
+async def _calls(session: Session, name: str, prompt: str, tools: tuple[ToolSpec, ...]) -> Check:
+    """Whether the model presses button 7 in one dialect."""
+    try:
+        reply = await session.ask(prompt, tools=tools)
+    except OutOfTime as error:
+        return Check(name, Status.SKIP, str(error.failure.message), error.advice)
+    except Unanswered as error:
+        return Check(name, Status.WARN, f"refused: {error.failure.message}", error.advice)
+    native = reply.native_calls if tools else ()
+    calls = parse_reply(reply.text, native).calls if native or not tools else ()
+    if any(call.name == "press" and call.arguments.get("number") == 7 for call in calls):
+        return Check(name, Status.OK, "it calls tools this way")
+    advice = "With vLLM, start it with --enable-auto-tool-choice --tool-call-parser hermes." if tools else ""
+    return Check(name, Status.WARN, f"no such call in its reply: {reply.text[:80]!r}", advice)
