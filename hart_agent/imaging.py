@@ -154,7 +154,8 @@ class SourceImage:
         with self._header() as image:
             if self._scalable:
                 image.draft(None, size)
-            return _to_rgb(image)
+            pixels = _to_rgb(image)
+            return pixels.copy() if pixels is self._given else pixels
 
     @contextmanager
     def _header(self) -> Iterator[Image.Image]:
@@ -250,4 +251,5 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
         return Image.alpha_composite(white, layer).convert("RGB")
-    return image.convert("RGB")
+    image.load()
+    return image if image.mode == "RGB" else image.convert("RGB")  # no second copy of a large image

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
+from test_damaged_images import png_header
 
 TEXT = "Marwick Bakery"
 
@@ -85,18 +88,22 @@ def test_a_policy_that_fails_is_exit_4(photo: Path) -> None:
     assert json.loads(done.stdout)["stop_reason"] in ("policy_error", "max_seconds")
 
 
+UNUSABLE = ("missing", "text", "empty", "truncated", "folder", "bomb")
+
+
 def _files(folder: Path) -> dict[str, Path]:
-    made = {name: folder / f"{name}.jpg" for name in ("missing", "text", "empty", "truncated", "folder")}
+    made = {name: folder / f"{name}.jpg" for name in UNUSABLE}
     made["text"].write_text("this is no image")
     made["empty"].touch()
     made["folder"].mkdir()
     whole = folder / "whole.jpg"
     Image.effect_noise((600, 400), 60).save(whole)
     made["truncated"].write_bytes(whole.read_bytes()[:5000])
+    made["bomb"].write_bytes(png_header(60_000, 60_000))
     return made
 
 
-@pytest.mark.parametrize("name", ["missing", "text", "empty", "truncated", "folder"])
+@pytest.mark.parametrize("name", UNUSABLE)
 def test_an_unusable_image_is_one_line_and_exit_2(tmp_path: Path, name: str) -> None:
     path = _files(tmp_path)[name]
     done = run("ask", path, "what does the sign say?")
@@ -122,6 +129,7 @@ def test_wrong_usage_is_exit_2(photo: Path, arguments: tuple[str, ...]) -> None:
     done = run("ask", photo, *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.strip()
+    assert "Traceback" not in done.stderr
 
 
 def test_debug_shows_where_it_went_wrong(tmp_path: Path) -> None:
@@ -139,7 +147,7 @@ def test_the_tools_are_listed_with_their_schemas() -> None:
     assert "bbox_2d" in run("tools").stdout
 
 
-@pytest.mark.parametrize("command", [(), ("ask",), ("tools",), ("view",), ("replay",)])
+@pytest.mark.parametrize("command", [(), ("ask",), ("tools",), ("view",), ("replay",), ("doctor",)])
 def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
     done = run(*command, "--help")
     assert done.returncode == 0
@@ -153,3 +161,59 @@ def test_a_broken_character_in_an_answer_is_no_reason_to_fail(photo: Path) -> No
     )  # fmt: skip
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, timeout=60)
     assert json.loads(done.stdout)["answer"] == "a\udc80b"
+
+
+HOSTILE = "red \x1b[31m, title \x1b]0;owned\x07, back\x08, C1 \x9b2J, turned \u202e"
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+@pytest.mark.parametrize("said", ["<answer>{}</answer>", "<abstain>{}</abstain>", "{}"])
+def test_a_model_cannot_steer_the_terminal(photo: Path, options: tuple[str, ...], said: str) -> None:
+    pytest.importorskip("openai")
+    from loopback import say, serve
+
+    with serve([say(said.format(HOSTILE))]) as server:
+        done = run("ask", photo, "what?", "--base-url", server.url, "--max-turns", "3", *options)
+    assert done.returncode in (0, 3), done.stderr
+    assert "red " in done.stdout + done.stderr
+    for stream in (done.stdout, done.stderr) if not options else (done.stderr,):
+        assert not [char for char in stream if not char.isprintable() and char not in "\n\t"]
+    if options:  # JSON escapes the controls below 0x20 itself
+        assert json.loads(done.stdout)["turns"][0]["text"] == said.format(HOSTILE)
+        assert not [char for char in done.stdout if ord(char) < 0x20 and char != "\n"]
+
+
+ORDINARY_USER = """
+import os, sys
+from hart_agent import cli
+
+def ask():
+    try:
+        cli.main()
+    except SystemExit as done:
+        return done.code
+
+if os.getuid() == 0:  # once as root, for Python's own files may be readable to it alone; then with nothing kept
+    with open(os.devnull, "w") as sys.stdout:
+        assert ask() == 0
+    sys.stdout = sys.__stdout__
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+assert os.getuid() != 0
+sys.exit(ask())
+"""
+
+
+def test_it_runs_for_an_ordinary_user_without_a_home_or_a_display(photo: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o555)
+        picture = Path(shutil.copy(photo, folder))
+        picture.chmod(0o444)
+        done = subprocess.run(
+            [sys.executable, "-c", ORDINARY_USER, "ask", picture, "what does the sign say?", "--quiet"],
+            env={"HOME": "/nonexistent", "PYTHONPATH": os.pathsep.join(sys.path)},
+            cwd=folder, capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[0] == TEXT

@@ -21,11 +21,14 @@ def agent() -> Agent:
     return Agent()
 
 
-def draw_sign(size: tuple[int, int], at: tuple[int, int], lines: tuple[str, ...]) -> tuple[Image.Image, list[Box]]:
-    """A white board with black text (letters of 17 px) on a photo, and the exact bounds of each line's ink."""
+def draw_sign(
+    size: tuple[int, int], at: tuple[int, int], lines: tuple[str, ...], font_size: int = 24
+) -> tuple[Image.Image, list[Box]]:
+    """A white board with black text on a photo, and the exact bounds of each line's ink. Capital letters are 17 px high
+    with the font's size of 24, and 14 px with 20."""
     image = ImageOps.fit(Image.open(BACKGROUND).convert("RGB"), size)
     draw = ImageDraw.Draw(image)
-    font = ImageFont.load_default(size=24)
+    font = ImageFont.load_default(size=font_size)
     left, top = at
     draw.rectangle((left - 20, top - 20, left + 300, top + 40 * len(lines) + 10), "white", "black", 3)
     boxes = []
@@ -54,7 +57,7 @@ def assert_found(result: Trajectory, box: Box) -> None:
 
 
 def test_a_small_sign_in_a_large_photo_is_found_read_and_verified(agent: Agent, tmp_path: Path) -> None:
-    image, boxes = draw_sign((5312, 2988), (3900, 2100), ("Marwick Bakery", "14 Alderford Lane", TEXT))
+    image, boxes = draw_sign((5312, 2988), (3900, 2100), ("Marwick Bakery", "14 Alderford Lane", TEXT), font_size=20)
     path = tmp_path / "photo.jpg"
     image.save(path, quality=90)
     result = agent.ask(path, "what is on the sign?")
@@ -125,6 +128,7 @@ def _sixteen_bit(image: Image.Image) -> Image.Image:
 def _transparent(image: Image.Image) -> Image.Image:
     layer = image.convert("RGBA")
     layer.putalpha(255)
+    layer.paste((0, 0, 0, 0), (0, 0, 300, 200))  # away from the sign
     return layer
 
 

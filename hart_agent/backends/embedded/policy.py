@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 from hart_agent.backends.embedded.answering import Finding, find
 from hart_agent.backends.embedded.question import Query, understand
 from hart_agent.backends.embedded.reader import TextReader
-from hart_agent.backends.embedded.signs import Line, bounds, group, locate, merge
+from hart_agent.backends.embedded.signs import Line, as_one, bounds, group, locate, merge
 from hart_agent.backends.embedded.windows import candidate_windows, covered, follow_up_windows, sweep_windows
 from hart_agent.budget import CoordinateProfile, ViewBudget
 from hart_agent.geometry import Box, CoordinateSpace, Frame, Rect, Size
@@ -115,7 +115,7 @@ class EmbeddedPolicy:
         views = [view for message in messages for view in message.views]
         if query is None or not views:
             return _abstain("I can't tell from these crops.")
-        signs = [sign for view in views for sign in group(merge(self._read_crop(view)))]
+        signs = [sign for view in views for sign in as_one(merge(self._read_crop(view)))]
         finding = find(query, signs, None)
         return _abstain(finding.reason) if finding.text is None else f"<answer>{finding.text}</answer>"
 

@@ -36,6 +36,11 @@ _AFTER = re.compile(
     r"\b(?:under|underneath|below|beneath|after|follows|following|above|over)\s+(?!it\b|that\b|this\b|there\b)(.+)",
     re.IGNORECASE,
 )
+_FIRST_ASKED = re.compile(
+    r"\b(?:(?P<time>when|(?:what|which)(?:'s|\s+is)?(?:\s+the)?\s+(?:day|date|month|time)s?)|where|(?:what|which)\s+\w+)\b",
+    re.IGNORECASE,
+)
+"""The first thing that a question asks for; `time` if that is a day or an hour."""
 _COLOURED = re.compile(rf"\b({'|'.join(COLOURS)})(?:ish)?(?:[\s-]+colou?red)?\b", re.IGNORECASE)
 
 
@@ -147,6 +152,9 @@ def _part(plain: str, quoted: tuple[str, ...]) -> Part | None:
         return Part.WHERE
     if lexicon.WEEKDAY.search(plain) and (not kinds or kinds[0] in (Part.TIME, Part.DATE, Part.HOURS)):
         return Part.HOURS
+    asked = _FIRST_ASKED.search(plain)
+    if kinds and kinds[0] is Part.VENUE and asked and asked["time"]:  # "when does the fair take place?"
+        kinds = [part for part in kinds if part in (Part.TIME, Part.DATE)] or kinds
     if kinds and not (kinds[0] is Part.NUMBER and re.search(r"\bletters\b", plain, re.IGNORECASE)):
         return kinds[0]
     if (

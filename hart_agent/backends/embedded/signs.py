@@ -160,6 +160,11 @@ def group(lines: Sequence[Line]) -> list[Sign]:
     return signs
 
 
+def as_one(lines: Sequence[Line]) -> list[Sign]:
+    """All lines as a single sign, however far apart: a crop was cut out as one. Empty if there are no lines."""
+    return [Sign(_rows(lines))] if lines else []
+
+
 def colour_name(rgb: tuple[int, int, int]) -> str:
     """The everyday name of a colour."""
     hue, lightness, saturation = colorsys.rgb_to_hls(*(channel / 255 for channel in rgb))
