@@ -11,6 +11,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from conftest import tool_call
+from loopback import say, serve
 from PIL import Image, ImageDraw, ImageFont
 from test_damaged_images import png_header
 
@@ -167,19 +169,21 @@ HOSTILE = "red \x1b[31m, title \x1b]0;owned\x07, back\x08, C1 \x9b2J, turned \u2
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
-@pytest.mark.parametrize("said", ["<answer>{}</answer>", "<abstain>{}</abstain>", "{}"])
+@pytest.mark.parametrize(
+    "said",
+    [f"<answer>{HOSTILE}</answer>", f"<abstain>{HOSTILE}</abstain>", tool_call("crop", bbox_2d=HOSTILE)],
+    ids=["answer", "abstention", "call"],
+)
 def test_a_model_cannot_steer_the_terminal(photo: Path, options: tuple[str, ...], said: str) -> None:
     pytest.importorskip("openai")
-    from loopback import say, serve
-
-    with serve([say(said.format(HOSTILE))]) as server:
+    with serve([say(said)]) as server:
         done = run("ask", photo, "what?", "--base-url", server.url, "--max-turns", "3", *options)
     assert done.returncode in (0, 3), done.stderr
     assert "red " in done.stdout + done.stderr
     for stream in (done.stdout, done.stderr) if not options else (done.stderr,):
         assert not [char for char in stream if not char.isprintable() and char not in "\n\t"]
     if options:  # JSON escapes the controls below 0x20 itself
-        assert json.loads(done.stdout)["turns"][0]["text"] == said.format(HOSTILE)
+        assert json.loads(done.stdout)["turns"][0]["text"] == said
         assert not [char for char in done.stdout if ord(char) < 0x20 and char != "\n"]
 
 

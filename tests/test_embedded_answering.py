@@ -11,7 +11,7 @@ from PIL import Image
 from hart_agent.backends.embedded.answering import Finding, find, matches
 from hart_agent.backends.embedded.question import understand
 from hart_agent.backends.embedded.reader import TextLine
-from hart_agent.backends.embedded.signs import Line, Sign, bounds, colour_name, group, locate, merge
+from hart_agent.backends.embedded.signs import Line, Sign, as_one, bounds, colour_name, group, locate, merge
 from hart_agent.geometry import Box, Frame, Size
 from hart_agent.imaging import View
 
@@ -203,7 +203,8 @@ def test_a_crop_answers_without_places_colours_and_neighbours(
     ("wanted", "text", "result"),
     [
         ("marina", "THE MARINA CAFE", True), ("plum", "Plums", True), ("plums", "Plum", True),
-        ("marina cafe", "marina - cafe", True), ("cafe marina", "marina cafe", False), ("restaurant", "Restavrant", True), ("marina", "Marima", False),
+        ("marina cafe", "marina - cafe", True), ("cafe marina", "marina cafe", False),
+        ("restaurant", "Restavrant", True), ("marina", "Marima", False),
         ("oil", "Soil", False), ("216", "217", False), ("", "anything", False), ("...", "anything", False),
     ],
 )  # fmt: skip
@@ -259,9 +260,17 @@ def test_a_tilted_sign_is_one_sign_and_its_rows_are_in_order(degrees: int) -> No
         corners = [(u * cos - v * sin, u * sin + v * cos) for u in (0, across) for v in (down, down + height)]
         xs, ys = [900 + x for x, _ in corners], [900 + y for _, y in corners]
         lines.append(Line(text, 0.9, (min(xs), min(ys), max(xs), max(ys)), height, angle, BLUE, False))
-    assert merge(lines) == sorted(lines, key=merge(lines).index)  # none is taken for another reading of its neighbour
+    assert len(merge(lines)) == 3  # none is taken for another reading of its neighbour
     (found,) = group(lines[::-1])
     assert tuple(found.texts) == texts
+
+
+def test_a_crop_is_one_sign_however_far_apart_its_rows_are() -> None:
+    far = [line("Ferry", 500, 500), line("Pier 4", 500, 640)]
+    assert [item.text for item in group(far)] == ["Ferry", "Pier 4"]
+    (found,) = as_one(far[::-1])
+    assert found.texts == ["Ferry", "Pier 4"]
+    assert as_one([]) == []
 
 
 def quad(x0: float, y0: float, x1: float, y1: float) -> tuple[tuple[float, float], ...]:

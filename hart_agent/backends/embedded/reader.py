@@ -81,6 +81,8 @@ class TextReader:
         """
         import onnxruntime as ort  # type: ignore[import-untyped,unused-ignore]
 
+        ort.set_default_logger_severity(4)
+        ort.disable_telemetry_events()  # No network access that nobody asked for.
         options = ort.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = threads or min(4, _cores())
