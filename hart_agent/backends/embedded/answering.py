@@ -47,6 +47,8 @@ def find(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
         signs: what was read, in original pixels.
         photo: the photo's size; None when only crops are in sight, where places, colours and sizes mean nothing.
     """
+    if photo and query.part in (Part.ALL, Part.SIGN):  # a lone character is more often a twig than a sign
+        signs = [sign for sign in signs if sum(map(str.isalnum, sign.text)) >= 2]
     if not signs:
         return _none("I found no readable text in the picture")
     if query.part is Part.ALL:
