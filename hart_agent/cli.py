@@ -7,8 +7,10 @@ answer, 4 the policy failed; of `replay`: 0 all the same, 1 some views differ.
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import sys
+import traceback
 import webbrowser
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +22,7 @@ from hart_agent.agent import Agent
 from hart_agent.annotate import write_annotated
 from hart_agent.backends import BACKENDS, PolicyOptions, create_policy
 from hart_agent.console import Progress, print_report, print_result, print_tools, printable
-from hart_agent.doctor import examine_server
+from hart_agent.doctor import EXAMINED, examine
 from hart_agent.episode import EpisodeConfig
 from hart_agent.errors import ConfigError, HartError, PolicyError
 from hart_agent.imaging import SourceImage
@@ -63,9 +65,7 @@ def ask(
         ),
     ] = None,
     model: Annotated[str | None, typer.Option(help="The model's name or path.")] = None,
-    base_url: Annotated[
-        str | None, typer.Option(help="Where the model's server is, such as http://localhost:8000/v1.")
-    ] = None,
+    base_url: Annotated[str | None, typer.Option(help="The model's server, such as http://localhost:8000/v1.")] = None,
     api_key: Annotated[
         str | None, typer.Option(help="The server's API key. Better set OPENAI_API_KEY: other users can see arguments.")
     ] = None,
@@ -102,7 +102,7 @@ def ask(
     """
     source = SourceImage(image, max_pixels=max_image_megapixels * 1_000_000)
     for path in (trace, html, annotated):
-        _check_writable(path)
+        _check_writable(path, keep=image)
     with Progress(enabled=not quiet) as progress:
         options = PolicyOptions(
             model=model,
@@ -125,7 +125,10 @@ def ask(
     else:
         print_result(trajectory)
     if trace is not None:
-        write_trace(trajectory, trace)
+        try:
+            write_trace(trajectory, trace)
+        except OSError as error:
+            raise ConfigError(f"can't write the trace to {str(trace)!r} ({error}). Choose another path.") from error
     if html is not None:
         write_page(trace_json(trajectory), source, html)
     if annotated is not None:
@@ -162,12 +165,11 @@ def view(
     max_image_megapixels: MaxMegapixels = 300,
 ) -> None:
     """Write a trace as one page for a browser, with its image, and print the page's path."""
-    target = out or trace.with_suffix(".html")
-    _check_writable(target)
     loaded = load_trace(trace)
-    if target.exists() and target.samefile(trace):
-        raise ConfigError(f"the page would overwrite the trace {str(trace)!r}. Choose another file with --out.")
+    target = out or trace.with_suffix(".html")
+    _check_writable(target, keep=trace)
     found = find_image(loaded, trace, image, max_pixels=max_image_megapixels * 1_000_000)
+    _check_writable(target, keep=Path(found.source.name))
     _warn_of_change(found.source.name, same=found.same)
     write_page(loaded, found.source, target, same=found.same)
     print(target)
@@ -196,20 +198,20 @@ def replay_command(
 
 @app.command()
 def doctor(
+    backend: Annotated[str, typer.Option(help=f"What to examine: {' or '.join(EXAMINED)}.")] = EXAMINED[0],
     base_url: Annotated[str | None, typer.Option(help="Where the model's server is.")] = None,
     model: Annotated[str | None, typer.Option(help="The model's name; not needed if the server has only one.")] = None,
-    api_key: Annotated[
-        str | None, typer.Option(envvar="OPENAI_API_KEY", show_envvar=False, help="Its API key.")
-    ] = None,
+    api_key: Annotated[str | None, typer.Option(help="Its API key. Better set OPENAI_API_KEY.")] = None,
     max_seconds: Annotated[float, typer.Option(min=1, help="Seconds before it must stop.")] = 60.0,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Examine an OpenAI-compatible server with a few requests, and print the flags with which it works.
+    """Examine a backend with a few requests, and print the flags with which it works.
 
-    It asks about images that it draws itself: how many and how large they may be, in which coordinates the model
-    writes boxes, how it calls tools, and whether it stops. Exit code 4 if questions can't be answered yet.
+    It asks about images that it draws itself: how many and how large, in which coordinates the model writes boxes,
+    how it calls tools, whether it stops; of the embedded reader, only whether its models load. Exit code 4: not usable.
     """
-    report = asyncio.run(examine_server(base_url, model, api_key, max_seconds=max_seconds))
+    options = PolicyOptions(base_url=base_url, model=model, api_key=api_key)
+    report = asyncio.run(examine(backend, options, max_seconds=max_seconds))
     if json_output:
         _print_json(report.to_json())
     else:
@@ -219,11 +221,13 @@ def doctor(
 
 def main() -> None:
     """Run the command line; a HartError becomes one line on stderr and an exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that lacks a letter is no reason to lose the answer
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except HartError as error:
         if "--debug" in sys.argv:
-            raise
+            traceback.print_exc()
         print(f"hart-agent: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(EXIT_POLICY if isinstance(error, PolicyError) else EXIT_USAGE)
 
@@ -234,10 +238,20 @@ def _exit_code(trajectory: Trajectory) -> int:
     return EXIT_POLICY if trajectory.stop_reason is StopReason.POLICY_ERROR else EXIT_NO_ANSWER
 
 
-def _check_writable(path: Path | None) -> None:
-    """Complain before the work is done, not after it."""
-    if path is not None and not path.absolute().parent.is_dir():
+def _check_writable(path: Path | None, *, keep: Path) -> None:
+    """Complain before the work is done, not after it; what was read is never written over."""
+    if path is None:
+        return
+    try:
+        folder, overwrites = path.is_dir(), path.exists() and keep.exists() and path.samefile(keep)
+    except OSError as error:
+        raise ConfigError(f"{path} can't be written: {error.strerror}. Choose another path.") from error
+    if not path.absolute().parent.is_dir():
         raise ConfigError(f"{path} can't be written: there is no folder {path.absolute().parent}. Make it first.")
+    if folder:
+        raise ConfigError(f"{path} can't be written: it is a folder. Give the path of a file.")
+    if overwrites:
+        raise ConfigError(f"{path} can't be written: that would overwrite {str(keep)!r}. Choose another file.")
 
 
 def _warn_of_change(name: str, *, same: bool) -> None:
@@ -247,5 +261,8 @@ def _warn_of_change(name: str, *, same: bool) -> None:
 
 def _print_json(value: dict[str, Any]) -> None:
     text = json.dumps(value, ensure_ascii=False, indent=2)
-    encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding))  # a lone surrogate becomes JSON's own escape
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # a lone surrogate, or a narrow encoding: JSON's own escapes
+        text = json.dumps(value, indent=2)
+    print(text)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from hart_agent.doctor import Report, Status
 from hart_agent.tooling import Tool
-from hart_agent.types import ToolResult, Trajectory, Turn, Verdict
+from hart_agent.types import StopReason, ToolResult, Trajectory, Turn, Verdict
 
 _VERDICT_STYLES = {
     Verdict.SUPPORTED: "green",
@@ -31,9 +31,15 @@ def printable(text: str) -> str:
 
 
 def print_result(trajectory: Trajectory) -> None:
-    """The answer on the first line, then the verdict and the evidence boxes, in original pixels."""
-    console = Console(highlight=False, soft_wrap=True)
-    if trajectory.answer is None:
+    """The answer on the first line, then the verdict and the evidence boxes, in original pixels.
+
+    A policy's failure goes to stderr, with what had been found until then.
+    """
+    failed = trajectory.stop_reason is StopReason.POLICY_ERROR
+    console = Console(stderr=failed, highlight=False, soft_wrap=True)
+    if failed:
+        console.print(Text(" ".join(printable(f"hart-agent: {trajectory.reason}").split())))
+    elif trajectory.answer is None:
         console.print(Text(printable(trajectory.reason or "no answer"), "bold"))
     else:
         console.print(Text(printable(trajectory.answer), "bold"))
@@ -62,7 +68,7 @@ def print_report(report: Report) -> None:
         finding = printable(check.finding) + (f"\n-> {printable(check.advice)}" if check.advice else "")
         table.add_row(check.name, Text(check.status.value, _STATUS_STYLES[check.status]), Text(finding))
     console.print(table)
-    console.print(Text(f"{report.requests} requests, {report.seconds:.1f} s", "dim"))
+    console.print(Text(f"requests: {report.requests}; {report.seconds:.1f} s", "dim"))
     console.print(Text(printable(report.command) or "not usable yet: see the lines marked fail"), soft_wrap=True)
 
 

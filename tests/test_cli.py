@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,10 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("photo") / "photo.png"
     image.save(path)
     return path
+
+
+RESULT = {"question", "answer", "reason", "verdict", "crop_only_answer", "evidence", "stop_reason", "turns", "image",
+          "policy", "usage", "seconds"}  # fmt: skip
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -65,10 +71,11 @@ def test_programs_read_one_json_object(photo: Path, tmp_path: Path) -> None:
     assert 390 < x1 < 450
     assert 155 < y0 < 185
     assert 185 < y1 < 215
-    assert {"turns", "policy", "usage", "seconds"} <= result.keys()
+    assert result.keys() == RESULT
     assert [call["name"] for call in result["turns"][-2]["calls"]] == ["crop", "verify"]
     written = json.loads(trace.read_text())
     assert (written["schema"], written["version"], written["answer"]) == ("hart-agent/trace", 1, TEXT)
+    assert written.keys() == RESULT | {"schema", "version", "profile", "overview"}
     with Image.open(drawn) as image:
         assert image.size == (640, 420)
 
@@ -82,12 +89,21 @@ def test_no_answer_is_exit_3(photo: Path) -> None:
     assert json.loads(done.stdout)["answer"] is None
 
 
-def test_a_policy_that_fails_is_exit_4(photo: Path) -> None:
-    done = run(
-        "ask", photo, "what?", "--base-url", "http://127.0.0.1:9/v1", "--model", "m", "--max-seconds", "20", "--json"
-    )  # fmt: skip
-    assert done.returncode == 4, done.stderr
-    assert json.loads(done.stdout)["stop_reason"] in ("policy_error", "max_seconds")
+def test_a_policy_that_fails_is_one_line_on_stderr_and_exit_4(photo: Path) -> None:
+    pytest.importorskip("openai")
+    with socket.socket() as closed, ThreadPoolExecutor(2) as pool:
+        closed.bind(("127.0.0.1", 0))  # nobody listens there
+        server = ("--base-url", f"http://127.0.0.1:{closed.getsockname()[1]}/v1", "--model", "m")
+        asked = ("ask", photo, "what?", *server, "--coordinates", "thousand", "--max-seconds", "60")
+        plain, program = pool.map(lambda options: run(*asked, *options), ([], ["--json", "--quiet"]))
+    assert (plain.returncode, plain.stdout) == (4, "")
+    (line,) = plain.stderr.strip().splitlines()
+    assert line.startswith("hart-agent: ")
+    assert "/v1" in line
+    assert (program.returncode, program.stderr) == (4, "")
+    result = json.loads(program.stdout)
+    assert (result["answer"], result["stop_reason"]) == (None, "policy_error")
+    assert result["reason"]
 
 
 UNUSABLE = ("missing", "text", "empty", "truncated", "folder", "bomb")
@@ -120,6 +136,8 @@ WRONG_USAGE = {
     "unknown backend": ("what?", "--backend", "nonsense"),
     "strange setting": ("what?", "--model", "m"),
     "unwritable trace": ("what?", "--trace", "no/such/folder/t.json"),
+    "trace into a folder": ("what?", "--trace", "."),
+    "name too long": ("what?", "--trace", "long" * 100),
     "bad number": ("what?", "--max-turns", "0"),
     "unknown option": ("what?", "--no-such-option"),
     "no question": (),
@@ -134,9 +152,46 @@ def test_wrong_usage_is_exit_2(photo: Path, arguments: tuple[str, ...]) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("option", ["--trace", "--html", "--annotate"])
+def test_nothing_is_written_over_the_photo_or_a_folder(photo: Path, tmp_path: Path, option: str) -> None:
+    """It is said before the question is asked."""
+    before = photo.read_bytes()
+    for target in (photo, tmp_path):
+        done = run("ask", photo, "what does the sign say?", option, target)
+        assert (done.returncode, done.stdout) == (2, ""), target
+        (line,) = done.stderr.strip().splitlines()
+        assert line.startswith(f"hart-agent: {target} can't be written: ")
+    assert photo.read_bytes() == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_page_is_not_written_over_its_trace_its_photo_or_a_folder(photo: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "trace.json"
+    assert run("ask", photo, "How many people are there?", "-q", "--trace", trace).returncode == 3
+    before = trace.read_bytes(), photo.read_bytes()
+    for target in (trace, photo, tmp_path):
+        done = run("view", trace, "--out", target)
+        assert (done.returncode, done.stdout) == (2, ""), target
+        (line,) = done.stderr.strip().splitlines()
+        assert line.startswith(f"hart-agent: {target} can't be written: ")
+    assert (trace.read_bytes(), photo.read_bytes()) == before
+    done = run("view", tmp_path)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+
+
+def test_a_trace_that_cannot_be_written_is_one_line_after_the_answer(photo: Path, tmp_path: Path) -> None:
+    long = tmp_path / ("n" * 250)  # a valid name, but for the temporary file beside it
+    done = run("ask", photo, "what does the sign say?", "-q", "--trace", long)
+    assert done.returncode == 2
+    assert done.stdout.splitlines()[0] == TEXT
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("hart-agent: can't write the trace to ")
+
+
 def test_debug_shows_where_it_went_wrong(tmp_path: Path) -> None:
     done = run("ask", tmp_path / "none.jpg", "what?", "--debug")
-    assert done.returncode != 0
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].startswith("hart-agent: ")
     assert "Traceback" in done.stderr
     assert "ImageError" in done.stderr
 
@@ -163,6 +218,23 @@ def test_a_broken_character_in_an_answer_is_no_reason_to_fail(photo: Path) -> No
     )  # fmt: skip
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, timeout=60)
     assert json.loads(done.stdout)["answer"] == "a\udc80b"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_an_answer_survives_a_terminal_that_lacks_its_letters(photo: Path, encoding: str) -> None:
+    pytest.importorskip("openai")
+    said = "Bäckerei 5 € \N{GRINNING FACE}"
+    with serve([say(f"<answer>{said}</answer>")]) as server:
+        asked = ("ask", photo, "what?", "--base-url", server.url, "--coordinates", "thousand")
+        command = [sys.executable, "-m", "hart_agent", *map(str, asked)]
+        environment = os.environ | {"PYTHONIOENCODING": encoding}
+        plain, program = (
+            subprocess.run([*command, *options], env=environment, capture_output=True, check=False, timeout=60)
+            for options in ((), ("--json",))
+        )
+    assert (plain.returncode, program.returncode) == (0, 0), (plain.stderr, program.stderr)
+    assert plain.stdout.splitlines()[0] == said.encode(encoding, "backslashreplace")
+    assert json.loads(program.stdout.decode(encoding))["answer"] == said
 
 
 HOSTILE = "red \x1b[31m, title \x1b]0;owned\x07, back\x08, C1 \x9b2J, turned \u202e"

@@ -40,6 +40,7 @@ STREET = sign("Tanner Row", at=(1400, 150), background=BLUE)
 WARNING = sign("DANGER", "Quicksand", "Do not leave the path", background=YELLOW)
 BUS = sign("Weir Corner", "Stop 6081", "Bus 17, 43", background=YELLOW)
 OFFICE = sign("Dr. Ilse Morrow", "Surgeon", "Room 416")
+CAFE = sign("Cafe Orla", "Fri-Mon 10am-4pm", "Tue 12:00-20:00", "Wed & Thu closed")
 EVERYTHING = (SHOP, STALL, CHANDLER, MUSEUM, EVENT, STREET)
 
 
@@ -56,11 +57,19 @@ ANSWERS = [
     ("What do the quinces cost?", EVERYTHING, "$3.75", [STALL.lines[1]]),
     ("How much is the rhubarb?", EVERYTHING, "$4.20", [STALL.lines[0]]),
     ("Price of a quince?", EVERYTHING, "$3.75", [STALL.lines[1]]),
+    ("What is the phone number?", (sign("Harbour Watch", "+44 (0)20 7946 0958"),), "+44 (0)20 7946 0958", None),
+    ("How much is the tea?", (sign("Tea 2.40", "Coffee 3.10"),), "2.40", None),  # a price without a currency
+    ("How much is the coffee?", (sign("Tea 2,40 €", "Coffee 3,10 €"),), "3,10 €", None),
     ("What's the price?", (sign("Tulips", "$12.50 / bunch"),), "$12.50", None),
     ("When is the museum open on Wednesday?", EVERYTHING, "9:00-17:30", [MUSEUM.lines[1]]),
     ("When is the museum open on Friday?", EVERYTHING, "9:00-17:30", [MUSEUM.lines[1]]),
     ("When is the museum open on Saturday?", EVERYTHING, "10:00-14:00", [MUSEUM.lines[2]]),
     ("When is the museum open on Sunday?", EVERYTHING, "closed", [MUSEUM.lines[3]]),
+    ("When is the cafe open on Fridays?", (CAFE,), "10am-4pm", [CAFE.lines[1]]),  # a range across the week's end
+    ("When is the cafe open on Sunday?", (CAFE,), "10am-4pm", [CAFE.lines[1]]),
+    ("When is the cafe open on Monday?", (CAFE,), "10am-4pm", [CAFE.lines[1]]),
+    ("When is the cafe open on Tuesday?", (CAFE,), "12:00-20:00", [CAFE.lines[2]]),
+    ("When is the cafe open on Thursday?", (CAFE,), "closed", [CAFE.lines[3]]),
     ("What are the museum's opening hours?", EVERYTHING, "Mon-Fri 9:00-17:30 Sat 10:00-14:00 Sun closed",
      list(MUSEUM.lines[1:])),
     ("When does the dairy open?", EVERYTHING, "8:15-18:45", [SHOP.lines[3]]),
@@ -75,9 +84,15 @@ ANSWERS = [
     ("When does the kite festival take place?", EVERYTHING, "Sat 14 May", [EVENT.lines[1]]),
     ("What time does the kite festival start?", EVERYTHING, "15:30", [EVENT.lines[2]]),
     ("What does the sign warn about?", (WARNING, STALL), "Quicksand", [WARNING.lines[1]]),
+    ("What does the sign warn about?", (sign("WARNING", "No swimming"),), "No swimming", None),
+    ("What does the sign warn about?", (sign("Beware of the dog"), STALL), "Beware of the dog", None),
     ("What is the stop number?", (BUS,), "6081", [BUS.lines[1]]),
     ("Which buses stop here?", (BUS,), "17, 43", [BUS.lines[2]]),
     ("Which room is the surgeon in?", (OFFICE, BUS), "416", [OFFICE.lines[2]]),
+    ("Which gate is it?", (sign("Gate B12 open"), sign("Gatehouse 7")), "B12", None),
+    ("What's the room number?", (sign("Room no. 12a"),), "12a", None),
+    ("What is the date?", (sign("Market", "2026-03-09"),), "2026-03-09", None),
+    ("What time does it start?", (sign("Market", "7 pm"),), "7 pm", None),
     ("What is the platform number?", (sign("Platform 9b"),), "9b", None),
     ("What is the licence plate?", (sign("KM 4471 TR"), STALL), "KM 4471 TR", None),
     ("Which e-mail address is given?", (sign("Write to", "hello@orrin-dairy.org"),), "hello@orrin-dairy.org", None),
@@ -166,6 +181,11 @@ REASONS = [
     ("What does the sign that says TURNIPS say?", EVERYTHING, "I found no sign with the text 'TURNIPS'"),
     ("Where does it say TURNIPS?", EVERYTHING, "I found no text 'TURNIPS' in the picture"),
     ("What is written under TANNER ROW?", EVERYTHING, "I found no text under 'TANNER ROW'"),
+    ("What is written above KITE FESTIVAL?", EVERYTHING, "I found no text over 'KITE FESTIVAL'"),
+    ("What is written under LOWMOOR COMMON?", EVERYTHING, "I found no text under 'LOWMOOR COMMON'"),
+    ("What is the gate number?", (sign("Gate B12"), sign("Gate C4")),
+     "there is more than one number with that label: B12; C4. Say which one you mean"),
+    ("What does the sign warn about?", (STALL,), "I found no warning in the text that I can read"),
     ("What is written under TURNIPS?", EVERYTHING, "I found no text under 'TURNIPS'"),
     ("What does the sign on the left say?", (STALL,), "I found no readable text at that place"),
     ("What is the licence plate?", EVERYTHING, "I found no number plate in the text that I can read"),
@@ -250,7 +270,7 @@ def test_words_of_one_row_are_joined_from_left_to_right() -> None:
     assert found.texts == ["Rhubarb", "Quinces $3.75"]
 
 
-@pytest.mark.parametrize("degrees", [-30, -12, 8, 25])
+@pytest.mark.parametrize("degrees", [-90, -30, -12, 8, 25, 90, 180])
 def test_a_tilted_sign_is_one_sign_and_its_rows_are_in_order(degrees: int) -> None:
     texts, angle, height = ("Orrin Dairy", "27 Tollgate Road", "Tel 0391 445 820"), math.radians(degrees), 20.0
     cos, sin = math.cos(angle), math.sin(angle)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from hart_agent import Agent, Box, StopReason, Trajectory, Verdict
+from hart_agent import Agent, Box, InstallError, StopReason, Trajectory, Verdict
+from hart_agent.backends.embedded import EmbeddedPolicy
 from hart_agent.trace import result_json
 
 BACKGROUND = Path(__file__).resolve().parents[1] / "examples" / "images" / "backgrounds" / "fig.jpg"
@@ -89,6 +90,27 @@ def test_a_kind_of_text_that_is_not_there_is_declined_by_its_name(agent: Agent, 
     assert result.reason == "I can't tell: I found no opening hours in the text that I can read."
 
 
+def test_a_phone_number_that_is_not_there_is_not_made_up(agent: Agent) -> None:
+    """The rest of the photo was looked at before it was given up."""
+    image, _ = draw_sign((1000, 700), (600, 420), ("MARWICK BAKERY", "14 ALDERFORD LANE"), font_size=20)
+    result = agent.ask(image, "What is the phone number?")
+    assert (result.answer, result.stop_reason, result.evidence) == (None, StopReason.ABSTAINED, ())
+    assert result.reason == "I can't tell: I found no phone number in the text that I can read."
+    assert {call.call.name for turn in result.turns for call in turn.results} == {"zoom"}
+
+
+def test_capitals_of_14_pixels_are_read_in_place(agent: Agent) -> None:
+    image, boxes = draw_sign((1000, 700), (600, 420), ("MARWICK BAKERY", "14 ALDERFORD LANE"), font_size=20)
+    result = agent.ask(image, "What is the address?")
+    assert (result.answer, result.verdict) == ("14 ALDERFORD LANE", Verdict.SUPPORTED)
+    (evidence,) = result.evidence
+    assert (evidence.label, evidence.text) == ("address", "14 ALDERFORD LANE")
+    assert evidence.box.iou(boxes[1]) >= 0.5
+    names = [[call.call.name for call in turn.results] for turn in result.turns]
+    assert set(names[0]) == {"zoom"}
+    assert names[-2:] == [["crop", "verify"], []]
+
+
 def test_a_picture_without_text_gets_no_answer(agent: Agent) -> None:
     result = agent.ask(Image.new("RGB", (1200, 900), "grey"), "what does the sign say?")
     assert (result.answer, result.stop_reason) == (None, StopReason.ABSTAINED)
@@ -157,5 +179,11 @@ def test_the_same_question_gives_the_same_trajectory(agent: Agent, small: tuple[
             return {key: without_times(item) for key, item in value.items() if key != "seconds"}
         return [without_times(item) for item in value] if isinstance(value, list) else value
 
-    first, second = (agent.ask(small[0], "what is the phone number?") for _ in range(2))
+    first, second = (each.ask(small[0], "what is the phone number?") for each in (agent, Agent()))
     assert without_times(result_json(first)) == without_times(result_json(second))
+
+
+def test_missing_models_are_told_with_the_command_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InstallError, match="pip install --force-reinstall onnxruntime rapidocr"):
+        EmbeddedPolicy()

@@ -102,11 +102,14 @@ def test_ask(server: str, photo: Image.Image, tool_format: str) -> None:
 
 
 def test_32_asks_at_once(server: str, photo: Image.Image) -> None:
-    policy = OpenAIPolicy(base_url=server, max_tokens=16, max_pixels=100_000, temperature=1.0)
-    asker = agent(policy)
+    """Each with a seed of its own: with one seed, a model of random weights says the same to every question."""
+
+    def asker(seed: int) -> Agent:
+        settings: dict[str, Any] = {"max_tokens": 16, "max_pixels": 100_000, "temperature": 1.0, "seed": seed}
+        return agent(OpenAIPolicy(base_url=server, **settings))
 
     async def ask_all() -> list[Trajectory]:
-        return await asyncio.gather(*(asker.aask(photo, f"question {number}") for number in range(32)))
+        return await asyncio.gather(*(asker(number).aask(photo, f"question {number}") for number in range(32)))
 
     runs = asyncio.run(ask_all())
     for run in runs:

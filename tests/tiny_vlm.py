@@ -129,6 +129,7 @@ def _qwen25(tokenizer: Any) -> tuple[Any, dict[str, Any]]:
 
 def _qwen3(tokenizer: Any) -> tuple[Any, dict[str, Any]]:
     text, ids = _common(tokenizer)
+    text["architectures"] = ["Qwen3ForCausalLM"]  # vLLM 0.29's CPU build doesn't start without
     text["rope_parameters"] = {
         "rope_type": "default", "mrope_section": [8, 12, 12], "mrope_interleaved": True, "rope_theta": 10000.0
     }  # fmt: skip

@@ -2,18 +2,78 @@
 
 from __future__ import annotations
 
+import os
 import time
 
+from hart_agent.backends import PolicyOptions, create_policy
 from hart_agent.backends.retries import RetryPolicy
 from hart_agent.backends.server import Server
 from hart_agent.doctor.checks import check_coordinates, check_tools
+from hart_agent.doctor.drawings import written_view
 from hart_agent.doctor.report import Check, Report, Status
 from hart_agent.doctor.server_checks import check_images, check_models, check_size, check_stop
-from hart_agent.doctor.session import ServerSession, Unanswered
+from hart_agent.doctor.session import PolicySession, ServerSession, Unanswered
+from hart_agent.errors import ConfigError, HartError
 
-__all__ = ["Check", "Report", "Status", "examine_server"]
+__all__ = ["EXAMINED", "Check", "Report", "Status", "examine", "examine_embedded", "examine_server"]
+
+EXAMINED = ("openai", "embedded")
+"""Those that can be examined."""
 
 _REPLY_TOKENS = 128
+_WORD = "STOP"
+
+
+async def examine(backend: str, options: PolicyOptions, *, max_seconds: float = 60.0) -> Report:
+    """Examine a backend.
+
+    Args:
+        backend: one of `EXAMINED`.
+        options: its settings; of these, a server has `base_url`, `model` and `api_key`, and the embedded reader none.
+        max_seconds: for everything.
+
+    Raises:
+        ConfigError: this backend can't be examined, or doesn't take these settings.
+        InstallError: a package that it needs is missing.
+    """
+    if backend == "openai":
+        return await examine_server(options.base_url, options.model, options.api_key, max_seconds=max_seconds)
+    if backend == "embedded":
+        return await examine_embedded(options, max_seconds=max_seconds)
+    raise ConfigError(f"the doctor examines no backend {backend!r}; choose one of: {', '.join(EXAMINED)}")
+
+
+async def examine_embedded(options: PolicyOptions | None = None, *, max_seconds: float = 60.0) -> Report:
+    """Whether the embedded reader's models load and read. There is no server to examine.
+
+    Args:
+        options: none are taken.
+        max_seconds: for reading.
+
+    Raises:
+        ConfigError: a setting was made.
+    """
+    started = time.perf_counter()
+    advice = "Install it anew: pip install --force-reinstall hart-agent"
+    name, requests = "", 0
+    try:
+        policy = create_policy("embedded", options)
+        name = policy.name
+        session = PolicySession(policy, max_seconds)
+        requests = 1
+        reply = await session.ask(written_view(_WORD), "<question>What does the sign say?</question>")
+    except ConfigError:
+        raise
+    except (HartError, Unanswered) as error:
+        check = Check("models", Status.FAIL, str(error), advice)
+    except Exception as error:  # whatever a damaged model file makes of its runtime
+        check = Check("models", Status.FAIL, f"they can't be loaded ({type(error).__name__}: {error})", advice)
+    else:
+        good = _WORD in reply.text
+        finding = f"they load, and read {reply.text[:80]!r} where {_WORD} is written"
+        check = Check("models", Status.OK if good else Status.FAIL, finding, "" if good else advice)
+    seconds = time.perf_counter() - started
+    return Report("embedded", name, (check,), ("--backend", "embedded"), requests, seconds)
 
 
 async def examine_server(
@@ -24,7 +84,7 @@ async def examine_server(
     Args:
         base_url: where the server is; None for the client library's default.
         model: its name; None if the server has only one.
-        api_key: never shown.
+        api_key: never shown; None for `OPENAI_API_KEY`.
         max_seconds: for everything; checks that it leaves no time for are skipped.
 
     Raises:
@@ -32,13 +92,13 @@ async def examine_server(
         ConfigError: the base URL is no URL.
     """
     started = time.perf_counter()
-    server = Server(base_url, api_key, max_seconds, RetryPolicy(retries=0))
+    server = Server(base_url, api_key or os.environ.get("OPENAI_API_KEY"), max_seconds, RetryPolicy(retries=0))
     session = ServerSession(server, max_seconds, None, _REPLY_TOKENS)
     first, name = await check_models(session, model)
     checks = [first]
     if name:
         try:
-            checks += await check_coordinates(session, overridable=True)
+            checks += await check_coordinates(session)
         except Unanswered as error:
             checks.append(Check("coordinates", Status.FAIL, error.failure.message, error.advice))
         else:

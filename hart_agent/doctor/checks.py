@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hart_agent.doctor.drawings import read_box, scenes
+from hart_agent.doctor.drawings import SCENES, read_box, scenes
 from hart_agent.doctor.fit import MIN_SAMPLES, Fit, Sample, fit_space
 from hart_agent.doctor.report import Check, Status
 from hart_agent.doctor.session import OutOfTime, Session, Unanswered
@@ -39,12 +39,11 @@ _SPACE_WORDS = {
 }
 
 
-async def check_coordinates(session: Session, *, overridable: bool) -> list[Check]:
+async def check_coordinates(session: Session) -> list[Check]:
     """In which space the model writes boxes, and how long a reply about one image takes. One request for each scene.
 
     Args:
         session: asks the model.
-        overridable: whether the backend takes `--coordinates`.
 
     Raises:
         Unanswered: not even the first request was answered.
@@ -52,23 +51,25 @@ async def check_coordinates(session: Session, *, overridable: bool) -> list[Chec
     samples: list[Sample] = []
     replies: list[Reply] = []
     before = len(session.seconds)
-    asked = 0
+    ended: Unanswered | None = None
     for scene in scenes(session.profile.budget):
         try:
             replies.append(await session.ask(scene.view, _BOX_PROMPT))
-        except Unanswered:
+        except Unanswered as error:
             if not replies:
                 raise
+            ended = error
             break
-        asked += 1
         if answer := read_box(replies[-1].text):
             samples.append(Sample(scene.view.frame.size, scene.target, answer))
-    check = _coordinates(session, fit_space(samples), len(samples), asked, replies[-1].text, overridable)
+    check = _coordinates(session.profile.space, fit_space(samples), len(samples), replies, ended)
     return [check, _speed(session.seconds[before:])]
 
 
-def _coordinates(session: Session, fit: Fit, read: int, asked: int, last: str, overridable: bool) -> Check:
-    expected = session.profile.space
+def _coordinates(
+    expected: CoordinateSpace, fit: Fit, read: int, replies: Sequence[Reply], ended: Unanswered | None
+) -> Check:
+    asked = len(replies)
     data = {
         "space": fit.space and fit.space.value,
         "swapped": fit.swapped,
@@ -77,7 +78,11 @@ def _coordinates(session: Session, fit: Fit, read: int, asked: int, last: str, o
         "boxes_read": read,
         "boxes_asked": asked,
     }
+    if fit.space is None and ended is not None:
+        finding = f"cannot tell from {asked} of {SCENES} replies: {ended.failure.message}"
+        return Check("coordinates", Status.FAIL, finding, ended.advice, (), data)
     if fit.space is None:
+        last = replies[-1].text
         why = f"only {read} of {asked} replies held a box" if read < MIN_SAMPLES else "its boxes fit no space"
         advice = (
             "Serve a vision-language model that can point (Qwen2.5-VL, Qwen3-VL, InternVL3), and see that its chat "
@@ -88,13 +93,9 @@ def _coordinates(session: Session, fit: Fit, read: int, asked: int, last: str, o
     if fit.swapped:
         advice = "hart-agent reads x first. Serve a model, or a version of it, that writes [x0, y0, x1, y1]."
         return Check("coordinates", Status.FAIL, f"it writes y before x, in {finding}", advice, (), data)
-    flags = ("--coordinates", fit.space.value) if overridable else ()
-    if fit.space is not expected and not overridable:
-        advice = f"Its profile says {expected.value}: give the policy the profile of its model's family."
-        return Check("coordinates", Status.FAIL, finding, advice, flags, data)
     if fit.space is not expected:
         finding += f". By its name {expected.value} was expected; the flag below puts that right"
-    return Check("coordinates", Status.OK, finding, "", flags, data)
+    return Check("coordinates", Status.OK, finding, "", ("--coordinates", fit.space.value), data)
 
 
 def _speed(seconds: Sequence[float]) -> Check:
@@ -115,6 +116,8 @@ async def check_tools(session: Session) -> list[Check]:
     text = await _calls(session, "text calls", _TEXT_PROMPT, ())
     works = (native.status is Status.OK, text.status is Status.OK)
     if not any(works):
+        if text.status is Status.SKIP:
+            return [native, text]
         advice = "Serve an instruction-tuned model; without tool calls it can still answer, but not zoom."
         return [native, replace(text, status=Status.FAIL, advice=advice)]
     flag = {(True, True): "auto", (True, False): "native", (False, True): "text"}[works]

@@ -23,6 +23,7 @@ _PLACES = (
 )
 """View sizes in pixels, and the target's centre in fractions of them. No side is near 1000, no view is square, no
 target is on the diagonal or in the middle, and no one box fits half of them."""
+SCENES = len(_PLACES)
 _TARGET_SIDE = 0.16
 """Fraction of a view's side."""
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hart_agent.backends.failures import Problem
+from hart_agent.backends.server import ServedModel
 from hart_agent.doctor.drawings import noisy_view, small_views, written_view
 from hart_agent.doctor.report import Check, Status
 from hart_agent.doctor.session import OutOfTime, ServerSession, Unanswered
 
 _MOST_IMAGES = 8
+_START = (
+    "Start the server; if it is starting, wait until its model is loaded. Check --base-url: for most servers it ends "
+    "in /v1. To be reached from another machine it must listen on its network (vLLM: --host 0.0.0.0)."
+)
 _OK = "Answer with the word OK."
 
 
@@ -22,38 +27,51 @@ async def check_models(session: ServerSession, model: str | None) -> tuple[Check
     try:
         listed = await session.models()
     except Unanswered as error:
-        return Check("endpoint", Status.FAIL, error.failure.message, error.advice), ""
+        advice = _START if error.failure.problem is Problem.BUSY else error.advice
+        return Check("endpoint", Status.FAIL, f"{session.where}: {error.failure.message}", advice), ""
     names = [served.name for served in listed]
     data = {"models": names}
     if model is None and len(names) == 1:
         model = names[0]
     if model is None or (names and model not in names):
         wanted = "no model is named" if model is None else f"it has no model {model!r}"
-        advice = f"Give --model one of: {', '.join(names) or 'what the server serves'}."
+        advice = f"Give --model one of: {', '.join(names)}." if names else "Load a model there, or give its --model."
         return Check("endpoint", Status.FAIL, f"up, but {wanted}", advice, data=data), ""
-    root = next((served.root for served in listed if served.name == model), "")
-    session.choose(model, root or model)
-    return Check("endpoint", Status.OK, f"up, serves {model}", flags=("--model", model), data=data), model
+    served = next((entry for entry in listed if entry.name == model), ServedModel(model))
+    session.choose(model, f"{model} {served.root}")
+    flags: tuple[str, ...] = ("--model", model)
+    if served.max_context_tokens:
+        flags += ("--max-context-tokens", str(served.max_context_tokens))
+    return Check("endpoint", Status.OK, f"up, serves {model}", flags=flags, data=data), model
 
 
 async def check_images(session: ServerSession) -> Check:
-    """How many images one request may hold, up to 8. At most 3 requests."""
-    most = 1
-    for count in (2, 4, _MOST_IMAGES):
+    """How many images one request may hold, up to 8. At most 5 requests."""
+    most, refused = 1, _MOST_IMAGES + 1
+    refusal: Unanswered | None = None
+    while most + 1 < refused:
+        count = 2 * most if refusal is None else (most + refused) // 2
         try:
             await session.ask(*small_views(count, session.profile.budget), _OK)
         except OutOfTime as error:
-            return Check("images", Status.SKIP, error.failure.message, error.advice, data={"images": most})
+            if refusal is None:
+                return Check("images", Status.SKIP, error.failure.message, error.advice, data={"images": most})
+            break
         except Unanswered as error:
-            advice = (
-                "Let it take more: vLLM's --limit-mm-per-prompt '{\"image\": 8}'; with fewer, old views are left out."
-                if error.failure.problem is Problem.IMAGES
-                else error.advice
-            )
-            finding = f"{most} in one request; {count} are refused: {error.failure.message}"
-            return Check("images", Status.WARN, finding, advice, ("--max-images", str(most)), {"images": most})
-        most = count
-    return Check("images", Status.OK, f"at least {most} in one request", data={"images": most})
+            refusal, refused = error, count
+            said = error.failure.limit if error.failure.problem is Problem.IMAGES else None
+            if said is not None and most <= said < count:
+                most, refused = said, said + 1
+        else:
+            most = count
+    data = {"images": most}
+    if refusal is None:
+        return Check("images", Status.OK, f"at least {most} in one request", data=data)
+    advice = refusal.advice
+    if refusal.failure.problem in (Problem.IMAGES, Problem.OTHER):
+        advice = "Let it take more: vLLM's --limit-mm-per-prompt '{\"image\": 8}'; with fewer, old views are left out."
+    finding = f"{most} in one request; {refused} are refused: {refusal.failure.message}"
+    return Check("images", Status.WARN, finding, advice, ("--max-images", str(most)), data)
 
 
 async def check_size(session: ServerSession) -> Check:

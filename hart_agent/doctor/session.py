@@ -20,7 +20,13 @@ from hart_agent.types import Message, Part, Reply, Role, ToolSpec
 
 _LONGEST_WAIT = 5.0
 """Seconds. A request that fails sooner is repeated once, after no longer than this."""
-_ADVICE = {**ADVICE, Problem.MODEL: "Give --model a name that the server lists."}
+_ADVICE = {
+    **ADVICE,
+    Problem.MODEL: "Give --model a name that the server lists.",
+    Problem.BYTES: "Raise the limit of the server, or of the proxy before it (nginx: client_max_body_size).",
+    Problem.TOOLS: "Start vLLM with --enable-auto-tool-choice and the model's --tool-call-parser (hermes for Qwen), "
+    "llama.cpp with --jinja.",
+}
 _T = TypeVar("_T")
 
 
@@ -147,6 +153,11 @@ class ServerSession(_Timed):
         self.family = detect_family(hint)
         self.profile = self.family.profile(max_pixels=self._max_pixels)
         self._limits = replace(self._limits, family=self.family)
+
+    @property
+    def where(self) -> str:
+        """The server's address, to show."""
+        return self._server.where
 
     @property
     def refused(self) -> frozenset[str]:

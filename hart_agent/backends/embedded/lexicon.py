@@ -66,7 +66,7 @@ PART_WORDS: Final[tuple[tuple[Part, str], ...]] = (
      r"|(?:in|at)\s+(?:which|what)\s+(?:place|location|building|hall)|happen(?:s|ing)?|occur(?:s|ring)?|place\s+of|location\s+(?:of|for|is)"),
     (Part.HOURS, r"(?:opening|business|open|operating|working|trading|office|shop|store|visiting|regular)\s+(?:hours?|times?)|hours(?:\s+of\s+(?:business|opening|operation))?"
      r"|open|opens|opened|opening|close|closes|closing(?:\s+time)?|closed|timings?|shut|shuts|how\s+late|until\s+when|till\s+when"),
-    (Part.TIME, r"what\s+time|which\s+time|times?|hour|start|starts|starting|begin|begins|beginning|kicks?\s+off|commences?|o'?clock"),
+    (Part.TIME, r"what\s+time|which\s+time|times?|hour|(?:starts?|starting|begins?|beginning)(?!\s+with)|kicks?\s+off|commences?|o'?clock"),
     (Part.DATE, r"dates?|(?:which|what)\s+(?:day|month|date)|days?(?:\s+and\s+months?)?|months?|when|calendar"),
     (Part.STREET, r"(?:street|road|avenue|lane)(?:'s)?\s+(?:name[ds]?|called|is\s+(?:this|it))|names?\s+(?:of|for|does)\s+(?:the|this|that)\s+(?:street|road|avenue|lane|square)"
      r"|(?:which|what)\s+(?:street|road|avenue|lane)|(?:street|road)\s+(?=\w*\s*called)|name\s+(?:\w+\s+){0,3}(?:street|road)"),
@@ -84,7 +84,7 @@ OPENER: Final = re.compile(
 )
 NOT_TEXT: Final = re.compile(
     rf"""\b(?:what|which)\s+(?:\w+\s+)?colou?rs?\b | \bcolou?rs?\s+(?:is|are|of|does|do|did|has|have|was|were)\b | \bwhy\b | \bhow\s+come\b
-    | \bhow\s+(?:many(?!\s+(?:dollars|euros|pounds|bucks|cents))|old|tall|big|large|far|long|heavy|deep|high|wide|fast|warm|cold|hot|often|close|busy|crowded|clean|steep|loud|sharp)\b
+    | \bhow\s+(?:many(?!\s+(?:dollars|euros|pounds|bucks|cents))|old|tall|big|large|far|long(?!\s+(?:is|are)\b[^?]*\bopen(?:\W*$|\s+(?:on|for|today)\b))|heavy|deep|high|wide|fast|warm|cold|hot|often|close|busy|crowded|clean|steep|loud|sharp)\b
     | ^\W*(?:is|are|was|were|has|have|had|isn't|aren't)\s+(?!{_OPEN}) | ^\W*(?!{_ASKING})(?:does|do|did|can|could|will|would|should)\b(?!{_OPEN})
     | \bwho(?:se)?\b[^?]*\b(?:took|take|made|painted|shot|owns?|built|photograph\w*|camera|standing|sitting|walking)\b
     | \b(?:how\s+much\s+(?:older|snow|rain|wind|water|light)|weather|seasons?|breed|species|mood|emotions?|animals?|wearing|smiling|driving|riding)\b
@@ -137,7 +137,8 @@ COMMON: Final = frozenset(
     """
     a able about across actual actually after again alexa all along aloud alright also am an and announced another
     any anybody anyhow anyone anything anywhere app appear appearing appears are area around as ask asking assistant
-    at attached away back background be bear bearing bears because been before behind being below beneath beside
+    at attached away back background be bear bearing bears because been before begin
+    beginning begins behind being below beneath beside
     between big bigger biggest bit board boss bother bottom building business but buy by call called can can't car
     card carries carry case center central centre certain check clearly close closest colored coloured come comes
     coming company complete contain contains content contents corner could curious currently customer dad daughter
@@ -160,7 +161,8 @@ COMMON: Final = frozenset(
     readable reading real really regarding region remind report request right right-hand rightmost road roughly said
     same saw say says scan scene screen section see seems seen sees send set shall she shop shot should show showing
     shown shows side sign single sir siri size sizeable small smaller smallest snap so some somebody somehow someone
-    something somewhere son sorry sort space specific specified spell spot stand standing stands start state stated
+    something somewhere son sorry sort space specific specified spell spot stand standing stands start
+    starting starts state stated
     states still stop store straight street such sure take taken taking talk tell telling text than thank thanks
     that that's the their them then there there's these they they're they've thing things think this those time
     times tiniest tiny title to today together told tomorrow too top topmost toward towards truck try trying turn

@@ -22,6 +22,7 @@ from hart_agent.backends.embedded.reader import TextReader
 from hart_agent.backends.embedded.signs import Line, as_one, bounds, group, locate, merge
 from hart_agent.backends.embedded.windows import candidate_windows, covered, follow_up_windows, sweep_windows
 from hart_agent.budget import CoordinateProfile, ViewBudget
+from hart_agent.errors import InstallError
 from hart_agent.geometry import Box, CoordinateSpace, Frame, Rect, Size
 from hart_agent.imaging import View
 from hart_agent.types import Message, Reply, ToolSpec
@@ -53,7 +54,13 @@ class EmbeddedPolicy:
     )
 
     def __init__(self) -> None:
-        self._reader = TextReader()
+        try:
+            self._reader = TextReader()
+        except (FileNotFoundError, ImportError) as error:
+            raise InstallError(
+                f"the embedded reader lacks a package or its models ({error}). "
+                "Run: pip install --force-reinstall onnxruntime rapidocr"
+            ) from error
         self._memory: weakref.WeakKeyDictionary[View, dict[str, object]] = weakref.WeakKeyDictionary()
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
