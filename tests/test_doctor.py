@@ -229,3 +229,10 @@ def test_a_backend_that_is_not_examined_is_named() -> None:
     done = CliRunner().invoke(app, ["doctor", "--backend", "vllm"])
     assert isinstance(done.exception, ConfigError)
     assert "choose one of: openai, embedded" in str(done.exception)
+
+
+def test_a_password_in_the_address_is_not_shown() -> None:
+    with serve(play(SPACES["pixel"])) as server:
+        report = asyncio.run(examine_server(server.url.replace("//", "//user:hunter2@"), None, None))
+    assert report.usable
+    assert "hunter2" not in json.dumps(report.to_json())

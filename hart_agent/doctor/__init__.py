@@ -104,5 +104,5 @@ async def examine_server(
         else:
             checks += [await check_images(session), await check_size(session)]
             checks += [*await check_tools(session), await check_stop(session)]
-    base_flags = ("--base-url", base_url) if base_url else ("--backend", "openai")
+    base_flags = ("--base-url", server.where) if base_url else ("--backend", "openai")  # without a password in it
     return Report("openai", name, tuple(checks), base_flags, session.requests, time.perf_counter() - started)

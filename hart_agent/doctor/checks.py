@@ -86,7 +86,7 @@ def _coordinates(
         why = f"only {read} of {asked} replies held a box" if read < MIN_SAMPLES else "its boxes fit no space"
         advice = (
             "Serve a vision-language model that can point (Qwen2.5-VL, Qwen3-VL, InternVL3), and see that its chat "
-            "template passes images on. A model that thinks first needs more --max-tokens."
+            "template passes images on. A model that thinks first runs out of the doctor's short replies."
         )
         return Check("coordinates", Status.FAIL, f"cannot tell: {why}; the last reply: {last[:80]!r}", advice, (), data)
     finding = f"{_SPACE_WORDS[fit.space]}; off by {fit.error:.1%} of a side, the next best reading by {fit.rival:.0%}"
@@ -136,5 +136,9 @@ async def _calls(session: Session, name: str, prompt: str, tools: tuple[ToolSpec
     calls = parse_reply(reply.text, native).calls if native or not tools else ()
     if any(call.name == "press" and call.arguments.get("number") == 7 for call in calls):
         return Check(name, Status.OK, "it calls tools this way")
-    advice = "With vLLM, start it with --enable-auto-tool-choice --tool-call-parser hermes." if tools else ""
+    advice = (
+        "With vLLM, start it with --enable-auto-tool-choice --tool-call-parser hermes."
+        if tools
+        else "Serve a model that follows the format of its instructions, or use its native calls."
+    )
     return Check(name, Status.WARN, f"no such call in its reply: {reply.text[:80]!r}", advice)
