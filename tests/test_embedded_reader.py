@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
-
-pytest.importorskip("onnxruntime")
-pytest.importorskip("cv2")
 
 from hart_agent.backends.embedded.reader import TextLine, TextReader
 
@@ -99,3 +100,12 @@ def test_threads_get_the_same_answer(reader: TextReader, capfd: pytest.CaptureFi
         answers = list(pool.map(reader.read, [image] * 4))
     assert answers == [reader.read(image)] * 4
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_reader_leaves_nothing_in_the_users_home(tmp_path: Path) -> None:
+    """onnxruntime would keep a device id and a queue of telemetry there."""
+    script = "from hart_agent.backends.embedded.reader import TextReader; TextReader()"
+    told = ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")
+    environment = {name: value for name, value in os.environ.items() if name not in told} | {"HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=60)
+    assert list(tmp_path.rglob("*")) == []

@@ -79,10 +79,11 @@ class TextReader:
         Raises:
             FileNotFoundError: The `rapidocr` package or its model files are missing.
         """
+        # No network access that nobody asked for. It must be said before the import, which already makes a device id.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime as ort  # type: ignore[import-untyped,unused-ignore]
 
-        ort.set_default_logger_severity(4)
-        ort.disable_telemetry_events()  # No network access that nobody asked for.
+        ort.disable_telemetry_events()  # In case that the program had imported it before.
         options = ort.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = threads or min(4, _cores())
