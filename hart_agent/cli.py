@@ -25,13 +25,16 @@ from hart_agent.console import Progress, print_report, print_result, print_tools
 from hart_agent.doctor import EXAMINED, examine
 from hart_agent.episode import EpisodeConfig
 from hart_agent.errors import ConfigError, HartError, PolicyError
-from hart_agent.imaging import SourceImage
+from hart_agent.imaging import DEFAULT_MAX_IMAGE_PIXELS, SourceImage
 from hart_agent.tooling import discover_tools
 from hart_agent.trace import find_image, load_trace, replay, result_json, trace_json, write_page, write_trace
 from hart_agent.types import StopReason, Trajectory
 
 EXIT_DIFFERENT = 1
 EXIT_USAGE, EXIT_NO_ANSWER, EXIT_POLICY = 2, 3, 4
+
+DEFAULT_MEGAPIXELS = DEFAULT_MAX_IMAGE_PIXELS // 1_000_000
+MaxMegapixels = Annotated[int, typer.Option(min=1, help="Refuse larger images.")]
 
 app = typer.Typer(
     name="hart-agent",
@@ -91,7 +94,7 @@ def ask(
     annotated: Annotated[
         Path | None, typer.Option("--annotate", help="Draw the evidence on the image and save it here.")
     ] = None,
-    max_image_megapixels: Annotated[int, typer.Option(min=1, help="Refuse larger images.")] = 300,
+    max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the trace back of an error.")] = False,  # read by main
 ) -> None:
@@ -153,7 +156,6 @@ TraceFile = Annotated[Path, typer.Argument(help="A file that ask --trace wrote."
 TraceImage = Annotated[
     Path | None, typer.Option("--image", help="Its image, if that has moved. By default the trace's own path.")
 ]
-MaxMegapixels = Annotated[int, typer.Option(min=1, help="Refuse larger images.")]
 
 
 @app.command()
@@ -162,7 +164,7 @@ def view(
     image: TraceImage = None,
     out: Annotated[Path | None, typer.Option(help="The page. By default beside the trace, ending in .html.")] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
-    max_image_megapixels: MaxMegapixels = 300,
+    max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
 ) -> None:
     """Write a trace as one page for a browser, with its image, and print the page's path."""
     loaded = load_trace(trace)
@@ -182,7 +184,7 @@ def replay_command(
     trace: TraceFile,
     image: TraceImage = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
-    max_image_megapixels: MaxMegapixels = 300,
+    max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
 ) -> None:
     """Run a trace's tool calls again, without its policy, and say whether every view is the same, pixel for pixel."""
     loaded = load_trace(trace)

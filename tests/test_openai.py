@@ -20,7 +20,8 @@ from loopback import Behaviour, Loopback, endless, half_json, page, refuse, rese
 from PIL import Image
 
 from hart_agent import Agent, ConfigError, InstallError, PolicyError, ScriptedPolicy, StopReason, Trajectory
-from hart_agent.backends.openai import STOP, OpenAIPolicy
+from hart_agent.backends.chat import STOP
+from hart_agent.backends.openai import OpenAIPolicy
 from hart_agent.backends.retries import RetryPolicy
 from hart_agent.trace import trace_json
 from hart_agent.types import Message, Role

@@ -16,6 +16,10 @@ ChatMessage = dict[str, Any]
 DataUrl = Callable[[View], str]
 _OUR_FORMATS = (("format", BOX_FORMAT), ("format", VIEW_FORMAT))
 
+STOP = ("</answer>", "</abstain>", "<tool_response>")
+"""Where a reply ends: after an answer or an abstention, and where a model begins to invent a tool's result."""
+DEFAULT_MAX_TOKENS = 4096
+"""Of one reply."""
 UNREADABLE = "(a tool call that could not be read)"
 """Stands for a reply without words whose native call was malformed: servers refuse empty messages."""
 

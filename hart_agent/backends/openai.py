@@ -10,11 +10,11 @@ It does not stop at the end of a call, for a turn may hold several. Servers cut 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from hart_agent.backends.adaptation import Limits
+from hart_agent.backends.chat import DEFAULT_MAX_TOKENS, STOP
 from hart_agent.backends.failures import Problem
 from hart_agent.backends.images import DEFAULT_MAX_BYTES
 from hart_agent.backends.profiles import detect_family, detect_profile
@@ -26,9 +26,7 @@ from hart_agent.types import Message, Reply, ToolSpec, Usage
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion
 
-STOP = ("</answer>", "</abstain>", "<tool_response>")
 TOOL_FORMATS = ("auto", "native", "text")
-DEFAULT_MAX_TOKENS = 4096
 _MAX_REMEDIES = 6
 """For one reply: a server that refuses everything must not be asked for ever."""
 
@@ -82,7 +80,7 @@ class OpenAIPolicy:
         for name, value in {**limits, "max_bytes": max_bytes, "timeout": timeout}.items():
             if value is not None and value <= 0:
                 raise ConfigError(f"{name} must be positive, got {value}")
-        self._server = Server(base_url, api_key or os.environ.get("OPENAI_API_KEY"), timeout, retry or RetryPolicy())
+        self._server = Server(base_url, api_key, timeout, retry or RetryPolicy())
         hint = model
         if model is None:
             served = self._server.only_model()
@@ -131,6 +129,7 @@ class OpenAIPolicy:
 
 
 def read_completion(completion: ChatCompletion, requests: int) -> Reply:
+    """A server's completion as a reply that took so many requests."""
     message = completion.choices[0].message
     calls = [call.function for call in message.tool_calls or () if call.type == "function"]
     used = completion.usage

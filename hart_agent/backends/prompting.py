@@ -18,16 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hart_agent.backends.chat import ChatMessage, chat_messages
+from hart_agent.backends.chat import DEFAULT_MAX_TOKENS, STOP, ChatMessage, chat_messages
 from hart_agent.backends.checkpoint import Checkpoint
 from hart_agent.backends.conversation import fit_context, limit_images
-from hart_agent.backends.openai import STOP
 from hart_agent.backends.profiles import detect_family, detect_profile
 from hart_agent.errors import ConfigError, InstallError, PolicyError
 from hart_agent.imaging import View
 from hart_agent.types import Message, ToolSpec
 
-DEFAULT_MAX_TOKENS = 4096
 _INVENTED_RESULT = STOP[-1]
 
 

@@ -52,7 +52,7 @@ class Server:
 
     Args:
         base_url: None for the client library's default.
-        api_key: None if it needs none.
+        api_key: None for `OPENAI_API_KEY`; local servers need none.
         timeout: seconds for one request, from first to last byte.
         retry: when to ask again.
 
@@ -72,7 +72,7 @@ class Server:
             raise ConfigError(f"--base-url {base_url!r} is no URL; expected one like http://localhost:8000/v1")
         self.retry = retry
         self._base_url = base_url
-        self._api_key = api_key
+        self._api_key = api_key or os.environ.get("OPENAI_API_KEY")
         self._timeout = timeout
         self._clients: dict[asyncio.AbstractEventLoop, openai.AsyncOpenAI] = {}
 

@@ -14,8 +14,8 @@ import weakref
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from hart_agent.backends.chat import STOP
 from hart_agent.backends.checkpoint import find_checkpoint
-from hart_agent.backends.openai import STOP
 from hart_agent.backends.prompting import Prompt, Prompter
 from hart_agent.errors import ConfigError, InstallError, PolicyError
 from hart_agent.types import Message, Reply, ToolSpec, Usage

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from hart_agent.backends import PolicyOptions, create_policy
@@ -92,7 +91,7 @@ async def examine_server(
         ConfigError: the base URL is no URL.
     """
     started = time.perf_counter()
-    server = Server(base_url, api_key or os.environ.get("OPENAI_API_KEY"), max_seconds, RetryPolicy(retries=0))
+    server = Server(base_url, api_key, max_seconds, RetryPolicy(retries=0))
     session = ServerSession(server, max_seconds, None, _REPLY_TOKENS)
     first, name = await check_models(session, model)
     checks = [first]

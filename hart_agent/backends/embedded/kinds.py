@@ -60,7 +60,7 @@ def values(query: Query, sign: Sign, alone: bool = False) -> list[Value]:
         return special[query.part](query, sign)
     pattern = _PATTERNS[query.part]
     found = []
-    for row, text in zip(sign.rows, sign.texts, strict=True):
+    for text, row in _rows(sign):
         for match in re.finditer(pattern, text, 0 if query.part is Part.PLATE else re.IGNORECASE):
             value = match[0].strip(" .,-–")
             if query.part is not Part.PHONE or _is_phone(value, text):
@@ -100,12 +100,10 @@ def _addresses(query: Query, sign: Sign) -> list[Value]:
 
 def _streets(query: Query, sign: Sign) -> list[Value]:
     """A street's own sign has no house number in the name's row and little else."""
-    found = [(text, row) for text, row in _addresses(query, sign) if not re.search(r"\d", text)]
-    return (
-        found
-        if len(sign.rows) <= 2
-        else [(re.sub(r"^\d+\w?\s+", "", text), row) for text, row in _addresses(query, sign)]
-    )
+    found = _addresses(query, sign)
+    if len(sign.rows) <= 2:
+        return [(text, row) for text, row in found if not re.search(r"\d", text)]
+    return [(re.sub(r"^\d+\w?\s+", "", text), row) for text, row in found]
 
 
 def _names(query: Query, sign: Sign) -> list[Value]:

@@ -90,7 +90,7 @@ def understand(question: str) -> Query | None:
     position = _position(plain) if part is Part.SIGN else None
     phrase: tuple[str, ...] = ()
     if part is Part.WHERE or position:
-        phrase = _phrase(question, plain, quoted, position)
+        phrase = _phrase(question, quoted, position)
         if not quoted and not strip_common(phrase):
             return None
     middle = bool(lexicon.MIDDLE.search(plain))
@@ -123,14 +123,15 @@ def strip_common(phrase: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _part(plain: str, quoted: tuple[str, ...]) -> Part | None:
-    if lexicon.EVERYTHING.search(plain) and not lexicon.ONE_SIGN.search(plain) and not quoted and not _position(plain):
+    position = _position(plain)
+    if lexicon.EVERYTHING.search(plain) and not lexicon.ONE_SIGN.search(plain) and not quoted and not position:
         return Part.ALL
     if lexicon.NOT_TEXT.search(plain) and not quoted:
         return None
     where = lexicon.WHERE.search(plain)
     kinds = [part for part, words in PART_WORDS if re.search(rf"(?<![\w-])(?:{words})(?![\w-])", plain, re.IGNORECASE)]
     if (
-        _position(plain)
+        position
         and not lexicon.WEEKDAY.search(plain)
         and (quoted or _AFTER.search(plain))
         and (READING.search(plain) or lexicon.UNDER.search(plain))
@@ -194,7 +195,7 @@ def _position(plain: str) -> str | None:
     return "over" if re.search(r"\b(?:above|over)\b", plain, re.IGNORECASE) else None
 
 
-def _phrase(question: str, plain: str, quoted: tuple[str, ...], position: str | None) -> tuple[str, ...]:
+def _phrase(question: str, quoted: tuple[str, ...], position: str | None) -> tuple[str, ...]:
     """The words of the text that the question points at."""
     if quoted:
         return tuple(quoted[0].split())
