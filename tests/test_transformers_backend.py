@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,99 +13,39 @@ from PIL import Image
 REASON = "torch and transformers are not installed: pip install 'hart-agent[transformers]'"
 torch = pytest.importorskip("torch", reason=REASON)
 pytest.importorskip("transformers", reason=REASON)
-
-from tiny_vlm import make_tiny_vlm  # noqa: E402
+from tiny_backend import (  # noqa: E402, F401 (fixtures among them)
+    BOX,
+    FAMILIES,
+    ODD_BOXES,
+    QWEN,
+    SMALL,
+    Folders,
+    ask_together,
+    batches,
+    conversation,
+    folders,
+    generator,
+    hashes,
+    one_thread,
+    photo,
+    script,
+)
 
 from hart_agent import (  # noqa: E402
     Agent,
     Box,
-    ConfigError,
     EpisodeConfig,
-    InstallError,
     Message,
     PolicyError,
-    Reply,
     ScriptedPolicy,
     SourceImage,
     StopReason,
-    Trajectory,
     View,
 )
-from hart_agent.backends import generation  # noqa: E402
 from hart_agent.backends.transformers import TransformersPolicy  # noqa: E402
 from hart_agent.tooling import ToolContext  # noqa: E402
 from hart_agent.trace import trace_json  # noqa: E402
 from hart_agent.types import Role  # noqa: E402
-
-FAMILIES = ["qwen2.5-vl", "qwen3-vl", "internvl3"]
-QWEN = FAMILIES[:2]
-SMALL = {"max_pixels": 40_000, "max_tokens": 12}
-ODD_BOXES = [Box(5, 5, 6, 6), Box(0, 0, 3, 2000), Box(100, 100, 700, 102), Box(0, 0, 2400, 2000), Box(7, 9, 400, 333)]
-
-Folders = Callable[[str], Path]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny models are many times slower on several threads when the machine is busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="session")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
-    """The tiny models' folders, by family."""
-    made: dict[str, Path] = {}
-
-    def folder(family: str) -> Path:
-        if family not in made:
-            made[family] = make_tiny_vlm(tmp_path_factory.mktemp(family), family)
-        return made[family]
-
-    return folder
-
-
-@pytest.fixture(scope="session")
-def photo() -> Image.Image:
-    """Noise, 2400 x 2000: no two regions look alike."""
-    return Image.effect_noise((2400, 2000), 80).convert("RGB")
-
-
-def conversation(policy: Any, photo: Image.Image, box: Box, words: str = "what is there?") -> list[Message]:
-    """A question about one region."""
-    context = ToolContext(SourceImage(photo), words, policy)
-    return [Message(Role.SYSTEM, ("Answer.",)), Message(Role.USER, (context.render(box, "crop"), words))]
-
-
-async def ask_together(policy: TransformersPolicy, asked: Sequence[list[Message]]) -> list[Reply]:
-    return await asyncio.gather(*(policy.reply(messages, ()) for messages in asked))
-
-
-def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The sizes of all batches from now on."""
-    sizes: list[int] = []
-    original = generation.Generator._generate
-
-    def counted(self: Any, jobs: Sequence[Any]) -> Any:
-        sizes.append(len(jobs))
-        return original(self, jobs)
-
-    monkeypatch.setattr(generation.Generator, "_generate", counted)
-    return sizes
-
-
-def generator(policy: TransformersPolicy) -> generation.Generator:
-    owner: generation.Generator = policy._batcher._work.__self__  # type: ignore[attr-defined]
-    return owner
-
-
-def hashes(run: Trajectory) -> list[str]:
-    return [view.sha256 for turn in run.turns for result in turn.results for view in result.views]
-
-
-# Random words
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -189,9 +124,6 @@ async def test_log_probabilities_are_those_of_a_fresh_pass(
         logits[..., policy._prompter.banned_ids] = -torch.inf
         fresh = torch.log_softmax(logits / (temperature or 1.0), dim=-1).gather(-1, said[..., None])[0, :, 0]
         assert reply.log_probs == pytest.approx(fresh.tolist(), abs=1e-4)
-
-
-# Images
 
 
 @pytest.mark.parametrize("family", QWEN)
@@ -296,41 +228,6 @@ async def test_a_reply_never_holds_an_image_placeholder(folders: Folders, photo:
     assert policy._prompter.image_id not in (reply.token_ids or ())
 
 
-# Scripted words
-
-
-@pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Makes the model say these words, one text for each reply; everything else is as always."""
-    texts: list[str] = []
-
-    class Scripted(generation._Choice):
-        def __init__(self, *arguments: Any) -> None:
-            super().__init__(*arguments)
-            self.words: list[int] | None = None
-
-        def __call__(self, input_ids: Any, scores: Any) -> Any:
-            if self.words is None:
-                self.words = [*tokenizer[0](texts.pop(0))["input_ids"], tokenizer[0].eos_token_id]
-            wanted = torch.full_like(scores, -torch.inf)
-            wanted[:, self.words.pop(0)] = 0
-            return super().__call__(input_ids, wanted)
-
-    tokenizer: list[Any] = []
-    original = generation.Generator.__init__
-
-    def remember(self: Any, place: Any, prompter: Any, *arguments: Any) -> None:
-        tokenizer.append(prompter.tokenizer)
-        original(self, place, prompter, *arguments)
-
-    monkeypatch.setattr(generation, "_Choice", Scripted)
-    monkeypatch.setattr(generation.Generator, "__init__", remember)
-    return texts
-
-
-BOX = {"qwen2.5-vl": [20, 20, 120, 100], "qwen3-vl": [100, 100, 400, 300], "internvl3": [100, 100, 400, 300]}
-
-
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_same_words_execute_byte_identical_crops(
     folders: Folders, photo: Image.Image, family: str, script: list[str]
@@ -372,154 +269,6 @@ async def test_where_a_reply_stops(
     ended = reply.token_ids[-1] in policy._prompter.end_ids
     assert ended == (kept == spoken and "answer" not in kept and "abstain" not in kept)
     assert len(reply.token_ids) == reply.usage.output_tokens == len(reply.log_probs or ())
-
-
-# Errors
-
-
-class OutOfMemory:
-    """Stands in for `model.generate`: there is no memory for more than so many rows."""
-
-    def __init__(self, model: Any, rows: int) -> None:
-        self.original, self.rows, self.asked = model.generate, rows, list[int]()
-
-    def __call__(self, **inputs: Any) -> Any:
-        self.asked.append(len(inputs["input_ids"]))
-        if self.asked[-1] > self.rows:
-            raise torch.OutOfMemoryError("no memory")
-        return self.original(**inputs)
-
-
-async def test_a_batch_too_large_for_the_memory_is_halved(folders: Folders, photo: Image.Image) -> None:
-    policy = TransformersPolicy(str(folders("qwen2.5-vl")), return_log_probs=True, **SMALL)
-    asked = [conversation(policy, photo, box) for box in ODD_BOXES[1:]]
-    expected = await ask_together(policy, asked)
-    model = generator(policy).model
-    model.generate = limited = OutOfMemory(model, 1)
-    assert [reply.token_ids for reply in await ask_together(policy, asked)] == [reply.token_ids for reply in expected]
-    assert max(limited.asked) > 1
-    limited.rows = 0
-    with pytest.raises(PolicyError, match=r"out of memory on cpu with 1 images .* Lower --max-pixels"):
-        await policy.reply(asked[0], ())
-
-
-def test_a_model_that_fails_ends_the_episode_with_data(folders: Folders, photo: Image.Image) -> None:
-    policy = TransformersPolicy(str(folders("qwen2.5-vl")), **SMALL)
-
-    def fail(**inputs: Any) -> Any:
-        raise RuntimeError("CUDA error: device-side assert")
-
-    generator(policy).model.generate = fail
-    run = Agent(policy).ask(photo, "what is there?")
-    assert run.stop_reason is StopReason.POLICY_ERROR
-    assert "device-side assert" in str(run.reason)
-
-
-async def test_an_abandoned_reply_stops_early(folders: Folders, photo: Image.Image, script: list[str]) -> None:
-    script += ["la " * 4000, "short"]
-    policy = TransformersPolicy(str(folders("qwen2.5-vl")), max_pixels=40_000, max_tokens=8000)
-    messages = conversation(policy, photo, ODD_BOXES[-1])
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.3):
-            await policy.reply(messages, ())
-    async with asyncio.timeout(5):
-        assert (await policy.reply(messages, ())).text == "short"
-
-
-def copied(folders: Folders, tmp_path: Path, *, without: str | None = None, **changes: Any) -> str:
-    """A copy of a tiny model's folder, without a file, or with changed settings of preprocessor_config.json."""
-    path = Path(shutil.copytree(folders("qwen2.5-vl"), tmp_path / "model"))
-    if without:
-        (path / without).unlink()
-    file = path / "preprocessor_config.json"
-    if changes:
-        file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
-    return str(path)
-
-
-def test_broken_checkpoints_are_named(folders: Folders, tmp_path: Path) -> None:
-    def fails(words: str, **options: Any) -> None:
-        shutil.rmtree(tmp_path / "model", ignore_errors=True)
-        with pytest.raises(ConfigError, match=words):
-            TransformersPolicy(copied(folders, tmp_path, **options))
-
-    fails("holds no complete model", without="config.json")
-    fails("holds no complete model", without="model.safetensors")
-    fails("has no chat template", without="chat_template.jinja")
-    fails("can't be loaded", without="tokenizer.json")
-    fails("grid of 28 pixels, but its own has 32", patch_size=16)
-    with pytest.raises(ConfigError, match="there is no folder"):
-        TransformersPolicy(str(tmp_path / "nowhere"))
-    shutil.rmtree(tmp_path / "model")
-    path = Path(copied(folders, tmp_path))
-    (path / "model.safetensors").write_bytes(b"broken")
-    with pytest.raises(ConfigError, match="can't be loaded on cpu"):
-        TransformersPolicy(str(path))
-    for text, words in (("{", "is damaged"), ('{"model_type": "qwen2"}', "names no image_token_id")):
-        (path / "config.json").write_text(text)
-        with pytest.raises(ConfigError, match=words):
-            TransformersPolicy(str(path))
-
-
-def test_missing_weights_are_no_silent_noise(folders: Folders, tmp_path: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
-    path = Path(copied(folders, tmp_path))
-    weights = load_file(path / "model.safetensors")
-    weights.pop("lm_head.weight")
-    save_file(weights, path / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ConfigError, match=r"lacks 1 weights, such as lm_head\.weight"):
-        TransformersPolicy(str(path))
-
-
-def test_a_template_that_drops_images_is_found_out(folders: Folders, photo: Image.Image, tmp_path: Path) -> None:
-    path = copied(folders, tmp_path)
-    template = Path(path) / "chat_template.jinja"
-    template.write_text(template.read_text().replace("<|image_pad|>", ""))
-    policy = TransformersPolicy(path, **SMALL)
-    with pytest.raises(PolicyError, match="chat template shows 0 of 1 images"):
-        asyncio.run(policy.reply(conversation(policy, photo, ODD_BOXES[0]), ()))
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"device": "cuda:77"}, "the device 'cuda:77' can't be used"),
-        ({"device": "toaster"}, "the device 'toaster' can't be used"),
-        ({"dtype": "int3"}, "there is no dtype 'int3'"),
-        ({"max_images": 0}, "max_images must be positive"),
-        ({"max_batch": 0}, "max_batch must be positive"),
-        ({"temperature": -1}, "temperature must be 0"),
-        ({"coordinates": "feet"}, "there are no coordinates 'feet'"),
-        ({"max_pixels": 10}, "--max-pixels 10 does not suit"),
-    ],
-)
-def test_settings_out_of_range(folders: Folders, options: dict[str, Any], words: str) -> None:
-    with pytest.raises(ConfigError, match=words):
-        TransformersPolicy(str(folders("qwen2.5-vl")), **options)
-
-
-def test_bfloat16_runs(folders: Folders, photo: Image.Image) -> None:
-    policy = TransformersPolicy(str(folders("qwen3-vl")), dtype="bfloat16", return_log_probs=True, **SMALL)
-    reply = asyncio.run(policy.reply(conversation(policy, photo, ODD_BOXES[0]), ()))
-    assert all(value <= 0 for value in reply.log_probs or ())
-
-
-# Installation
-
-
-def test_missing_packages_are_named(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("hart_agent.backends.generation", "hart_agent.backends.encoding"):
-        monkeypatch.delitem(sys.modules, module)
-    monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(InstallError, match=r"pip install 'hart-agent\[transformers\]'"):
-        TransformersPolicy(str(folders("qwen2.5-vl")))
-
-
-def test_importing_hart_agent_loads_no_heavy_package() -> None:
-    heavy = "{'torch', 'transformers', 'vllm', 'cv2', 'openai', 'onnxruntime'}"
-    code = f"import sys, hart_agent, hart_agent.backends.transformers; assert not {heavy} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_overview_comes_first_and_in_order(folders: Folders, photo: Image.Image, script: list[str]) -> None:
