@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import answer, tool_call
 from PIL import Image
 
-from hart_agent import Agent, EpisodeConfig, StopReason, Trajectory
+from hart_agent import Agent, EpisodeConfig, ScriptedPolicy, StopReason, Trajectory
 from hart_agent.backends.openai import OpenAIPolicy
 from hart_agent.doctor import Status, examine_server
 from hart_agent.trace import trace_json
@@ -27,6 +28,8 @@ from hart_agent.trace import trace_json
 pytestmark = pytest.mark.server
 
 FAMILIES = ["qwen2.5-vl", "qwen3-vl"]
+BOX = {"qwen2.5-vl": [20, 20, 120, 100], "qwen3-vl": [100, 100, 400, 300]}
+"""A region, as each family writes it."""
 CONTEXT = 8192
 START_SECONDS = 240
 CLEAN = {StopReason.MAX_TURNS, StopReason.ANSWERED, StopReason.ABSTAINED, StopReason.FORMAT_ERRORS}
@@ -78,6 +81,10 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
         except OSError:
             time.sleep(0.5)
     pytest.fail(f"the server did not start:\n{log.read_text()[-4000:]}")
+
+
+def hashes(run: Trajectory) -> list[str]:
+    return [view.sha256 for turn in run.turns for result in turn.results for view in result.views]
 
 
 def agent(policy: Any, turns: int = 3) -> Agent:
@@ -161,6 +168,40 @@ def test_vllm_in_process(folder: Path, photo: Image.Image) -> None:
             assert ours.reply.usage == theirs.reply.usage
     finally:
         sampling.close()
+
+
+def test_the_same_words_execute_byte_identical_crops_in_vllm(folder: Path) -> None:
+    """The script of the other backends' tests, forced onto the model token by token."""
+    from hart_agent.backends.vllm import VLLMPolicy
+
+    photo = Image.effect_noise((2400, 2000), 80).convert("RGB")
+    zoom = tool_call("zoom", bbox_2d=BOX[folder.name])
+    crops = tool_call("crop", bbox_2d=BOX[folder.name], label="a") + tool_call(
+        "crop", bbox_2d=[5, 5, 50, 50], label="b", image="view1"
+    )
+    script = [zoom, crops, answer("yes"), answer("yes")]
+    policy = VLLMPolicy(
+        str(folder), max_pixels=40_000, max_tokens=256, max_context_tokens=CONTEXT, dtype="float32",
+        engine_options={"enforce_eager": True, "logits_processors": ["scripted_logits:ScriptedLogits"]},
+    )  # fmt: skip
+    parameters, tokenizer, words = policy._parameters, policy._prompter.tokenizer, iter(script)
+
+    def speak(prompt: Any) -> Any:
+        made = parameters(prompt)
+        made.extra_args = {"script": [*tokenizer(next(words))["input_ids"], tokenizer.eos_token_id]}
+        return made
+
+    policy._parameters = speak  # type: ignore[method-assign]
+    try:
+        there = Agent(policy).ask(photo, "what is there?")
+    finally:
+        policy.close()
+    here = Agent(ScriptedPolicy(script, policy.profile)).ask(photo, "what is there?")
+    assert [turn.reply.text for turn in there.turns] == script[:3]
+    assert there.answer == here.answer == "yes"
+    assert there.verdict == here.verdict == "supported"
+    assert hashes(there) == hashes(here)
+    assert len(hashes(there)) == 3
 
 
 def test_the_doctor_examines_a_real_server(server: str) -> None:
