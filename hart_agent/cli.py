@@ -22,7 +22,7 @@ from hart_agent.agent import Agent
 from hart_agent.annotate import write_annotated
 from hart_agent.backends import BACKENDS, PolicyOptions, create_policy
 from hart_agent.console import Progress, print_report, print_result, print_tools, printable
-from hart_agent.doctor import EXAMINED, examine
+from hart_agent.doctor import examine
 from hart_agent.episode import EpisodeConfig
 from hart_agent.errors import ConfigError, HartError, PolicyError
 from hart_agent.imaging import DEFAULT_MAX_IMAGE_PIXELS, SourceImage
@@ -200,7 +200,7 @@ def replay_command(
 
 @app.command()
 def doctor(
-    backend: Annotated[str, typer.Option(help=f"What to examine: {' or '.join(EXAMINED)}.")] = EXAMINED[0],
+    backend: Annotated[str, typer.Option(help=f"What to examine: {', '.join(BACKENDS)}.")] = "openai",
     base_url: Annotated[str | None, typer.Option(help="Where the model's server is.")] = None,
     model: Annotated[str | None, typer.Option(help="The model's name; not needed if the server has only one.")] = None,
     api_key: Annotated[str | None, typer.Option(help="Its API key. Better set OPENAI_API_KEY.")] = None,
@@ -210,7 +210,8 @@ def doctor(
     """Examine a backend with a few requests, and print the flags with which it works.
 
     It asks about images that it draws itself: how many and how large, in which coordinates the model writes boxes,
-    how it calls tools, whether it stops; of the embedded reader, only whether its models load. Exit code 4: not usable.
+    how it calls tools, whether it stops; of a model in this process, how it points and calls tools; of the embedded
+    reader, whether its models load. Exit code 4: not usable.
     """
     options = PolicyOptions(base_url=base_url, model=model, api_key=api_key)
     report = asyncio.run(examine(backend, options, max_seconds=max_seconds))

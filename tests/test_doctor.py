@@ -42,7 +42,7 @@ def test_the_space_in_which_a_model_points_is_found_whatever_its_name(space: str
     index = report.flags.index("--coordinates")
     assert report.flags[index + 1] == space
     assert {check.status for check in report.checks} == {Status.OK}, report.to_json()
-    assert report.requests == 14
+    assert report.requests == 15
     assert report.seconds < 30
 
 
@@ -225,10 +225,32 @@ def test_the_embedded_reader_only_has_to_load(monkeypatch: pytest.MonkeyPatch) -
         asyncio.run(examine_embedded(PolicyOptions(model="x")))
 
 
-def test_a_backend_that_is_not_examined_is_named() -> None:
-    done = CliRunner().invoke(app, ["doctor", "--backend", "vllm"])
+def test_a_backend_that_does_not_exist_is_named() -> None:
+    done = CliRunner().invoke(app, ["doctor", "--backend", "vlm"])
     assert isinstance(done.exception, ConfigError)
-    assert "choose one of: openai, embedded" in str(done.exception)
+    assert "choose one of: embedded, openai, transformers, vllm" in str(done.exception)
+
+
+def test_a_model_in_this_process_needs_a_name() -> None:
+    done = CliRunner().invoke(app, ["doctor", "--backend", "transformers"])
+    assert isinstance(done.exception, ConfigError)
+    assert "--model" in str(done.exception)
+
+
+@pytest.mark.parametrize("most_bytes", [2_500_000, 10**9])
+def test_larger_views_than_the_default_are_tried(most_bytes: int) -> None:
+    """Noise of 1.2 megapixels is under 2.5 MB as a data URL, of 4.8 over it."""
+    with serve(play(SPACES["thousand"], most_bytes=most_bytes)) as server:
+        report = examine(server)
+    check = found(report)["larger images"]
+    assert check.status is Status.OK
+    assert "--max-pixels" not in report.flags
+    if most_bytes == 10**9:
+        assert check.data["pixels"] > 3_500_000
+        assert "--max-pixels may be up to" in check.finding
+    else:
+        assert check.data["pixels"] is None
+        assert "not accepted" in check.finding
 
 
 def test_a_password_in_the_address_is_not_shown() -> None:

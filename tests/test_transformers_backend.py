@@ -42,7 +42,9 @@ from hart_agent import (  # noqa: E402
     StopReason,
     View,
 )
+from hart_agent.backends import PolicyOptions  # noqa: E402
 from hart_agent.backends.transformers import TransformersPolicy  # noqa: E402
+from hart_agent.doctor import Status, drawings, examine  # noqa: E402
 from hart_agent.tooling import ToolContext  # noqa: E402
 from hart_agent.trace import trace_json  # noqa: E402
 from hart_agent.types import Role  # noqa: E402
@@ -246,6 +248,26 @@ def test_the_same_words_execute_byte_identical_crops(
     assert hashes(there) == hashes(here)
     assert len(hashes(there)) == 3
     assert [turn.reply.text for turn in there.turns] == words[:3]
+
+
+@pytest.mark.parametrize("points", [True, False])
+def test_the_doctor_examines_a_model_in_this_process(folders: Folders, script: list[str], points: bool) -> None:
+    """Scripted to point in 0-1000, whatever its family; or to always say the same."""
+    scenes = drawings.scenes(TransformersPolicy(str(folders("qwen2.5-vl"))).profile.budget)
+    for scene in scenes:
+        size = scene.view.frame.size
+        box = [round(1000 * v / (size.width, size.height)[i % 2]) for i, v in enumerate(scene.target)]
+        script.append(json.dumps({"bbox_2d": box if points else [10, 10, 20, 20]}))
+    script.append(tool_call("press", number=7))
+    report = asyncio.run(examine("transformers", PolicyOptions(model=str(folders("qwen2.5-vl")))))
+    coordinates, _, calls = report.checks
+    assert report.requests == len(scenes) + 1
+    assert calls.status is Status.OK
+    assert report.usable is points
+    if points:
+        assert report.flags[-2:] == ("--coordinates", "thousand")
+    else:
+        assert coordinates.finding.startswith("cannot tell")
 
 
 @pytest.mark.parametrize(

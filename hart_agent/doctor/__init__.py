@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from dataclasses import replace
 
 from hart_agent.backends import PolicyOptions, create_policy
 from hart_agent.backends.retries import RetryPolicy
 from hart_agent.backends.server import Server
-from hart_agent.doctor.checks import check_coordinates, check_tools
+from hart_agent.doctor.checks import check_coordinates, check_text_calls, check_tools
 from hart_agent.doctor.drawings import written_view
 from hart_agent.doctor.report import Check, Report, Status
-from hart_agent.doctor.server_checks import check_images, check_models, check_size, check_stop
+from hart_agent.doctor.server_checks import check_images, check_larger, check_models, check_size, check_stop
 from hart_agent.doctor.session import PolicySession, ServerSession, Unanswered
 from hart_agent.errors import ConfigError, HartError
 
-__all__ = ["EXAMINED", "Check", "Report", "Status", "examine", "examine_embedded", "examine_server"]
-
-EXAMINED = ("openai", "embedded")
-"""Those that can be examined."""
+__all__ = ["Check", "Report", "Status", "examine", "examine_embedded", "examine_model", "examine_server"]
 
 _REPLY_TOKENS = 128
 _WORD = "STOP"
@@ -27,19 +26,44 @@ async def examine(backend: str, options: PolicyOptions, *, max_seconds: float = 
     """Examine a backend.
 
     Args:
-        backend: one of `EXAMINED`.
+        backend: one of `BACKENDS`.
         options: its settings; of these, a server has `base_url`, `model` and `api_key`, and the embedded reader none.
-        max_seconds: for everything.
+        max_seconds: for everything but loading a model.
 
     Raises:
-        ConfigError: this backend can't be examined, or doesn't take these settings.
+        ConfigError: there is no such backend, or it doesn't take these settings.
         InstallError: a package that it needs is missing.
+        PolicyError: a model has to be downloaded, and can't be.
     """
     if backend == "openai":
         return await examine_server(options.base_url, options.model, options.api_key, max_seconds=max_seconds)
     if backend == "embedded":
         return await examine_embedded(options, max_seconds=max_seconds)
-    raise ConfigError(f"the doctor examines no backend {backend!r}; choose one of: {', '.join(EXAMINED)}")
+    return await examine_model(backend, options, max_seconds=max_seconds)
+
+
+async def examine_model(backend: str, options: PolicyOptions, *, max_seconds: float = 60.0) -> Report:
+    """Examine a model that runs in this process, where nothing is refused and no native calls are made.
+
+    Args:
+        backend: "transformers" or "vllm".
+        options: its settings.
+        max_seconds: for all replies; loading the model comes on top.
+
+    Raises:
+        ConfigError: there is no such backend, or it doesn't take these settings.
+        InstallError: a package that it needs is missing.
+        PolicyError: the model has to be downloaded, and can't be.
+    """
+    started = time.perf_counter()
+    policy = await asyncio.to_thread(create_policy, backend, replace(options, max_tokens=_REPLY_TOKENS))
+    session = PolicySession(policy, max_seconds)
+    try:
+        checks = [*await check_coordinates(session), await check_text_calls(session)]
+    except Unanswered as error:
+        checks = [Check("coordinates", Status.FAIL, error.failure.message, error.advice)]
+    base_flags = ("--backend", backend, "--model", options.model or "")
+    return Report(backend, policy.name, tuple(checks), base_flags, session.requests, time.perf_counter() - started)
 
 
 async def examine_embedded(options: PolicyOptions | None = None, *, max_seconds: float = 60.0) -> Report:
@@ -102,6 +126,6 @@ async def examine_server(
             checks.append(Check("coordinates", Status.FAIL, error.failure.message, error.advice))
         else:
             checks += [await check_images(session), await check_size(session)]
-            checks += [*await check_tools(session), await check_stop(session)]
+            checks += [*await check_tools(session), await check_stop(session), await check_larger(session)]
     base_flags = ("--base-url", server.where) if base_url else ("--backend", "openai")  # without a password in it
     return Report("openai", name, tuple(checks), base_flags, session.requests, time.perf_counter() - started)

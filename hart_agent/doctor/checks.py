@@ -113,7 +113,7 @@ def _speed(seconds: Sequence[float]) -> Check:
 async def check_tools(session: Session) -> list[Check]:
     """In which dialects the model calls tools. One request for each dialect."""
     native = await _calls(session, "native calls", _NATIVE_PROMPT, (_PRESS,))
-    text = await _calls(session, "text calls", _TEXT_PROMPT, ())
+    text = await check_text_calls(session)
     works = (native.status is Status.OK, text.status is Status.OK)
     if not any(works):
         if text.status is Status.SKIP:
@@ -122,6 +122,11 @@ async def check_tools(session: Session) -> list[Check]:
         return [native, replace(text, status=Status.FAIL, advice=advice)]
     flag = {(True, True): "auto", (True, False): "native", (False, True): "text"}[works]
     return [native, replace(text, flags=("--tool-format", flag))]
+
+
+async def check_text_calls(session: Session) -> Check:
+    """Whether the model calls a tool that it is told of in words. One request."""
+    return await _calls(session, "text calls", _TEXT_PROMPT, ())
 
 
 async def _calls(session: Session, name: str, prompt: str, tools: tuple[ToolSpec, ...]) -> Check:

@@ -96,6 +96,22 @@ async def check_size(session: ServerSession) -> Check:
     return Check("image size", Status.FAIL, finding, advice or "Let the server take larger images or a longer context.")
 
 
+async def check_larger(session: ServerSession) -> Check:
+    """Whether views of four times the default area are accepted as well. One request."""
+    budget = session.profile.budget
+    view = noisy_view(replace(budget, max_pixels=4 * budget.max_pixels))
+    try:
+        await session.ask(view, _OK)
+    except OutOfTime as error:
+        return Check("larger images", Status.SKIP, error.failure.message, error.advice)
+    except Unanswered as error:
+        finding = f"views of {view.frame.size} pixels are not accepted: {error.failure.message}"
+        return Check("larger images", Status.OK, finding, data={"pixels": None})
+    pixels = view.frame.size.area
+    finding = f"views of {view.frame.size} pixels are accepted too; --max-pixels may be up to {pixels}"
+    return Check("larger images", Status.OK, finding, data={"pixels": pixels})
+
+
 async def check_stop(session: ServerSession) -> Check:
     """Whether generation ends at a stop string. One request."""
     prompt = "Write exactly this, on one line: one two three <answer>STOP</answer> four five six"
