@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from enum import StrEnum
 
 _OPTION = re.compile(r"\(?([a-z])[).:]?(?:\s.*)?", re.DOTALL)
 _ASIDE = re.compile(r"(?<=\S)\s+\([^()]*\)\s*$")
@@ -13,6 +14,17 @@ _DECIMAL_POINT = re.compile(r"(?<=\d)\.(?=\d)")
 _FILLER = frozenset(
     "a an answer are at image in is it of on photo picture reads said say says sign text that the".split()
 )
+
+
+class AnswerType(StrEnum):
+    """What the right answer to a question looks like."""
+
+    OPTION = "option"
+    """The letter of one of the question's options."""
+    NUMBER = "number"
+    TEXT = "text"
+    LIST = "list"
+    """Several texts, in any order."""
 
 
 def normalise(text: str) -> str:
