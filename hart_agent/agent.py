@@ -5,18 +5,38 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 
 from hart_agent.backends import create_policy
 from hart_agent.episode import Episode, EpisodeConfig
-from hart_agent.errors import PolicyError
+from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.imaging import ImageInput, SourceImage
 from hart_agent.runtime import ToolRuntime
 from hart_agent.tooling import Policy, Tool, discover_tools
-from hart_agent.types import StopReason, Trajectory, Turn
+from hart_agent.types import StopReason, Trajectory, Turn, Verdict
 from hart_agent.verification import verify_answer
 
 Observer = Callable[[Turn], None]
 """Called after each turn, for progress displays and logs."""
+
+
+_LOOK_AGAIN = {
+    Verdict.UNSUPPORTED: "Your answer does not stand: asked again with nothing but your evidence in sight, you said "
+    "something else. Look again, commit better evidence with crop, then answer.",
+    Verdict.INSUFFICIENT: "Your answer does not stand: your evidence alone is not enough to answer. Commit the regions "
+    "that show it with crop, then answer.",
+}
+
+
+class OnUnsupported(StrEnum):
+    """What becomes of an answer that its evidence does not support."""
+
+    KEEP = "keep"
+    """It is given, and the verdict says so."""
+    RETRY = "retry"
+    """The policy is told, and may look again, once; what it then answers is kept."""
+    ABSTAIN = "abstain"
+    """It is withheld, and so is an answer that could not be checked."""
 
 
 class Agent:
@@ -26,11 +46,13 @@ class Agent:
         policy: the model; by default the embedded text reader, which works offline.
         tools: by default all installed tools.
         config: the limits of each episode.
+        on_unsupported: what becomes of an answer that its evidence does not support. Only in the mode `agent` can the
+            policy look again; elsewhere `retry` keeps the answer.
         verify: check each answer against its evidence when the policy didn't do so itself.
         tool_timeout: seconds for one tool call.
 
     Raises:
-        ConfigError: a limit is out of range.
+        ConfigError: a limit is out of range, or answers are to be withheld that aren't checked.
         PluginError: a tool can't be used.
         InstallError: the installation is broken, or the policy needs a package that is missing.
     """
@@ -41,12 +63,22 @@ class Agent:
         *,
         tools: Sequence[Tool] | None = None,
         config: EpisodeConfig | None = None,
+        on_unsupported: OnUnsupported | str = OnUnsupported.KEEP,
         verify: bool = True,
         tool_timeout: float = 60.0,
     ) -> None:
         self.policy: Policy = policy if policy is not None else create_policy("embedded")
         self.config = config or EpisodeConfig()
         self._runtime = ToolRuntime(discover_tools() if tools is None else tools, timeout=tool_timeout)
+        try:
+            self._on_unsupported = OnUnsupported(on_unsupported)
+        except ValueError as error:
+            choices = ", ".join(OnUnsupported)
+            raise ConfigError(f"on_unsupported is one of {choices}; got {on_unsupported!r}") from error
+        if not verify and self._on_unsupported is not OnUnsupported.KEEP:
+            raise ConfigError(
+                f"on_unsupported={self._on_unsupported.value!r} needs verify=True: nothing is checked else"
+            )
         self._verify = verify
 
     def ask(self, image: ImageInput | SourceImage, question: str, *, observer: Observer | None = None) -> Trajectory:
@@ -77,35 +109,51 @@ class Agent:
         """
         with image if isinstance(image, SourceImage) else SourceImage(image) as source:
             episode = await asyncio.to_thread(Episode, source, question, self.policy, self._runtime, self.config)
-            while not episode.done:
-                try:
-                    async with asyncio.timeout(episode.seconds_left) as limit:
-                        reply = await self.policy.reply(episode.messages, episode.tools)
-                except (PolicyError, TimeoutError) as error:
-                    if isinstance(error, TimeoutError) and not limit.expired():
-                        error = PolicyError(f"the policy raised TimeoutError: {error}", retryable=True)
-                    episode.fail(error)
-                    break
-                turn = await episode.step(reply)
-                if observer is not None:
-                    observer(turn)
+            await self._converse(episode, observer)
             if self._verify and episode.stop_reason is StopReason.ANSWERED:
-                await _check(episode)
+                await self._settle(episode, observer)
             return episode.trajectory()
 
+    async def _converse(self, episode: Episode, observer: Observer | None) -> None:
+        """Let the policy reply until the episode is over."""
+        while not episode.done:
+            try:
+                async with asyncio.timeout(episode.seconds_left) as limit:
+                    reply = await self.policy.reply(episode.messages, episode.tools)
+            except (PolicyError, TimeoutError) as error:
+                if isinstance(error, TimeoutError) and not limit.expired():
+                    error = PolicyError(f"the policy raised TimeoutError: {error}", retryable=True)
+                episode.fail(error)
+                return
+            turn = await episode.step(reply)
+            if observer is not None:
+                observer(turn)
 
-async def _check(episode: Episode) -> None:
+    async def _settle(self, episode: Episode, observer: Observer | None) -> None:
+        """Check the answer, and do with it what its verdict demands."""
+        verdict = await _check(episode)
+        look_again = _LOOK_AGAIN.get(verdict) if self._on_unsupported is OnUnsupported.RETRY else None
+        if look_again is not None and episode.reopen(look_again):
+            await self._converse(episode, observer)
+            if episode.stop_reason is StopReason.ANSWERED:
+                await _check(episode)
+        elif self._on_unsupported is OnUnsupported.ABSTAIN and verdict is not Verdict.SUPPORTED:
+            episode.withhold()
+
+
+async def _check(episode: Episode) -> Verdict:
     """Verify the final answer unless the policy has already had this very answer verified."""
     context = episode.context
     assert episode.answer is not None
     if context.verifications and context.verifications[-1].answer == episode.answer:
-        return
+        return context.verifications[-1].verdict
     try:
         async with asyncio.timeout(episode.seconds_left) as limit:
-            await verify_answer(context, episode.answer)
+            return (await verify_answer(context, episode.answer)).verdict
     except PolicyError as error:
         episode.reason = f"the check against the evidence failed: {error}"
     except TimeoutError:
         if not limit.expired():
             raise
         episode.reason = "no time was left to check the answer against the evidence"
+    return Verdict.UNCHECKED

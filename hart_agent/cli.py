@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 import hart_agent
-from hart_agent.agent import Agent
+from hart_agent.agent import Agent, OnUnsupported
 from hart_agent.annotate import write_annotated
 from hart_agent.backends import BACKENDS, PolicyOptions, create_policy
 from hart_agent.console import Progress, print_report, print_result, print_tools, printable
@@ -28,7 +28,7 @@ from hart_agent.errors import ConfigError, HartError, PolicyError
 from hart_agent.imaging import DEFAULT_MAX_IMAGE_PIXELS, SourceImage
 from hart_agent.tooling import discover_tools
 from hart_agent.trace import find_image, load_trace, replay, result_json, trace_json, write_page, write_trace
-from hart_agent.types import StopReason, Trajectory
+from hart_agent.types import Mode, StopReason, Trajectory
 
 EXIT_DIFFERENT = 1
 EXIT_USAGE, EXIT_NO_ANSWER, EXIT_POLICY = 2, 3, 4
@@ -85,6 +85,15 @@ def ask(
     max_context_tokens: Annotated[
         int | None, typer.Option(min=1, help="Tokens of prompt and reply together; the oldest turns go first.")
     ] = None,
+    mode: Annotated[
+        Mode,
+        typer.Option(
+            help="It answers with all tools, from its crops alone, from crops and overview, or without tools."
+        ),
+    ] = Mode.AGENT,
+    on_unsupported: Annotated[
+        OnUnsupported, typer.Option(help="What becomes of an answer that its evidence does not support.")
+    ] = OnUnsupported.KEEP,
     max_turns: Annotated[int, typer.Option(min=1, help="Replies of the policy before it must stop.")] = 16,
     max_seconds: Annotated[float, typer.Option(min=1, help="Seconds before it must stop.")] = 600.0,
     seed: Annotated[int, typer.Option(help="Seed of policies that sample.")] = 0,
@@ -120,8 +129,8 @@ def ask(
             max_context_tokens=max_context_tokens,
             seed=seed,
         )
-        config = EpisodeConfig(max_turns=max_turns, max_seconds=max_seconds)
-        agent = Agent(create_policy(backend, options), config=config)
+        config = EpisodeConfig(mode, max_turns=max_turns, max_seconds=max_seconds)
+        agent = Agent(create_policy(backend, options), config=config, on_unsupported=on_unsupported)
         trajectory = agent.ask(source, question, observer=progress.show)
     if json_output:
         _print_json(result_json(trajectory))

@@ -9,21 +9,19 @@ It never calls a model, so the CLI, batches, evaluation and training can all dri
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 
-from hart_agent.budget import CoordinateProfile
+from hart_agent.dialogue import answer_from_crops, answer_with_crops, opening
 from hart_agent.errors import ConfigError, PolicyError
-from hart_agent.geometry import CoordinateSpace
-from hart_agent.imaging import SourceImage, View
-from hart_agent.installation import sibling
+from hart_agent.imaging import SourceImage
 from hart_agent.parsing import HINT, ParsedReply, RawCall, parse_reply
 from hart_agent.runtime import ToolRuntime
 from hart_agent.tooling import Policy, ToolContext
 from hart_agent.types import (
     ImageInfo,
     Message,
+    Mode,
     Part,
     Reply,
     Role,
@@ -34,27 +32,30 @@ from hart_agent.types import (
     Trajectory,
     Turn,
     Usage,
+    Verdict,
+    Verification,
     ViewRecord,
 )
 
-_SPACE_WORDS = {
-    CoordinateSpace.PIXEL: "in pixels",
-    CoordinateSpace.THOUSAND: "from 0 to 1000 along each side",
-    CoordinateSpace.UNIT: "from 0 to 1 along each side",
-}
+_LOCALISING = {Mode.CLOSED_LOOP, Mode.MGPO}
+_LAST_TURN = f"This is your last turn: answer now, without tools. {HINT}"
+_NO_REGION = "No valid region was named. Don't answer yet: name the regions that show it, each with a call of crop."
 
 
 @dataclass(frozen=True)
 class EpisodeConfig:
-    """Limits of one episode.
+    """How an episode goes, and its limits.
 
     Attributes:
+        mode: what the policy sees and may do.
         max_turns: replies of the policy. Before the last one it is told to answer.
         max_calls_per_turn: further calls of a reply are not carried out, and the model is told.
-        max_format_errors: replies in a row without a call or an answer, after which the episode ends.
+        max_format_errors: replies in a row without a call or an answer (while it is to name regions: without a valid
+            region), after which the episode ends.
         max_seconds: wall clock; checked between turns.
     """
 
+    mode: Mode = Mode.AGENT
     max_turns: int = 16
     max_calls_per_turn: int = 8
     max_format_errors: int = 3
@@ -64,6 +65,8 @@ class EpisodeConfig:
         for name in ("max_turns", "max_calls_per_turn", "max_format_errors", "max_seconds"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
+        if self.mode in _LOCALISING and self.max_turns < 2:
+            raise ConfigError(f"the mode {self.mode.value!r} needs max_turns of 2 or more, got {self.max_turns}")
 
 
 class Episode:
@@ -74,10 +77,15 @@ class Episode:
         question: the user's question.
         policy: its profile decides sizes and coordinates; the episode itself never asks it anything.
         runtime: the tools.
-        config: the limits.
+        config: the mode and the limits.
+
+    Attributes:
+        messages: the conversation to which the policy replies. It is only appended to, but for the step from naming
+            regions to answering in the mode `closed-loop`: there a new one starts, without the full image.
+        tools: that the policy may call now.
 
     Raises:
-        ConfigError: the question is empty.
+        ConfigError: the question is empty, or the mode needs the tool `crop`, which isn't there.
         ImageError: the image can't be decoded.
     """
 
@@ -92,22 +100,30 @@ class Episode:
         if not question.strip():
             raise ConfigError("the question is empty; ask something about the image")
         self.config = config or EpisodeConfig()
-        self.tools: list[ToolSpec] = runtime.specs
         self.context = ToolContext(image, question.strip(), policy)
         self._image = ImageInfo(image.name, image.size, image.sha256())
         self.turns: list[Turn] = []
         self.answer: str | None = None
+        self.withheld: str | None = None
         self.reason: str | None = None
         self.stop_reason: StopReason | None = None
-        self._runtime = runtime
         self._started = self._turn_started = time.perf_counter()
         self._format_errors = 0
         self._call_count = 0
-        overview = self.context.render(image.size.box, "overview")
-        self.messages: list[Message] = [
-            Message(Role.SYSTEM, (self._instructions(policy.profile),)),
-            Message(Role.USER, (overview, self._ask(overview))),
-        ]
+        mode = self.config.mode
+        self._localising = mode in _LOCALISING
+        self._runtime = runtime if mode is Mode.AGENT else runtime.only({"crop"} if self._localising else ())
+        self.tools: list[ToolSpec] = self._runtime.specs
+        if self._localising and not self.tools:
+            raise ConfigError(f"the mode {mode.value!r} needs the tool 'crop'; add it to the agent's tools")
+        self.messages: list[Message] = opening(
+            mode,
+            self.context,
+            self.context.render(image.size.box, "overview"),
+            self.tools,
+            max_calls=self.config.max_calls_per_turn,
+            max_turns=self.config.max_turns,
+        )
 
     @property
     def done(self) -> bool:
@@ -130,7 +146,7 @@ class Episode:
         try:
             for call in calls:
                 results.append(await self._execute(call))
-            feedback = self._conclude(parsed)
+            feedback = self._localised(parsed) if self._localising else self._conclude(parsed)
         except PolicyError as error:  # `verify` asked the policy
             self.fail(error)
         if feedback is not None:
@@ -140,6 +156,31 @@ class Episode:
         self._turn_started = now
         self.turns.append(turn)
         return turn
+
+    def reopen(self, feedback: str) -> bool:
+        """Let the policy look again after an answer that its evidence doesn't support.
+
+        Args:
+            feedback: what it is told.
+
+        Returns:
+            Whether it can; if not, nothing has changed.
+        """
+        turns_left = self.config.max_turns - len(self.turns)
+        if self.config.mode is not Mode.AGENT or not turns_left or not self.seconds_left or not self.done:
+            return False
+        self.answer = self.reason = self.stop_reason = None
+        if turns_left == 1:
+            feedback = f"{feedback} {_LAST_TURN}"
+        self.messages.append(Message(Role.USER, (feedback,)))
+        return True
+
+    def withhold(self) -> None:
+        """Take back an answer that its evidence doesn't support: the episode ends in an abstention."""
+        check = self.context.verifications[-1] if self.context.verifications else None
+        said = f"; from the evidence alone: {check.crop_only_answer!r}" if check and check.crop_only_answer else ""
+        self.reason = f"the evidence does not support the answer {self.answer!r}{said}"
+        self.answer, self.withheld, self.stop_reason = None, self.answer, StopReason.ABSTAINED
 
     @property
     def seconds_left(self) -> float:
@@ -161,10 +202,12 @@ class Episode:
             question=context.question,
             image=self._image,
             policy=context.policy.name,
+            mode=self.config.mode,
             profile=context.policy.profile,
             overview=ViewRecord.of(context.views["overview"]),
             turns=tuple(self.turns),
             answer=self.answer,
+            withheld=self.withheld,
             reason=self.reason,
             verification=context.verifications[-1] if context.verifications else None,
             evidence=tuple(context.evidence),
@@ -178,24 +221,56 @@ class Episode:
         if parsed.answer is not None or parsed.abstention is not None:
             self.answer, self.reason = parsed.answer, parsed.abstention
             self.stop_reason = StopReason.ANSWERED if parsed.answer is not None else StopReason.ABSTAINED
+            if self.answer is not None and self.config.mode is Mode.CLOSED_LOOP:
+                # It had nothing but the evidence: this is what a check would ask again.
+                check = Verification(self.answer, self.answer, Verdict.SUPPORTED, Usage())
+                self.context.verifications.append(check)
             return None
-        self._format_errors = self._format_errors + 1 if parsed.error else 0
         feedback = [str(parsed.error)] if parsed.error else []
         if parsed.set_aside is not None:
             feedback.append("Your answer was set aside: it stood in the same turn as a tool call. Give it again.")
+        return self._go_on(parsed, feedback, failed=parsed.error is not None, turns_needed=1)
+
+    def _localised(self, parsed: ParsedReply) -> str | None:
+        """Decide how the episode goes on after the turn that names the regions (arXiv 2602.23615, closed loop).
+
+        Regions: it goes on to the answer, from the crops alone in the mode `closed-loop`. No valid region: in the mode
+        `mgpo` the overview takes the crops' place; otherwise the model is told.
+        """
+        context, mode = self.context, self.config.mode
+        if parsed.abstention is not None:
+            self.reason, self.stop_reason = parsed.abstention, StopReason.ABSTAINED
+            return None
+        if not context.evidence and mode is Mode.CLOSED_LOOP:
+            feedback = [str(parsed.error) if parsed.error and not parsed.answer else "", _NO_REGION]
+            return self._go_on(parsed, feedback, failed=True, turns_needed=2)
+        self._localising = False
+        self._format_errors = 0
+        self._runtime = self._runtime.only(())
+        self.tools = []
+        if mode is Mode.CLOSED_LOOP:
+            self.messages = answer_from_crops(context.question, context.evidence_views)
+        else:
+            shown_again = [] if context.evidence else [context.views["overview"]]
+            self.messages.append(answer_with_crops(context.question, shown_again))
+        return None
+
+    def _go_on(self, parsed: ParsedReply, feedback: list[str], *, failed: bool, turns_needed: int) -> str | None:
+        """End the episode if a limit is reached. Returns what the model is told otherwise, if anything."""
+        self._format_errors = self._format_errors + 1 if failed else 0
         if len(parsed.calls) > self.config.max_calls_per_turn:
             feedback.append(f"Only the first {self.config.max_calls_per_turn} calls of a turn are carried out.")
         turns_left = self.config.max_turns - len(self.turns) - 1
         if self._format_errors >= self.config.max_format_errors:
-            self.stop_reason, self.reason = StopReason.FORMAT_ERRORS, str(parsed.error)
-        elif turns_left <= 0:
+            self.stop_reason, self.reason = StopReason.FORMAT_ERRORS, " ".join(filter(None, feedback))
+        elif turns_left < turns_needed:
             self.stop_reason = StopReason.MAX_TURNS
             self.reason = f"no answer within {self.config.max_turns} turns"
         elif self.seconds_left <= 0:
             self._out_of_time()
-        elif turns_left == 1:
-            feedback.append(f"This is your last turn: answer now, without tools. {HINT}")
-        return " ".join(feedback) or None
+        elif turns_left == turns_needed == 1:
+            feedback.append(_LAST_TURN)
+        return " ".join(filter(None, feedback)) or None
 
     def _out_of_time(self) -> None:
         self.stop_reason = StopReason.MAX_SECONDS
@@ -210,29 +285,3 @@ class Episode:
     def _number(self, raw: RawCall) -> ToolCall:
         self._call_count += 1
         return ToolCall(f"call{self._call_count}", raw.name, raw.arguments, raw.raw)
-
-    def _instructions(self, profile: CoordinateProfile) -> str:
-        tools = "\n".join(
-            f"- {spec.name}: {spec.description}\n  {json.dumps(spec.parameters, ensure_ascii=False)}"
-            for spec in self.tools
-        )
-        text: str = sibling("prompts").load(
-            "system",
-            tools=tools,
-            coordinates=_SPACE_WORDS[profile.space],
-            max_calls=str(self.config.max_calls_per_turn),
-            max_turns=str(self.config.max_turns),
-        )
-        return text
-
-    def _ask(self, overview: View) -> str:
-        shown, original = overview.frame.size, self.context.image.size
-        text: str = sibling("prompts").load(
-            "question",
-            view_width=str(shown.width),
-            view_height=str(shown.height),
-            width=str(original.width),
-            height=str(original.height),
-            question=self.context.question,
-        )
-        return text

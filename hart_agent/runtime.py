@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
+import copy
 import inspect
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import jsonschema
@@ -71,6 +72,12 @@ class ToolRuntime:
             self._tools[tool.name] = tool
             self._validators[tool.name] = jsonschema.Draft202012Validator(dict(tool.parameters))
 
+    def only(self, names: Container[str]) -> ToolRuntime:
+        """The same runtime, of whose tools only the named ones may be called."""
+        restricted = copy.copy(self)
+        restricted._tools = {name: tool for name, tool in self._tools.items() if name in names}
+        return restricted
+
     @property
     def specs(self) -> list[ToolSpec]:
         """What a model needs to know of each tool."""
@@ -112,7 +119,8 @@ class ToolRuntime:
     def _prepare(self, call: ToolCall, context: ToolContext) -> tuple[dict[str, Any], list[str]]:
         """Validate the arguments and put boxes and views in the place of what the model wrote."""
         if call.name not in self._tools:
-            raise UnknownToolError(f"there is no tool {call.name!r}; the tools are {', '.join(self._tools)}")
+            tools = f"the tools are {', '.join(self._tools)}" if self._tools else "no tool may be called now"
+            raise UnknownToolError(f"there is no tool {call.name!r}; {tools}")
         failure = jsonschema.exceptions.best_match(self._validators[call.name].iter_errors(call.arguments))
         if failure is not None:
             place = ".".join(map(str, failure.absolute_path)) or "the arguments"

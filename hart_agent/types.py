@@ -148,6 +148,19 @@ class Reply:
     log_probs: tuple[float, ...] | None = None
 
 
+class Mode(StrEnum):
+    """What a policy sees and may do on its way to the answer."""
+
+    AGENT = "agent"
+    """Free use of all tools, the overview always in sight."""
+    CLOSED_LOOP = "closed-loop"
+    """HART: it names regions on the overview, then answers from their crops alone (arXiv 2602.23615)."""
+    MGPO = "mgpo"
+    """It names regions on the overview, then answers with crops and overview in sight (arXiv 2507.05920)."""
+    DIRECT = "direct"
+    """It answers from the overview alone, without tools."""
+
+
 class Verdict(StrEnum):
     """Whether the evidence supports the answer: HART's question to itself (arXiv 2602.23615, closed loop)."""
 
@@ -241,10 +254,12 @@ class Trajectory:
         question: as asked.
         image: which image.
         policy: the policy's name.
+        mode: of the episode.
         profile: how the policy sees and points; a replay needs it.
         overview: the downsampled view that the policy saw first.
         turns: in order.
         answer: the answer, or None.
+        withheld: an answer that was not given, for its evidence doesn't support it; or None.
         reason: why there is no answer, or no check of it: the policy's words, or the error.
         verification: the last check of the answer against the evidence, if one was made.
         evidence: the regions that the policy committed.
@@ -256,10 +271,12 @@ class Trajectory:
     question: str
     image: ImageInfo
     policy: str
+    mode: Mode
     profile: CoordinateProfile
     overview: ViewRecord
     turns: tuple[Turn, ...]
     answer: str | None
+    withheld: str | None
     reason: str | None
     verification: Verification | None
     evidence: tuple[Evidence, ...]
@@ -269,8 +286,9 @@ class Trajectory:
 
     @property
     def verdict(self) -> Verdict:
-        """Whether the evidence supports the answer."""
-        if self.answer is None or self.verification is None or self.verification.answer != self.answer:
+        """Whether the evidence supports the answer, or the one that was withheld."""
+        answer = self.withheld if self.answer is None else self.answer
+        if answer is None or self.verification is None or self.verification.answer != answer:
             return Verdict.UNCHECKED
         return self.verification.verdict
 

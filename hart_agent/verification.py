@@ -6,10 +6,10 @@ Source: arXiv 2602.23615, the closed loop (localise, crop from the original, wit
 from __future__ import annotations
 
 from hart_agent.answers import agree
-from hart_agent.installation import sibling
+from hart_agent.dialogue import answer_from_crops
 from hart_agent.parsing import parse_reply
 from hart_agent.tooling import ToolContext
-from hart_agent.types import Message, Role, Usage, Verdict, Verification
+from hart_agent.types import Usage, Verdict, Verification
 
 
 async def verify_answer(context: ToolContext, answer: str) -> Verification:
@@ -23,7 +23,7 @@ async def verify_answer(context: ToolContext, answer: str) -> Verification:
     if not context.evidence:
         verification = Verification(answer, None, Verdict.INSUFFICIENT, Usage())
     else:
-        reply = await context.policy.reply(crop_only_messages(context), ())
+        reply = await context.policy.reply(answer_from_crops(context.question, context.evidence_views), ())
         crop_only = parse_reply(reply.text).answer
         if crop_only is None:
             verdict = Verdict.INSUFFICIENT
@@ -32,16 +32,3 @@ async def verify_answer(context: ToolContext, answer: str) -> Verification:
         verification = Verification(answer, crop_only, verdict, reply.usage)
     context.verifications.append(verification)
     return verification
-
-
-def crop_only_messages(context: ToolContext) -> tuple[Message, Message]:
-    """The conversation of the check: instructions, then the crops and the question, without the full image.
-
-    The crops' labels are left out: they are the policy's own words and could give the answer away.
-    """
-    prompts = sibling("prompts")
-    text = prompts.load("verify_question", question=context.question)
-    return (
-        Message(Role.SYSTEM, (prompts.load("verify_system"),)),
-        Message(Role.USER, (*context.evidence_views, text)),
-    )

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hart_agent.types import Evidence, ToolResult, Trajectory, Turn, ViewRecord
+from hart_agent.types import Evidence, ToolResult, Trajectory, Turn, Verdict, ViewRecord
 
 TRACE_SCHEMA = "hart-agent/trace"
 TRACE_VERSION = 1
@@ -20,9 +20,10 @@ def result_json(trajectory: Trajectory) -> dict[str, Any]:
     return {
         "question": trajectory.question,
         "answer": trajectory.answer,
+        "withheld_answer": trajectory.withheld,
         "reason": trajectory.reason,
         "verdict": trajectory.verdict.value,
-        "crop_only_answer": check.crop_only_answer if check and check.answer == trajectory.answer else None,
+        "crop_only_answer": check.crop_only_answer if check and trajectory.verdict is not Verdict.UNCHECKED else None,
         "evidence": [_evidence(item) for item in trajectory.evidence],
         "stop_reason": trajectory.stop_reason.value,
         "turns": [_turn(turn) for turn in trajectory.turns],
@@ -33,6 +34,7 @@ def result_json(trajectory: Trajectory) -> dict[str, Any]:
             "sha256": trajectory.image.sha256,
         },
         "policy": trajectory.policy,
+        "mode": trajectory.mode.value,
         "usage": {
             "input_tokens": trajectory.usage.input_tokens,
             "output_tokens": trajectory.usage.output_tokens,
