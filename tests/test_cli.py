@@ -214,7 +214,7 @@ def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
 def test_a_broken_character_in_an_answer_is_no_reason_to_fail(photo: Path) -> None:
     """JSON on stdout holds a lone surrogate as its escape."""
     script = (
-        "import sys; from hart_agent import cli; cli._print_json({'answer': 'a\\udc80b'})"
+        "import sys; from hart_agent.cli import common; common.print_json({'answer': 'a\\udc80b'})"
     )  # fmt: skip
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, timeout=60)
     assert json.loads(done.stdout)["answer"] == "a\udc80b"

@@ -1,0 +1,54 @@
+"""The command line: arguments in, the library's calls, the console out.
+
+Answers go to stdout, progress and errors to stderr. Exit codes: 0 answered, 2 wrong usage or unusable image, 3 no
+answer, 4 the policy failed; of `replay`: 0 all the same, 1 some views differ.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+import hart_agent
+from hart_agent.cli.ask import ask
+from hart_agent.cli.common import EXIT_POLICY, EXIT_USAGE
+from hart_agent.cli.inspecting import doctor, tools
+from hart_agent.cli.traces import replay, view
+from hart_agent.errors import HartError, PolicyError
+
+app = typer.Typer(
+    name="hart-agent",
+    help="Answers questions about high-resolution images, and shows the evidence.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (ask, tools, view, replay, doctor):
+    app.command()(command)
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        print(hart_agent.__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; a HartError becomes one line on stderr and an exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that lacks a letter is no reason to lose the answer
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except HartError as error:
+        if "--debug" in sys.argv:
+            traceback.print_exc()
+        print(f"hart-agent: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(EXIT_POLICY if isinstance(error, PolicyError) else EXIT_USAGE)

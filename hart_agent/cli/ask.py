@@ -1,0 +1,78 @@
+"""`hart-agent ask`: a question about an image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hart_agent.annotate import write_annotated
+from hart_agent.cli.common import (
+    DEFAULT_MEGAPIXELS,
+    EXIT_NO_ANSWER,
+    EXIT_POLICY,
+    Debug,
+    Json,
+    MaxMegapixels,
+    Quiet,
+    check_writable,
+    print_json,
+)
+from hart_agent.cli.options import AgentOptions, with_agent_options
+from hart_agent.console import Progress, print_result
+from hart_agent.errors import ConfigError
+from hart_agent.imaging import SourceImage
+from hart_agent.trace import result_json, trace_json, write_page, write_trace
+from hart_agent.types import StopReason, Trajectory
+
+ImageArgument = Annotated[Path, typer.Argument(help="Path of the image.", show_default=False)]
+QuestionArgument = Annotated[str, typer.Argument(help="What you want to know about it.", show_default=False)]
+
+
+@with_agent_options
+def ask(
+    image: ImageArgument,
+    question: QuestionArgument,
+    *,
+    options: AgentOptions,
+    json_output: Json = False,
+    trace: Annotated[Path | None, typer.Option(help="Write all that happened to this JSON file.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write it to this file as a page for a browser, too.")] = None,
+    annotated: Annotated[
+        Path | None, typer.Option("--annotate", help="Draw the evidence on the image and save it here.")
+    ] = None,
+    max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Answer a question about an image.
+
+    Prints the answer on the first line, then whether the evidence supports it, then the evidence's boxes
+    (x0, y0, x1, y1) in pixels of the original image.
+    """
+    source = SourceImage(image, max_pixels=max_image_megapixels * 1_000_000)
+    for path in (trace, html, annotated):
+        check_writable(path, keep=image)
+    with Progress(enabled=not quiet) as progress:
+        trajectory = options.agent().ask(source, question, observer=progress.show)
+    if json_output:
+        print_json(result_json(trajectory))
+    else:
+        print_result(trajectory)
+    if trace is not None:
+        try:
+            write_trace(trajectory, trace)
+        except OSError as error:
+            raise ConfigError(f"can't write the trace to {str(trace)!r} ({error}). Choose another path.") from error
+    if html is not None:
+        write_page(trace_json(trajectory), source, html)
+    if annotated is not None:
+        write_annotated(source, trajectory.evidence, annotated)
+    raise typer.Exit(_exit_code(trajectory))
+
+
+def _exit_code(trajectory: Trajectory) -> int:
+    if trajectory.answer is not None:
+        return 0
+    return EXIT_POLICY if trajectory.stop_reason is StopReason.POLICY_ERROR else EXIT_NO_ANSWER

@@ -1,0 +1,70 @@
+"""`hart-agent view` and `hart-agent replay`: what can be done with a trace."""
+
+from __future__ import annotations
+
+import sys
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hart_agent.cli.common import (
+    DEFAULT_MEGAPIXELS,
+    EXIT_DIFFERENT,
+    Json,
+    MaxMegapixels,
+    check_writable,
+    print_json,
+)
+from hart_agent.console import printable
+from hart_agent.trace import find_image, load_trace, write_page
+from hart_agent.trace import replay as replay_trace
+
+TraceFile = Annotated[Path, typer.Argument(help="A file that ask --trace wrote.", show_default=False)]
+TraceImage = Annotated[
+    Path | None, typer.Option("--image", help="Its image, if that has moved. By default the trace's own path.")
+]
+
+
+def view(
+    trace: TraceFile,
+    image: TraceImage = None,
+    out: Annotated[Path | None, typer.Option(help="The page. By default beside the trace, ending in .html.")] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
+) -> None:
+    """Write a trace as one page for a browser, with its image, and print the page's path."""
+    loaded = load_trace(trace)
+    target = out or trace.with_suffix(".html")
+    check_writable(target, keep=trace)
+    found = find_image(loaded, trace, image, max_pixels=max_image_megapixels * 1_000_000)
+    check_writable(target, keep=Path(found.source.name))
+    _warn_of_change(found.source.name, same=found.same)
+    write_page(loaded, found.source, target, same=found.same)
+    print(target)
+    if open_page:
+        webbrowser.open(target.absolute().as_uri())
+
+
+def replay(
+    trace: TraceFile,
+    image: TraceImage = None,
+    json_output: Json = False,
+    max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
+) -> None:
+    """Run a trace's tool calls again, without its policy, and say whether every view is the same, pixel for pixel."""
+    loaded = load_trace(trace)
+    found = find_image(loaded, trace, image, max_pixels=max_image_megapixels * 1_000_000)
+    _warn_of_change(found.source.name, same=found.same)
+    outcome = replay_trace(loaded, found.source)
+    if json_output:
+        print_json({"image": found.source.name, "same_image": found.same, **outcome.as_json()})
+    else:
+        print(printable(str(outcome)))
+    raise typer.Exit(0 if outcome.same else EXIT_DIFFERENT)
+
+
+def _warn_of_change(name: str, *, same: bool) -> None:
+    if not same:
+        print(f"hart-agent: {name!r} is not the very image of the trace: its hash differs", file=sys.stderr)
