@@ -1,0 +1,185 @@
+"""What a run over a benchmark comes to, and what to bear in mind when reading it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hart_agent.errors import ConfigError
+from hart_agent.evals.metrics import IOGT_THRESHOLD, FloatArray, Overlaps, Prediction, measure
+from hart_agent.evals.statistics import Estimate, evidence_gap, mean, share
+from hart_agent.types import Verdict
+
+THRESHOLDS = tuple(step / 20 for step in range(20))
+"""Of IoGT: 0, 0.05, ... 0.95."""
+
+LARGE_AREA_FRACTION = 0.25
+"""Evidence that covers more of the image than this on average says little about where the answer is."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Questions by answer and by box; a box is right when its IoGT is larger than `IOGT_THRESHOLD`."""
+
+    right_answer_right_box: int
+    right_answer_wrong_box: int
+    wrong_answer_right_box: int
+    wrong_answer_wrong_box: int
+
+
+@dataclass(frozen=True)
+class Grounding:
+    """Evidence against truth, over the questions that have gold boxes (see `Overlaps` for each measure).
+
+    Attributes:
+        grounded: share of the questions in which a predicted box has an IoGT above `IOGT_THRESHOLD`.
+        all_grounded: share in which every gold box is covered so.
+        sweep: share of the questions grounded at each of `THRESHOLDS`.
+        iogt: mean IoGT.
+        iou: mean IoU of the best box.
+        union_iou: mean IoU of all predicted with all gold boxes.
+        precision: mean, over the questions with a predicted box; None if there is none.
+        table: right or wrong answers by right or wrong boxes.
+        wrong_box_given_right_answer: share of the right answers whose box is wrong, a missing box included; None if no
+            answer is right.
+    """
+
+    grounded: Estimate
+    all_grounded: Estimate
+    sweep: tuple[float, ...]
+    iogt: Estimate
+    iou: Estimate
+    union_iou: Estimate
+    precision: Estimate | None
+    table: Table
+    wrong_box_given_right_answer: Estimate | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A run in numbers. Shares have Wilson intervals, means have bootstrap intervals.
+
+    Attributes:
+        accuracy: share of right answers among all questions.
+        answered: share of questions that got an answer.
+        by_category: accuracy in each category, by name.
+        verdicts: share of all questions with each verdict of the self-check, by its value.
+        area_fraction: mean share of the image under the evidence, over the questions with a predicted box; None if
+            there is none.
+        grounding: None if no question has gold boxes.
+        controls: for each control, the share of questions still answered rightly under it.
+        evidence_gap: see `hart_agent.evals.statistics.evidence_gap`; None if no such control was run.
+    """
+
+    accuracy: Estimate
+    answered: Estimate
+    by_category: dict[str, Estimate]
+    verdicts: dict[str, float]
+    area_fraction: Estimate | None
+    grounding: Grounding | None
+    controls: dict[str, Estimate]
+    evidence_gap: Estimate | None
+
+    @property
+    def large_boxes(self) -> bool:
+        """Whether the evidence covers so much of the image that IoGT alone flatters it."""
+        return self.area_fraction is not None and self.area_fraction.value > LARGE_AREA_FRACTION
+
+
+def summarise(predictions: Sequence[Prediction], seed: int = 0) -> Summary:
+    """Sum up a run.
+
+    Args:
+        predictions: one per question.
+        seed: of the bootstrap.
+
+    Raises:
+        ConfigError: there is no prediction.
+        InstallError: scipy is missing.
+    """
+    if not predictions:
+        raise ConfigError("there are no predictions to sum up; run the benchmark first")
+    count = len(predictions)
+    overlaps = measure(predictions)
+    verdicts = Counter(prediction.verdict for prediction in predictions)
+    return Summary(
+        accuracy=_share([prediction.right for prediction in predictions]),
+        answered=_share([prediction.answered for prediction in predictions]),
+        by_category=_shares((prediction.category, prediction.right) for prediction in predictions),
+        verdicts={verdict.value: verdicts[verdict] / count for verdict in Verdict},
+        area_fraction=_mean_of_present(overlaps.area_fraction, seed),
+        grounding=_grounding(predictions, overlaps, seed),
+        controls=_shares(outcome for prediction in predictions for outcome in prediction.controls.items()),
+        evidence_gap=evidence_gap(predictions, seed),
+    )
+
+
+def remarks(summary: Summary) -> list[str]:
+    """What a reader of the numbers should know, one sentence or two each; empty if nothing stands out."""
+    notes = []
+    area, grounding, gap = summary.area_fraction, summary.grounding, summary.evidence_gap
+    if area is not None and summary.large_boxes:
+        note = f"The evidence covers {area.value:.0%} of the image on average."
+        if grounding is not None and grounding.precision is not None:
+            note += (
+                f" So large a box passes IoGT ({grounding.grounded.value:.0%} grounded) wherever the truth lies: go by "
+                f"precision ({grounding.precision.value:.2f}) and IoU ({grounding.union_iou.value:.2f}) instead."
+            )
+        notes.append(note)
+    if grounding is not None and (wrong := grounding.wrong_box_given_right_answer) and wrong.value > 0:
+        notes.append(f"{wrong.value:.0%} of the right answers come without a right box.")
+    if gap is not None and gap.low <= 0:
+        notes.append(
+            f"Taking the evidence away costs {gap.value:.3f} of accuracy, with an interval that reaches 0 "
+            f"({gap.low:.3f} to {gap.high:.3f}): the answers may not come from the evidence."
+        )
+    return notes
+
+
+def _grounding(predictions: Sequence[Prediction], overlaps: Overlaps, seed: int) -> Grounding | None:
+    located = np.array([bool(prediction.gold_boxes) for prediction in predictions])
+    if not located.any():
+        return None
+    right = np.array([prediction.right for prediction in predictions])[located]
+    best = overlaps.best_iogt[located]
+    boxed = best > IOGT_THRESHOLD
+    table = Table(
+        right_answer_right_box=int((right & boxed).sum()),
+        right_answer_wrong_box=int((right & ~boxed).sum()),
+        wrong_answer_right_box=int((~right & boxed).sum()),
+        wrong_answer_wrong_box=int((~right & ~boxed).sum()),
+    )
+    right_answers = int(right.sum())
+    return Grounding(
+        grounded=_share(boxed),
+        all_grounded=_share(overlaps.least_iogt[located] > IOGT_THRESHOLD),
+        sweep=tuple(float((best > threshold).mean()) for threshold in THRESHOLDS),
+        iogt=mean(overlaps.iogt[located], seed),
+        iou=mean(overlaps.iou[located], seed),
+        union_iou=mean(overlaps.union_iou[located], seed),
+        precision=_mean_of_present(overlaps.precision, seed),
+        table=table,
+        wrong_box_given_right_answer=share(table.right_answer_wrong_box, right_answers) if right_answers else None,
+    )
+
+
+def _mean_of_present(values: FloatArray, seed: int) -> Estimate | None:
+    present = values[~np.isnan(values)]
+    return mean(present, seed) if present.size else None
+
+
+def _share(successes: ArrayLike) -> Estimate:
+    outcomes = np.asarray(successes, dtype=bool)
+    return share(int(outcomes.sum()), outcomes.size)
+
+
+def _shares(outcomes: Iterable[tuple[str, bool]]) -> dict[str, Estimate]:
+    """The share of successes under each name, in the order of the names."""
+    groups: defaultdict[str, list[bool]] = defaultdict(list)
+    for name, success in outcomes:
+        groups[name].append(success)
+    return {name: _share(groups[name]) for name in sorted(groups)}
