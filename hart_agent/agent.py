@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import copy
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 
@@ -76,9 +77,7 @@ class Agent:
             choices = ", ".join(OnUnsupported)
             raise ConfigError(f"on_unsupported is one of {choices}; got {on_unsupported!r}") from error
         if not verify and self._on_unsupported is not OnUnsupported.KEEP:
-            raise ConfigError(
-                f"on_unsupported={self._on_unsupported.value!r} needs verify=True: nothing is checked else"
-            )
+            raise ConfigError(f"on_unsupported={self._on_unsupported.value!r} needs verify=True")
         self._verify = verify
 
     def ask(self, image: ImageInput | SourceImage, question: str, *, observer: Observer | None = None) -> Trajectory:
@@ -113,6 +112,12 @@ class Agent:
             if self._verify and episode.stop_reason is StopReason.ANSWERED:
                 await self._settle(episode, observer)
             return episode.trajectory()
+
+    def variant(self, config: EpisodeConfig, *, verify: bool) -> Agent:
+        """An agent with the same policy and tools that works otherwise, and keeps all its answers."""
+        other = copy.copy(self)
+        other.config, other._verify, other._on_unsupported = config, verify, OnUnsupported.KEEP
+        return other
 
     async def _converse(self, episode: Episode, observer: Observer | None) -> None:
         """Let the policy reply until the episode is over."""

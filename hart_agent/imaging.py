@@ -96,6 +96,14 @@ class SourceImage:
         """Width and height in original pixels: after the EXIF orientation."""
 
     @property
+    def origin(self) -> Path | Image.Image:
+        """What the image was made from."""
+        if self.path is not None:
+            return self.path
+        assert self._given is not None
+        return self._given
+
+    @property
     def name(self) -> str:
         """The path as given, or `IN_MEMORY`."""
         return str(self.path) if self.path else self.IN_MEMORY
