@@ -5,6 +5,7 @@
     ├── ImageError               the image can't be used
     ├── PluginError              a tool package or a tool class is broken
     ├── InstallError             this installation is broken or lacks an optional dependency
+    ├── OutputError              results can't be written
     ├── PolicyError              the model failed; ends the episode
     └── ModelVisibleError        shown to the model, which may mend it; the episode goes on
         ├── ReplyFormatError     the reply holds neither a tool call nor an answer
@@ -38,6 +39,10 @@ class PluginError(HartError):
 
 class InstallError(HartError):
     """The installation is broken, or an optional dependency is missing."""
+
+
+class OutputError(HartError):
+    """Results can't be written; what was written before is whole."""
 
 
 class PolicyError(HartError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hart_agent.geometry import Box
-from hart_agent.trace.markup import Html, element
+from hart_agent.markup import Html, element
 from hart_agent.trace.pictures import Picture
 
 _EDGE = 0.05

@@ -18,9 +18,9 @@ from typing import Any
 from hart_agent.errors import ConfigError
 from hart_agent.geometry import Box, Size
 from hart_agent.imaging import SourceImage
+from hart_agent.markup import Html, element, escape, join
 from hart_agent.trace.drawing import drawing, numbers
 from hart_agent.trace.json import write_whole
-from hart_agent.trace.markup import Html, element, escape, join
 from hart_agent.trace.pictures import Gallery
 
 _VERDICTS = {

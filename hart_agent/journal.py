@@ -1,0 +1,97 @@
+"""A file of JSON lines to which results are appended whole and durably: a killed run loses and repeats nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from filelock import FileLock, Timeout
+
+from hart_agent.errors import ConfigError, OutputError
+
+
+class Journal:
+    """The results of a run, one JSON object a line. One process at a time may have it open.
+
+    Args:
+        path: of the file; it is made if it isn't there.
+
+    Attributes:
+        records: what the file holds, in order.
+
+    Raises:
+        ConfigError: another process has it open, or it holds something else.
+        OutputError: it can't be read or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.absolute().parent.is_dir():
+            raise OutputError(f"{path} can't be written: there is no folder {path.absolute().parent}. Make it first.")
+        self._lock = FileLock(path.with_name(f".{path.name}.lock"))
+        try:
+            self._lock.acquire(timeout=0)
+            self._file: BinaryIO = path.open("a+b", buffering=0)
+        except Timeout as error:
+            raise ConfigError(f"{path} is being written by another run; wait for it, or choose another path") from error
+        except OSError as error:
+            self._lock.release()
+            raise OutputError(f"{path} can't be written: {error.strerror}. Choose another path.") from error
+        try:
+            self.records: list[dict[str, Any]] = self._recover()
+        except BaseException:
+            self.close()
+            raise
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Write a record and see that it is on the disk; after an error the file ends with the record before it.
+
+        Raises:
+            OutputError: it can't be written: the disk is full, say.
+        """
+        end = self._file.seek(0, os.SEEK_END)
+        line = memoryview(json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode() + b"\n")
+        try:
+            while line:
+                line = line[self._file.write(line) :]
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._file.truncate(end)
+            raise OutputError(
+                f"{self.path} can't be written: {error.strerror}. What was written so far is whole: make room and run "
+                "the same command again; it goes on from there."
+            ) from error
+        self.records.append(record)
+
+    def close(self) -> None:
+        self._file.close()
+        self._lock.release()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _recover(self) -> list[dict[str, Any]]:
+        """Read the records, and cut off a last line that a killed process left half written."""
+        self._file.seek(0)
+        content = self._file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            self._file.truncate(whole)
+        records = []
+        for number, line in enumerate(content[:whole].splitlines(), start=1):
+            try:
+                record = json.loads(line)
+            except ValueError:
+                record = None
+            if not isinstance(record, dict):
+                raise ConfigError(f"{self.path}, line {number} is no JSON object: this is no file of results")
+            records.append(record)
+        return records
