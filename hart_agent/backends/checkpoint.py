@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hart_agent.errors import ConfigError, InstallError, PolicyError
-
-_log = logging.getLogger(__name__)
+from hart_agent.errors import ConfigError
+from hart_agent.hub import from_hub
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _FILES = ["*.json", "*.jinja", "*.txt", "*.model", "*.safetensors"]
@@ -48,49 +46,13 @@ def find_checkpoint(model: str) -> Checkpoint:
                 f"there is no folder {model!r}, and it is no id on Hugging Face's hub, such as "
                 "Qwen/Qwen2.5-VL-3B-Instruct. Give one of them as --model."
             )
-        path = _from_hub(model)
+        path = from_hub(model, patterns=_FILES, complete=_complete)
     if not _complete(path):
         raise ConfigError(f"{path} holds no complete model: it needs config.json and all *.safetensors files.")
     try:
         return Checkpoint(path, json.loads((path / "config.json").read_text(encoding="utf-8")))
     except ValueError as error:
         raise ConfigError(f"{path / 'config.json'} is damaged ({error}). Get the model again.") from error
-
-
-def _from_hub(model: str) -> Path:
-    try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
-    except ImportError as error:
-        raise InstallError(
-            f"the model {model!r} has to come from Hugging Face's hub. Run: pip install huggingface_hub"
-        ) from error
-    try:
-        here = Path(snapshot_download(model, allow_patterns=_FILES, local_files_only=True))
-        if _complete(here):
-            return here
-    except LocalEntryNotFoundError:
-        _log.info("%s is not in the cache", model)
-    try:
-        files = snapshot_download(model, allow_patterns=_FILES, dry_run=True)
-        size = sum(file.file_size or 0 for file in files if file.will_download)
-        _log.warning("%s is not on this machine: downloading %.1f GB from Hugging Face's hub", model, size / 1e9)
-        return Path(snapshot_download(model, allow_patterns=_FILES))
-    except GatedRepoError as error:
-        raise ConfigError(
-            f"the model {model} is gated: accept its terms on its page, then run: hf auth login"
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise ConfigError(
-            f"there is no model {model} on Hugging Face's hub, and no such folder here. Check the spelling of --model."
-        ) from error
-    except (OSError, RuntimeError) as error:  # no network, or a full disk; the library's own errors are of both kinds
-        raise PolicyError(
-            f"the model {model} is not on this machine and can't be downloaded ({_first_line(error)}). Check the "
-            f"network and the disk; or run `hf download {model}` where there is a network, copy that folder here, and "
-            "give it as --model.",
-            retryable=True,
-        ) from error
 
 
 def _complete(path: Path) -> bool:
@@ -105,7 +67,3 @@ def _complete(path: Path) -> bool:
     else:
         weights = any(path.glob("*.safetensors"))
     return weights and (path / "config.json").is_file()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
