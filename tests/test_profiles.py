@@ -195,3 +195,21 @@ def test_boxes_that_cannot_fit_the_profile_are_warned_of_once(
     warnings = [record.message for record in caplog.records if "--coordinates" in record.message]
     assert len(warnings) == (likelier is not None)
     assert all(f"--coordinates {likelier}" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize(
+    ("vision", "grid"),
+    [
+        ({"patch_size": 4, "spatial_merge_size": 2}, 8),
+        ({"patch_size": 16, "spatial_merge_size": 2}, 32),
+        ({"patch_size": 14}, 32),
+        ({"patch_size": "14", "spatial_merge_size": 2}, 32),
+        (None, 32),
+    ],
+)
+def test_a_models_own_grid_is_heeded(vision: dict[str, Any] | None, grid: int) -> None:
+    family = detect_family(None, {"model_type": "qwen3_vl", "vision_config": vision})
+    assert family.grid == grid
+    assert family.max_pixels // family.grid**2 == 128 * 128  # as many tokens as the family takes
+    assert family.profile().budget.fit(Size(100, 100)).width % grid == 0
+    assert family.view_tokens(Size(grid * 8, grid * 8)) == 64

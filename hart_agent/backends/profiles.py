@@ -14,7 +14,7 @@ import logging
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hart_agent.budget import CoordinateProfile, ViewBudget
@@ -62,7 +62,7 @@ class Family:
         Raises:
             ConfigError: `max_pixels` is not within what the family accepts.
         """
-        area = DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
+        area = min(DEFAULT_MAX_PIXELS, self.max_pixels) if max_pixels is None else max_pixels
         min_side = 2 * self.grid
         if not min_side**2 <= area <= self.max_pixels:
             raise ConfigError(
@@ -73,6 +73,21 @@ class Family:
             space or self.space,
             ViewBudget(max_pixels=area, grid=self.grid, min_side=min_side, max_aspect=self.max_aspect),
         )
+
+    def with_grid(self, config: Mapping[str, Any]) -> Family:
+        """The family with a model's own grid, where its configuration tells one; the limits are as many tokens."""
+        vision = config.get("vision_config")
+        sides = [vision.get(name) for name in ("patch_size", "spatial_merge_size")] if isinstance(vision, dict) else []
+        if (
+            self.tokens_per_view is not None
+            or not sides
+            or not all(isinstance(side, int) and side > 0 for side in sides)
+        ):
+            return self
+        grid = math.prod(sides)
+        scale = (grid / self.grid) ** 2
+        limits = {"min_pixels": round(self.min_pixels * scale), "max_pixels": round(self.max_pixels * scale)}
+        return replace(self, grid=grid, **limits)
 
     def view_tokens(self, size: Size) -> int:
         """How many tokens a view of this size, in pixels, takes in the model's context; at least, what it may take."""
@@ -104,7 +119,7 @@ def detect_family(model: str | None, config: Mapping[str, Any] | None = None) ->
     for hint in ((config or {}).get("model_type"), model):
         for family in FAMILIES:
             if hint and re.search(family.pattern, hint.lower()):
-                return family
+                return family.with_grid(config or {})
     return GENERIC
 
 
