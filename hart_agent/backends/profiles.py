@@ -76,15 +76,11 @@ class Family:
 
     def with_grid(self, config: Mapping[str, Any]) -> Family:
         """The family with a model's own grid, where its configuration tells one; the limits are as many tokens."""
-        vision = config.get("vision_config")
-        sides = [vision.get(name) for name in ("patch_size", "spatial_merge_size")] if isinstance(vision, dict) else []
-        if (
-            self.tokens_per_view is not None
-            or not sides
-            or not all(isinstance(side, int) and side > 0 for side in sides)
-        ):
+        vision = config.get("vision_config") or {}
+        patch, merge = vision.get("patch_size"), vision.get("spatial_merge_size")
+        if self.tokens_per_view is not None or not isinstance(patch, int) or not isinstance(merge, int):
             return self
-        grid = math.prod(sides)
+        grid = patch * merge
         scale = (grid / self.grid) ** 2
         limits = {"min_pixels": round(self.min_pixels * scale), "max_pixels": round(self.max_pixels * scale)}
         return replace(self, grid=grid, **limits)
