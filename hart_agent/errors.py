@@ -2,6 +2,7 @@
 
     HartError
     ├── ConfigError              the request or the settings can't be used
+    │   └── DatasetError         a benchmark's files can't be used
     ├── ImageError               the image can't be used
     ├── PluginError              a tool package or a tool class is broken
     ├── InstallError             this installation is broken or lacks an optional dependency
@@ -27,6 +28,10 @@ class HartError(Exception):
 
 class ConfigError(HartError):
     """The request or the settings can't be used."""
+
+
+class DatasetError(ConfigError):
+    """A benchmark's files are missing, incomplete or of another format."""
 
 
 class ImageError(HartError):
