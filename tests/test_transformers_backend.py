@@ -114,7 +114,7 @@ async def test_log_probabilities_are_those_of_a_fresh_pass(
     replies = await ask_together(policy, asked)
     for messages, reply in zip(asked, replies, strict=True):
         assert reply.token_ids is not None
-        inputs = generator(policy)._encoder.encode([policy._prompter.prompt(messages, ())], torch.float32)
+        inputs = generator(policy).encoder.encode([policy._prompter.prompt(messages, ())], torch.float32)
         start = inputs["input_ids"].shape[1]
         said = torch.tensor([reply.token_ids])
         inputs["input_ids"] = torch.cat([inputs["input_ids"], said], dim=1)
@@ -137,7 +137,7 @@ def test_odd_crops_have_the_tokens_that_their_size_says(
     messages = conversation(policy, photo, box)
     (view,) = messages[1].views
     prompt = policy._prompter.prompt(messages, ())
-    inputs = generator(policy)._encoder.encode([prompt], torch.float32)
+    inputs = generator(policy).encoder.encode([prompt], torch.float32)
     grid = policy.profile.budget.grid
     count = view.frame.size.area // grid**2
     assert int((inputs["input_ids"] == policy._prompter.image_id).sum()) == count
@@ -152,8 +152,8 @@ def test_views_are_sent_pixel_for_pixel(folders: Folders) -> None:
     messages = conversation(policy, Image.effect_noise((56, 84), 80).convert("RGB"), Box(0, 0, 56, 84))
     (view,) = messages[1].views
     assert (view.frame.size.width, view.frame.size.height) == (56, 84)
-    pixels = generator(policy)._encoder.encode([policy._prompter.prompt(messages, ())], torch.float32)["pixel_values"]
-    processor = generator(policy)._encoder._processor
+    pixels = generator(policy).encoder.encode([policy._prompter.prompt(messages, ())], torch.float32)["pixel_values"]
+    processor = generator(policy).encoder._processor
     red = pixels.reshape(-1, 3, 2, 14, 14)[:, 0, 0] * processor.image_std[0] + processor.image_mean[0]
     sent = sorted((red * 255).round().int().flatten().tolist())
     assert sent == sorted(view.image.getchannel("R").tobytes())
@@ -161,7 +161,7 @@ def test_views_are_sent_pixel_for_pixel(folders: Folders) -> None:
 
 def test_a_processor_that_resizes_is_found_out(folders: Folders, photo: Image.Image) -> None:
     policy = TransformersPolicy(str(folders("qwen2.5-vl")), max_pixels=200_000, max_tokens=4)
-    encoder = generator(policy)._encoder
+    encoder = generator(policy).encoder
     original = encoder._processor
 
     class Resizing:

@@ -52,18 +52,18 @@ class Generator:
 
     def __init__(self, checkpoint: Checkpoint, prompter: Prompter, device: str | None, dtype: str | None) -> None:
         self._prompter = prompter
-        self._device, self._dtype = _choose(device, dtype)
+        self.device, self.dtype = _choose(device, dtype)
         try:
-            self._encoder = Encoder(checkpoint, prompter)
+            self.encoder = Encoder(checkpoint, prompter)
             model, found = AutoModelForImageTextToText.from_pretrained(
-                checkpoint.path, dtype=self._dtype, output_loading_info=True
+                checkpoint.path, dtype=self.dtype, output_loading_info=True
             )
-            self.model = model.to(self._device).eval()
+            self.model = model.to(self.device).eval()
         except ConfigError:
             raise
         except Exception as error:  # damaged files, unknown architectures, no memory: each library has its own errors
             raise ConfigError(
-                f"{checkpoint.path} can't be loaded on {self._device} ({error}). Get the model again, choose a smaller "
+                f"{checkpoint.path} can't be loaded on {self.device} ({error}). Get the model again, choose a smaller "
                 "one or another device, or update transformers."
             ) from error
         if found["missing_keys"]:
@@ -92,20 +92,20 @@ class Generator:
             if len(jobs) == 1:
                 prompt = jobs[0].item
                 raise PolicyError(
-                    f"out of memory on {self._device} with {len(prompt.views)} images and up to {prompt.max_tokens} "
+                    f"out of memory on {self.device} with {len(prompt.views)} images and up to {prompt.max_tokens} "
                     "new tokens. Lower --max-pixels, --max-images or --max-tokens, or use a smaller model."
                 ) from error
-        if self._device.type == "cuda":
+        if self.device.type == "cuda":
             torch.cuda.empty_cache()
         half = len(jobs) // 2
         return [*self.generate(jobs[:half]), *self.generate(jobs[half:])]
 
     def _generate(self, jobs: Sequence[GenerationJob]) -> list[Generated]:
         prompts = [job.item for job in jobs]
-        inputs = {name: tensor.to(self._device) for name, tensor in self._encoder.encode(prompts, self._dtype).items()}
+        inputs = {name: tensor.to(self.device) for name, tensor in self.encoder.encode(prompts, self.dtype).items()}
         start = inputs["input_ids"].shape[1]
         prompter = self._prompter
-        choice = _Choice(prompter.banned_ids, prompter.temperature, [prompt.seed for prompt in prompts], self._device)
+        choice = _Choice(prompter.banned_ids, prompter.temperature, [prompt.seed for prompt in prompts], self.device)
         ending = _Ending(prompter, jobs, start)
         with torch.inference_mode():
             output = self.model.generate(

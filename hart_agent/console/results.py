@@ -1,18 +1,18 @@
-"""What people see: results on stdout, progress on stderr. Model text is never trusted to be harmless in a terminal."""
+"""Results, tools and examinations, for people."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from types import TracebackType
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hart_agent.console.text import printable
 from hart_agent.doctor import Report, Status
 from hart_agent.tooling import Tool
-from hart_agent.types import StopReason, ToolResult, Trajectory, Turn, Verdict
+from hart_agent.types import StopReason, Trajectory, Verdict
 
 _VERDICT_STYLES = {
     Verdict.SUPPORTED: "green",
@@ -23,11 +23,6 @@ _VERDICT_STYLES = {
 
 
 _STATUS_STYLES = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red", Status.SKIP: "dim"}
-
-
-def printable(text: str) -> str:
-    """The text with control characters (terminal escapes, say) made visible; new lines and tabs stay."""
-    return "".join(char if char.isprintable() or char in "\n\t" else f"\\x{ord(char):02x}" for char in text)
 
 
 def print_result(trajectory: Trajectory) -> None:
@@ -70,42 +65,6 @@ def print_report(report: Report) -> None:
     console.print(table)
     console.print(Text(f"requests: {report.requests}; {report.seconds:.1f} s", "dim"))
     console.print(Text(printable(report.command) or "not usable yet: see the lines marked fail"), soft_wrap=True)
-
-
-class Progress:
-    """Shows each turn on stderr as it happens, and on a terminal that work is going on."""
-
-    def __init__(self, *, enabled: bool) -> None:
-        self._console = Console(stderr=True, quiet=not enabled, highlight=False, soft_wrap=True)
-        self._status = self._console.status("working")
-        self._turn = 0
-
-    def __enter__(self) -> Progress:
-        self._status.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._status.stop()
-
-    def show(self, turn: Turn) -> None:
-        """Print the turn's calls and what came of them; an observer for `Agent.ask`."""
-        self._turn += 1
-        for result in turn.results:
-            self._print(f"{_call(result)} -> {result.text}", "red" if result.error else "")
-        if turn.feedback:
-            self._print(turn.feedback, "yellow")
-        elif not turn.results:
-            self._print(turn.reply.text, "")
-
-    def _print(self, text: str, style: str) -> None:
-        line = " ".join(printable(text).split())
-        self._console.print(Text(f"turn {self._turn:2}  {line[:300]}", style))
-
-
-def _call(result: ToolResult) -> str:
-    return f"{result.call.name} {json.dumps(result.call.arguments, ensure_ascii=False)}"
 
 
 def _explanation(trajectory: Trajectory) -> str:

@@ -1,0 +1,96 @@
+"""A run's folder: manifest, records, traces and reports. A run that is there is gone on with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+from hart_agent.agent import Agent
+from hart_agent.errors import OutputError
+from hart_agent.evals.items import Item
+from hart_agent.evals.manifest import check_manifest, make_manifest
+from hart_agent.evals.page import write_report_page
+from hart_agent.evals.report import MANIFEST, PAGE, RECORDS, REPORT, make_report
+from hart_agent.evals.runner import EvalSettings, Record, evaluate, latest, presentations
+from hart_agent.journal import Journal
+from hart_agent.trace import write_trace
+from hart_agent.trace.json import write_whole
+from hart_agent.types import Trajectory
+
+TRACES = "traces"
+
+
+class Watcher(Protocol):
+    """Is told how a run goes."""
+
+    def begin(self, total: int, done: int) -> None:
+        """So many questions are asked, and so many of these were asked before."""
+
+    def advance(self, record: Record) -> None:
+        """One more was asked."""
+
+
+async def evaluate_folder(
+    agent: Agent,
+    dataset: str,
+    items: Sequence[Item],
+    out: Path,
+    settings: EvalSettings,
+    options: dict[str, Any],
+    watcher: Watcher | None = None,
+) -> dict[str, Any]:
+    """Ask a benchmark's questions, or those that are left of them, and write the report.
+
+    Args:
+        agent: that answers.
+        dataset: name of the benchmark.
+        items: its questions.
+        out: the run's folder; it is made.
+        settings: how they are asked.
+        options: with which the agent was made, for the manifest.
+        watcher: is told how it goes.
+
+    Returns:
+        The report; see `make_report`.
+
+    Raises:
+        ConfigError: the folder holds a run with other settings, or one that is going on.
+        PolicyError: the policy failed at many questions in a row; what was asked is kept.
+        OutputError: the folder can't be written.
+        InstallError: scipy is missing.
+    """
+    chosen = settings.select(items)
+    # How many questions are asked at once, and whether traces are kept, has no part in what comes out.
+    told = {name: value for name, value in asdict(settings).items() if name not in ("concurrency", "traces")}
+    try:
+        (out / TRACES if settings.traces else out).mkdir(parents=True, exist_ok=True)
+        manifest = check_manifest(make_manifest(agent, dataset, chosen, told, options), out / MANIFEST)
+    except OSError as error:
+        raise OutputError(f"{out} can't be written: {error.strerror}. Choose another folder.") from error
+    with Journal(out / RECORDS) as journal:
+        asked = {key for key, record in latest(journal.records).items() if record["error"] is None}
+        total = sum(1 for _ in presentations(chosen, settings.seed))
+        if watcher is not None:
+            watcher.begin(total, len(asked))
+
+        def keep(record: Record, run: Trajectory | None) -> None:
+            if settings.traces and run is not None:
+                write_trace(run, out / TRACES / trace_name(record["key"]))
+            if watcher is not None:
+                watcher.advance(record)
+
+        await evaluate(agent, chosen, journal, settings, keep)
+        report = make_report(journal.records, manifest)
+    write_whole(out / REPORT, json.dumps(report, ensure_ascii=False, indent=2) + "\n")
+    write_report_page(report, out / PAGE)
+    return report
+
+
+def trace_name(key: str) -> str:
+    """The file name of a presentation's trace: readable where the key is, and safe and unique whatever it is."""
+    readable = "".join(char if char.isascii() and (char.isalnum() or char in "-_") else "-" for char in key)[:60]
+    return f"{readable}-{hashlib.sha256(key.encode()).hexdigest()[:8]}.json"

@@ -1,0 +1,96 @@
+"""What a run was made with, so that anyone can run it again, and so that no run is continued with something else."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hart_agent.agent import Agent
+from hart_agent.errors import ConfigError
+from hart_agent.evals.items import Item
+from hart_agent.installation import sibling
+from hart_agent.trace.json import write_whole
+
+_PACKAGES = ("hart-agent", "numpy", "pillow", "onnxruntime", "rapidocr", "openai", "torch", "transformers", "vllm")
+_MAY_DIFFER = frozenset({"versions"})
+
+
+def make_manifest(
+    agent: Agent, dataset: str, items: Sequence[Item], settings: dict[str, Any], options: dict[str, Any]
+) -> dict[str, Any]:
+    """The manifest of a run, a JSON object.
+
+    Args:
+        agent: that answers.
+        dataset: name of the benchmark.
+        items: that are asked, in order.
+        settings: of the evaluation.
+        options: with which the agent was made.
+    """
+    return {
+        "policy": agent.policy.name,
+        "profile": asdict(agent.policy.profile),
+        "episode": asdict(agent.config),
+        "options": options,
+        "settings": settings,
+        "dataset": {"name": dataset, "items": len(items), "sha256": _items_hash(items)},
+        "prompts_sha256": _prompts_hash(),
+        "versions": {"python": platform.python_version()} | _versions(),
+    }
+
+
+def check_manifest(made: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Write the manifest of a new run, or see that a run goes on with what it was begun with.
+
+    Returns:
+        The manifest as it stands in the file.
+
+    Raises:
+        ConfigError: it was begun with something else.
+        OSError: the file can't be written.
+    """
+    made = dict(json.loads(json.dumps(made)))
+    if not path.exists():
+        write_whole(path, json.dumps(made, ensure_ascii=False, indent=2) + "\n")
+        return made
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if changed := [name for name in made if name not in _MAY_DIFFER and made[name] != found.get(name)]:
+        raise ConfigError(
+            f"{path.parent} holds a run that was begun with another {', '.join(changed)}; choose another --out, or the "
+            f"settings in {path.name}"
+        )
+    return found
+
+
+def _items_hash(items: Sequence[Item]) -> str:
+    """Of all that is asked and expected; the images' own hashes are in the records."""
+    total = hashlib.sha256()
+    for item in items:
+        boxes = [box.as_tuple() for box in item.boxes]
+        fields = [item.id, item.question, item.answer, item.type, item.options, boxes, item.category, item.tolerance]
+        total.update(json.dumps(fields).encode() + b"\n")
+    return total.hexdigest()
+
+
+def _prompts_hash() -> str:
+    folder = Path(sibling("prompts").__file__ or "").parent
+    total = hashlib.sha256()
+    for path in sorted(folder.glob("*.md")):
+        total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return total.hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

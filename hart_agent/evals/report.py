@@ -1,0 +1,101 @@
+"""What a run over a benchmark comes to: one JSON object that the console and the page show."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hart_agent.errors import ConfigError
+from hart_agent.evals.metrics import Prediction
+from hart_agent.evals.runner import Record, latest, prediction
+from hart_agent.evals.statistics import Comparison, compare, share
+from hart_agent.evals.summary import THRESHOLDS, remarks, summarise
+
+MANIFEST, RECORDS, REPORT, PAGE = "manifest.json", "records.jsonl", "report.json", "report.html"
+"""The files of a run's folder."""
+
+
+def make_report(records: Sequence[Record], manifest: dict[str, Any]) -> dict[str, Any]:
+    """The report of a run, whole or begun. It depends on the records and the manifest alone, not on their order.
+
+    The summary is over the first order of the options; `orders` has the accuracy in both.
+
+    Raises:
+        ConfigError: there is no record.
+        InstallError: scipy is missing.
+    """
+    current = sorted(latest(records).values(), key=lambda record: record["key"])
+    first = [record for record in current if record["key"].endswith("#0")]
+    if not first:
+        raise ConfigError("no question was asked yet: there is nothing to report")
+    seed = manifest["settings"]["seed"]
+    summary = summarise([prediction(record) for record in first], seed)
+    failed = [record for record in current if record["error"] is not None]
+    asked = [record["seconds"] for record in first if record["error"] is None]
+    return {
+        "manifest": manifest,
+        "questions": len(first),
+        "failed": len(failed),
+        "failures": sorted({f"{record['error']['type']}: {record['error']['message']}" for record in failed})[:10],
+        "summary": asdict(summary),
+        "thresholds": list(THRESHOLDS),
+        "remarks": remarks(summary),
+        "orders": _orders(current),
+        "usage": {
+            name: sum(record["usage"][name] for record in current)
+            for name in ("input_tokens", "output_tokens", "requests")
+        },
+        "median_seconds": round(statistics.median(asked), 3) if asked else None,
+    }
+
+
+def load_run(folder: Path) -> tuple[list[Record], dict[str, Any]]:
+    """The records and the manifest of a run.
+
+    Raises:
+        ConfigError: the folder holds no run.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        lines = (folder / RECORDS).read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines], manifest
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{folder} holds no run of `hart-agent eval` ({error}); give the folder of its --out"
+        ) from error
+
+
+def compare_runs(first: Path, second: Path) -> Comparison:
+    """Two runs over the same questions, paired question by question, in the first order of the options.
+
+    Raises:
+        ConfigError: a folder holds no run, or the questions aren't the same.
+        InstallError: scipy is missing.
+    """
+    sides = [_predictions(load_run(folder)[0]) for folder in (first, second)]
+    return compare(sides[0], sides[1])
+
+
+def _predictions(records: Sequence[Record]) -> list[Prediction]:
+    return [prediction(record) for key, record in latest(records).items() if key.endswith("#0")]
+
+
+def _orders(records: Sequence[Record]) -> dict[str, Any] | None:
+    """The accuracy with the options in each order, and in both; None without options."""
+    by_item: dict[str, dict[str, bool]] = {}
+    for record in records:
+        if record["order"]:
+            by_item.setdefault(record["id"], {})[record["key"].rsplit("#", 1)[1]] = record["right"]
+    both = [outcomes for outcomes in by_item.values() if len(outcomes) == 2]
+    if not both:
+        return None
+    shares = {
+        "shuffled": share(sum(outcomes["0"] for outcomes in both), len(both)),
+        "reversed": share(sum(outcomes["1"] for outcomes in both), len(both)),
+        "both": share(sum(all(outcomes.values()) for outcomes in both), len(both)),
+    }
+    return {name: asdict(estimate) for name, estimate in shares.items() if estimate is not None}

@@ -1,0 +1,228 @@
+"""Asking a benchmark's questions through the one agent loop, and keeping what came of each."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hart_agent.agent import Agent
+from hart_agent.answers import AnswerType, is_right
+from hart_agent.concurrency import map_concurrently
+from hart_agent.errors import ConfigError, ImageError, PolicyError
+from hart_agent.evals.controls import run_controls
+from hart_agent.evals.items import Item, Order, reversed_order, shuffled_order
+from hart_agent.evals.metrics import Prediction
+from hart_agent.geometry import Box, Size
+from hart_agent.imaging import SourceImage
+from hart_agent.journal import Journal
+from hart_agent.types import StopReason, Trajectory, Verdict
+
+_FAILURES_IN_A_ROW = 10
+"""After so many questions at which the policy failed, the run stops: its server is down, say."""
+
+Record = dict[str, Any]
+Observer = Callable[[Record, Trajectory | None], None]
+
+
+@dataclass(frozen=True)
+class EvalSettings:
+    """How a benchmark is asked.
+
+    Attributes:
+        seed: of the options' order and the random boxes of the controls.
+        controls: whether each answer is put to the controls.
+        concurrency: questions at once.
+        limit: of the questions, drawn by the seed; None for all.
+        traces: whether the trace of each question is kept.
+    """
+
+    seed: int = 0
+    controls: bool = False
+    concurrency: int = 1
+    limit: int | None = None
+    traces: bool = False
+
+    def __post_init__(self) -> None:
+        if self.concurrency < 1:
+            raise ConfigError(f"concurrency must be 1 or more, got {self.concurrency}")
+
+    def select(self, items: Sequence[Item]) -> list[Item]:
+        """The questions that are asked, in their published order."""
+        if self.limit is None or self.limit >= len(items):
+            return list(items)
+        return [items[index] for index in sorted(random.Random(self.seed).sample(range(len(items)), self.limit))]
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """An item as it is asked: with its options in one order.
+
+    Attributes:
+        item: the question.
+        index: 0, or 1 for the same options in the reverse order.
+        order: of the options, as indices into the published order; empty without options.
+    """
+
+    item: Item
+    index: int
+    order: Order
+
+    @property
+    def key(self) -> str:
+        """Unique in a run."""
+        return f"{self.item.id}#{self.index}"
+
+
+def presentations(items: Sequence[Item], seed: int) -> Iterator[Presentation]:
+    """Each item once, or, with options, twice: in a shuffled order and in its reverse."""
+    for item in items:
+        order = shuffled_order(item, seed) if item.options else ()
+        yield Presentation(item, 0, order)
+        if item.options:
+            yield Presentation(item, 1, reversed_order(item, order))
+
+
+async def evaluate(
+    agent: Agent, items: Sequence[Item], journal: Journal, settings: EvalSettings, observer: Observer | None = None
+) -> None:
+    """Ask all questions whose answers the journal doesn't hold yet; those that failed are asked again.
+
+    Args:
+        agent: that answers.
+        items: the benchmark.
+        journal: gets a record of each, as it comes.
+        settings: how they are asked.
+        observer: called with each new record, and its trajectory where there is one.
+
+    Raises:
+        PolicyError: the policy failed at many questions in a row. Run it again to go on.
+        OutputError: a record can't be written.
+    """
+    done = {record["key"] for record in journal.records if record["error"] is None}
+    pending = [shown for shown in presentations(items, settings.seed) if shown.key not in done]
+    failures = 0
+
+    async def ask(shown: Presentation) -> tuple[Record, Trajectory | None]:
+        return await _ask(agent, shown, items, settings)
+
+    async for record, trajectory in map_concurrently(ask, pending, settings.concurrency):
+        journal.append(record)
+        if observer is not None:
+            observer(record, trajectory)
+        failures = failures + 1 if record["error"] and record["error"]["type"] == "PolicyError" else 0
+        if failures >= _FAILURES_IN_A_ROW:
+            raise PolicyError(
+                f"the policy failed at {failures} questions in a row, at last with: {record['error']['message']} "
+                "Run the same command again to go on from here."
+            )
+
+
+def latest(records: Sequence[Record]) -> dict[str, Record]:
+    """The last record of each presentation, by its key."""
+    return {record["key"]: record for record in records}
+
+
+def prediction(record: Record) -> Prediction:
+    """A record as the metrics take it."""
+    return Prediction(
+        id=record["id"],
+        category=record["category"],
+        right=record["right"],
+        boxes=tuple(Box(*box) for box in record["boxes"]),
+        gold_boxes=tuple(Box(*box) for box in record["gold_boxes"]),
+        image=Size(*record["image"]),
+        answered=record["answer"] is not None,
+        verdict=Verdict(record["verdict"]),
+        controls={name: outcome["right"] for name, outcome in record["controls"].items()},
+    )
+
+
+async def _ask(
+    agent: Agent, shown: Presentation, items: Sequence[Item], settings: EvalSettings
+) -> tuple[Record, Trajectory | None]:
+    item = shown.item
+    record: Record = {
+        "key": shown.key,
+        "id": item.id,
+        "category": item.category,
+        "order": list(shown.order),
+        "gold": _gold(shown),
+        "answer": None,
+        "right": False,
+        "boxes": [],
+        "gold_boxes": [box.as_tuple() for box in item.boxes],
+        "image": [1, 1],
+        "image_sha256": None,
+        "verdict": Verdict.UNCHECKED.value,
+        "crop_only_answer": None,
+        "stop_reason": None,
+        "reason": None,
+        "turns": 0,
+        "controls": {},
+        "usage": {"input_tokens": 0, "output_tokens": 0, "requests": 0},
+        "seconds": 0.0,
+        "error": None,
+    }
+    run: Trajectory | None = None
+    try:
+        source = item.open()
+        record["image"] = [source.size.width, source.size.height]
+        run = await agent.aask(source, item.prompt(shown.order))
+        record |= _outcome(run, shown)
+        if run.stop_reason is StopReason.POLICY_ERROR:
+            raise PolicyError(run.reason or "the policy failed")
+        if settings.controls:
+            record["controls"] = await _controls(agent, source, run, shown, items, settings.seed)
+    except (ImageError, PolicyError) as error:
+        record["error"] = {"type": type(error).__name__, "message": str(error)}
+    return record, run
+
+
+def _outcome(run: Trajectory, shown: Presentation) -> Record:
+    return {
+        "answer": run.answer,
+        "right": _right(run.answer, shown),
+        "boxes": [evidence.box.as_tuple() for evidence in run.evidence],
+        "image_sha256": run.image.sha256,
+        "verdict": run.verdict.value,
+        "crop_only_answer": run.verification.crop_only_answer if run.verification else None,
+        "stop_reason": run.stop_reason.value,
+        "reason": run.reason,
+        "turns": len(run.turns),
+        "usage": asdict(run.usage),
+        "seconds": round(run.seconds, 3),
+    }
+
+
+async def _controls(
+    agent: Agent, source: SourceImage, run: Trajectory, shown: Presentation, items: Sequence[Item], seed: int
+) -> Record:
+    other = _another(shown.item, items, seed)
+    number = random.Random(f"{seed} {shown.item.id}").randrange(2**32)
+    outcomes = await run_controls(agent, source, run, other=other and other.open(), seed=number)
+    return {
+        outcome.control.value: {
+            "answer": outcome.answer,
+            "right": _right(outcome.answer, shown),
+            "boxes": [box.as_tuple() for box in outcome.boxes],
+        }
+        for outcome in outcomes
+    }
+
+
+def _another(item: Item, items: Sequence[Item], seed: int) -> Item | None:
+    """An item on another image, the same one in every run; None if there is none."""
+    others = [other for other in items if other.image != item.image]
+    return random.Random(f"{seed} {item.id}").choice(others) if others else None
+
+
+def _gold(shown: Presentation) -> str:
+    return shown.item.letter_of_gold(shown.order) if shown.item.type is AnswerType.OPTION else shown.item.answer
+
+
+def _right(answer: str | None, shown: Presentation) -> bool:
+    item = shown.item
+    options = [item.options[index] for index in shown.order]
+    return is_right(answer, _gold(shown), item.type, options=options, tolerance=item.tolerance)
