@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from hart_agent import Agent, Box, InstallError, StopReason, Trajectory, Verdict
+from hart_agent import Agent, Box, EpisodeConfig, InstallError, Mode, StopReason, Trajectory, Verdict
 from hart_agent.backends.embedded import EmbeddedPolicy
 from hart_agent.trace import result_json
 
@@ -187,3 +187,17 @@ def test_missing_models_are_told_with_the_command_to_run(monkeypatch: pytest.Mon
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InstallError, match="pip install --force-reinstall onnxruntime rapidocr"):
         EmbeddedPolicy()
+
+
+@pytest.mark.parametrize("mode", [Mode.CLOSED_LOOP, Mode.MGPO, Mode.DIRECT])
+def test_it_works_in_every_mode(small: tuple[Image.Image, Box], mode: Mode) -> None:
+    image, box = small
+    result = Agent(config=EpisodeConfig(mode)).ask(image, "What is the phone number of the bakery?")
+    assert result.answer == NUMBER
+    if mode is Mode.DIRECT:
+        assert result.evidence == ()
+    else:
+        assert result.verdict is Verdict.SUPPORTED
+        assert result.evidence[0].box.iou(box) >= 0.5
+    nothing = Agent(config=EpisodeConfig(mode)).ask(image, "Who is the king?")
+    assert nothing.stop_reason is StopReason.ABSTAINED

@@ -38,6 +38,9 @@ _SURE = 0.8
 """Confidence of an answer's weakest line; below it the whole photo is swept."""
 _MARGIN = 24
 """Pixels around a crop that is read again."""
+_DECLINED = (
+    "I can't tell: the embedded reader only reads text; to answer this, use a vision-language model (see --backend)."
+)
 _T = TypeVar("_T")
 
 
@@ -65,15 +68,18 @@ class EmbeddedPolicy:
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
         """The next reply; never raises for what it sees."""
-        return Reply(await asyncio.to_thread(self._respond if tools else self._reread, messages))
+        if any(tool.name == "zoom" for tool in tools):
+            respond = self._respond
+        elif tools:
+            respond = self._localise
+        else:
+            respond = self._reread
+        return Reply(await asyncio.to_thread(respond, messages))
 
     def _respond(self, messages: Sequence[Message]) -> str:
         query = understand(_question(messages))
         if query is None:
-            return _abstain(
-                "I can't tell: the embedded reader only reads text; to answer this, use a vision-language model "
-                "(see --backend)."
-            )
+            return _abstain(_DECLINED)
         views = [view for message in messages for view in message.views]
         overview, zooms = views[0], [view for view in views if view.kind == "zoom"]
         lines = self._lines(overview, zooms)
@@ -84,6 +90,21 @@ class EmbeddedPolicy:
         if windows:
             return "\n".join(_call("zoom", bbox_2d=_on(overview.frame, window.as_tuple())) for window in windows)
         return _abstain(finding.reason) if finding.text is None else _commit(query, finding, overview.frame)
+
+    def _localise(self, messages: Sequence[Message]) -> str:
+        """Name regions on the overview, to answer from their crops: what seems to answer, else all text in sight."""
+        overview = next(view for message in messages for view in message.views)
+        query = understand(_question(messages))
+        if query is None:
+            return _abstain(_DECLINED)
+        finding = find(query, group(merge(self._read(overview, overview.frame))), overview.frame.box.size)
+        regions = [bounds(lines) for lines in finding.lines] if finding.text is not None else []
+        if finding.confidence < _SURE or not regions:
+            regions = [window.as_tuple() for window, score in self._candidates(overview) if score >= _LIKELY]
+        if not regions:
+            return _abstain("I see no text on the overview.")
+        calls = [_call("crop", bbox_2d=_on(overview.frame, region), label="text") for region in regions[:_CALLS_A_TURN]]
+        return "\n".join(calls)
 
     def _lines(self, overview: View, zooms: Sequence[View]) -> list[Line]:
         """What was read so far: on the zooms, and on the overview if it shows something as well as a zoom would."""
@@ -117,13 +138,17 @@ class EmbeddedPolicy:
         return self._remember(view, "lines", lambda: locate(self._reader.read(view.image), view, whole))
 
     def _reread(self, messages: Sequence[Message]) -> str:
-        """Answer from the crops alone: a second, independent reading at another scale."""
+        """Answer from the crops alone: a second, independent reading; without any, from the overview."""
         query = understand(_question(messages))
         views = [view for message in messages for view in message.views]
+        crops = [view for view in views if view.kind != "overview"]
         if query is None or not views:
-            return _abstain("I can't tell from these crops.")
-        signs = [sign for view in views for sign in as_one(merge(self._read_crop(view)))]
-        finding = find(query, signs, None)
+            return _abstain("I can't tell from what I see.")
+        if crops:
+            finding = find(query, [sign for view in crops for sign in as_one(merge(self._read_crop(view)))], None)
+        else:
+            overview = views[0]
+            finding = find(query, group(merge(self._read(overview, overview.frame))), overview.frame.box.size)
         return _abstain(finding.reason) if finding.text is None else f"<answer>{finding.text}</answer>"
 
     def _read_crop(self, view: View) -> list[Line]:
