@@ -92,19 +92,18 @@ class EmbeddedPolicy:
         return _abstain(finding.reason) if finding.text is None else _commit(query, finding, overview.frame)
 
     def _localise(self, messages: Sequence[Message]) -> str:
-        """Name regions on the overview, to answer from their crops: what seems to answer, else all text in sight."""
-        overview = next(view for message in messages for view in message.views)
+        """Name the regions that answer, as far as the overview lets them be read."""
         query = understand(_question(messages))
         if query is None:
             return _abstain(_DECLINED)
-        finding = find(query, group(merge(self._read(overview, overview.frame))), overview.frame.box.size)
-        regions = [bounds(lines) for lines in finding.lines] if finding.text is not None else []
-        if finding.confidence < _SURE or not regions:
-            regions = [window.as_tuple() for window, score in self._candidates(overview) if score >= _LIKELY]
-        if not regions:
-            return _abstain("I see no text on the overview.")
-        calls = [_call("crop", bbox_2d=_on(overview.frame, region), label="text") for region in regions[:_CALLS_A_TURN]]
-        return "\n".join(calls)
+        overview = next(view for message in messages for view in message.views)
+        finding = self._on_overview(query, overview)
+        if finding.text is None:
+            return _abstain(finding.reason)
+        return "\n".join(_crops(query, finding, overview.frame, _CALLS_A_TURN))
+
+    def _on_overview(self, query: Query, overview: View) -> Finding:
+        return find(query, group(merge(self._read(overview, overview.frame))), overview.frame.box.size)
 
     def _lines(self, overview: View, zooms: Sequence[View]) -> list[Line]:
         """What was read so far: on the zooms, and on the overview if it shows something as well as a zoom would."""
@@ -147,8 +146,7 @@ class EmbeddedPolicy:
         if crops:
             finding = find(query, [sign for view in crops for sign in as_one(merge(self._read_crop(view)))], None)
         else:
-            overview = views[0]
-            finding = find(query, group(merge(self._read(overview, overview.frame))), overview.frame.box.size)
+            finding = self._on_overview(query, views[0])
         return _abstain(finding.reason) if finding.text is None else f"<answer>{finding.text}</answer>"
 
     def _read_crop(self, view: View) -> list[Line]:
@@ -177,16 +175,19 @@ def _question(messages: Sequence[Message]) -> str:
 
 def _commit(query: Query, finding: Finding, overview: Frame) -> str:
     """Crop each region of evidence, then verify."""
-    crops = [
+    return "\n".join([*_crops(query, finding, overview, _CALLS_A_TURN - 1), _call("verify", answer=finding.text)])
+
+
+def _crops(query: Query, finding: Finding, overview: Frame, most: int) -> list[str]:
+    return [
         _call(
             "crop",
             bbox_2d=_on(overview, bounds(lines)),
             label=query.part.value,
             text=" ".join(line.text for line in lines)[:2000],
         )
-        for lines in finding.lines[: _CALLS_A_TURN - 1]
+        for lines in finding.lines[:most]
     ]
-    return "\n".join([*crops, _call("verify", answer=finding.text)])
 
 
 def _on(overview: Frame, rect: Rect) -> list[float]:
