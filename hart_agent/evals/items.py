@@ -70,6 +70,7 @@ class Item:
         options: their texts without letters, in the published order.
         boxes: where the evidence lies, in original pixels; for metrics only.
         category: the benchmark's own name for the kind of question.
+        alternatives: further right answers; none with options.
         tolerance: of a NUMBER, relative; see `hart_agent.answers.is_right`.
         group: the same for items that ask one question with its options in different orders; empty if there are none.
     """
@@ -82,6 +83,7 @@ class Item:
     options: tuple[str, ...] = ()
     boxes: tuple[Box, ...] = ()
     category: str = ""
+    alternatives: tuple[str, ...] = ()
     tolerance: float = 0.0
     group: str = ""
 

@@ -1,0 +1,84 @@
+"""Questions of one's own, one JSON object a line.
+
+    {"image": "signs/1.jpg", "question": "What does the sign say?", "answer": "STOP", "boxes": [[840, 210, 1010, 300]]}
+
+`image` is a path from the folder of the file. With `options`, a list of texts, `answer` is the letter of the right one.
+`boxes` are [x0, y0, x1, y1] in original pixels, half-open. `type` is text (without options) or option unless it says
+number or list; `alternatives` are further right answers; `tolerance` is of a number; `id` and `category` are free. Other fields are refused, so that a misspelt
+one isn't overlooked.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jsonschema import Draft202012Validator
+
+from hart_agent.answers import AnswerType
+from hart_agent.errors import DatasetError
+from hart_agent.evals.datasets.reading import Record, gold_letter, read_jsonl, require_images
+from hart_agent.evals.items import LETTERS, Item
+from hart_agent.geometry import Box
+
+_TEXT = {"type": "string", "minLength": 1}
+_PIXEL = {"type": "integer", "minimum": 0}
+_SCHEMA = Draft202012Validator(
+    {
+        "type": "object",
+        "required": ["image", "question", "answer"],
+        "additionalProperties": False,
+        "properties": {
+            "id": _TEXT,
+            "image": _TEXT,
+            "question": _TEXT,
+            "answer": _TEXT,
+            "alternatives": {"type": "array", "items": _TEXT},
+            "type": {"enum": [kind.value for kind in AnswerType]},
+            "options": {"type": "array", "items": _TEXT, "minItems": 2, "maxItems": len(LETTERS)},
+            "boxes": {"type": "array", "items": {"type": "array", "items": _PIXEL, "minItems": 4, "maxItems": 4}},
+            "category": {"type": "string"},
+            "tolerance": {"type": "number", "minimum": 0},
+        },
+    }
+)
+
+
+def read_jsonl_items(path: Path) -> list[Item]:
+    """The questions in a file.
+
+    Raises:
+        DatasetError: the file or images are missing, or a line is of another form; the message names the line.
+    """
+    lines: dict[str, int] = {}
+    items = []
+    for number, record in read_jsonl(path, _SCHEMA):
+        item = _item(record, path, number)
+        if (first := lines.setdefault(item.id, number)) != number:
+            raise DatasetError(f"{path}, line {number}: id: {item.id!r} is the id of line {first}, too")
+        items.append(item)
+    require_images([item.image for item in items if isinstance(item.image, Path)], path)
+    return items
+
+
+def _item(record: Record, path: Path, number: int) -> Item:
+    where = f"{path}, line {number}"
+    options = dict(zip(LETTERS, record.get("options", ()), strict=False))
+    kind = AnswerType(record.get("type", AnswerType.OPTION if options else AnswerType.TEXT))
+    if (kind is AnswerType.OPTION) != bool(options):
+        raise DatasetError(f"{where}: type: {kind.value!r} {'has no' if options else 'needs'} options")
+    try:
+        boxes = tuple(Box(*box) for box in record.get("boxes", ()))
+    except ValueError as error:
+        raise DatasetError(f"{where}: boxes: {error}") from error
+    return Item(
+        id=record.get("id", str(number)),
+        image=path.parent / record["image"],
+        question=record["question"],
+        answer=gold_letter(record["answer"], options, where) if options else record["answer"],
+        type=kind,
+        options=tuple(options.values()),
+        boxes=boxes,
+        category=record.get("category", ""),
+        alternatives=tuple(record.get("alternatives", ())),
+        tolerance=record.get("tolerance", 0.0),
+    )

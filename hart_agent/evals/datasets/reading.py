@@ -1,0 +1,149 @@
+"""What the readers share: finding and checking files, options, boxes and images."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from hart_agent.errors import DatasetError
+from hart_agent.evals.items import LETTERS
+from hart_agent.geometry import Box, Size
+
+Record = dict[str, Any]
+
+_OPTION = re.compile(r"\s*[(\uff08]?([A-Z])[)\uff09.:]\s*(.*?)\s*", re.DOTALL)  # full-width brackets, too
+_NAMED = 5
+
+
+def find(path: Path, *names: str) -> Path:
+    """The file itself, or the first of these patterns in a folder that fits one.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    if path.is_file():
+        return path
+    found = next((file for name in names for file in sorted(path.glob(name)) if file.is_file()), None)
+    if found is None:
+        raise DatasetError(f"{path} holds none of the benchmark's files; expected {' or '.join(names)}")
+    return found
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file.
+
+    Raises:
+        DatasetError: it is missing, or no JSON.
+    """
+    try:
+        return json.loads(_text(path))
+    except json.JSONDecodeError as error:
+        raise DatasetError(f"{path}, line {error.lineno}: no JSON ({error.msg})") from error
+
+
+def read_jsonl(path: Path, schema: Draft202012Validator) -> Iterator[tuple[int, Record]]:
+    """The records of a file of JSON lines and the numbers of their lines; blank lines are passed over.
+
+    Raises:
+        DatasetError: the file is missing, or a line is no JSON or doesn't fit the schema.
+    """
+    for number, line in enumerate(_text(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DatasetError(f"{where}: no JSON ({error.msg} at column {error.colno})") from error
+        yield number, check(record, schema, where)
+
+
+def check(record: Any, schema: Draft202012Validator, where: str) -> Record:
+    """The record, if it fits.
+
+    Raises:
+        DatasetError: it doesn't; the message says where and why.
+    """
+    error = best_match(schema.iter_errors(record))
+    if error is not None:
+        field = ".".join(str(part) for part in error.absolute_path)
+        raise DatasetError(f"{where}: {f'{field}: ' if field else ''}{error.message[:300]}")
+    result: Record = record
+    return result
+
+
+def split_options(labelled: Iterable[str], where: str) -> dict[str, str]:
+    """The texts of options such as "(A) red" by their letters, in the published order.
+
+    Raises:
+        DatasetError: one has no letter, or two have the same.
+    """
+    options: dict[str, str] = {}
+    for option in labelled:
+        match = _OPTION.fullmatch(option)
+        if match is None or match[1] in options:
+            raise DatasetError(f"{where}: expected options such as '(A) red', each with its own letter, got {option!r}")
+        options[match[1]] = match[2]
+    return options
+
+
+def gold_letter(answer: str, options: Mapping[str, str], where: str) -> str:
+    """The letter of the right option in the published order, when options are lettered by their places.
+
+    Raises:
+        DatasetError: the answer is none of the options' letters.
+    """
+    letter = answer.strip().upper()
+    if letter not in options:
+        raise DatasetError(f"{where}: the answer {answer!r} is none of the options {', '.join(options)}")
+    return LETTERS[list(options).index(letter)]
+
+
+def gold_boxes(rects: Iterable[Sequence[float]], size: Size) -> tuple[Box, ...]:
+    """The smallest boxes that cover the annotated rectangles within the image.
+
+    Published annotations aren't all sound: corners may be swapped, and rectangles that cover nothing of the image tell
+    nothing, so they are left out.
+
+    Args:
+        rects: (x0, y0, x1, y1) in original pixels.
+        size: of the original.
+    """
+    boxes = []
+    for rect in rects:
+        x0, x1 = sorted((rect[0], rect[2]))
+        y0, y1 = sorted((rect[1], rect[3]))
+        shown = (max(x0, 0.0), max(y0, 0.0), min(x1, float(size.width)), min(y1, float(size.height)))
+        if all(map(math.isfinite, shown)) and shown[0] < shown[2] and shown[1] < shown[3]:
+            boxes.append(Box.covering(shown, size))
+    return tuple(boxes)
+
+
+def require_images(images: Iterable[Path], source: Path) -> None:
+    """See that all files are there.
+
+    Raises:
+        DatasetError: some are missing; the message counts them and names the first.
+    """
+    missing = [image for image in dict.fromkeys(images) if not image.is_file()]
+    if missing:
+        named = ", ".join(str(image) for image in missing[:_NAMED])
+        more = ", ..." if len(missing) > _NAMED else ""
+        count = "1 image is" if len(missing) == 1 else f"{len(missing)} images are"
+        raise DatasetError(f"{source}: {count} missing: {named}{more}. Get all of the benchmark's images.")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DatasetError(f"{path} can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path}: not in UTF-8 ({error})") from error
