@@ -65,23 +65,21 @@ def draw_examples() -> dict[str, tuple[Scene, int]]:
 
 
 def write_examples(out: Path) -> None:
-    """Writes the images and ``questions.jsonl`` to a folder."""
+    """Writes the images to a folder, and what they answer to ``questions.jsonl``, for `hart-agent eval`."""
     out.mkdir(parents=True, exist_ok=True)
     rows = []
     for name, (scene, quality) in draw_examples().items():
         scene.image.save(out / name, quality=quality, subsampling=0 if quality > 81 else 2)
         for question in scene.questions:
-            rows.append(
-                {
+            if question.answer is not None and question.box is not None:
+                row = {
                     "image": name,
                     "question": question.text,
                     "answer": question.answer,
-                    "alternatives": question.alternatives,
-                    "kind": question.kind,
-                    "box": question.box,
-                    "letter_px": question.letter_px,
+                    "boxes": [question.box],
+                    "category": question.kind,
                 }
-            )
+                rows.append(row | ({"alternatives": question.alternatives} if question.alternatives else {}))
         print(f"{out / name}: {scene.image.width}x{scene.image.height}")
     text = "".join(json.dumps(row) + "\n" for row in rows)
     (out / "questions.jsonl").write_text(text, encoding="utf-8")

@@ -73,7 +73,17 @@ def _items_hash(items: Sequence[Item]) -> str:
     total = hashlib.sha256()
     for item in items:
         boxes = [box.as_tuple() for box in item.boxes]
-        fields = [item.id, item.question, item.answer, item.type, item.options, boxes, item.category, item.tolerance]
+        fields = [
+            item.id,
+            item.question,
+            item.answer,
+            item.type,
+            item.options,
+            boxes,
+            item.category,
+            item.alternatives,
+            item.tolerance,
+        ]
         total.update(json.dumps(fields).encode() + b"\n")
     return total.hexdigest()
 

@@ -36,7 +36,7 @@ def make_report(records: Sequence[Record], manifest: dict[str, Any]) -> dict[str
     summary = summarise([prediction(record) for record in first], seed)
     failed = [record for record in current if record["error"] is not None]
     asked = [record["seconds"] for record in first if record["error"] is None]
-    return {
+    report = {
         "manifest": manifest,
         "questions": len(first),
         "failed": len(failed),
@@ -51,6 +51,7 @@ def make_report(records: Sequence[Record], manifest: dict[str, Any]) -> dict[str
         },
         "median_seconds": round(statistics.median(asked), 3) if asked else None,
     }
+    return dict(json.loads(json.dumps(report)))  # as it is read from its file
 
 
 def load_run(folder: Path) -> tuple[list[Record], dict[str, Any]]:

@@ -225,4 +225,6 @@ def _gold(shown: Presentation) -> str:
 def _right(answer: str | None, shown: Presentation) -> bool:
     item = shown.item
     options = [item.options[index] for index in shown.order]
-    return is_right(answer, _gold(shown), item.type, options=options, tolerance=item.tolerance)
+    return is_right(
+        answer, _gold(shown), item.type, options=options, alternatives=item.alternatives, tolerance=item.tolerance
+    )
