@@ -1,0 +1,509 @@
+"""Benchmarks read back from files in their published formats; right values are written by hand."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import eval_files as files
+import numpy as np
+import openpyxl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hart_agent.answers import AnswerType
+from hart_agent.errors import ConfigError, DatasetError, ImageError, InstallError
+from hart_agent.evals.datasets import HUB_IDS, NAMES, GroundedAnswer, load_dataset, write_treebench_predictions
+from hart_agent.evals.items import EmbeddedImage, Item, reversed_order, shuffled_order
+from hart_agent.geometry import Box, Size
+
+
+def item(options: tuple[str, ...], answer: str, key: str = "q") -> Item:
+    return Item(key, Path("a.png"), "Which?", answer, AnswerType.OPTION, options)
+
+
+@st.composite
+def choices(draw: st.DrawFn) -> Item:
+    options = draw(st.lists(st.text(max_size=12), min_size=2, max_size=26, unique=True))
+    answer = draw(st.sampled_from("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(options)]))
+    return item(tuple(options), answer, draw(st.text(max_size=8)))
+
+
+# Items
+
+
+@given(choices(), st.integers())
+def test_an_order_is_a_permutation_that_depends_on_id_and_seed_alone(question: Item, seed: int) -> None:
+    order = shuffled_order(question, seed)
+    assert sorted(order) == list(range(len(question.options)))
+    assert order == shuffled_order(item(question.options, "A", question.id), seed)
+
+
+@given(choices(), st.integers())
+def test_the_gold_letter_follows_its_text(question: Item, seed: int) -> None:
+    gold = question.options[ord(question.answer) - ord("A")]
+    order = shuffled_order(question, seed)
+    for asked in (None, order, reversed_order(question, order)):
+        line = f"\n{question.letter_of_gold(asked)}. {gold}"
+        assert (question.prompt(asked) + "\n").endswith(line + "\n") or line + "\n" in question.prompt(asked)
+
+
+@given(choices(), st.integers())
+def test_the_reverse_is_another_order_and_undoes_itself(question: Item, seed: int) -> None:
+    order = shuffled_order(question, seed)
+    other = reversed_order(question, order)
+    assert other != order
+    assert reversed_order(question, other) == order
+
+
+def test_orders_spread_the_first_option_over_all_letters() -> None:
+    questions = [item(("a", "b", "c", "d"), "A", f"q{number}") for number in range(400)]
+    letters = Counter(question.letter_of_gold(shuffled_order(question, 3)) for question in questions)
+    assert min(letters[letter] for letter in "ABCD") > 70  # 100 expected, standard deviation 8.7
+
+
+def test_an_option_about_the_others_keeps_its_place() -> None:
+    question = item(("red", "blue", "green", "None of the above"), "B")
+    orders = {shuffled_order(question, seed) for seed in range(60)}
+    assert {order[3] for order in orders} == {3}
+    assert len(orders) == 6
+    assert reversed_order(question, (2, 0, 1, 3)) == (1, 0, 2, 3)
+    assert shuffled_order(item(("It is above the car", "It is below the car"), "A"), 0) in {(0, 1), (1, 0)}
+    assert len({shuffled_order(item(("above the car", "below it"), "A"), seed) for seed in range(30)}) == 2
+
+
+def test_a_prompt_in_a_given_order() -> None:
+    question = item(("red", "blue", "green"), "C")
+    assert question.prompt() == "Which?\nA. red\nB. blue\nC. green"
+    assert question.prompt((2, 0, 1)) == "Which?\nA. green\nB. red\nC. blue"
+    assert question.letter_of_gold() == "C"
+    assert question.letter_of_gold((2, 0, 1)) == "A"
+    with pytest.raises(ValueError, match="no order of 3 options"):
+        question.prompt((0, 1))
+
+
+def test_without_options_the_prompt_is_the_question() -> None:
+    free = Item("q", Path("a.png"), "What?", "STOP", AnswerType.TEXT)
+    assert free.prompt(()) == free.prompt() == "What?"
+    assert free.letter_of_gold(()) == "STOP"
+
+
+# V*Bench
+
+
+def test_vstar_from_its_folders(tmp_path: Path) -> None:
+    glove, dog = load_dataset("vstar", files.write_vstar(tmp_path))
+    assert glove == Item(
+        id="direct_attributes/sa_4690",
+        image=tmp_path / "direct_attributes/sa_4690.jpg",
+        question="What is the material of the glove?",
+        answer="A",
+        type=AnswerType.OPTION,
+        options=("The glove is made of rubber.", "The glove is made of cotton.", "The glove is made of leather."),
+        boxes=(Box(10, 12, 18, 18),),
+        category="direct_attributes",
+    )
+    assert dog.boxes == (Box(0, 0, 20, 10), Box(40, 30, 64, 40))  # the second reaches beyond the 64 columns
+    assert dog.category == "relative_position"
+
+
+@pytest.mark.parametrize("path", ["", "test_questions.jsonl"])
+def test_vstar_from_the_list_of_the_hub(tmp_path: Path, path: str) -> None:
+    files.write_vstar_questions(tmp_path)
+    glove, dog = load_dataset("vstar", tmp_path / path)
+    assert glove.id == "direct_attributes/sa_4690"
+    assert glove.question == "What is the material of the glove?"
+    assert glove.options == ("cotton", "rubber", "leather", "kevlar")
+    assert glove.answer == "B"
+    assert glove.boxes == (Box(10, 12, 18, 18),)
+    assert glove.image == tmp_path / "direct_attributes/sa_4690.jpg"
+    assert dog.options == ("The dog is on the right side of the umbrella.", "The dog is on the left side.")
+    assert dog.category == "relative_position"
+
+
+def test_vstar_needs_both_folders(tmp_path: Path) -> None:
+    files.write_vstar(tmp_path)
+    (tmp_path / "relative_position/sa_717.json").unlink()
+    with pytest.raises(DatasetError, match=r"expected relative_position/\*\.json"):
+        load_dataset("vstar", tmp_path)
+
+
+def test_a_list_of_vstar_with_a_wrong_label_names_the_line(tmp_path: Path) -> None:
+    record = {"image": "x/a.jpg", "text": "Which?\n(A) red\n(B) blue", "label": "C"}
+    files.save_picture(tmp_path / "x/a.jpg")
+    path = files.write_jsonl(tmp_path / "test_questions.jsonl", [record])
+    with pytest.raises(DatasetError, match="line 1: the answer 'C' is none of the options A, B"):
+        load_dataset("vstar", path)
+    files.write_jsonl(path, [record | {"text": "Which?\nred or blue"}])
+    with pytest.raises(DatasetError, match="line 1: text: expected a question and options"):
+        load_dataset("vstar", path)
+
+
+# HR-Bench
+
+
+def tsv(path: Path, rows: list[files.Row]) -> Path:
+    return files.write_tsv(path.with_suffix(".tsv"), rows)
+
+
+def parquet(path: Path, rows: list[files.Row]) -> Path:
+    return files.write_parquet(path.with_suffix(".parquet"), rows)
+
+
+tables = pytest.mark.parametrize("write", [tsv, parquet])
+Write = Callable[[Path, list[files.Row]], Path]
+
+
+@tables
+@pytest.mark.parametrize("resolution", ["4k", "8k"])
+def test_hr_bench(tmp_path: Path, write: Write, resolution: str) -> None:
+    write(tmp_path / f"hr_bench_{resolution}", files.hr_bench_rows())
+    bus, street, bus_again, street_again = load_dataset(f"hr-bench-{resolution}", tmp_path)
+    assert (bus.id, bus.question, bus.category) == ("0", "What is the number on the bus?", "single")
+    assert bus.options == ("12", "15", "72", "75")
+    assert bus.answer == "B"
+    assert bus_again.options == ("15", "72", "75", "12")
+    assert bus_again.answer == "A"
+    assert street.question == 'Which street is\nnorth of "Main Street"?'
+    assert street.category == "cross"
+    assert bus.group == bus_again.group != street.group == street_again.group
+    assert bus.image == bus_again.image != street.image
+    for question, size in ((bus, Size(80, 40)), (street_again, Size(90, 50))):
+        with question.open() as image:
+            assert image.size == size
+
+
+@tables
+def test_embedded_pictures_are_read_byte_for_byte(tmp_path: Path, write: Write) -> None:
+    path = write(tmp_path / "hr_bench_4k", files.hr_bench_rows())
+    images = [question.image for question in load_dataset("hr-bench-4k", path)]
+    expected = [files.picture(80, 40, "red"), files.picture(90, 50, "blue")] * 2
+    assert [image.read() for image in images if isinstance(image, EmbeddedImage)] == expected
+
+
+def test_an_image_may_be_the_index_of_another_row(tmp_path: Path) -> None:
+    rows = [dict(row) for row in files.hr_bench_rows()]
+    rows[0]["image"] = "2"
+    path = files.write_tsv(tmp_path / "hr_bench_4k.tsv", rows)
+    first, _, third, _ = load_dataset("hr-bench-4k", path)
+    assert first.image == third.image
+    rows[0]["image"] = "9"
+    with pytest.raises(DatasetError, match="row 1: the image '9' is neither a picture nor the index of a row"):
+        load_dataset("hr-bench-4k", files.write_tsv(path, rows))
+
+
+def test_pictures_are_not_kept_in_memory(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(33, 127, 2**20, dtype=np.uint8).tobytes().decode().replace('"', "x")
+    row = dict(files.hr_bench_rows()[0])
+    path = files.write_tsv(tmp_path / "hr_bench_8k.tsv", [row | {"index": n, "image": noise} for n in range(40)])
+    tracemalloc.start()
+    items = load_dataset("hr-bench-8k", path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(items) == 40
+    assert path.stat().st_size > 40e6
+    assert peak < 12e6
+
+
+@tables
+def test_a_row_without_a_picture_is_reported_before_anything_runs(tmp_path: Path, write: Write) -> None:
+    rows = [dict(row) for row in files.hr_bench_rows()]
+    rows[1]["image"] = ""
+    with pytest.raises(DatasetError, match=r"1 rows hold no picture: .*row 2"):
+        load_dataset("hr-bench-4k", write(tmp_path / "hr_bench_4k", rows))
+
+
+def test_damaged_tables_are_refused(tmp_path: Path) -> None:
+    path = files.write_tsv(tmp_path / "hr_bench_4k.tsv", files.hr_bench_rows())
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.rindex(b"cross")])
+    with pytest.raises(DatasetError, match=r"row 4: \d columns, expected 10: is the file complete"):
+        load_dataset("hr-bench-4k", path)
+    path.write_bytes(whole.replace(b"cycle_category", b"cycle"))
+    with pytest.raises(DatasetError, match="has no column cycle_category; it has index, question"):
+        load_dataset("hr-bench-4k", path)
+    path.write_bytes(b"")
+    with pytest.raises(DatasetError, match="has no column"):
+        load_dataset("hr-bench-4k", path)
+    path.write_bytes(b"\xff\xfe\x00\n")
+    with pytest.raises(DatasetError, match="can't be read as a table"):
+        load_dataset("hr-bench-4k", path)
+    other = tmp_path / "hr_bench_4k.parquet"
+    other.write_bytes(b"PAR1")
+    with pytest.raises(DatasetError, match="can't be read as a table"):
+        load_dataset("hr-bench-4k", other)
+
+
+def test_a_damaged_picture_is_an_image_error_that_names_the_row(tmp_path: Path) -> None:
+    rows = [dict(row) for row in files.hr_bench_rows()]
+    rows[0]["image"] = "*" * 100
+    rows[1]["image"] = "QUJD" * 30
+    first, second, third, _ = load_dataset("hr-bench-4k", files.write_tsv(tmp_path / "hr_bench_4k.tsv", rows))
+    for damaged, row in ((first, 1), (second, 2)):
+        with pytest.raises(ImageError, match=f"row {row}: no image that can be read"):
+            damaged.open()
+    third.open().close()
+
+
+def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = files.write_parquet(tmp_path / "hr_bench_4k.parquet", files.hr_bench_rows())
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(InstallError, match=r"pip install 'hart-agent\[eval\]'"):
+        load_dataset("hr-bench-4k", path)
+
+
+# MME-RealWorld-Lite
+
+
+def mme_json(folder: Path) -> Path:
+    return files.write_mme(folder)
+
+
+def mme_tsv(folder: Path) -> Path:
+    files.write_tsv(folder / "mme_realworld_lite.tsv", files.mme_rows("image", repr(files.MME_CHOICES)))
+    return folder
+
+
+def mme_parquet(folder: Path) -> Path:
+    (folder / "data").mkdir()
+    files.write_parquet(folder / "data/train-00000-of-00001.parquet", files.mme_rows("bytes", files.MME_CHOICES))
+    return folder
+
+
+@pytest.mark.parametrize("write", [mme_json, mme_tsv, mme_parquet])
+def test_mme_realworld_lite(tmp_path: Path, write: Callable[[Path], Path]) -> None:
+    (question,) = load_dataset("mme-realworld-lite", write(tmp_path))
+    assert question.question == "What is the number of buses in the image?"
+    assert question.options == ("13", "90", "It's 77", "6", "The image does not feature the buses")
+    assert question.answer == "E"
+    assert question.type is AnswerType.OPTION
+    assert question.category == "Perception/Monitoring"
+    assert question.id == ("perception/monitoring/Vehicle/counting/0310" if write is mme_json else "310")
+    with question.open() as image:
+        assert image.size == (Size(64, 48) if write is mme_json else Size(70, 30))
+
+
+def test_mme_realworld_says_which_entry_is_wrong(tmp_path: Path) -> None:
+    files.write_mme(tmp_path)
+    path = tmp_path / "data/MME-RealWorld-Lite.json"
+    (entry,) = files.mme_entries()
+    files.write_json(path, [entry, {key: value for key, value in entry.items() if key != "Ground truth"}])
+    with pytest.raises(DatasetError, match=r"Lite\.json, entry 2: 'Ground truth' is a required property"):
+        load_dataset("mme-realworld-lite", path)
+    files.write_json(path, [dict(entry) | {"Answer choices": ["red", "blue"]}])
+    with pytest.raises(DatasetError, match="entry 1: expected options such as"):
+        load_dataset("mme-realworld-lite", path)
+    path.write_text('[\n{"Question_id": ,\n]')
+    with pytest.raises(DatasetError, match="line 2: no JSON"):
+        load_dataset("mme-realworld-lite", path)
+
+
+def test_an_id_that_is_used_twice_is_made_unique(tmp_path: Path) -> None:
+    files.write_mme(tmp_path)
+    files.write_json(tmp_path / "data/MME-RealWorld-Lite.json", files.mme_entries() * 3)
+    ids = [
+        question.id.removeprefix("perception/monitoring/Vehicle/counting/")
+        for question in load_dataset("mme-realworld-lite", tmp_path)
+    ]
+    assert ids == ["0310", "0310 (2)", "0310 (3)"]
+
+
+# TreeBench
+
+
+@tables
+def test_treebench(tmp_path: Path, write: Write) -> None:
+    write(tmp_path / "TreeBench", files.treebench_rows())
+    kite, taller = load_dataset("treebench", tmp_path)
+    assert (kite.id, kite.answer, kite.options) == ("0", "B", ("red", "blue"))
+    assert kite.boxes == (Box(10, 20, 60, 70),)
+    assert kite.category == "Perception/Attributes"
+    assert (taller.answer, taller.options[-1]) == ("F", "None")
+    assert taller.boxes == (Box(0, 0, 50, 100), Box(150, 40, 200, 100))
+    with kite.open() as image:
+        assert image.size == Size(200, 100)
+
+
+def test_treebench_reads_options_from_text_where_there_are_no_columns(tmp_path: Path) -> None:
+    rows = [{name: value for name, value in row.items() if name not in set("ABCDEF")} for row in files.treebench_rows()]
+    kite, taller = load_dataset("treebench", files.write_tsv(tmp_path / "TreeBench.tsv", rows))
+    assert kite.options == ("red", "blue")
+    assert taller.options == ("Ann", "Bob", "Cem", "Dia", "Eve", "None")
+
+
+@pytest.mark.parametrize("targets", ["[[1, 2, 3]]", "__import__('os')", "[[1, 2, 3, 'x']]", "none"])
+def test_treebench_refuses_other_boxes(tmp_path: Path, targets: str) -> None:
+    rows = [dict(files.treebench_rows()[0]) | {"target_instances": targets}]
+    with pytest.raises(DatasetError, match="row 1: target_instances: expected"):
+        load_dataset("treebench", files.write_tsv(tmp_path / "TreeBench.tsv", rows))
+
+
+def test_treebench_predictions_in_the_form_of_its_scorer(tmp_path: Path) -> None:
+    items = load_dataset("treebench", files.write_tsv(tmp_path / "TreeBench.tsv", files.treebench_rows()))
+    path = tmp_path / "predictions.xlsx"
+    write_treebench_predictions(path, items, {"0": GroundedAnswer("B", (Box(10, 20, 60, 70), Box(1, 2, 3, 4)))})
+    header, kite, taller = openpyxl.load_workbook(path).active.iter_rows(values_only=True)
+    assert header == ("index", "question", "answer", "category", "target_instances", "prediction")
+    assert kite == (
+        "0",
+        "What is the colour of the kite?",
+        "B",
+        "Perception/Attributes",
+        "[[10, 20, 60, 70]]",
+        "<think><box>[10,20,60,70]</box><box>[1,2,3,4]</box></think><answer>B</answer>",
+    )
+    thought = re.search("<think>(.*?)</think>", kite[5], re.DOTALL)  # the scorer's own patterns
+    assert thought is not None
+    boxes = [re.match(r"\[(\d+),(\d+),(\d+),(\d+)\]", box) for box in re.findall("<box>(.*?)</box>", thought[1])]
+    assert [box.groups() for box in boxes if box] == [("10", "20", "60", "70"), ("1", "2", "3", "4")]
+    assert taller[5] == "<think></think><answer>?</answer>"  # "" would count as A, and any word with A to E as a letter
+    with pytest.raises(ValueError, match=r"end in \.xlsx"):
+        write_treebench_predictions(tmp_path / "predictions.tsv", items, {})
+
+
+# Visual CoT
+
+
+def test_visual_cot_benchmark(tmp_path: Path) -> None:
+    files.write_visual_cot(tmp_path)
+    dealer, turned, nowhere, window = load_dataset("visual-cot", tmp_path)
+    assert dealer == Item(
+        id="docvqa/0",
+        image=tmp_path / "cot/docvqa/a.png",
+        question="Who is the dealer ?",
+        answer="A. C. Monk",
+        type=AnswerType.TEXT,
+        boxes=(Box(10, 20, 60, 30),),
+        category="docvqa",
+    )
+    assert turned.boxes == (Box(40, 70, 60, 90),)  # published with its corners swapped
+    assert nowhere.boxes == ()  # published outside its image
+    assert (window.id, window.category) == ("gqa/7", "gqa")
+    assert window.boxes == (Box(30, 10, 50, 40),)  # published one pixel beyond its image
+
+
+def test_visual_cot_from_one_file(tmp_path: Path) -> None:
+    files.write_visual_cot(tmp_path)
+    (window,) = load_dataset("visual-cot", tmp_path / "viscot_benchmark/benchmark/gqa.json")
+    assert window.answer == "window"
+    assert window.image == tmp_path / "cot/gqa/b.png"
+
+
+def test_visual_cot_metadata(tmp_path: Path) -> None:
+    (brand,) = load_dataset("visual-cot", files.write_visual_cot_metadata(tmp_path))
+    assert brand.id == "textcap_cot_train/1"
+    assert brand.image == tmp_path / "cot/textvqa/c.png"
+    assert (brand.question, brand.answer, brand.category) == ("What brand is it?", "LANCOME", "textcap")
+    assert brand.boxes == (Box(10, 20, 30, 41), Box(50, 60, 70, 80))
+
+
+@pytest.mark.parametrize("region", ["cot/gqa/b.png", "cot/gqa/b.png###[1, 2, 3]", "cot/gqa/b.png###[1, 2, 3, x]"])
+def test_visual_cot_refuses_other_regions(tmp_path: Path, region: str) -> None:
+    files.write_visual_cot(tmp_path)
+    path = tmp_path / "viscot_benchmark/benchmark/gqa.json"
+    (entry,) = json.loads(path.read_text())
+    files.write_json(path, [entry | {"image": ["cot/gqa/b.png", region]}])
+    with pytest.raises(DatasetError, match="entry 1: image: expected a second path"):
+        load_dataset("visual-cot", path)
+
+
+# One's own
+
+
+def test_own_questions(tmp_path: Path) -> None:
+    files.save_picture(tmp_path / "signs/1.png")
+    records = [
+        {"image": "signs/1.png", "question": "What does it say?", "answer": "STOP", "boxes": [[1, 2, 30, 40]]},
+        {
+            "id": "two",
+            "image": "signs/1.png",
+            "question": "Which colour?",
+            "answer": "b",
+            "options": ["red", "blue"],
+            "category": "colour",
+        },
+        {"image": "signs/1.png", "question": "How far?", "answer": "12 km", "type": "number", "tolerance": 0.05},
+    ]
+    path = files.write_jsonl(tmp_path / "own.jsonl", records)
+    path.write_text(path.read_text() + "\n")
+    sign, colour, far = load_dataset("jsonl", path)
+    image = tmp_path / "signs/1.png"
+    assert sign == Item("1", image, "What does it say?", "STOP", AnswerType.TEXT, boxes=(Box(1, 2, 30, 40),))
+    assert colour == Item("two", image, "Which colour?", "B", AnswerType.OPTION, ("red", "blue"), category="colour")
+    assert (far.id, far.type, far.tolerance) == ("3", AnswerType.NUMBER, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"bbox": [[1, 2, 3, 4]]}, "line 2: Additional properties are not allowed .*bbox"),
+        ({"answer": 3}, "line 2: answer: 3 is not of type 'string'"),
+        ({"boxes": [[5, 2, 3, 4]]}, r"line 2: boxes: a box needs 0 <= x0 < x1"),
+        ({"boxes": [[1, 2, 3]]}, r"line 2: boxes\.0: "),
+        ({"type": "colour"}, "line 2: type: 'colour' is not one of"),
+        ({"type": "option"}, "line 2: type: 'option' needs options"),
+        ({"type": "text", "options": ["a", "b"]}, "line 2: type: 'text' has no options"),
+        ({"options": ["red", "blue"]}, "line 2: the answer 'STOP' is none of the options A, B"),
+        ({"id": "1"}, "line 2: id: '1' is the id of line 1, too"),
+        ({"tolerance": -1}, "line 2: tolerance: -1 is less than the minimum"),
+    ],
+)
+def test_own_questions_of_another_form_name_the_line(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    files.save_picture(tmp_path / "a.png")
+    right = {"image": "a.png", "question": "What?", "answer": "STOP"}
+    path = files.write_jsonl(tmp_path / "own.jsonl", [right, right | change])
+    with pytest.raises(DatasetError, match=message):
+        load_dataset("jsonl", path)
+
+
+def test_a_line_that_is_no_json_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "own.jsonl"
+    path.write_text('\n{"image": "a.png"\n')
+    with pytest.raises(DatasetError, match=r"own\.jsonl, line 2: no JSON"):
+        load_dataset("jsonl", path)
+    path.write_bytes(b"\xff\n")
+    with pytest.raises(DatasetError, match="not in UTF-8"):
+        load_dataset("jsonl", path)
+
+
+# All of them
+
+
+def test_missing_images_are_reported_together(tmp_path: Path) -> None:
+    records = [{"image": f"{n}.png", "question": "What?", "answer": "x"} for n in range(8)]
+    files.save_picture(tmp_path / "3.png")
+    with pytest.raises(DatasetError, match=r"own\.jsonl: 7 images are missing: ") as failure:
+        load_dataset("jsonl", files.write_jsonl(tmp_path / "own.jsonl", records))
+    assert re.findall(r"(\d)\.png", str(failure.value)) == ["0", "1", "2", "4", "5"]
+    files.write_visual_cot(tmp_path)
+    (tmp_path / "cot/gqa/b.png").unlink()
+    with pytest.raises(DatasetError, match=r"gqa\.json: 1 image is missing: .*cot/gqa/b\.png\. Get all"):
+        load_dataset("visual-cot", tmp_path)
+    files.write_vstar(tmp_path / "vstar")
+    (tmp_path / "vstar/direct_attributes/sa_4690.jpg").unlink()
+    with pytest.raises(DatasetError, match=r"1 image is missing: .*direct_attributes/sa_4690\.jpg"):
+        load_dataset("vstar", tmp_path / "vstar")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_path_without_the_benchmark_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DatasetError, match=rf"no such file or folder. Give the path of {name}'s files"):
+        load_dataset(name, tmp_path / "nowhere")
+    with pytest.raises(DatasetError):
+        load_dataset(name, tmp_path)
+
+
+def test_names_and_where_they_are_published(tmp_path: Path) -> None:
+    assert set(HUB_IDS) == set(NAMES) - {"jsonl"}
+    with pytest.raises(ConfigError, match=r"there is no benchmark 'mmbench'; choose one of hr-bench-4k, hr-bench-8k"):
+        load_dataset("mmbench", tmp_path)
+    empty = tmp_path / "own.jsonl"
+    empty.touch()
+    with pytest.raises(DatasetError, match="holds no questions"):
+        load_dataset("jsonl", empty)
