@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from PIL import Image
 
 Row = Mapping[str, Any]
@@ -56,11 +58,18 @@ def write_tsv(path: Path, rows: Iterable[Row]) -> Path:
 
 
 def write_parquet(path: Path, rows: Iterable[Row], row_group_size: int = 2) -> Path:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    parquet.write_table(pa.Table.from_pylist([dict(row) for row in rows]), path, row_group_size=row_group_size)
+    pq.write_table(pa.Table.from_pylist([dict(row) for row in rows]), path, row_group_size=row_group_size)
     return path
+
+
+def tsv(path: Path, rows: list[Row]) -> Path:
+    """A table at a path without its ending."""
+    return write_tsv(path.with_suffix(".tsv"), rows)
+
+
+def parquet(path: Path, rows: list[Row]) -> Path:
+    """The same table in the other format."""
+    return write_parquet(path.with_suffix(".parquet"), rows)
 
 
 def write_vstar(folder: Path) -> Path:

@@ -4,95 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-import sys
-import tracemalloc
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import eval_files as files
-import numpy as np
 import openpyxl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from hart_agent.answers import AnswerType
-from hart_agent.errors import ConfigError, DatasetError, ImageError, InstallError
+from hart_agent.errors import ConfigError, DatasetError
 from hart_agent.evals.datasets import HUB_IDS, NAMES, GroundedAnswer, load_dataset, write_treebench_predictions
-from hart_agent.evals.items import EmbeddedImage, Item, reversed_order, shuffled_order
+from hart_agent.evals.items import Item
 from hart_agent.geometry import Box, Size
-
-
-def item(options: tuple[str, ...], answer: str, key: str = "q") -> Item:
-    return Item(key, Path("a.png"), "Which?", answer, AnswerType.OPTION, options)
-
-
-@st.composite
-def choices(draw: st.DrawFn) -> Item:
-    options = draw(st.lists(st.text(max_size=12), min_size=2, max_size=26, unique=True))
-    answer = draw(st.sampled_from("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(options)]))
-    return item(tuple(options), answer, draw(st.text(max_size=8)))
-
-
-# Items
-
-
-@given(choices(), st.integers())
-def test_an_order_is_a_permutation_that_depends_on_id_and_seed_alone(question: Item, seed: int) -> None:
-    order = shuffled_order(question, seed)
-    assert sorted(order) == list(range(len(question.options)))
-    assert order == shuffled_order(item(question.options, "A", question.id), seed)
-
-
-@given(choices(), st.integers())
-def test_the_gold_letter_follows_its_text(question: Item, seed: int) -> None:
-    gold = question.options[ord(question.answer) - ord("A")]
-    order = shuffled_order(question, seed)
-    for asked in (None, order, reversed_order(question, order)):
-        line = f"\n{question.letter_of_gold(asked)}. {gold}"
-        assert (question.prompt(asked) + "\n").endswith(line + "\n") or line + "\n" in question.prompt(asked)
-
-
-@given(choices(), st.integers())
-def test_the_reverse_is_another_order_and_undoes_itself(question: Item, seed: int) -> None:
-    order = shuffled_order(question, seed)
-    other = reversed_order(question, order)
-    assert other != order
-    assert reversed_order(question, other) == order
-
-
-def test_orders_spread_the_first_option_over_all_letters() -> None:
-    questions = [item(("a", "b", "c", "d"), "A", f"q{number}") for number in range(400)]
-    letters = Counter(question.letter_of_gold(shuffled_order(question, 3)) for question in questions)
-    assert min(letters[letter] for letter in "ABCD") > 70  # 100 expected, standard deviation 8.7
-
-
-def test_an_option_about_the_others_keeps_its_place() -> None:
-    question = item(("red", "blue", "green", "None of the above"), "B")
-    orders = {shuffled_order(question, seed) for seed in range(60)}
-    assert {order[3] for order in orders} == {3}
-    assert len(orders) == 6
-    assert reversed_order(question, (2, 0, 1, 3)) == (1, 0, 2, 3)
-    assert shuffled_order(item(("It is above the car", "It is below the car"), "A"), 0) in {(0, 1), (1, 0)}
-    assert len({shuffled_order(item(("above the car", "below it"), "A"), seed) for seed in range(30)}) == 2
-
-
-def test_a_prompt_in_a_given_order() -> None:
-    question = item(("red", "blue", "green"), "C")
-    assert question.prompt() == "Which?\nA. red\nB. blue\nC. green"
-    assert question.prompt((2, 0, 1)) == "Which?\nA. green\nB. red\nC. blue"
-    assert question.letter_of_gold() == "C"
-    assert question.letter_of_gold((2, 0, 1)) == "A"
-    with pytest.raises(ValueError, match="no order of 3 options"):
-        question.prompt((0, 1))
-
-
-def test_without_options_the_prompt_is_the_question() -> None:
-    free = Item("q", Path("a.png"), "What?", "STOP", AnswerType.TEXT)
-    assert free.prompt(()) == free.prompt() == "What?"
-    assert free.letter_of_gold(()) == "STOP"
-
 
 # V*Bench
 
@@ -143,119 +66,6 @@ def test_a_list_of_vstar_with_a_wrong_label_names_the_line(tmp_path: Path) -> No
     files.write_jsonl(path, [record | {"text": "Which?\nred or blue"}])
     with pytest.raises(DatasetError, match="line 1: text: expected a question and options"):
         load_dataset("vstar", path)
-
-
-# HR-Bench
-
-
-def tsv(path: Path, rows: list[files.Row]) -> Path:
-    return files.write_tsv(path.with_suffix(".tsv"), rows)
-
-
-def parquet(path: Path, rows: list[files.Row]) -> Path:
-    return files.write_parquet(path.with_suffix(".parquet"), rows)
-
-
-tables = pytest.mark.parametrize("write", [tsv, parquet])
-Write = Callable[[Path, list[files.Row]], Path]
-
-
-@tables
-@pytest.mark.parametrize("resolution", ["4k", "8k"])
-def test_hr_bench(tmp_path: Path, write: Write, resolution: str) -> None:
-    write(tmp_path / f"hr_bench_{resolution}", files.hr_bench_rows())
-    bus, street, bus_again, street_again = load_dataset(f"hr-bench-{resolution}", tmp_path)
-    assert (bus.id, bus.question, bus.category) == ("0", "What is the number on the bus?", "single")
-    assert bus.options == ("12", "15", "72", "75")
-    assert bus.answer == "B"
-    assert bus_again.options == ("15", "72", "75", "12")
-    assert bus_again.answer == "A"
-    assert street.question == 'Which street is\nnorth of "Main Street"?'
-    assert street.category == "cross"
-    assert bus.group == bus_again.group != street.group == street_again.group
-    assert bus.image == bus_again.image != street.image
-    for question, size in ((bus, Size(80, 40)), (street_again, Size(90, 50))):
-        with question.open() as image:
-            assert image.size == size
-
-
-@tables
-def test_embedded_pictures_are_read_byte_for_byte(tmp_path: Path, write: Write) -> None:
-    path = write(tmp_path / "hr_bench_4k", files.hr_bench_rows())
-    images = [question.image for question in load_dataset("hr-bench-4k", path)]
-    expected = [files.picture(80, 40, "red"), files.picture(90, 50, "blue")] * 2
-    assert [image.read() for image in images if isinstance(image, EmbeddedImage)] == expected
-
-
-def test_an_image_may_be_the_index_of_another_row(tmp_path: Path) -> None:
-    rows = [dict(row) for row in files.hr_bench_rows()]
-    rows[0]["image"] = "2"
-    path = files.write_tsv(tmp_path / "hr_bench_4k.tsv", rows)
-    first, _, third, _ = load_dataset("hr-bench-4k", path)
-    assert first.image == third.image
-    rows[0]["image"] = "9"
-    with pytest.raises(DatasetError, match="row 1: the image '9' is neither a picture nor the index of a row"):
-        load_dataset("hr-bench-4k", files.write_tsv(path, rows))
-
-
-def test_pictures_are_not_kept_in_memory(tmp_path: Path) -> None:
-    noise = np.random.default_rng(0).integers(33, 127, 2**20, dtype=np.uint8).tobytes().decode().replace('"', "x")
-    row = dict(files.hr_bench_rows()[0])
-    path = files.write_tsv(tmp_path / "hr_bench_8k.tsv", [row | {"index": n, "image": noise} for n in range(40)])
-    tracemalloc.start()
-    items = load_dataset("hr-bench-8k", path)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert len(items) == 40
-    assert path.stat().st_size > 40e6
-    assert peak < 12e6
-
-
-@tables
-def test_a_row_without_a_picture_is_reported_before_anything_runs(tmp_path: Path, write: Write) -> None:
-    rows = [dict(row) for row in files.hr_bench_rows()]
-    rows[1]["image"] = ""
-    with pytest.raises(DatasetError, match=r"1 rows hold no picture: .*row 2"):
-        load_dataset("hr-bench-4k", write(tmp_path / "hr_bench_4k", rows))
-
-
-def test_damaged_tables_are_refused(tmp_path: Path) -> None:
-    path = files.write_tsv(tmp_path / "hr_bench_4k.tsv", files.hr_bench_rows())
-    whole = path.read_bytes()
-    path.write_bytes(whole[: whole.rindex(b"cross")])
-    with pytest.raises(DatasetError, match=r"row 4: \d columns, expected 10: is the file complete"):
-        load_dataset("hr-bench-4k", path)
-    path.write_bytes(whole.replace(b"cycle_category", b"cycle"))
-    with pytest.raises(DatasetError, match="has no column cycle_category; it has index, question"):
-        load_dataset("hr-bench-4k", path)
-    path.write_bytes(b"")
-    with pytest.raises(DatasetError, match="has no column"):
-        load_dataset("hr-bench-4k", path)
-    path.write_bytes(b"\xff\xfe\x00\n")
-    with pytest.raises(DatasetError, match="can't be read as a table"):
-        load_dataset("hr-bench-4k", path)
-    other = tmp_path / "hr_bench_4k.parquet"
-    other.write_bytes(b"PAR1")
-    with pytest.raises(DatasetError, match="can't be read as a table"):
-        load_dataset("hr-bench-4k", other)
-
-
-def test_a_damaged_picture_is_an_image_error_that_names_the_row(tmp_path: Path) -> None:
-    rows = [dict(row) for row in files.hr_bench_rows()]
-    rows[0]["image"] = "*" * 100
-    rows[1]["image"] = "QUJD" * 30
-    first, second, third, _ = load_dataset("hr-bench-4k", files.write_tsv(tmp_path / "hr_bench_4k.tsv", rows))
-    for damaged, row in ((first, 1), (second, 2)):
-        with pytest.raises(ImageError, match=f"row {row}: no image that can be read"):
-            damaged.open()
-    third.open().close()
-
-
-def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = files.write_parquet(tmp_path / "hr_bench_4k.parquet", files.hr_bench_rows())
-    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    with pytest.raises(InstallError, match=r"pip install 'hart-agent\[eval\]'"):
-        load_dataset("hr-bench-4k", path)
 
 
 # MME-RealWorld-Lite
@@ -317,8 +127,8 @@ def test_an_id_that_is_used_twice_is_made_unique(tmp_path: Path) -> None:
 # TreeBench
 
 
-@tables
-def test_treebench(tmp_path: Path, write: Write) -> None:
+@pytest.mark.parametrize("write", [files.tsv, files.parquet])
+def test_treebench(tmp_path: Path, write: Callable[[Path, list[files.Row]], Path]) -> None:
     write(tmp_path / "TreeBench", files.treebench_rows())
     kite, taller = load_dataset("treebench", tmp_path)
     assert (kite.id, kite.answer, kite.options) == ("0", "B", ("red", "blue"))

@@ -1,7 +1,8 @@
 """Benchmarks as tables with the pictures inside: TSV with base64, and Parquet.
 
 A table of high-resolution pictures takes gigabytes, so pictures are read once for their hashes, and again, one at a
-time, when they are asked for.
+time, when they are asked for. TSV gives each from its own place in the file. Parquet has to be read by pages, and a page
+may hold a whole group of rows, so TSV is taken where a benchmark is published as both.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _LONGEST_REFERENCE = 64
 """Characters. A shorter image is the index of the row that holds the picture: how VLMEvalKit's tables save space."""
 
 _BATCH = 8
-"""Rows of Parquet in memory at once."""
+"""Rows of Parquet as Python objects at once."""
 
 _Found: TypeAlias = "tuple[dict[str, Any], str, EmbeddedImage | str]"
 """The values of a row, where it is, and its picture, or the index of the row that holds it, or nothing."""
@@ -178,7 +179,7 @@ def _parquet_file(path: Path) -> Any:
         raise InstallError(
             f"{path} needs the package pyarrow. Run: pip install 'hart-agent[eval]', or take the benchmark's TSV"
         ) from error
-    return parquet.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)  # a stream: a group may take gigabytes
+    return parquet.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)  # a stream, not whole groups
 
 
 def _picture(held: str | bytes, where: str, read: Callable[[], bytes]) -> EmbeddedImage | str:
