@@ -238,7 +238,14 @@ def test_own_questions(tmp_path: Path) -> None:
             "options": ["red", "blue"],
             "category": "colour",
         },
-        {"image": "signs/1.png", "question": "How far?", "answer": "12 km", "type": "number", "tolerance": 0.05},
+        {
+            "image": "signs/1.png",
+            "question": "How far?",
+            "answer": "12 km",
+            "alternatives": ["7.5 miles"],
+            "type": "number",
+            "tolerance": 0.05,
+        },
     ]
     path = files.write_jsonl(tmp_path / "own.jsonl", records)
     path.write_text(path.read_text() + "\n")
@@ -246,7 +253,7 @@ def test_own_questions(tmp_path: Path) -> None:
     image = tmp_path / "signs/1.png"
     assert sign == Item("1", image, "What does it say?", "STOP", AnswerType.TEXT, boxes=(Box(1, 2, 30, 40),))
     assert colour == Item("two", image, "Which colour?", "B", AnswerType.OPTION, ("red", "blue"), category="colour")
-    assert (far.id, far.type, far.tolerance) == ("3", AnswerType.NUMBER, 0.05)
+    assert (far.id, far.type, far.alternatives, far.tolerance) == ("3", AnswerType.NUMBER, ("7.5 miles",), 0.05)
 
 
 @pytest.mark.parametrize(

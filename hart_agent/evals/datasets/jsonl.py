@@ -4,8 +4,8 @@
 
 `image` is a path from the folder of the file. With `options`, a list of texts, `answer` is the letter of the right one.
 `boxes` are [x0, y0, x1, y1] in original pixels, half-open. `type` is text (without options) or option unless it says
-number or list; `alternatives` are further right answers; `tolerance` is of a number; `id` and `category` are free. Other fields are refused, so that a misspelt
-one isn't overlooked.
+number or list; `alternatives` are further right answers; `tolerance` is of a number; `id` and `category` are free.
+Other fields are refused, so that a misspelt one isn't overlooked.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Benchmarks as tables with the pictures inside: TSV with base64, and Parquet.
 
 A table of high-resolution pictures takes gigabytes, so pictures are read once for their hashes, and again, one at a
-time, when they are asked for. TSV gives each from its own place in the file. Parquet has to be read by pages, and a page
-may hold a whole group of rows, so TSV is taken where a benchmark is published as both.
+time, when they are asked for. TSV gives each from its own place in the file. Parquet has to be read by pages, and a
+page may hold a whole group of rows, so TSV is taken where a benchmark is published as both.
 """
 
 from __future__ import annotations
