@@ -37,12 +37,14 @@ NAMES = tuple(_READERS)
 HUB_IDS = {
     "hr-bench-4k": "DreamMr/HR-Bench",
     "hr-bench-8k": "DreamMr/HR-Bench",
-    "mme-realworld-lite": "yifanzhang114/MME-RealWorld-Lite",
+    "mme-realworld-lite": "yifanzhang114/MME-RealWorld-lite-lmms-eval",
     "treebench": "HaochenWang/TreeBench",
-    "visual-cot": "deepcs233/Visual-CoT",
     "vstar": "craigwu/vstar_bench",
 }
-"""Where the benchmarks are published: ids of data sets on Hugging Face's hub."""
+"""Where the benchmarks are published: ids of data sets on Hugging Face's hub whose files can be read as they are.
+
+Visual CoT isn't among them: its questions are on GitHub, and its images are parts of an archive.
+"""
 
 
 def load_dataset(name: str, path: Path) -> Sequence[Item]:
