@@ -7,12 +7,13 @@ cut out of one full decode that is kept until `close`. Pixels are 8-bit RGB what
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -21,7 +22,21 @@ from PIL import Image, UnidentifiedImageError
 from hart_agent.errors import ImageError
 from hart_agent.geometry import Box, Frame, Size, oriented_to_stored
 
-ImageInput: TypeAlias = "str | os.PathLike[str] | Image.Image"
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """An image file in memory, out of a table, say.
+
+    Attributes:
+        name: for messages and traces.
+        data: the bytes of the file.
+    """
+
+    name: str
+    data: bytes = field(repr=False)
+
+
+ImageInput: TypeAlias = "str | os.PathLike[str] | Image.Image | EncodedImage"
 
 DEFAULT_MAX_IMAGE_PIXELS = 300_000_000
 """Pixels. Larger images are refused before decoding; a full decode of this many takes about 1.2 GB."""
@@ -67,7 +82,7 @@ class SourceImage:
     `close`, to free them. Safe to share between threads.
 
     Args:
-        source: a path, or a PIL image (which is not modified or closed).
+        source: a path, an image file in memory, or a PIL image (which is not modified or closed).
         max_pixels: refuse larger images, counted before decoding.
 
     Raises:
@@ -83,36 +98,40 @@ class SourceImage:
         self._lock = threading.RLock()
         self._pixels: Image.Image | None = None
         self._given = source if isinstance(source, Image.Image) else None
-        if self._given is None:
-            self.path = Path(os.fspath(source))  # type: ignore[arg-type]
+        self._encoded = source if isinstance(source, EncodedImage) else None
+        if not isinstance(source, Image.Image | EncodedImage):
+            self.path = Path(os.fspath(source))
         with self._header() as header:
             stored = Size(*_checked(header.size, max_pixels, self.name))
             turned = header.format == "TIFF"  # by Pillow itself, as it decodes
             # Scaling a CMYK file as it is decoded would change its colours; the caller's own image would stay small.
-            self._scalable = bool(self.path) and header.format in ("JPEG", "MPO") and header.mode in ("RGB", "L")
+            self._scalable = self._given is None and header.format in ("JPEG", "MPO") and header.mode in ("RGB", "L")
             orientation = 1 if turned else header.getexif().get(_ORIENTATION_TAG, 1)
         self._orientation = orientation if orientation in _UPRIGHT else 1
         self.size = Size(stored.height, stored.width) if self._orientation >= 5 else stored
         """Width and height in original pixels: after the EXIF orientation."""
 
     @property
-    def origin(self) -> Path | Image.Image:
+    def origin(self) -> Path | Image.Image | EncodedImage:
         """What the image was made from."""
-        if self.path is not None:
-            return self.path
-        assert self._given is not None
-        return self._given
+        found = self.path or self._given or self._encoded
+        assert found is not None
+        return found
 
     @property
     def name(self) -> str:
-        """The path as given, or `IN_MEMORY`."""
+        """The path as given, the name of an image file in memory, or `IN_MEMORY`."""
+        if self._encoded is not None:
+            return self._encoded.name
         return str(self.path) if self.path else self.IN_MEMORY
 
     def sha256(self) -> str:
         """Hash of the file's bytes, or of the pixels of an image in memory."""
-        if self.path is None:
-            assert self._given is not None
+        if self._given is not None:
             return hashlib.sha256(self._given.tobytes()).hexdigest()
+        if self._encoded is not None:
+            return hashlib.sha256(self._encoded.data).hexdigest()
+        assert self.path is not None
         _check_file(self.path)
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -171,9 +190,10 @@ class SourceImage:
             if self._given is not None:
                 yield self._given
                 return
-            assert self.path is not None
-            _check_file(self.path)
-            with Image.open(self.path) as image:
+            if self.path is not None:
+                _check_file(self.path)
+            assert self.path is not None or self._encoded is not None
+            with Image.open(self.path or io.BytesIO(self._encoded.data)) as image:  # type: ignore[union-attr]
                 yield image
 
 

@@ -12,8 +12,9 @@ import pytest
 from conftest import coded_pixels
 from PIL import Image, ImageOps
 
+from hart_agent.errors import ImageError
 from hart_agent.geometry import Box, Size
-from hart_agent.imaging import SourceImage
+from hart_agent.imaging import EncodedImage, SourceImage
 
 REGION = Box(5, 9, 37, 30)
 
@@ -199,3 +200,17 @@ def test_threads_can_share_an_image(coded_path: Path) -> None:
 @pytest.mark.parametrize("wrap", [str, Path, Image.open])
 def test_paths_and_pillow_images_are_equal_inputs(coded_path: Path, wrap: Callable[[Path], str | Path]) -> None:
     assert np.array_equal(rendered(SourceImage(wrap(coded_path)), REGION), coded_pixels(*REGION.as_tuple()))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_an_image_file_in_memory_is_read_like_the_file(tmp_path: Path, small: Image.Image, kind: str) -> None:
+    path = tmp_path / "photo"
+    small.save(path, kind)
+    encoded = EncodedImage("row 7", path.read_bytes())
+    for held in (SourceImage(encoded), SourceImage(SourceImage(encoded).origin)):
+        file = SourceImage(path)
+        assert (held.name, held.size, held.sha256()) == ("row 7", file.size, file.sha256())
+        for box in (held.size.box, Box(5, 7, 31, 40)):
+            assert held.render(box, Size(20, 20)).tobytes() == file.render(box, Size(20, 20)).tobytes()
+    with pytest.raises(ImageError, match="row 8 is not an image"):
+        SourceImage(EncodedImage("row 8", b"nothing"))

@@ -37,8 +37,10 @@ def trajectory(coded_path: Path) -> Trajectory:
 
 def test_the_result_has_the_documented_keys_and_values(trajectory: Trajectory, coded_path: Path) -> None:
     result = result_json(trajectory)
-    assert list(result) == ["question", "answer", "withheld_answer", "reason", "verdict", "crop_only_answer", "evidence",
-                            "stop_reason", "turns", "image", "policy", "mode", "usage", "seconds"]  # fmt: skip
+    assert list(result) == [
+        "question", "answer", "withheld_answer", "reason", "verdict", "crop_only_answer", "evidence", "stop_reason",
+        "turns", "image", "policy", "mode", "usage", "seconds",
+    ]  # fmt: skip
     assert result["question"] == "what does the sign say?"
     assert (result["answer"], result["verdict"], result["crop_only_answer"]) == ("STOP", "supported", "stop")
     assert (result["reason"], result["stop_reason"], result["policy"]) == (None, "answered", "scripted")

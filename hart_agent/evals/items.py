@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import random
 import re
 import string
@@ -11,12 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from PIL import Image
-
 from hart_agent.answers import AnswerType
 from hart_agent.errors import ImageError
 from hart_agent.geometry import Box
-from hart_agent.imaging import SourceImage
+from hart_agent.imaging import EncodedImage, SourceImage
 
 LETTERS = string.ascii_uppercase
 """Of the options, in the order in which they are asked."""
@@ -51,10 +48,10 @@ class EmbeddedImage:
             ImageError: it is damaged, or not an image.
         """
         try:
-            picture = Image.open(io.BytesIO(self.read()))
-        except Exception as error:  # what Pillow raises on a damaged file is manifold
+            data = self.read()
+        except Exception as error:  # whatever the reader of a damaged table raises
             raise ImageError(f"{self.name}: no image that can be read ({error}). Get an intact copy.") from error
-        return SourceImage(picture)
+        return SourceImage(EncodedImage(self.name, data))
 
 
 @dataclass(frozen=True)

@@ -201,7 +201,7 @@ async def _controls(
 ) -> Record:
     other = _another(shown.item, items, seed)
     number = random.Random(f"{seed} {shown.item.id}").randrange(2**32)
-    outcomes = await run_controls(agent, source, run, other=other and other.open(), seed=number)
+    outcomes = await run_controls(agent, source, run, other=other.open() if other else None, seed=number)
     return {
         outcome.control.value: {
             "answer": outcome.answer,
