@@ -107,7 +107,7 @@ def test_a_damaged_picture_is_an_image_error_that_names_the_row(tmp_path: Path) 
     rows[1]["image"] = "QUJD" * 30
     first, second, third, _ = load_dataset("hr-bench-4k", files.write_tsv(tmp_path / "hr_bench_4k.tsv", rows))
     for damaged, row in ((first, 1), (second, 2)):
-        with pytest.raises(ImageError, match=f"row {row}: no image that can be read"):
+        with pytest.raises(ImageError, match=f"row {row}.* image that can be read"):
             damaged.open()
     third.open().close()
 
