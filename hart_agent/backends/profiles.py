@@ -82,8 +82,8 @@ class Family:
             return self
         grid = patch * merge
         scale = (grid / self.grid) ** 2
-        limits = {"min_pixels": round(self.min_pixels * scale), "max_pixels": round(self.max_pixels * scale)}
-        return replace(self, grid=grid, **limits)
+        least, most = round(self.min_pixels * scale), round(self.max_pixels * scale)
+        return replace(self, grid=grid, min_pixels=least, max_pixels=most)
 
     def view_tokens(self, size: Size) -> int:
         """How many tokens a view of this size, in pixels, takes in the model's context; at least, what it may take."""

@@ -154,6 +154,11 @@ class Prompter:
             words: str = self.tokenizer.decode(token_ids, skip_special_tokens=True)
         return words.partition(_INVENTED_RESULT)[0]
 
+    def reply_ids(self, text: str) -> tuple[int, ...]:
+        """The tokens of a reply with this text, with the one that ends it."""
+        with self._lock:
+            return (*self.tokenizer(text, add_special_tokens=False)["input_ids"], self.tokenizer.eos_token_id)
+
     def ended(self, token_ids: Sequence[int]) -> bool:
         """Whether generation stops after these tokens of a reply, of which only the last few need be given."""
         if token_ids[-1] in self.end_ids:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from hart_agent.answers import AnswerType
+from hart_agent.answers import AnswerType, is_right
 from hart_agent.errors import ImageError
 from hart_agent.geometry import Box
 from hart_agent.imaging import EncodedImage, SourceImage
@@ -109,6 +109,17 @@ class Item:
         """
         places = self._checked(order)
         return LETTERS[places.index(LETTERS.index(self.answer))] if places else self.answer
+
+    def is_right(self, answer: str | None, order: Sequence[int] | None = None) -> bool:
+        """Whether an answer to the prompt with this order of the options is right, as `answers.is_right` judges."""
+        return is_right(
+            answer,
+            self.letter_of_gold(order) if self.options else self.answer,
+            self.type,
+            options=[self.options[index] for index in self._checked(order)],
+            alternatives=self.alternatives,
+            tolerance=self.tolerance,
+        )
 
     def _checked(self, order: Sequence[int] | None) -> Order:
         published = tuple(range(len(self.options)))

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hart_agent.agent import Agent
-from hart_agent.answers import AnswerType, is_right
+from hart_agent.answers import AnswerType
 from hart_agent.concurrency import map_concurrently
 from hart_agent.errors import ConfigError, ImageError, PolicyError
 from hart_agent.evals.controls import run_controls
@@ -183,7 +183,7 @@ async def _ask(
 def _outcome(run: Trajectory, shown: Presentation) -> Record:
     return {
         "answer": run.answer,
-        "right": _right(run.answer, shown),
+        "right": shown.item.is_right(run.answer, shown.order),
         "boxes": [evidence.box.as_tuple() for evidence in run.evidence],
         "image_sha256": run.image.sha256,
         "verdict": run.verdict.value,
@@ -205,7 +205,7 @@ async def _controls(
     return {
         outcome.control.value: {
             "answer": outcome.answer,
-            "right": _right(outcome.answer, shown),
+            "right": shown.item.is_right(outcome.answer, shown.order),
             "boxes": [box.as_tuple() for box in outcome.boxes],
         }
         for outcome in outcomes
@@ -220,11 +220,3 @@ def _another(item: Item, items: Sequence[Item], seed: int) -> Item | None:
 
 def _gold(shown: Presentation) -> str:
     return shown.item.letter_of_gold(shown.order) if shown.item.type is AnswerType.OPTION else shown.item.answer
-
-
-def _right(answer: str | None, shown: Presentation) -> bool:
-    item = shown.item
-    options = [item.options[index] for index in shown.order]
-    return is_right(
-        answer, _gold(shown), item.type, options=options, alternatives=item.alternatives, tolerance=item.tolerance
-    )

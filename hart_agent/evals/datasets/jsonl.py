@@ -17,12 +17,12 @@ from jsonschema import Draft202012Validator
 from hart_agent.answers import AnswerType
 from hart_agent.errors import DatasetError
 from hart_agent.evals.datasets.reading import Record, gold_letter, read_jsonl, require_images
-from hart_agent.evals.items import LETTERS, Item
+from hart_agent.evals.items import LETTERS, EmbeddedImage, Item
 from hart_agent.geometry import Box
 
 _TEXT = {"type": "string", "minLength": 1}
 _PIXEL = {"type": "integer", "minimum": 0}
-_SCHEMA = Draft202012Validator(
+RECORD = Draft202012Validator(
     {
         "type": "object",
         "required": ["image", "question", "answer"],
@@ -41,6 +41,7 @@ _SCHEMA = Draft202012Validator(
         },
     }
 )
+"""The fields of a line."""
 
 
 def read_jsonl_items(path: Path) -> list[Item]:
@@ -51,8 +52,8 @@ def read_jsonl_items(path: Path) -> list[Item]:
     """
     lines: dict[str, int] = {}
     items = []
-    for number, record in read_jsonl(path, _SCHEMA):
-        item = _item(record, path, number)
+    for number, record in read_jsonl(path, RECORD):
+        item = item_of(record, path.parent / record["image"], str(number), f"{path}, line {number}")
         if (first := lines.setdefault(item.id, number)) != number:
             raise DatasetError(f"{path}, line {number}: id: {item.id!r} is the id of line {first}, too")
         items.append(item)
@@ -60,8 +61,18 @@ def read_jsonl_items(path: Path) -> list[Item]:
     return items
 
 
-def _item(record: Record, path: Path, number: int) -> Item:
-    where = f"{path}, line {number}"
+def item_of(record: Record, image: Path | EmbeddedImage, number: str, where: str) -> Item:
+    """The item of a record that fits `RECORD`.
+
+    Args:
+        record: the fields.
+        image: what its field `image` leads to.
+        number: its id if it has none.
+        where: the file and the line or row, for messages.
+
+    Raises:
+        DatasetError: the fields contradict each other.
+    """
     options = dict(zip(LETTERS, record.get("options", ()), strict=False))
     kind = AnswerType(record.get("type", AnswerType.OPTION if options else AnswerType.TEXT))
     if (kind is AnswerType.OPTION) != bool(options):
@@ -71,8 +82,8 @@ def _item(record: Record, path: Path, number: int) -> Item:
     except ValueError as error:
         raise DatasetError(f"{where}: boxes: {error}") from error
     return Item(
-        id=record.get("id", str(number)),
-        image=path.parent / record["image"],
+        id=record.get("id", number),
+        image=image,
         question=record["question"],
         answer=gold_letter(record["answer"], options, where) if options else record["answer"],
         type=kind,

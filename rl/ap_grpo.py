@@ -1,0 +1,139 @@
+"""AP-GRPO: Advantage Preference Group Relative Policy Optimization, to be read beside the paper (arXiv 2602.23615).
+
+For the G rollouts o_1 ... o_G of one question q, with rewards r_1 ... r_G:
+
+    A_i   = (r_i - mean(r)) / std(r)
+    mu1_i = 1 + k (r_i - mean(r))
+    mu2_i = beta (1 - k (r_i - mean(r)))
+    J     = 1/G sum_i [ mu1_i (pi(o_i | q) / pi_old(o_i | q)) A_i  -  mu2_i KL(pi || pi_ref) ]
+
+The loss is -J. The ratio and the KL are taken token by token, over the tokens that the policy wrote; k = 0 is GRPO.
+What the paper leaves open is decided so: std is that of the sample (divided by G - 1), as torch and TRL have it; KL is
+the estimator exp(d) - d - 1 with d = log pi_ref - log pi (k3), as in GRPO.
+
+Shapes: N rollouts, G of each question in a row; B sequences of T tokens. A rollout of several turns is several
+sequences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from rl.config import AlgorithmConfig
+
+
+@dataclass(frozen=True)
+class RolloutWeights:
+    """What each rollout's tokens weigh, each of shape (N,).
+
+    Attributes:
+        advantages: A.
+        mu1: of the advantage.
+        mu2: of the KL term.
+        share: of one of its tokens in the objective; over all tokens of all rollouts these sum to 1.
+    """
+
+    advantages: torch.Tensor
+    mu1: torch.Tensor
+    mu2: torch.Tensor
+    share: torch.Tensor
+
+    def of(self, rollouts: Sequence[int]) -> RolloutWeights:
+        """The weights of the rollouts to which B sequences belong; each of shape (B,)."""
+        index = torch.tensor(list(rollouts), device=self.mu1.device)
+        return RolloutWeights(self.advantages[index], self.mu1[index], self.mu2[index], self.share[index])
+
+
+def rollout_weights(rewards: torch.Tensor, lengths: torch.Tensor, config: AlgorithmConfig) -> RolloutWeights:
+    """The weights of all rollouts of a step. Micro-batches then only add up.
+
+    Args:
+        rewards: raw, shape (N,); those of one question stand together, N is a multiple of the group size.
+        lengths: tokens that the policy wrote in each rollout, over all its turns, shape (N,).
+        config: the algorithm.
+
+    Raises:
+        ValueError: there is no rollout, or not whole groups of them.
+    """
+    if rewards.numel() == 0 or rewards.numel() % config.group_size:
+        raise ValueError(f"{rewards.numel()} rewards are no whole groups of {config.group_size}")
+    groups = rewards.view(-1, config.group_size)  # (N / G, G)
+    centred = groups - groups.mean(dim=1, keepdim=True)
+    advantages = centred / (groups.std(dim=1, keepdim=True) + config.epsilon)
+    centred, advantages = centred.flatten(), advantages.flatten()
+    written = lengths.to(rewards.dtype)
+    if config.aggregation == "sequence":
+        share = 1 / (rewards.numel() * written.clamp_min(1))
+    else:
+        share = (1 / written.sum().clamp_min(1)).expand_as(rewards)
+    return RolloutWeights(advantages, 1 + config.k * centred, config.beta * (1 - config.k * centred), share)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The loss of some sequences; those of all sequences of a step add up to the step's.
+
+    Attributes:
+        value: to be minimised; a scalar.
+        kl: the unweighted KL to the reference, a scalar without gradient; 0 without a reference.
+        clipped: share of the tokens whose ratio was clipped, a scalar without gradient.
+    """
+
+    value: torch.Tensor
+    kl: torch.Tensor
+    clipped: torch.Tensor
+
+
+def ap_grpo_loss(
+    log_probs: torch.Tensor,
+    old_log_probs: torch.Tensor,
+    ref_log_probs: torch.Tensor | None,
+    mask: torch.Tensor,
+    weights: RolloutWeights,
+    config: AlgorithmConfig,
+) -> Loss:
+    """The loss of B sequences.
+
+    Args:
+        log_probs: of the tokens under the policy, with gradient, shape (B, T).
+        old_log_probs: under the policy that sampled them, shape (B, T).
+        ref_log_probs: under the reference, shape (B, T); None without a KL term.
+        mask: 1 for tokens that the policy wrote, 0 for all else (images, prompts, tools' results, padding), (B, T).
+        weights: of the rollouts to which the sequences belong, each (B,).
+        config: the algorithm.
+    """
+    share = weights.share[:, None] * mask  # (B, T)
+    ratio = torch.exp(torch.where(mask > 0, log_probs - old_log_probs.detach(), 0.0))
+    advantages = (weights.mu1 * weights.advantages)[:, None]  # (B, 1)
+    gain = ratio * advantages
+    clipped = torch.zeros_like(ratio)
+    if config.clip is not None:
+        bounded = ratio.clamp(1 - config.clip, 1 + config.clip) * advantages
+        clipped = (bounded < gain).to(ratio.dtype)
+        gain = torch.minimum(gain, bounded)
+    kl = torch.zeros_like(ratio)
+    if ref_log_probs is not None:
+        distance = torch.where(mask > 0, ref_log_probs.detach() - log_probs, 0.0)
+        kl = torch.exp(distance) - distance - 1
+    objective = (share * (gain - weights.mu2[:, None] * kl)).sum()
+    return Loss(-objective, (share * kl).sum().detach(), (share * clipped).sum())
+
+
+def diagnostics(rewards: torch.Tensor, weights: RolloutWeights, config: AlgorithmConfig) -> dict[str, float]:
+    """What the groups of a step teach: how many have equal rewards, the ranges of the weights, the drift.
+
+    The mean of mu1 * A over a group is k * std (with the population's, over the sample's, as a factor): a pull towards
+    whatever the policy does, largest where half of the answers are right.
+    """
+    groups = rewards.view(-1, config.group_size)
+    return {
+        "zero_variance_groups": float((groups.max(dim=1).values == groups.min(dim=1).values).float().mean()),
+        "mu1_min": float(weights.mu1.min()),
+        "mu1_max": float(weights.mu1.max()),
+        "mu2_min": float(weights.mu2.min()),
+        "mu2_max": float(weights.mu2.max()),
+        "drift": float((weights.mu1 * weights.advantages).mean()),
+    }

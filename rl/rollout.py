@@ -1,0 +1,113 @@
+"""Rollouts: the product's own episodes, many at once, with the tokens and log-probabilities that training needs.
+
+All episodes go forward together, turn by turn: the replies of a turn are generated as one batch in a fixed order, so
+that a run that is stopped and gone on with is the same as one that isn't.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hart_agent.backends.generation import Generated
+from hart_agent.episode import Episode, EpisodeConfig
+from hart_agent.runtime import ToolRuntime
+from hart_agent.types import Message, Reply, ToolSpec, Trajectory, Usage
+from rl.data import Sample
+from rl.model import PolicyModel, Segment
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """One episode of the policy in training.
+
+    Attributes:
+        sample: what was asked.
+        trajectory: what came of it.
+        segments: the policy's replies, in order; each is a sequence of its own for training, for its prompt may have
+            changed (in the mode `closed-loop` the full image is withheld from the second on).
+    """
+
+    sample: Sample
+    trajectory: Trajectory
+    segments: tuple[Segment, ...]
+
+
+class Asker:
+    """The policy as an episode knows it; asked only by tools, such as `verify`, one question at a time.
+
+    What it says to them carries no loss: the reward judges the answer, not the check.
+    """
+
+    def __init__(self, model: PolicyModel, seed: int) -> None:
+        self.name = model.name
+        self.profile = model.profile
+        self._model = model
+        self._seed = seed
+        self._asked = 0
+
+    async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
+        self._asked += 1
+        prompt = self._model.prompt(messages, tools, _seed(self._seed, self._asked))
+        (said,) = self._model.generate([prompt])
+        return _reply(self._model, said)
+
+
+async def roll_out(
+    model: PolicyModel,
+    runtime: ToolRuntime,
+    config: EpisodeConfig,
+    samples: Sequence[Sample],
+    group_size: int,
+    seed: int,
+) -> list[Rollout]:
+    """Ask each question so many times; group by group, in the order of the samples.
+
+    A reply that is malformed, too long or without an answer is a rollout like any other.
+
+    Args:
+        model: the policy.
+        runtime: the tools.
+        config: the mode and the limits of the episodes.
+        samples: the questions.
+        group_size: rollouts of each (G).
+        seed: of sampling; the same seed gives the same rollouts from the same weights.
+
+    Raises:
+        ImageError: an image can't be used.
+        PolicyError: the model fails, or its memory doesn't suffice.
+    """
+    sources = {sample.id: sample.open() for sample in samples}
+    asked = [(sample, number) for sample in samples for number in range(group_size)]
+    seeds = [_seed(seed, sample.id, number) for sample, number in asked]
+    segments: list[list[Segment]] = [[] for _ in asked]
+    try:
+        episodes = [
+            Episode(sources[sample.id], sample.prompt(), Asker(model, own), runtime, config)
+            for (sample, _), own in zip(asked, seeds, strict=True)
+        ]
+        while live := [index for index, episode in enumerate(episodes) if not episode.done]:
+            prompts = []
+            for index in live:
+                own = _seed(seeds[index], "turn", len(segments[index]))
+                prompts.append(model.prompt(episodes[index].messages, episodes[index].tools, own))
+            for index, prompt, said in zip(live, prompts, model.generate(prompts), strict=True):
+                segments[index].append(Segment(prompt, said.token_ids, said.log_probs))
+                await episodes[index].step(_reply(model, said))
+    finally:
+        for source in sources.values():
+            source.close()
+    return [
+        Rollout(sample, episode.trajectory(), tuple(said))
+        for (sample, _), episode, said in zip(asked, episodes, segments, strict=True)
+    ]
+
+
+def _reply(model: PolicyModel, said: Generated) -> Reply:
+    usage = Usage(said.prompt_tokens, len(said.token_ids), 1)
+    return Reply(model.prompter.text(said.token_ids), (), usage, said.token_ids, said.log_probs)
+
+
+def _seed(*parts: object) -> int:
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4], "little")

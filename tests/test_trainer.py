@@ -1,0 +1,204 @@
+"""Training on one machine: rollouts through the product, a run that goes on where it was killed, and that it learns."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+REASON = "torch and transformers are not installed: pip install 'hart-agent[transformers]'"
+torch = pytest.importorskip("torch", reason=REASON)
+pytest.importorskip("transformers", reason=REASON)
+from safetensors.torch import load_file  # noqa: E402
+from tiny_backend import Folders, folders, one_thread  # noqa: E402, F401 (fixtures)
+
+from hart_agent import Agent, ConfigError, Mode, Trajectory  # noqa: E402
+from hart_agent.answers import AnswerType  # noqa: E402
+from hart_agent.backends.transformers import TransformersPolicy  # noqa: E402
+from hart_agent.episode import EpisodeConfig  # noqa: E402
+from hart_agent.evals.items import Item  # noqa: E402
+from hart_agent.runtime import ToolRuntime  # noqa: E402
+from hart_agent.tooling import discover_tools  # noqa: E402
+from rl.checkpoints import checkpoints  # noqa: E402
+from rl.config import AlgorithmConfig  # noqa: E402
+from rl.model import PolicyModel  # noqa: E402
+from rl.rollout import Rollout, roll_out  # noqa: E402
+from rl.settings import TrainSettings  # noqa: E402
+from rl.trainer import Trainer, draw  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> list[Item]:
+    folder = tmp_path_factory.mktemp("photos")
+    made = []
+    for number in range(6):
+        path = folder / f"{number}.png"
+        Image.effect_noise((300, 200), 60 + number).convert("RGB").save(path)
+        made.append(Item(str(number), path, f"what is number {number}?", "x", AnswerType.TEXT))
+    return made
+
+
+def settings(folder: Path, **changes: Any) -> TrainSettings:
+    base: dict[str, Any] = {
+        "model": str(folder), "algorithm": AlgorithmConfig(group_size=4, beta=0.01), "mode": Mode.DIRECT,
+        "max_turns": 1, "steps": 3, "prompts_per_step": 2, "learning_rate": 1e-3, "max_tokens": 6, "max_pixels": 16_384,
+        "micro_batch": 8, "checkpoint_every": 1,
+    }  # fmt: skip
+    return TrainSettings(**{**base, **changes})
+
+
+def says_o(trajectory: Trajectory, sample: Item) -> float:
+    """Something that a model of random weights can learn in seconds."""
+    return float("o" in trajectory.turns[0].reply.text)
+
+
+@pytest.mark.parametrize("mode", [Mode.CLOSED_LOOP, Mode.AGENT, Mode.DIRECT])
+def test_rollouts_are_the_products_and_their_log_probabilities_those_of_a_fresh_pass(
+    folders: Folders, samples: list[Item], mode: Mode
+) -> None:
+    model = PolicyModel(str(folders("qwen3-vl")), max_pixels=16_384, max_tokens=12)
+    config = EpisodeConfig(mode, max_turns=3, max_format_errors=3)
+    runtime = ToolRuntime(discover_tools())
+    rollouts = asyncio.run(roll_out(model, runtime, config, samples[:2], 3, seed=1))
+    assert [rollout.sample.id for rollout in rollouts] == ["0"] * 3 + ["1"] * 3
+    assert len({rollout.segments[0].token_ids for rollout in rollouts}) == 6  # sampled, each with its own seed
+    segments = [segment for rollout in rollouts for segment in rollout.segments]
+    assert len(segments) == sum(len(rollout.trajectory.turns) for rollout in rollouts)
+    with torch.no_grad():
+        log_probs, mask = model.log_probs(segments)
+    for row, segment in enumerate(segments):
+        length = len(segment.token_ids)
+        assert mask[row].sum() == length
+        assert log_probs[row, -length:].tolist() == pytest.approx(segment.log_probs, abs=1e-4)
+    assert (log_probs[mask == 0] == 0).all()
+    again = asyncio.run(roll_out(model, runtime, config, samples[:2], 3, seed=1))
+    assert _said(again) == _said(rollouts)
+    other = asyncio.run(roll_out(model, runtime, config, samples[:2], 3, seed=2))
+    assert _said(other) != _said(rollouts)
+
+
+def _said(rollouts: list[Rollout]) -> list[Any]:
+    segments = [segment for rollout in rollouts for segment in rollout.segments]
+    return [(segment.prompt.token_ids, segment.token_ids, segment.log_probs) for segment in segments]
+
+
+def test_a_run_that_is_stopped_and_gone_on_with_is_bit_identical(
+    folders: Folders, samples: list[Item], tmp_path: Path
+) -> None:
+    for lora_rank in (0, 4):
+        chosen = settings(folders("qwen3-vl"), lora_rank=lora_rank)
+        whole, parts = tmp_path / f"whole{lora_rank}", tmp_path / f"parts{lora_rank}"
+        Trainer(chosen, samples, says_o, whole).train()
+        for steps in (1, 3):
+            Trainer(settings(folders("qwen3-vl"), lora_rank=lora_rank, steps=steps), samples, says_o, parts).train()
+        weights = [load_file(folder / "step-000003" / "model.safetensors") for folder in (whole, parts)]
+        assert weights[0].keys() == weights[1].keys()
+        assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+        before = load_file(folders("qwen3-vl") / "model.safetensors")
+        assert any(not torch.equal(weights[0][name], before[name]) for name in before)
+        told = [_metrics(folder) for folder in (whole, parts)]
+        assert told[0] == told[1]
+        assert [record["step"] for record in told[0]] == [0, 1, 2]
+        assert len(checkpoints(parts)) == 2  # the oldest is removed
+
+
+def _metrics(run: Path) -> list[dict[str, Any]]:
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in record.items() if "second" not in name} for record in records]
+
+
+def test_the_checkpoint_opens_as_a_policy(folders: Folders, samples: list[Item], tmp_path: Path) -> None:
+    checkpoint = Trainer(settings(folders("qwen2.5-vl"), steps=1), samples, says_o, tmp_path / "run").train()
+    policy = TransformersPolicy(str(checkpoint), max_pixels=16_384, max_tokens=8)
+    run = Agent(policy, config=EpisodeConfig(max_turns=2)).ask(samples[0].image, "what?")
+    assert run.turns
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path[:0] = {path!r}
+import test_trainer as tests
+import rl.checkpoints
+from rl.trainer import Trainer
+
+original = rl.checkpoints._sync
+def sync(path):
+    if path.name.startswith(".step-000002"):  # all of it is written, and it is about to be moved to its place
+        os.kill(os.getpid(), signal.SIGKILL)
+    return original(path)
+rl.checkpoints._sync = sync
+samples = tests.items({photos!r})
+Trainer(tests.settings(Path({model!r})), samples, tests.says_o, Path({run!r})).train()
+"""
+
+
+def items(paths: list[str]) -> list[Item]:
+    return [
+        Item(str(number), Path(path), f"what is number {number}?", "x", AnswerType.TEXT)
+        for number, path in enumerate(paths)
+    ]
+
+
+def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(
+    folders: Folders, samples: list[Item], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    code = KILLED.format(
+        path=[str(Path(__file__).parent)], photos=[str(sample.image) for sample in samples],
+        model=str(folders("qwen3-vl")), run=str(run),
+    )  # fmt: skip
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+    assert [path.name for path in checkpoints(run)] == ["step-000001"]
+    Trainer(settings(folders("qwen3-vl")), samples, says_o, run).train()
+    Trainer(settings(folders("qwen3-vl")), samples, says_o, tmp_path / "whole").train()
+    weights = [load_file(folder / "step-000003" / "model.safetensors") for folder in (run, tmp_path / "whole")]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_it_learns_what_is_rewarded_and_nothing_from_shuffled_rewards(
+    folders: Folders, samples: list[Item], tmp_path: Path
+) -> None:
+    """On rollouts of questions that it isn't trained on."""
+    chance = random.Random(0)
+
+    def shuffled(trajectory: Trajectory, sample: Item) -> float:
+        return float(chance.random() < 0.3)
+
+    reached = {}
+    for name, reward in (("before", None), ("learnt", says_o), ("shuffled", shuffled)):
+        chosen = settings(
+            folders("qwen3-vl"), steps=12, prompts_per_step=4, learning_rate=3e-3, checkpoint_every=99,
+            algorithm=AlgorithmConfig(group_size=8, beta=0.0), micro_batch=32,
+        )  # fmt: skip
+        trainer = Trainer(chosen, samples[:4], reward or says_o, tmp_path / name)
+        if reward is not None:
+            trainer.train()
+        runtime = ToolRuntime(discover_tools())
+        rollouts = asyncio.run(roll_out(trainer.model, runtime, chosen.episode(), samples[4:], 32, seed=7))
+        reached[name] = sum(says_o(rollout.trajectory, rollout.sample) for rollout in rollouts) / len(rollouts)
+    assert reached["learnt"] > reached["before"] + 0.2
+    assert reached["learnt"] > reached["shuffled"] + 0.15, reached
+
+
+def test_each_question_comes_once_before_any_comes_again(samples: list[Item]) -> None:
+    drawn = [sample.id for step in range(6) for sample in draw(samples, 4, step, seed=3)]
+    for epoch in range(4):
+        assert sorted(drawn[6 * epoch : 6 * epoch + 6]) == [sample.id for sample in samples]
+    assert drawn[:6] != drawn[6:12]
+
+
+def test_a_run_is_not_gone_on_with_other_settings(folders: Folders, samples: list[Item], tmp_path: Path) -> None:
+    Trainer(settings(folders("qwen3-vl"), steps=1), samples, says_o, tmp_path).train()
+    with pytest.raises(ConfigError, match="learning_rate"):
+        Trainer(settings(folders("qwen3-vl"), learning_rate=1e-2), samples, says_o, tmp_path)
+    with pytest.raises(ConfigError, match="only 1"):
+        Trainer(settings(folders("qwen3-vl")), samples[:1], says_o, tmp_path / "other")
