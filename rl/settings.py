@@ -1,4 +1,4 @@
-"""The settings of a training run on one machine."""
+"""The settings of training runs on one machine."""
 
 from __future__ import annotations
 
@@ -11,20 +11,17 @@ from rl.config import AlgorithmConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSettings:
-    """What a run is made with; the same settings and data give the same run.
+class RunSettings:
+    """What every run is made with; the same settings and data give the same run.
 
     Attributes:
         model: a folder, or an id on Hugging Face's hub.
-        algorithm: the loss and the groups.
-        mode: of the episodes: `closed-loop` (HART), `mgpo`, `agent` for several turns, or `direct` (GRPO's baseline).
-        max_turns: of an episode.
         steps: updates.
-        prompts_per_step: questions of a step; each is asked `algorithm.group_size` times.
+        prompts_per_step: questions of a step.
         learning_rate: of AdamW.
         betas: of AdamW.
         max_grad_norm: gradients are scaled down to this norm.
-        temperature: of sampling.
+        temperature: of sampling, and of the log-probabilities of rollouts.
         max_tokens: of one reply.
         max_pixels: area of one view, in pixels; None for the family's default.
         micro_batch: sequences in one pass through the model.
@@ -38,9 +35,6 @@ class TrainSettings:
     """
 
     model: str
-    algorithm: AlgorithmConfig = field(default_factory=AlgorithmConfig)
-    mode: Mode = Mode.CLOSED_LOOP
-    max_turns: int = 2
     steps: int = 200
     prompts_per_step: int = 8
     learning_rate: float = 1e-6
@@ -60,16 +54,56 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         positive = (
-            "max_turns steps prompts_per_step learning_rate max_grad_norm temperature max_tokens micro_batch "
-            "checkpoint_every keep_checkpoints"
+            "steps prompts_per_step learning_rate max_grad_norm temperature max_tokens micro_batch checkpoint_every "
+            "keep_checkpoints"
         )
         for name in positive.split():
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
         if self.lora_rank < 0:
             raise ConfigError(f"lora_rank must be 0 (train all weights) or more, got {self.lora_rank}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(RunSettings):
+    """Of reinforcement learning.
+
+    Attributes:
+        algorithm: the loss and the groups; each question is asked `algorithm.group_size` times.
+        mode: of the episodes: `closed-loop` (HART), `mgpo`, `agent` for several turns, or `direct` (GRPO's baseline).
+        max_turns: of an episode.
+        reward: its name, for the record.
+    """
+
+    algorithm: AlgorithmConfig = field(default_factory=AlgorithmConfig)
+    mode: Mode = Mode.CLOSED_LOOP
+    max_turns: int = 2
+    reward: str = "answer"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self.episode()
 
     def episode(self) -> EpisodeConfig:
         """The mode and limits of the episodes: what is malformed ends a rollout, and is worth nothing."""
         return EpisodeConfig(self.mode, max_turns=self.max_turns, max_format_errors=1, max_seconds=1e9)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SftSettings(RunSettings):
+    """Of supervised fine-tuning.
+
+    Attributes:
+        targets: "gold", the right answers; or "distilled", the policy's own verified ways to them.
+        attempts: rollouts of each question from which one is kept, where the targets are distilled.
+    """
+
+    targets: str = "gold"
+    attempts: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.targets not in ("gold", "distilled"):
+            raise ConfigError(f"there are no targets {self.targets!r}; choose gold or distilled")
+        if self.attempts <= 0:
+            raise ConfigError(f"attempts must be positive, got {self.attempts}")

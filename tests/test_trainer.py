@@ -31,8 +31,9 @@ from rl.checkpoints import checkpoints  # noqa: E402
 from rl.config import AlgorithmConfig  # noqa: E402
 from rl.model import PolicyModel  # noqa: E402
 from rl.rollout import Rollout, roll_out  # noqa: E402
+from rl.run import draw  # noqa: E402
 from rl.settings import TrainSettings  # noqa: E402
-from rl.trainer import Trainer, draw  # noqa: E402
+from rl.trainer import Trainer  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +129,7 @@ from pathlib import Path
 sys.path[:0] = {path!r}
 import test_trainer as tests
 import rl.checkpoints
+tests.torch.set_num_threads(1)  # sums depend on how they are divided
 from rl.trainer import Trainer
 
 original = rl.checkpoints._sync

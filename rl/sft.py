@@ -1,0 +1,66 @@
+"""Supervised fine-tuning with the full image visible: the second stage of the method (arXiv 2602.23615)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from hart_agent.errors import ConfigError
+from hart_agent.runtime import ToolRuntime
+from hart_agent.tooling import discover_tools
+from rl.data import Sample
+from rl.demonstrations import Demonstration, distil, gold_answers, segments_of
+from rl.model import Segment
+from rl.run import Run, draw
+from rl.settings import SftSettings
+
+
+class SftTrainer(Run):
+    """A run of supervised fine-tuning.
+
+    Args:
+        settings: of the run.
+        samples: the questions.
+        out: the run's folder; see `Run`.
+
+    Raises:
+        ConfigError, InstallError, PolicyError: see `Run`; or there is nothing to learn from.
+    """
+
+    def __init__(self, settings: SftSettings, samples: Sequence[Sample], out: Path) -> None:
+        super().__init__(replace(settings, temperature=1.0), out)  # the likelihood is the model's own
+        self.settings = settings
+        self._runtime = ToolRuntime(discover_tools())
+        self.demonstrations = self._demonstrations(samples)
+        if not self.demonstrations:
+            raise ConfigError(
+                "there is nothing to learn from: of no question was a rollout right and supported. Raise attempts, or "
+                "choose the targets gold"
+            )
+
+    def compute_gradients(self) -> dict[str, float]:
+        """Differentiate the negative log-likelihood of a step's replies, the mean over their tokens."""
+        settings = self.settings
+        shown = draw(self.demonstrations, settings.prompts_per_step, self.step, settings.seed)
+        segments: list[Segment] = asyncio.run(self._segments(shown))
+        total = sum(len(segment.token_ids) for segment in segments)
+        self.model.module.train()
+        loss = 0.0
+        for _, batch in self.model.micro_batches(segments):
+            log_probs, mask = self.model.log_probs(batch)
+            part = -(log_probs * mask).sum() / total
+            part.backward()
+            loss += float(part.detach())
+        return {"loss": loss, "reply_tokens": total / len(shown)}
+
+    def _demonstrations(self, samples: Sequence[Sample]) -> list[Demonstration]:
+        if self.settings.targets == "gold":
+            return gold_answers(samples)
+        # Always from the first weights, so that a run that is gone on with learns from the same replies.
+        seed, attempts = self.settings.seed, self.settings.attempts
+        return asyncio.run(distil(self.first_model(), samples, self._runtime, attempts, seed))
+
+    async def _segments(self, shown: Sequence[Demonstration]) -> list[Segment]:
+        return [segment for each in shown for segment in await segments_of(self.model, each, self._runtime)]
