@@ -8,8 +8,8 @@ For the G rollouts o_1 ... o_G of one question q, with rewards r_1 ... r_G:
     J     = 1/G sum_i [ mu1_i (pi(o_i | q) / pi_old(o_i | q)) A_i  -  mu2_i KL(pi || pi_ref) ]
 
 The loss is -J. The ratio and the KL are taken token by token, over the tokens that the policy wrote; k = 0 is GRPO.
-What the paper leaves open is decided so: std is that of the sample (divided by G - 1), as torch and TRL have it; KL is
-the estimator exp(d) - d - 1 with d = log pi_ref - log pi (k3), as in GRPO.
+What the paper leaves open is decided so: std is that of the sample (divided by G - 1), so that k = 0 is GRPO as TRL has
+it; a group of equal rewards has A = 0; KL is the estimator exp(d) - d - 1, d = log pi_ref - log pi (k3), as in GRPO.
 
 Shapes: N rollouts, G of each question in a row; B sequences of T tokens. A rollout of several turns is several
 sequences.
@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 import torch
 
+from hart_agent.errors import ConfigError
 from rl.config import AlgorithmConfig
 
 
@@ -56,20 +57,31 @@ def rollout_weights(rewards: torch.Tensor, lengths: torch.Tensor, config: Algori
         config: the algorithm.
 
     Raises:
+        ConfigError: a reward is no finite number, or rewards are so far apart that a weight would be negative.
         ValueError: there is no rollout, or not whole groups of them.
     """
     if rewards.numel() == 0 or rewards.numel() % config.group_size:
         raise ValueError(f"{rewards.numel()} rewards are no whole groups of {config.group_size}")
+    rewards = rewards if rewards.is_floating_point() else rewards.float()
+    if not torch.isfinite(rewards).all():
+        raise ConfigError("a reward is not a finite number; mend the reward function")
     groups = rewards.view(-1, config.group_size)  # (N / G, G)
-    centred = groups - groups.mean(dim=1, keepdim=True)
+    varied = ~_equal_rewards(groups)[:, None]  # rounding of the mean must not become an advantage
+    centred = torch.where(varied, groups - groups.mean(dim=1, keepdim=True), 0.0)
     advantages = centred / (groups.std(dim=1, keepdim=True) + config.epsilon)
     centred, advantages = centred.flatten(), advantages.flatten()
+    preference = config.k * centred
+    if preference.abs().max() > 1:
+        raise ConfigError(
+            f"rewards are up to {float(centred.abs().max()):.3g} from their group's mean, so that with k = "
+            f"{config.k} a weight would be negative: bring rewards into 0 to 1, or lower k"
+        )
     written = lengths.to(rewards.dtype)
     if config.aggregation == "sequence":
         share = 1 / (rewards.numel() * written.clamp_min(1))
     else:
         share = (1 / written.sum().clamp_min(1)).expand_as(rewards)
-    return RolloutWeights(advantages, 1 + config.k * centred, config.beta * (1 - config.k * centred), share)
+    return RolloutWeights(advantages, 1 + preference, config.beta * (1 - preference), share)
 
 
 @dataclass(frozen=True)
@@ -125,15 +137,20 @@ def ap_grpo_loss(
 def diagnostics(rewards: torch.Tensor, weights: RolloutWeights, config: AlgorithmConfig) -> dict[str, float]:
     """What the groups of a step teach: how many have equal rewards, the ranges of the weights, the drift.
 
-    The mean of mu1 * A over a group is k * std (with the population's, over the sample's, as a factor): a pull towards
-    whatever the policy does, largest where half of the answers are right.
+    The sum of mu1 * A over a group is (G - 1) k std: a pull towards whatever the policy does, largest where half of the
+    answers are right. `drift` is its mean over all rollouts, k std (G - 1) / G on average over the groups.
     """
-    groups = rewards.view(-1, config.group_size)
+    equal = _equal_rewards(rewards.view(-1, config.group_size))
     return {
-        "zero_variance_groups": float((groups.max(dim=1).values == groups.min(dim=1).values).float().mean()),
+        "zero_variance_groups": float(equal.float().mean()),
         "mu1_min": float(weights.mu1.min()),
         "mu1_max": float(weights.mu1.max()),
         "mu2_min": float(weights.mu2.min()),
         "mu2_max": float(weights.mu2.max()),
         "drift": float((weights.mu1 * weights.advantages).mean()),
     }
+
+
+def _equal_rewards(groups: torch.Tensor) -> torch.Tensor:
+    """Which groups, of shape (N / G, G), have equal rewards and so teach nothing but the KL; shape (N / G,)."""
+    return groups.amax(dim=1) == groups.amin(dim=1)
