@@ -1,0 +1,110 @@
+"""The miniature's model: a real Qwen3-VL of transformers with 0.4 million parameters, as a folder that loads anywhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForConditionalGeneration
+
+from hart_agent.backends.profiles import detect_profile
+from hart_agent.budget import CoordinateProfile
+from hart_agent.types import Reply
+
+from .tokenizer import END, IMAGE, MAX_PIXELS, PAD, make_tokenizer
+
+PATCH, MERGE = 4, 2
+_HIDDEN = 96
+_TEXT = {
+    "architectures": ["Qwen3ForCausalLM"],
+    "hidden_size": _HIDDEN,
+    "intermediate_size": 256,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+    "head_dim": 24,
+    "max_position_embeddings": 4096,
+    "tie_word_embeddings": True,
+    "rope_parameters": {
+        "rope_type": "default", "mrope_section": [4, 4, 4], "mrope_interleaved": True, "rope_theta": 10000.0
+    },
+}  # fmt: skip
+_VISION = {
+    "depth": 2,
+    "hidden_size": 48,
+    "intermediate_size": 96,
+    "num_heads": 2,
+    "out_hidden_size": _HIDDEN,
+    "patch_size": PATCH,
+    "spatial_merge_size": MERGE,
+    "temporal_patch_size": 2,
+    "num_position_embeddings": 64,
+    "deepstack_visual_indexes": [0],
+}
+_PROCESSOR = {
+    "image_processor_type": "Qwen2VLImageProcessor",
+    "patch_size": PATCH,
+    "merge_size": MERGE,
+    "temporal_patch_size": 2,
+    "image_mean": [0.5, 0.5, 0.5],
+    "image_std": [0.5, 0.5, 0.5],
+    "size": {"shortest_edge": (2 * PATCH * MERGE) ** 2, "longest_edge": MAX_PIXELS},
+}
+
+
+def make_checkpoint(folder: Path, seed: int) -> Path:
+    """Write a model with random weights.
+
+    Args:
+        folder: made if it isn't there.
+        seed: of the weights.
+
+    Returns:
+        The folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    vision = {"model_type": "qwen3_vl", "vision_config": _VISION}
+    tokenizer = make_tokenizer(Onlooker(detect_profile(None, vision, max_pixels=MAX_PIXELS)))
+    torch.manual_seed(seed)
+    model = Qwen3VLForConditionalGeneration(_config(tokenizer))
+    model.generation_config = GenerationConfig(
+        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
+    )
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (folder / "preprocessor_config.json").write_text(json.dumps(_PROCESSOR, indent=2) + "\n", encoding="utf-8")
+    return folder
+
+
+class Onlooker:
+    """A policy that sees and points as the model will, before there is one; it has nothing to say."""
+
+    name = "miniature"
+
+    def __init__(self, profile: CoordinateProfile) -> None:
+        self.profile = profile
+
+    async def reply(self, messages: Any, tools: Any) -> Reply:
+        raise NotImplementedError
+
+
+def _config(tokenizer: PreTrainedTokenizerFast) -> Qwen3VLConfig:
+    ids = tokenizer.convert_tokens_to_ids
+    text = {
+        **_TEXT,
+        "vocab_size": len(tokenizer),
+        "bos_token_id": ids(PAD),
+        "eos_token_id": ids(END),
+        "pad_token_id": ids(PAD),
+    }
+    return Qwen3VLConfig(
+        text_config=text,
+        vision_config=_VISION,
+        tie_word_embeddings=True,
+        image_token_id=ids(IMAGE),
+        video_token_id=ids("<|video_pad|>"),
+        vision_start_token_id=ids("<|vision_start|>"),
+        vision_end_token_id=ids("<|vision_end|>"),
+    )

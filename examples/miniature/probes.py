@@ -1,0 +1,152 @@
+"""What a miniature can do, measured through the product: where it points, what it reads, and what it can guess."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hart_agent.agent import Agent
+from hart_agent.dialogue import answer_blind, answer_from_crops
+from hart_agent.episode import EpisodeConfig
+from hart_agent.evals.metrics import IOGT_THRESHOLD, Prediction, measure
+from hart_agent.geometry import Box
+from hart_agent.imaging import SourceImage
+from hart_agent.parsing import parse_reply
+from hart_agent.tooling import Policy, ToolContext
+from hart_agent.types import Message, Mode, Trajectory
+
+from .scenes import Scene
+from .tokenizer import MAX_CALLS, MAX_TURNS
+
+T = TypeVar("T")
+
+_LOOSE = 1.6
+"""Times the sign's sides: a loose crop."""
+_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Grounding:
+    """How questions were answered in one mode, as fractions of all questions unless it says otherwise.
+
+    Attributes:
+        accuracy: right answers.
+        hidden_accuracy: of those whose dots the overview doesn't show, right answers.
+        iou: mean, with the sign that is asked about.
+        grounded: IoGT above 0.3.
+        area: mean part of the image that the box covers, where there is one.
+        wrong_box_given_right: of the right answers, those that are not grounded.
+        unanswered: without an answer.
+    """
+
+    accuracy: float
+    hidden_accuracy: float
+    iou: float
+    grounded: float
+    area: float
+    wrong_box_given_right: float
+    unanswered: float
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Right answers, as fractions of all questions, from what is given instead of the policy's own crop.
+
+    Attributes:
+        tight: the sign as it is.
+        loose: a region 1.6 times as wide and high.
+        wrong_sign: another sign, with a dot of any colour: a quarter can be right by chance.
+        blind: no image at all.
+    """
+
+    tight: float
+    loose: float
+    wrong_sign: float
+    blind: float
+
+
+async def probe_mode(policy: Policy, scenes: Sequence[Scene], mode: Mode) -> Grounding:
+    """Ask each scene's question.
+
+    Args:
+        policy: greedy, for the same result each time.
+        scenes: held out.
+        mode: of the episodes; boxes are found in `closed-loop` and `mgpo` only.
+    """
+    config = EpisodeConfig(mode, max_turns=MAX_TURNS, max_calls_per_turn=MAX_CALLS)
+    agent = Agent(policy, config=config, verify=False)
+    trajectories = await _gather([agent.aask(scene.image, scene.asked.question) for scene in scenes])
+    predictions = [_prediction(scene, found) for scene, found in zip(scenes, trajectories, strict=True)]
+    overlaps = measure(predictions)
+    right = np.array([each.right for each in predictions])
+    hidden = np.array([scene.dots == "hidden" for scene in scenes])
+    grounded = overlaps.best_iogt > IOGT_THRESHOLD
+    boxed = np.array([bool(each.boxes) for each in predictions])
+    return Grounding(
+        accuracy=_mean(right),
+        hidden_accuracy=_mean(right[hidden]),
+        iou=_mean(overlaps.iou),
+        grounded=_mean(grounded),
+        area=_mean(overlaps.area_fraction[boxed]),
+        wrong_box_given_right=_mean(~grounded[right]),
+        unanswered=_mean(np.array([not each.answered for each in predictions])),
+    )
+
+
+async def probe_reading(policy: Policy, scenes: Sequence[Scene]) -> Reading:
+    """Ask each scene's question of given crops."""
+
+    def crop(scene: Scene, box: Box) -> list[Message]:
+        with SourceImage(scene.image) as image:
+            view = ToolContext(image, scene.asked.question, policy).render(box, "crop")
+        return answer_from_crops(scene.asked.question, [view])
+
+    def loose(scene: Scene) -> Box:
+        box = scene.asked.box
+        return box.grown(round(box.width * _LOOSE), round(box.height * _LOOSE), SourceImage(scene.image).size)
+
+    def other(scene: Scene) -> Box:
+        return next(sign.box for sign in scene.signs if sign is not scene.asked)
+
+    async def share(conversations: Sequence[list[Message]]) -> float:
+        replies = await _gather([policy.reply(messages, []) for messages in conversations])
+        answers = [parse_reply(reply.text).answer for reply in replies]
+        return _mean(np.array([said == scene.asked.dot for said, scene in zip(answers, scenes, strict=True)]))
+
+    return Reading(
+        tight=await share([crop(scene, scene.asked.box) for scene in scenes]),
+        loose=await share([crop(scene, loose(scene)) for scene in scenes]),
+        wrong_sign=await share([crop(scene, other(scene)) for scene in scenes]),
+        blind=await share([answer_blind(scene.asked.question) for scene in scenes]),
+    )
+
+
+def _prediction(scene: Scene, found: Trajectory) -> Prediction:
+    return Prediction(
+        id=scene.id,
+        category=scene.dots,
+        right=found.answer == scene.asked.dot,
+        boxes=tuple(evidence.box for evidence in found.evidence),
+        gold_boxes=(scene.asked.box,),
+        image=found.image.size,
+        answered=found.answer is not None,
+    )
+
+
+async def _gather(tasks: Iterable[Awaitable[T]]) -> list[T]:
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def run(task: Awaitable[T]) -> T:
+        async with limit:
+            return await task
+
+    return await asyncio.gather(*map(run, tasks))
+
+
+def _mean(values: NDArray[Any]) -> float:
+    return float(values.mean()) if values.size else float("nan")
