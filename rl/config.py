@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
-from enum import StrEnum
-from typing import Any
+from dataclasses import dataclass
 
 from hart_agent.errors import ConfigError
-from hart_agent.types import Mode
 
 AGGREGATIONS = ("sequence", "token")
 
@@ -47,37 +44,3 @@ class AlgorithmConfig:
             raise ConfigError(f"there is no aggregation {self.aggregation!r}; choose one of: {', '.join(AGGREGATIONS)}")
         if not 0 < self.epsilon < math.inf:
             raise ConfigError(f"epsilon must be positive, got {self.epsilon}")
-
-
-class Algorithm(StrEnum):
-    """The method and its baselines by name: they differ in k, and in what the policy sees when it answers."""
-
-    AP_GRPO = "ap-grpo"
-    """From the crops alone, right answers preferred (arXiv 2602.23615)."""
-    GRPO = "grpo"
-    """From the full image, in one turn."""
-    MGPO = "mgpo"
-    """From crops and full image (arXiv 2507.05920)."""
-    SFT = "sft"
-    """From the full image; given replies are imitated, without rollouts."""
-
-    @property
-    def mode(self) -> Mode:
-        """The mode of its episodes."""
-        modes = {Algorithm.AP_GRPO: Mode.CLOSED_LOOP, Algorithm.MGPO: Mode.MGPO}
-        return modes.get(self, Mode.DIRECT)
-
-    def config(self, **numbers: Any) -> AlgorithmConfig:
-        """Its settings, with the given ones in place of the defaults; k is 0 but for AP-GRPO.
-
-        Raises:
-            ConfigError: a setting is unknown or out of range, or the algorithm has no such setting.
-        """
-        if self is Algorithm.SFT:
-            raise ConfigError("sft has no groups of rollouts, and so none of these settings: run rl.train_sft")
-        known = [field.name for field in fields(AlgorithmConfig)]
-        if unknown := [name for name in numbers if name not in known]:
-            raise ConfigError(f"there is no setting {unknown[0]!r} of an algorithm; choose from: {', '.join(known)}")
-        if self is not Algorithm.AP_GRPO and numbers.setdefault("k", 0.0) != 0:
-            raise ConfigError(f"{self.value} means k = 0, got {numbers['k']}: leave k out, or choose ap-grpo")
-        return AlgorithmConfig(**numbers)

@@ -8,52 +8,83 @@ images: the split goes by the images' content, whatever their names.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from hart_agent.answers import AnswerType, is_right
+from hart_agent.concurrency import map_concurrently
 from hart_agent.dialogue import answer_blind
-from hart_agent.errors import ConfigError, DatasetError, InstallError
+from hart_agent.errors import ConfigError, DatasetError
 from hart_agent.evals.datasets import load_dataset
 from hart_agent.evals.datasets.jsonl import RECORD, item_of
 from hart_agent.evals.datasets.reading import check, require_images
 from hart_agent.evals.items import EmbeddedImage, Item
 from hart_agent.parsing import parse_reply
 from hart_agent.tooling import Policy
+from rl.tables import parquet_rows, saved_rows
 
 Sample: TypeAlias = Item
 """A question, its image, its right answer, and boxes for evaluation."""
 
 
 def load_samples(path: Path) -> list[Sample]:
-    """The questions of a file or folder, with all images known to be there.
+    """The questions of a file or folder, with all images known to be there and answers that can be given.
 
     Args:
-        path: a JSONL or Parquet file, or a folder that `datasets` saved.
+        path: a JSONL or Parquet file, or a folder that `datasets` saved; paths of images start beside it.
 
     Raises:
-        DatasetError: files are missing or of another form; the message names the line or row.
+        DatasetError: files are missing or of another form, or an answer isn't of the question's type; the message names
+            the line or row, or the question's id.
         InstallError: the package that reads it is missing.
     """
-    if path.is_dir():
-        rows = _saved(path)
-    elif path.suffix == ".parquet":
-        rows = _parquet(path)
-    else:
+    samples = _read(path)
+    for sample in samples:
+        _check_answer(sample, path)
+    return samples
+
+
+def _read(path: Path) -> list[Sample]:
+    if not path.exists():
+        raise DatasetError(f"{path}: no such file or folder. Give the path of the questions.")
+    if not path.is_dir() and path.suffix != ".parquet":
         return list(load_dataset("jsonl", path))
     samples = []
-    for number, row in enumerate(rows, start=1):
+    for number, (row, read) in enumerate(saved_rows(path) if path.is_dir() else parquet_rows(path), start=1):
         where = f"{path}, row {number}"
         fields = {name: value for name, value in row.items() if value is not None}
-        image = _image(fields.get("image"), path, where)
+        image = _image(fields.get("image"), read, path, where)
         record = check({**fields, "image": str(image)}, RECORD, where)
         samples.append(item_of(record, image, str(number), where))
     if not samples:
         raise DatasetError(f"{path} holds no questions")
-    if doubled := {sample.id for sample in samples if sum(other.id == sample.id for other in samples) > 1}:
-        raise DatasetError(f"{path}: the id {min(doubled)!r} is used twice")
+    ((most_used, uses),) = Counter(sample.id for sample in samples).most_common(1)
+    if uses > 1:
+        raise DatasetError(f"{path}: the id {most_used!r} is used {uses} times")
     require_images([sample.image for sample in samples if isinstance(sample.image, Path)], path)
     return samples
+
+
+def _check_answer(sample: Sample, path: Path) -> None:
+    """A question that no answer could satisfy would only ever teach that all answers are wrong.
+
+    Raises:
+        DatasetError: the answer is not what the type says.
+    """
+    rights = (sample.answer, *sample.alternatives)
+    if sample.type is AnswerType.NUMBER:
+        # A number is still right with a unit behind it, any other text is not.
+        wrong = [right for right in rights if not is_right(f"{right} units", right, AnswerType.NUMBER)]
+    else:
+        wrong = [right for right in rights if not sample.is_right(right)]
+    if wrong:
+        raise DatasetError(
+            f"{path}, question {sample.id!r}: the answer {wrong[0][:100]!r} is not of its type, {sample.type.value}. "
+            "Mend the one or the other."
+        )
 
 
 def split(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
@@ -95,34 +126,57 @@ def check_disjoint(first: Sequence[Sample], second: Sequence[Sample]) -> None:
     if leaks:
         ours, theirs = leaks[0]
         raise DatasetError(
-            f"{len(leaks)} questions of the second set are about images of the first, such as {theirs.id!r} and "
-            f"{ours.id!r}: remove them, or split again"
+            f"images are in both sets: {theirs.id!r} of the second is about the image of {ours.id!r} of the first "
+            f"({len(leaks)} in all). Remove such questions, or split again."
         )
 
 
-async def drop_blind(samples: Sequence[Sample], policy: Policy, attempts: int = 1) -> tuple[list[Sample], list[Sample]]:
+@dataclass(frozen=True)
+class BlindlyAnswered:
+    """A question that was dropped, and why.
+
+    Attributes:
+        sample: the question.
+        answers: what the policy said without the image, attempt by attempt; None where it gave no answer.
+    """
+
+    sample: Sample
+    answers: tuple[str | None, ...]
+
+
+async def drop_blind(
+    samples: Sequence[Sample], policy: Policy, attempts: int = 1, at_once: int = 8
+) -> tuple[list[Sample], list[BlindlyAnswered]]:
     """Drop questions that the policy answers without the image: their reward says nothing about the evidence.
 
     Args:
         samples: the questions.
         policy: that is to be trained.
-        attempts: how often it is asked; one right answer is enough to drop a question.
+        attempts: how often it is asked. A question is dropped when more than half of the answers are right: with
+            several attempts of a policy that samples, a lucky guess among options drops nothing.
+        at_once: questions that are asked at the same time.
 
     Returns:
-        Those that are kept, and those that are dropped.
+        Those that are kept, and those that are dropped, both in the order of the samples.
 
     Raises:
+        ConfigError: there is no attempt.
         PolicyError: the policy fails.
     """
+    if attempts < 1:
+        raise ConfigError(f"attempts must be 1 or more, got {attempts}")
+
+    async def ask(number: int) -> tuple[int, tuple[str | None, ...]]:
+        messages = answer_blind(samples[number].prompt())
+        replies = [await policy.reply(messages, ()) for _ in range(attempts)]
+        return number, tuple(parse_reply(reply.text).answer for reply in replies)
+
+    said = {number: answers async for number, answers in map_concurrently(ask, range(len(samples)), at_once)}
     kept: list[Sample] = []
-    dropped: list[Sample] = []
-    for sample in samples:
-        messages = answer_blind(sample.prompt())
-        for _ in range(attempts):
-            reply = await policy.reply(messages, ())
-            if sample.is_right(parse_reply(reply.text).answer):
-                dropped.append(sample)
-                break
+    dropped: list[BlindlyAnswered] = []
+    for number, sample in enumerate(samples):
+        if 2 * sum(sample.is_right(answer) for answer in said[number]) > attempts:
+            dropped.append(BlindlyAnswered(sample, said[number]))
         else:
             kept.append(sample)
     return kept, dropped
@@ -140,10 +194,10 @@ def _contents(samples: Sequence[Sample]) -> list[str]:
     return hashes
 
 
-def _image(held: Any, path: Path, where: str) -> Path | EmbeddedImage:
-    if isinstance(held, dict) and held.get("bytes"):
-        data: bytes = held["bytes"]
-        return EmbeddedImage(where, hashlib.sha256(data).hexdigest(), lambda: data)
+def _image(held: Any, read: Callable[[], Any], path: Path, where: str) -> Path | EmbeddedImage:
+    """The image of a row: a path, or a picture, alone or as the library `datasets` has it."""
+    if isinstance(data := _bytes(held), bytes):
+        return EmbeddedImage(where, hashlib.sha256(data).hexdigest(), lambda: _bytes(read()) or b"")
     if isinstance(held, dict):
         held = held.get("path")
     if not isinstance(held, str) or not held:
@@ -151,30 +205,6 @@ def _image(held: Any, path: Path, where: str) -> Path | EmbeddedImage:
     return path.parent / held
 
 
-def _parquet(path: Path) -> list[dict[str, Any]]:
-    try:
-        from pyarrow import parquet
-    except ImportError as error:
-        raise InstallError("Parquet needs the package pyarrow. Run: pip install 'hart-agent[eval]'") from error
-    try:
-        rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path} can't be read as Parquet: {error}") from error
-    return rows
-
-
-def _saved(path: Path) -> list[dict[str, Any]]:
-    try:
-        import datasets
-    except ImportError as error:
-        raise InstallError("a folder of datasets needs that package. Run: pip install datasets") from error
-    try:
-        table = datasets.load_from_disk(str(path))
-    except Exception as error:  # the library's own errors are manifold
-        raise DatasetError(f"{path} is no folder that datasets saved ({error})") from error
-    if isinstance(table, datasets.DatasetDict):
-        raise DatasetError(f"{path} holds several splits ({', '.join(table)}): give the folder of one")
-    for name, feature in table.features.items():
-        if isinstance(feature, datasets.Image):
-            table = table.cast_column(name, datasets.Image(decode=False))
-    return list(table)
+def _bytes(held: Any) -> bytes | None:
+    data = held.get("bytes") if isinstance(held, dict) else held
+    return data if isinstance(data, bytes) else None

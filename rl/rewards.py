@@ -1,19 +1,24 @@
-"""What a rollout is worth. The default is the one reward of the method: is the answer right? (arXiv 2602.23615)"""
+"""What a rollout is worth. The default is the one reward of the method: is the answer right? (arXiv 2602.23615)
+
+What is not part of the paper wraps that reward, is off unless asked for, and stands in a run's metrics by its name.
+"""
 
 from __future__ import annotations
 
 import importlib
+import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from hart_agent.errors import ConfigError
 from hart_agent.evals.metrics import union_areas
-from hart_agent.types import Trajectory
+from hart_agent.types import Mode, Trajectory
 from rl.data import Sample
 
 Reward: TypeAlias = Callable[[Trajectory, Sample], float]
-"""The reward of a rollout of a question. It must not use the sample's boxes: they are for evaluation."""
+"""The reward of a rollout of a question, 0 to 1. It must not use the sample's boxes: they are for evaluation."""
 
 
 def answer_reward(trajectory: Trajectory, sample: Sample) -> float:
@@ -22,7 +27,13 @@ def answer_reward(trajectory: Trajectory, sample: Sample) -> float:
 
 
 def area_fraction(trajectory: Trajectory) -> float:
-    """The share of the image under the evidence, 0 to 1; overlaps count once."""
+    """The share of the image from which the policy chose to answer, 0 to 1; overlaps count once.
+
+    Without evidence that is all of it, or a policy could dodge what the area costs by naming no region. In the mode
+    `direct` no region can be named: there it is 0.
+    """
+    if not trajectory.evidence:
+        return 0.0 if trajectory.mode is Mode.DIRECT else 1.0
     (covered,) = union_areas([[item.box for item in trajectory.evidence]])
     return float(covered) / trajectory.image.size.area
 
@@ -35,57 +46,118 @@ class AreaGuard:
 
     Attributes:
         reward: of rollouts within the limit.
-        max_area: share of the image, 0 to 1.
+        max_area: share of the image, more than 0 and up to 1.
     """
 
     reward: Reward
     max_area: float
+    name: ClassVar[str] = "area_guard"
 
     def __post_init__(self) -> None:
         if not 0 < self.max_area <= 1:
-            raise ConfigError(f"max_area is a share of the image, between 0 and 1; got {self.max_area}")
+            raise ConfigError(f"max_area is a share of the image, more than 0 and up to 1; got {self.max_area}")
 
     def __call__(self, trajectory: Trajectory, sample: Sample) -> float:
-        return self.reward(trajectory, sample) if area_fraction(trajectory) <= self.max_area else 0.0
+        return self.adjust(self.reward(trajectory, sample), trajectory)
+
+    def adjust(self, value: float, trajectory: Trajectory) -> float:
+        """What a reward becomes."""
+        return value if area_fraction(trajectory) <= self.max_area else 0.0
 
 
 @dataclass(frozen=True)
 class TightnessBonus:
-    """A little more for a right answer from little evidence: not part of the paper.
+    """More for a right answer from little evidence: not part of the paper.
+
+    The reward is scaled so that it stays between 0 and 1, for which the weights of AP-GRPO are made: with no area to
+    speak of it is what it was, with the whole image 1 / (1 + weight) of that.
 
     Attributes:
         reward: without it.
-        weight: of the bonus; evidence of the whole image gets none of it, ever smaller evidence nearly all.
+        weight: of the bonus, which is in proportion to the area that is left out; more than 0.
     """
 
     reward: Reward
     weight: float
+    name: ClassVar[str] = "tightness"
 
     def __post_init__(self) -> None:
-        if self.weight <= 0:
-            raise ConfigError(f"the weight of the tightness bonus must be positive, got {self.weight}")
+        if not 0 < self.weight < math.inf:
+            raise ConfigError(f"the weight of the tightness bonus must be a positive number, got {self.weight}")
 
     def __call__(self, trajectory: Trajectory, sample: Sample) -> float:
-        reward = self.reward(trajectory, sample)
-        return reward * (1 + self.weight * (1 - area_fraction(trajectory))) if trajectory.evidence else reward
+        return self.adjust(self.reward(trajectory, sample), trajectory)
+
+    def adjust(self, value: float, trajectory: Trajectory) -> float:
+        """What a reward becomes."""
+        return value * (1 + self.weight * (1 - area_fraction(trajectory))) / (1 + self.weight)
 
 
-def load_reward(name: str) -> Reward:
+@dataclass(frozen=True)
+class CustomReward:
+    """A reward of one's own, whose values are checked.
+
+    Attributes:
+        name: "module:function".
+        function: the reward.
+    """
+
+    name: str
+    function: Reward
+
+    def __call__(self, trajectory: Trajectory, sample: Sample) -> float:
+        """What the function says.
+
+        Raises:
+            ConfigError: that is no finite number.
+        """
+        value = self.function(trajectory, sample)
+        try:
+            number = float(value)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"the reward {self.name!r} returned {value!r}; it must return a number") from error
+        if not math.isfinite(number):
+            raise ConfigError(f"the reward {self.name!r} returned {number}; it must return a finite number")
+        return number
+
+
+def load_reward(name: str) -> CustomReward:
     """A reward of one's own.
 
     Args:
-        name: "module:function"; the module must be importable.
+        name: "module:function"; the module must be importable, the function takes a trajectory and a sample.
 
     Raises:
         ConfigError: there is no such function.
     """
-    module_name, _, function = name.partition(":")
-    if not module_name or not function:
+    module_name, _, attribute = name.partition(":")
+    if not module_name or not attribute:
         raise ConfigError(f"the reward {name!r} is not of the form module:function")
     try:
-        reward = getattr(importlib.import_module(module_name), function)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"the reward {name!r} can't be loaded ({error}). Is its folder on PYTHONPATH?") from error
-    if not callable(reward):
-        raise ConfigError(f"the reward {name!r} is a {type(reward).__name__}; it must be a function")
-    return reward  # type: ignore[no-any-return]
+        function = getattr(importlib.import_module(module_name), attribute)
+    except Exception as error:  # whatever a module of one's own raises when it is imported
+        raise ConfigError(
+            f"the reward {name!r} can't be loaded ({type(error).__name__}: {error}). Is its folder on PYTHONPATH?"
+        ) from error
+    try:
+        inspect.signature(function).bind(None, None)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"the reward {name!r} must take a trajectory and a sample ({error})") from error
+    return CustomReward(name, function)
+
+
+def reward_parts(reward: Reward, trajectory: Trajectory, sample: Sample) -> dict[str, float]:
+    """The reward of a rollout as it grows from the inside outwards, by name; the last entry is the whole."""
+    if isinstance(reward, AreaGuard | TightnessBonus):
+        parts = reward_parts(reward.reward, trajectory, sample)
+        *_, inner = parts.values()
+        return parts | {reward.name: reward.adjust(inner, trajectory)}
+    return {_name(reward): reward(trajectory, sample)}
+
+
+def _name(reward: Reward) -> str:
+    if reward is answer_reward:
+        return "answer"
+    if isinstance(reward, CustomReward):
+        return reward.name
+    return getattr(reward, "__name__", type(reward).__name__)

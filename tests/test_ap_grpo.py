@@ -178,10 +178,45 @@ def test_equal_rewards_leave_only_the_kl() -> None:
     assert weights.mu2.tolist() == pytest.approx([0.1] * 4)
 
 
+@pytest.mark.parametrize("reward", [0.1, 0.3, 0.7, 0.9])
+@pytest.mark.parametrize("size", [2, 3, 7, 8, 10])
+def test_equal_rewards_leave_only_the_kl_whatever_their_mean_is_rounded_to(reward: float, size: int) -> None:
+    """In float32 the mean of eight rewards of 0.3 isn't 0.3."""
+    config = AlgorithmConfig(k=0.6, beta=0.25, group_size=size, epsilon=1e-9)
+    weights = rollout_weights(torch.tensor([reward] * size + [1.0] + [0.0] * (size - 1)), torch.ones(2 * size), config)
+    assert weights.advantages[:size].tolist() == [0.0] * size
+    assert weights.mu1[:size].tolist() == [1.0] * size
+    assert weights.mu2[:size].tolist() == [0.25] * size
+    assert weights.advantages[size] > 0
+
+
+def test_rewards_that_cannot_be_used_are_named() -> None:
+    config = AlgorithmConfig(k=0.6, beta=0.1, group_size=4)
+    for reward in (math.nan, math.inf):
+        with pytest.raises(ConfigError, match="not a finite number"):
+            rollout_weights(torch.tensor([1.0, 0, 0, reward]), torch.ones(4), config)
+    with pytest.raises(ConfigError, match="up to 3 from their group's mean"):  # 1 + 0.6 * -3 < 0
+        rollout_weights(torch.tensor([4.0, 4, 4, 0]), torch.ones(4), config)
+    far = AlgorithmConfig(k=0.0, beta=0.1, group_size=4)
+    assert rollout_weights(torch.tensor([4.0, 4, 4, 0]), torch.ones(4), far).mu1.tolist() == [1.0] * 4
+    whole = rollout_weights(torch.tensor([1, 0, 0, 0]), torch.ones(4), config)
+    assert whole.mu1.tolist() == pytest.approx([1.45, 0.85, 0.85, 0.85])
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=6, max_size=6), st.floats(0, 1))
+def test_no_weight_is_negative_for_rewards_from_0_to_1(rewards: list[float], k: float) -> None:
+    config = AlgorithmConfig(k=k, beta=0.1, group_size=3)
+    weights = rollout_weights(torch.tensor(rewards), torch.ones(6), config)
+    assert (weights.mu1 >= 0).all()
+    assert (weights.mu2 >= 0).all()
+    assert torch.isfinite(weights.advantages).all()
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [({"k": 1.5}, "k must"), ({"beta": -1}, "beta"), ({"group_size": 1}, "group_size"), ({"clip": 0}, "clip"),
-     ({"aggregation": "mean"}, "sequence, token"), ({"epsilon": 0}, "epsilon")],
+     ({"aggregation": "mean"}, "sequence, token"), ({"epsilon": 0}, "epsilon"),
+     ({"k": math.nan}, "k must"), ({"beta": math.inf}, "beta"), ({"epsilon": math.nan}, "epsilon")],
 )  # fmt: skip
 def test_settings_out_of_range_are_named(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
