@@ -159,6 +159,37 @@ def test_order_padding_and_micro_batches_change_nothing(seed: int, aggregation: 
     assert (new.grad[data["mask"] == 0] == 0).all()
 
 
+@pytest.mark.parametrize("garbage", [-math.inf, math.inf, math.nan, 1e6])
+def test_whatever_stands_at_masked_tokens_changes_nothing(garbage: float) -> None:
+    """A model may well give a token of padding the probability 0."""
+    config = AlgorithmConfig(k=0.6, beta=0.04, group_size=4, clip=0.1)
+    clean, dirty = batch(3), batch(3)
+    masked = dirty["mask"] == 0
+    for name in ("new", "old", "ref"):
+        dirty[name] = torch.where(masked, garbage, dirty[name].detach())
+    dirty["new"].requires_grad_()
+    first, second = loss_of(clean, config), loss_of(dirty, config)
+    first.backward()
+    second.backward()
+    assert masked.any()
+    assert float(first.detach()) == float(second.detach())
+    assert (dirty["new"].grad[masked] == 0).all()
+    assert torch.equal(clean["new"].grad, dirty["new"].grad)
+
+
+@pytest.mark.parametrize("aggregation", ["sequence", "token"])
+def test_a_rollout_of_several_turns_counts_as_one(aggregation: str) -> None:
+    """Its turns are sequences of their own: cut in two, a rollout has the same loss."""
+    config = AlgorithmConfig(k=0.6, beta=0.04, group_size=4, aggregation=aggregation)
+    data = batch(5)
+    turns = {name: torch.cat([data[name].detach()] * 2) for name in ("new", "old", "ref", "mask")}
+    turns["mask"][:8, 5:] = 0
+    turns["mask"][8:, :5] = 0
+    weights = rollout_weights(data["rewards"], data["lengths"], config)
+    both = ap_grpo_loss(turns["new"], turns["old"], turns["ref"], turns["mask"], weights.of([*range(8)] * 2), config)
+    assert float(both.value) == pytest.approx(float(loss_of(data, config).detach()), abs=1e-12)
+
+
 @given(st.lists(st.sampled_from([0.0, 1.0]), min_size=8, max_size=8), st.floats(0, 1))
 def test_the_drift_is_k_times_the_spread(rewards: list[float], k: float) -> None:
     """mean(mu1 * A) = k * (mean of squares about the mean) / std: k * std with the population's for both."""

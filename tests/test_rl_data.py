@@ -59,11 +59,11 @@ def with_pictures(photos: Sequence[Path]) -> list[dict[str, Any]]:
     ]
 
 
-def write_parquet(path: Path, rows: list[dict[str, Any]]) -> Path:
+def write_parquet(path: Path, rows: list[dict[str, Any]], group: int = 3) -> Path:
     import pyarrow
     from pyarrow import parquet
 
-    parquet.write_table(pyarrow.Table.from_pylist(rows), path, row_group_size=3)
+    parquet.write_table(pyarrow.Table.from_pylist(rows), path, row_group_size=group)
     return path
 
 
@@ -107,6 +107,19 @@ def test_all_formats_hold_the_same(tmp_path: Path, photos: list[Path]) -> None:
             with sample.open() as shown, Image.open(photo) as original:
                 pixels = shown.render(shown.size.box, shown.size)
                 assert np.array_equal(np.asarray(pixels), np.asarray(original)), name
+
+
+def test_each_row_of_a_long_table_gives_its_own_picture(tmp_path: Path) -> None:
+    rows = []
+    for number in range(30):
+        photo = picture(tmp_path / "photo.png", number)
+        rows.append({"image": photo.read_bytes(), "question": "?", "answer": "x"})
+    samples = load_samples(write_parquet(tmp_path / "long.parquet", rows, group=20))
+    assert [sample.id for sample in samples] == [str(number) for number in range(1, 31)]
+    for number in (0, 7, 8, 19, 20, 29):
+        with samples[number].open() as shown:
+            expected = np.random.default_rng(number).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+            assert np.array_equal(np.asarray(shown.render(shown.size.box, shown.size)), expected)
 
 
 def test_pictures_in_tables_are_read_when_they_are_needed(tmp_path: Path, photos: list[Path]) -> None:
