@@ -137,7 +137,7 @@ def test_no_letter_is_read_where_none_or_several_are_named(answer: str, options:
     [
         ("dark blue", "B"), ("It is dark blue.", "B"), ("A cat", "C"), ("The answer is a cat", "C"), ("RED", "A"),
         ("B dark blue", "B"), ("B - dark blue", "B"), ("B. red", ""), ("A dark blue", "B"),
-        ("A. dark blue", ""), ("C a cat", "C"), ("A", "A"),
+        ("A. dark blue", ""), ("C dark blue", ""), ("C a cat", "C"), ("A", "A"),
         ("red or green", ""), ("F", ""), ("The answer is F", ""),
     ],
 )  # fmt: skip

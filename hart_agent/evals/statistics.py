@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hart_agent.errors import ConfigError, InstallError
+from hart_agent.evals.controls import Control
 from hart_agent.evals.metrics import IOGT_THRESHOLD, FloatArray, Prediction, measure
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ RESAMPLES = 2000
 _VALUES_AT_ONCE = 1_000_000
 """Bounds the memory of a bootstrap."""
 
-REMOVING_CONTROLS = ("no_image", "random_box", "other_image", "masked")
+REMOVING_CONTROLS = (Control.NO_IMAGE, Control.RANDOM_BOX, Control.OTHER_IMAGE, Control.MASKED)
 """Controls that take the evidence away: an answer that stays right without it was not read from it."""
 
 
