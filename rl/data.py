@@ -22,6 +22,7 @@ from hart_agent.evals.datasets import load_dataset
 from hart_agent.evals.datasets.jsonl import RECORD, item_of
 from hart_agent.evals.datasets.reading import check, require_images
 from hart_agent.evals.items import EmbeddedImage, Item
+from hart_agent.imaging import EncodedImage, SourceImage
 from hart_agent.parsing import parse_reply
 from hart_agent.tooling import Policy
 from rl.tables import parquet_rows, saved_rows
@@ -39,11 +40,14 @@ def load_samples(path: Path) -> list[Sample]:
     Raises:
         DatasetError: files are missing or of another form, or an answer isn't of the question's type; the message names
             the line or row, or the question's id.
+        ImageError: an image is none, or too large; damage inside shows only when it is decoded.
         InstallError: the package that reads it is missing.
     """
     samples = _read(path)
     for sample in samples:
         _check_answer(sample, path)
+    for image in dict.fromkeys(sample.image for sample in samples if isinstance(sample.image, Path)):
+        SourceImage(image)
     return samples
 
 
@@ -195,8 +199,9 @@ def _contents(samples: Sequence[Sample]) -> list[str]:
 
 
 def _image(held: Any, read: Callable[[], Any], path: Path, where: str) -> Path | EmbeddedImage:
-    """The image of a row: a path, or a picture, alone or as the library `datasets` has it."""
+    """The image of a row: a path, or a picture that can be opened, alone or as the library `datasets` has it."""
     if isinstance(data := _bytes(held), bytes):
+        SourceImage(EncodedImage(where, data))
         return EmbeddedImage(where, hashlib.sha256(data).hexdigest(), lambda: _bytes(read()) or b"")
     if isinstance(held, dict):
         held = held.get("path")

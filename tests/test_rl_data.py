@@ -179,6 +179,17 @@ def test_files_that_hold_nothing_useful_are_named(tmp_path: Path, photos: list[P
             load_samples(path)
 
 
+def test_files_that_are_no_images_are_named_before_training(tmp_path: Path, photos: list[Path]) -> None:
+    row = with_paths(photos)[0]
+    (tmp_path / "note.png").write_text("no picture")
+    for path, words in [
+        (write_jsonl(tmp_path / "note.jsonl", [{**row, "image": "note.png"}]), r"note\.png is not an image"),
+        (write_parquet(tmp_path / "bytes.parquet", [{**row, "image": b"no picture"}]), "row 1 is not an image"),
+    ]:
+        with pytest.raises(ImageError, match=words):
+            load_samples(path)
+
+
 def many(folder: Path, images: int, questions: int) -> list[Item]:
     """Questions of which several are about one picture, half of them under another name of the same file."""
     made = []
