@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
-_VALUES_AT_ONCE = 1_000_000
-"""Bounds the memory of a bootstrap."""
+_VALUES_AT_ONCE = 200_000
+"""Bounds the memory of a bootstrap, and keeps it in the cache."""
 
 REMOVING_CONTROLS = (Control.NO_IMAGE, Control.RANDOM_BOX, Control.OTHER_IMAGE, Control.MASKED)
 """Controls that take the evidence away: an answer that stays right without it was not read from it."""
