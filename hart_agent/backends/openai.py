@@ -10,8 +10,9 @@ It does not stop at the end of a call, for a turn may hold several. Servers cut 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hart_agent.backends.adaptation import Limits
 from hart_agent.backends.chat import DEFAULT_MAX_TOKENS, STOP
@@ -22,9 +23,6 @@ from hart_agent.backends.retries import RetryPolicy
 from hart_agent.backends.server import Server, ServerError
 from hart_agent.errors import ConfigError
 from hart_agent.types import Message, Reply, ToolSpec, Usage
-
-if TYPE_CHECKING:
-    from openai.types.chat import ChatCompletion
 
 TOOL_FORMATS = ("auto", "native", "text")
 _MAX_REMEDIES = 6
@@ -52,7 +50,7 @@ class OpenAIPolicy:
 
     Raises:
         ConfigError: a setting is out of range, or no model was named and the server has not exactly one.
-        InstallError: the package `openai` is missing.
+        InstallError: the package `aiohttp` is missing.
         PolicyError: no model was named and the server can't be asked.
     """
 
@@ -109,17 +107,17 @@ class OpenAIPolicy:
         """
         build, space, parameters = self._limits.request, self.profile.space, self._parameters
         max_turns: int | None = None
-        retries = remedies = 0
+        requests = retries = remedies = 0
         while True:
             sent = await asyncio.to_thread(build, messages, tools, space, parameters, max_turns)
-            requests = retries + remedies + 1
+            requests += 1
             try:
                 return read_completion(await self._server.complete(sent.body), requests)
             except ServerError as error:
-                failure = error.failure
-            if failure.problem is Problem.BUSY and retries < self._server.retry.retries:
+                failure, turned_away = error.failure, error.turned_away
+            if failure.problem is Problem.BUSY and (turned_away or retries < self._server.retry.retries):
                 await asyncio.sleep(self._server.retry.delay(retries, failure.wait))
-                retries += 1
+                retries += not turned_away
             elif remedies < _MAX_REMEDIES and self._limits.learn(failure, sent):
                 remedies += 1
                 if failure.problem is Problem.CONTEXT and sent.context == self._limits.max_context_tokens:
@@ -127,14 +125,24 @@ class OpenAIPolicy:
             else:
                 raise await self._server.explain(failure, str(parameters["model"]), requests)
 
+    async def worthwhile(self) -> int:
+        """How many episodes at once keep the server busy, as far as is known on the running event loop."""
+        return await self._server.worthwhile()
 
-def read_completion(completion: ChatCompletion, requests: int) -> Reply:
-    """A server's completion as a reply that took so many requests."""
-    message = completion.choices[0].message
-    calls = [call.function for call in message.tool_calls or () if call.type == "function"]
-    used = completion.usage
+
+def read_completion(completion: dict[str, Any], requests: int) -> Reply:
+    """A server's completion, with at least one choice that holds a message, as a reply that took so many requests."""
+    message = completion["choices"][0]["message"]
+    calls = [call["function"] for call in message.get("tool_calls") or () if call.get("type", "function") == "function"]
+    used = completion.get("usage") or {}
+    content = message.get("content")
     return Reply(
-        message.content or "",
-        tuple((call.name, call.arguments) for call in calls),
-        Usage(used.prompt_tokens if used else 0, used.completion_tokens if used else 0, requests),
+        content if isinstance(content, str) else "",
+        tuple((call["name"], _text(call.get("arguments"))) for call in calls),
+        Usage(used.get("prompt_tokens") or 0, used.get("completion_tokens") or 0, requests),
     )
+
+
+def _text(arguments: Any) -> str:
+    """A call's arguments are JSON in a text; some servers send the object itself."""
+    return arguments if isinstance(arguments, str) else json.dumps(arguments)

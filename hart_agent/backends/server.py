@@ -1,35 +1,46 @@
-"""The connection to an OpenAI-compatible server: one request at a time, and every way it can fail as one error."""
+"""An OpenAI-compatible server: one request at a time, and every way it can fail as one error."""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
 import itertools
+import json
 import os
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from hart_agent.backends.connection import Connection, Response
 from hart_agent.backends.failures import ADVICE, Failure, Problem, diagnose
 from hart_agent.backends.retries import RetryPolicy, retry_after
 from hart_agent.errors import ConfigError, InstallError, PolicyError
 
-if TYPE_CHECKING:
-    import openai
-    from openai.types.chat import ChatCompletion
-
+_OPENAI = "https://api.openai.com/v1"
 _NO_KEY = "not-needed"
-"""Local servers need no key, but the client insists on one."""
+"""Local servers need no key, but some want to see one."""
+_TOO_MUCH = frozenset({429, 503, 529})
+"""The statuses by which a server says that it has too much to do."""
 
 
 class ServerError(Exception):
-    """A request failed. Internal to the backend, which finds a remedy or turns it into a PolicyError."""
+    """A request failed. Internal to the backend, which finds a remedy or turns it into a PolicyError.
 
-    def __init__(self, failure: Failure) -> None:
+    Attributes:
+        failure: what happened.
+        refused: whether the server said that it has too much to do.
+        late: whether it took too long.
+        turned_away: whether it refused while it served others, so that the request need only wait.
+    """
+
+    def __init__(self, failure: Failure, *, refused: bool = False, late: bool = False) -> None:
         super().__init__(failure.message)
         self.failure = failure
+        self.refused = refused
+        self.late = late
+        self.turned_away = False
 
 
 @dataclass(frozen=True)
@@ -48,47 +59,51 @@ class ServedModel:
 
 
 class Server:
-    """One server and how to ask it.
+    """One server and how to ask it. Safe to share between threads and event loops, each of which has its connection.
 
     Args:
-        base_url: None for the client library's default.
+        base_url: None for `OPENAI_BASE_URL` or OpenAI's own.
         api_key: None for `OPENAI_API_KEY`; local servers need none.
         timeout: seconds for one request, from first to last byte.
         retry: when to ask again.
 
     Raises:
-        InstallError: the package `openai` is missing.
+        InstallError: the package `aiohttp` is missing.
         ConfigError: the base URL is no URL.
     """
 
     def __init__(self, base_url: str | None, api_key: str | None, timeout: float, retry: RetryPolicy) -> None:
         try:
-            import openai  # noqa: F401
+            import aiohttp  # noqa: F401
         except ImportError as error:
             raise InstallError(
-                "the backend 'openai' needs the package openai. Run: pip install 'hart-agent[openai]'"
+                "the backend 'openai' needs the package aiohttp. Run: pip install 'hart-agent[openai]'"
             ) from error
         if base_url is not None and not re.match(r"https?://[^/]", base_url):
             raise ConfigError(f"--base-url {base_url!r} is no URL; expected one like http://localhost:8000/v1")
         self.retry = retry
-        self._base_url = base_url
+        self._url = urlsplit(base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI)
         self._api_key = api_key or os.environ.get("OPENAI_API_KEY")
         self._timeout = timeout
-        self._clients: dict[asyncio.AbstractEventLoop, openai.AsyncOpenAI] = {}
+        self._connections: dict[asyncio.AbstractEventLoop, Connection] = {}
 
-    async def complete(self, body: dict[str, Any]) -> ChatCompletion:
-        """One chat completion, without retries.
+    async def complete(self, body: dict[str, Any]) -> dict[str, Any]:
+        """One chat completion, without retries, sent as soon as the server can be expected to take it.
+
+        Returns:
+            Its JSON, with at least one choice that holds a message.
 
         Raises:
             ServerError: whatever went wrong.
         """
-        completion = await self._ask(lambda client: client.chat.completions.create(**body))
-        if not hasattr(completion, "choices"):  # the client hands over whatever text a server sends
-            raise self._error(Problem.PATH, f"it answers, but not as a chat completion: {str(completion)[:200]!r}")
-        if not completion.choices or completion.choices[0].message is None:
-            raise self._error(Problem.BUSY, f"its chat completion is empty: {str(completion)[:200]}")
-        result: ChatCompletion = completion
-        return result
+        limit = (await self._connection()).limit
+        served = limit.served
+        try:
+            async with limit.slot():
+                return self._completion(await self._ask("POST", "chat/completions", json.dumps(body).encode()))
+        except ServerError as error:
+            error.turned_away = error.refused and limit.served > served
+            raise
 
     async def models(self) -> list[ServedModel]:
         """The models that the server lists.
@@ -96,12 +111,16 @@ class Server:
         Raises:
             ServerError: whatever went wrong.
         """
-        page = await self._ask(lambda client: client.models.list())
-        listed = getattr(page, "data", None) or []
+        page = await self._ask("GET", "models")
+        listed = page.get("data") if isinstance(page, dict) else None
         return [
-            ServedModel(entry.id, getattr(entry, "root", None) or "", getattr(entry, "max_model_len", None))
-            for entry in listed
+            ServedModel(str(entry["id"]), str(entry.get("root") or ""), entry.get("max_model_len"))
+            for entry in listed or []
         ]
+
+    async def worthwhile(self) -> int:
+        """How many episodes at once keep the server busy, as far as is known on this event loop."""
+        return (await self._connection()).limit.worthwhile
 
     def only_model(self) -> ServedModel:
         """The only model that the server lists. Blocks, inside and outside a running event loop.
@@ -143,46 +162,76 @@ class Server:
             await asyncio.sleep(self.retry.delay(retry, failure.wait))
         raise await self.explain(failure, "", retry + 1)
 
-    async def _ask(self, send: Callable[[openai.AsyncOpenAI], Awaitable[Any]]) -> Any:
-        import openai
+    async def _ask(self, method: str, path: str, data: bytes | None = None) -> Any:
+        """The server's JSON; or its words, where it doesn't answer in JSON.
 
+        Raises:
+            ServerError: whatever went wrong.
+        """
+        import aiohttp
+
+        connection = await self._connection()
         try:
             async with asyncio.timeout(self._timeout):
-                return await send(self._client())
-        except openai.APIStatusError as error:
-            words = error.body.get("message") if isinstance(error.body, dict) else None
-            message = self.clean(f"HTTP {error.status_code}: {words or error.response.text or error.message}")
-            raise ServerError(diagnose(error.status_code, message, retry_after(error.response.headers))) from None
-        except (TimeoutError, openai.APITimeoutError):
-            raise self._error(Problem.BUSY, f"no complete reply within {self._timeout:g} seconds") from None
-        except openai.APIConnectionError as error:
-            raise self._error(Problem.BUSY, f"the connection failed ({error.__cause__ or error})") from None
-        except (openai.OpenAIError, ValueError) as error:  # ValueError: JSON that breaks off
+                response = await connection.request(method, path, data)
+            if response.status >= 400:
+                raise self._refusal(response)
+            in_json = "json" in response.headers.get("content-type", "")
+            return json.loads(response.text) if in_json else response.text
+        except TimeoutError:
+            failure = Failure(Problem.BUSY, f"no complete reply within {self._timeout:g} seconds")
+            raise ServerError(failure, late=True) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._error(Problem.BUSY, f"the connection failed ({error or type(error).__name__})") from None
+        except ValueError as error:  # JSON that breaks off
             raise self._error(Problem.BUSY, f"the answer can't be read ({error})") from None
 
-    def _client(self) -> openai.AsyncOpenAI:
-        """The client of the running event loop. It keeps no connection open, which the loop's end would tear."""
-        import openai
+    def _completion(self, answer: Any) -> dict[str, Any]:
+        """The answer, if it is a chat completion with a message.
 
+        Raises:
+            ServerError: it is something else.
+        """
+        if not isinstance(answer, dict) or "choices" not in answer:
+            raise self._error(Problem.PATH, f"it answers, but not as a chat completion: {str(answer)[:200]!r}")
+        choices = answer["choices"]
+        if not choices or not isinstance(choices[0].get("message"), dict):
+            raise self._error(Problem.BUSY, f"its chat completion is empty: {str(answer)[:200]}")
+        return answer
+
+    def _refusal(self, response: Response) -> ServerError:
+        """What an HTTP error means. Servers put their words in `error.message`, `error`, `message`, or nowhere."""
+        words: Any = None
+        try:
+            words = json.loads(response.text)
+            words = words.get("error") or words
+            words = words.get("message")
+        except (ValueError, AttributeError):  # no JSON; or text where an object might be
+            words = words if isinstance(words, str) else None
+        message = self.clean(f"HTTP {response.status}: {words or response.text}")
+        failure = diagnose(response.status, message, retry_after(response.headers))
+        return ServerError(failure, refused=failure.problem is Problem.BUSY and response.status in _TOO_MUCH)
+
+    async def _connection(self) -> Connection:
+        """The connection of the running event loop."""
         loop = asyncio.get_running_loop()
-        if loop not in self._clients:
-            client = openai.AsyncOpenAI(
-                api_key=self._api_key or _NO_KEY,
-                base_url=self._base_url,
-                timeout=self._timeout,
-                max_retries=0,
-                default_headers={"Connection": "close"},
-            )
-            alive = {known: theirs for known, theirs in list(self._clients.items()) if not known.is_closed()}
-            self._clients = {**alive, loop: client}
-            return client
-        return self._clients[loop]
+        known = self._connections.get(loop)
+        if known is not None:
+            return known
+        connection = Connection(
+            self._url,
+            self._api_key or _NO_KEY,
+            is_overload=lambda error: isinstance(error, ServerError) and (error.refused or error.late),
+        )
+        alive = {other: theirs for other, theirs in list(self._connections.items()) if not other.is_closed()}
+        self._connections = {**alive, loop: connection}
+        await connection.keep()
+        return connection
 
     @property
     def where(self) -> str:
         """The base URL without a password or a query, to show."""
-        url = urlsplit(self._base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1")
-        return urlunsplit((url.scheme, url.netloc.rpartition("@")[2], url.path, "", ""))
+        return urlunsplit((self._url.scheme, self._url.netloc.rpartition("@")[2], self._url.path, "", ""))
 
     def _error(self, problem: Problem, message: str) -> ServerError:
         return ServerError(Failure(problem, self.clean(message)))
