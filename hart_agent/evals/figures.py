@@ -1,0 +1,264 @@
+"""The parts of a report's page that are drawn or tabulated. A part that has nothing to show is None.
+
+The numbers stand in tables, each with its bar, so that the table is the plot's text and the plot needs no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from hart_agent.evals.metrics import IOGT_THRESHOLD
+from hart_agent.evals.plots import axis, curve, estimate_bar, share_bar
+from hart_agent.evals.statistics import CONFIDENCE, REMOVING_CONTROLS
+from hart_agent.markup import Html, element, join
+
+Estimated = dict[str, Any]
+"""`hart_agent.evals.statistics.Estimate`, as JSON."""
+
+INTERVAL = f"{CONFIDENCE:.0%} interval"
+
+_CONTROLS = {
+    "no_image": "Without the image",
+    "random_box": "Crops from elsewhere in the image",
+    "other_image": "Crops of another image",
+    "masked": "The evidence painted over",
+    "no_tools": "Without tools",
+}
+_ORDERS = {"shuffled": "Shuffled", "reversed": "The reverse of it", "both": "Right in both"}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How numbers are written.
+
+    Attributes:
+        factor: one in this unit.
+        digits: after the point.
+        name: follows the number.
+        scale: what to write at 0, 0.5 and 1 of an axis.
+    """
+
+    factor: int
+    digits: int
+    name: str
+    scale: tuple[str, str, str]
+
+    def write(self, value: float) -> str:
+        """A number with its unit."""
+        return f"{self.factor * value:.{self.digits}f}{self.name}"
+
+    def interval(self, estimate: Estimated) -> str:
+        """The interval of an estimate."""
+        return f"{self.factor * estimate['low']:.{self.digits}f} to {self.write(estimate['high'])}"
+
+
+PERCENT = Unit(100, 1, "%", ("0", "50", "100%"))
+POINTS = Unit(100, 1, " points", ("0", "50", "100"))
+RATIO = Unit(1, 3, "", ("0", "0.5", "1"))
+
+
+def section(title: str, body: Html, note: str, **attributes: str) -> Html:
+    """A part of the page: title, content, and what to know of it."""
+    return element("section", element("h2", title), body, element("p", note, class_="note muted"), **attributes)
+
+
+def categories(report: dict[str, Any]) -> Html | None:
+    """Accuracy by category, the best first; None with fewer than two."""
+    summary = report["summary"]
+    accuracy = summary["accuracy"]["value"]
+    found = sorted(summary["by_category"].items(), key=lambda entry: (-entry[1]["value"], entry[0]))
+    if len(found) < 2:
+        return None
+    rows = [(name or "no category", estimate) for name, estimate in found]
+    return section(
+        "Accuracy by category",
+        _estimates("Category", _body(rows, mark=accuracy)),
+        f"The line is the accuracy over all questions, {PERCENT.write(accuracy)}.",
+        id="categories",
+    )
+
+
+def sweep(report: dict[str, Any]) -> Html | None:
+    """The share of the questions that are grounded at each threshold."""
+    grounding = report["summary"]["grounding"]
+    if grounding is None:
+        return None
+    thresholds, shares = report["thresholds"], grounding["sweep"]
+    grounded = PERCENT.write(grounding["grounded"]["value"])
+    name = (
+        f"Share of the questions grounded by IoGT threshold: {PERCENT.write(shares[0])} above {thresholds[0]:g}, {grounded} "
+        f"above {IOGT_THRESHOLD}, {PERCENT.write(shares[-1])} above {thresholds[-1]:g}"
+    )
+    rows = (
+        element("tr", element("th", f"{threshold:.2f}", scope="row"), element("td", PERCENT.write(share)))
+        for threshold, share in zip(thresholds, shares, strict=True)
+    )
+    table = element("table", element("thead", _heads("IoGT above", "Grounded")), element("tbody", *rows))
+    return section(
+        "Grounded at each IoGT threshold",
+        join(
+            curve(thresholds, shares, IOGT_THRESHOLD, f"{IOGT_THRESHOLD}: {grounded}", name),
+            element("details", element("summary", "The numbers"), table),
+        ),
+        "IoGT is the share of a gold box that a predicted box covers; the best pair counts.",
+        id="sweep",
+    )
+
+
+def controls(report: dict[str, Any]) -> Html | None:
+    """What is still right under each control, beside the accuracy."""
+    shares, accuracy = report["summary"]["controls"], report["summary"]["accuracy"]
+    if not shares:
+        return None
+    removing = [(_CONTROLS[name], shares[name]) for name in REMOVING_CONTROLS if name in shares]
+    others = [(_CONTROLS[name], share) for name, share in shares.items() if name not in REMOVING_CONTROLS]
+    groups = (
+        ([("Accuracy", accuracy)], None),
+        (removing, "Still right with the evidence taken away"),
+        (others, "Nothing taken away: right before any tool is used"),
+    )
+    bodies = (_body(rows, title=title, mark=accuracy["value"]) for rows, title in groups if rows)
+    return section(
+        "Controls",
+        _estimates("Asked", *bodies),
+        "An answer that stays right without its evidence was not read from it.",
+        id="controls",
+    )
+
+
+def verdicts(report: dict[str, Any]) -> Html:
+    """The share of the questions with each verdict."""
+    rows = (
+        element(
+            "tr",
+            element("th", verdict.capitalize(), scope="row", class_=verdict),
+            element("td", share_bar(share, verdict), element("b", PERCENT.write(share)), class_="plot"),
+        )
+        for verdict, share in report["summary"]["verdicts"].items()
+    )
+    return section(
+        "Verdicts of the self-check",
+        element("table", _bars_head("Verdict", "Share"), element("tbody", *rows), class_="bars shares"),
+        "Asked again with the evidence alone, the policy gives the same answer (supported), another (unsupported) or "
+        "none (insufficient).",
+        id="verdicts",
+    )
+
+
+def crossed(report: dict[str, Any]) -> Html | None:
+    """Right and wrong answers by right and wrong boxes."""
+    grounding = report["summary"]["grounding"]
+    if grounding is None:
+        return None
+    table = grounding["table"]
+    total = sum(table.values())
+
+    def row(name: str, *counts: int) -> Html:
+        cells = (
+            element(
+                "td", element("b", f"{count:,}"), " ", element("span", PERCENT.write(count / total), class_="muted")
+            )
+            for count in (*counts, sum(counts))
+        )
+        return element("tr", element("th", name, scope="row"), *cells)
+
+    right = table["right_answer_right_box"], table["right_answer_wrong_box"]
+    wrong = table["wrong_answer_right_box"], table["wrong_answer_wrong_box"]
+    return section(
+        "Answers and boxes",
+        element(
+            "table",
+            element("thead", _heads("", "Right box", "Wrong box", "All")),
+            element("tbody", row("Right answer", *right), row("Wrong answer", *wrong)),
+            element("tfoot", row("All", right[0] + wrong[0], right[1] + wrong[1])),
+        ),
+        f"Over the {total:,} questions with gold boxes. A box is right when its IoGT is above {IOGT_THRESHOLD}; a "
+        "missing box is wrong.",
+        id="crossed",
+    )
+
+
+def orders(report: dict[str, Any]) -> Html | None:
+    """The accuracy with the options in each order, and in both."""
+    found = report["orders"]
+    if found is None:
+        return None
+    rows = [(title, found[name]) for name, title in _ORDERS.items()]
+    return section(
+        "Orders of the options",
+        _estimates("Order", _body(rows)),
+        "The same questions with their options in two orders. Far fewer right in both means that letters are guessed.",
+        id="orders",
+    )
+
+
+def boxes(report: dict[str, Any]) -> Html | None:
+    """IoGT, which a large box flatters, beside the measures that it does not."""
+    grounding = report["summary"]["grounding"]
+    if grounding is None:
+        return None
+    rows = [
+        ("IoGT", grounding["iogt"]),
+        ("Precision", grounding["precision"]),
+        ("Area fraction", report["summary"]["area_fraction"]),
+        ("IoU, best box", grounding["iou"]),
+        ("IoU, all boxes", grounding["union_iou"]),
+        ("Every gold box covered", grounding["all_grounded"]),
+    ]
+    found = [(name, estimate) for name, estimate in rows if estimate is not None]
+    return section(
+        "How tight the boxes are",
+        _estimates("Measure", _body(found, unit=RATIO), unit=RATIO),
+        "A box over the whole image has an IoGT of 1. Precision is the share of the evidence that is to the point, and "
+        "area fraction the share of the image under it, both where there is a box.",
+        id="boxes",
+    )
+
+
+def _estimates(name: str, *bodies: Html, unit: Unit = PERCENT) -> Html:
+    """A table of estimates with their bars."""
+    return element("table", _bars_head(name, INTERVAL, "n", unit=unit), *bodies, class_="bars")
+
+
+def _body(
+    rows: Iterable[tuple[str, Estimated]],
+    *,
+    title: str | None = None,
+    mark: float | None = None,
+    unit: Unit = PERCENT,
+) -> Html:
+    """Rows of a table of estimates, under their title if they have one; for the mark see `estimate_bar`."""
+    lines = (
+        element(
+            "tr",
+            element("th", name, scope="row"),
+            element(
+                "td", estimate_bar(estimate, mark=mark), element("b", unit.write(estimate["value"])), " ",
+                element("span", unit.interval(estimate), class_="muted"), class_="plot",
+            ),
+            element("td", f"{estimate['count']:,}"),
+        )
+        for name, estimate in rows
+    )  # fmt: skip
+    head = element("tr", element("th", title, scope="rowgroup", colspan=3, class_="muted")) if title else ""
+    return element("tbody", head, *lines)
+
+
+def _bars_head(*names: str, unit: Unit = PERCENT) -> Html:
+    """The head of a table whose second column is drawn."""
+    first, drawn, *others = names
+    return element(
+        "thead",
+        element(
+            "tr",
+            element("th", first, scope="col"),
+            element("th", axis(unit.scale), drawn, scope="col", class_="plot"),
+            *(element("th", name, scope="col") for name in others),
+        ),
+    )
+
+
+def _heads(*names: str) -> Html:
+    return element("tr", *(element("th", name, scope="col") if name else element("td") for name in names))

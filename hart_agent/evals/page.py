@@ -1,0 +1,209 @@
+"""The report of a run as one page. It holds all that it needs, runs nothing and asks no network.
+
+Categories, failures and names are hostile input. All text goes through `markup`, which escapes it, and the page's own
+policy lets nothing run or load but the style that it was written with.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from hart_agent.errors import ConfigError
+from hart_agent.evals import figures
+from hart_agent.evals.figures import INTERVAL, PERCENT, POINTS, RATIO
+from hart_agent.evals.metrics import IOGT_THRESHOLD
+from hart_agent.markup import Html, element, escape, join
+from hart_agent.trace.json import write_whole
+
+_DOCUMENT = Template("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="$policy">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<meta name="color-scheme" content="light dark">
+<title>$title</title>
+<link rel="icon" href="data:,">
+<style>$style</style>
+</head>
+<body>
+<input id="theme" type="checkbox" aria-label="Switch between light and dark" title="Light or dark">
+<main id="report">
+$content
+</main>
+</body>
+</html>
+""")
+_MANIFEST = {
+    "dataset": "Dataset",
+    "settings": "Settings",
+    "options": "Options",
+    "episode": "Episode",
+    "profile": "Coordinates and views",
+    "versions": "Versions",
+}
+
+
+def report_page(report: dict[str, Any]) -> str:
+    """The page of a report, as `hart_agent.evals.report.make_report` returns it."""
+    style = _style("hart_agent.trace", "page.css") + _style("hart_agent.evals", "report.css")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+    drawn = (
+        figures.sweep(report),
+        figures.controls(report),
+        figures.verdicts(report),
+        figures.crossed(report),
+        figures.orders(report),
+        figures.boxes(report),
+    )
+    content = join(
+        _title(report),
+        _key_numbers(report),
+        _remarks(report["remarks"]),
+        _failures(report),
+        figures.categories(report) or "",
+        element("div", *(figure for figure in drawn if figure is not None), class_="pairs"),
+        _usage(report),
+        _manifest(report["manifest"]),
+    )
+    title = f"{report['manifest']['dataset']['name']}, {report['manifest']['policy']} - hart-agent"
+    return _DOCUMENT.substitute(policy=policy, title=escape(title), style=style, content=content)
+
+
+def write_report_page(report: dict[str, Any], path: Path) -> None:
+    """Write the page of a report, whole or not at all; for the report see `report_page`.
+
+    Raises:
+        ConfigError: the file can't be written.
+    """
+    text = report_page(report)
+    try:
+        write_whole(path, text)
+    except OSError as error:
+        raise ConfigError(f"can't write the page to {str(path)!r} ({error}). Choose another path.") from error
+
+
+def _title(report: dict[str, Any]) -> Html:
+    manifest, asked = report["manifest"], report["questions"]
+    chosen = manifest["dataset"]["items"]
+    questions = f"{asked:,} questions" if asked == chosen else f"{asked:,} of {chosen:,} questions so far"
+    return element(
+        "header",
+        element("h1", manifest["dataset"]["name"]),
+        element("p", manifest["policy"], class_="policy"),
+        element("p", questions, class_="muted"),
+    )
+
+
+def _key_numbers(report: dict[str, Any]) -> Html:
+    summary = report["summary"]
+    grounding = summary["grounding"] or {}
+    numbers = [
+        ("Accuracy", summary["accuracy"], PERCENT, "of the questions are answered rightly"),
+        (f"Grounded, IoGT > {IOGT_THRESHOLD}", grounding.get("grounded"), PERCENT,
+         f"have a box that covers more than {IOGT_THRESHOLD} of a gold box"),
+        ("IoU", grounding.get("iou"), RATIO, "is how well the best box fits the gold box, on average"),
+        ("Evidence gap", summary["evidence_gap"], POINTS, "of accuracy are lost when the evidence is taken away"),
+        ("Area fraction", summary["area_fraction"], PERCENT, "of the image lies under the evidence, on average"),
+        ("Wrong box, right answer", grounding.get("wrong_box_given_right_answer"), PERCENT,
+         "of the right answers come without a right box"),
+    ]  # fmt: skip
+    return element(
+        "dl",
+        *(
+            element(
+                "div",
+                element("dt", name),
+                element("dd", unit.write(estimate["value"]), class_="large"),
+                element("dd", f"{unit.interval(estimate)}, n\u00a0=\u00a0{estimate['count']:,}", class_="muted"),
+                element("dd", meaning, class_="note"),
+            )
+            for name, estimate, unit, meaning in numbers
+            if estimate is not None
+        ),
+        class_="key", aria_label=f"Key numbers, each with its {INTERVAL}",
+    )  # fmt: skip
+
+
+def _remarks(remarks: list[str]) -> Html | str:
+    if not remarks:
+        return ""
+    return element(
+        "section", element("h2", "Bear in mind"), *(element("p", remark) for remark in remarks), class_="remarks"
+    )
+
+
+def _failures(report: dict[str, Any]) -> Html | str:
+    if not report["failed"]:
+        return ""
+    times = "once" if report["failed"] == 1 else f"{report['failed']:,} times"
+    return element(
+        "section",
+        element("h2", "Failures"),
+        element("p", f"Asking failed {times}. The same command asks these questions again; until then, one without an "
+                     "answer counts as wrong."),
+        element("ul", *(element("li", failure) for failure in report["failures"])),
+        class_="warning failures",
+    )  # fmt: skip
+
+
+def _usage(report: dict[str, Any]) -> Html:
+    usage, seconds = report["usage"], report["median_seconds"]
+    facts = {
+        "Requests": f"{usage['requests']:,}",
+        "Tokens in": f"{usage['input_tokens']:,}",
+        "Tokens out": f"{usage['output_tokens']:,}",
+        "Median time": f"{seconds:,.2f} s for a question" if seconds is not None else None,
+    }
+    note = element("p", "The controls are not counted.", class_="note muted") if report["summary"]["controls"] else ""
+    return element("section", element("h2", "Usage and time"), _facts(facts), note)
+
+
+def _manifest(manifest: dict[str, Any]) -> Html:
+    groups = {title: _flat(manifest[name]) for name, title in _MANIFEST.items()}
+    groups["Prompts"] = {"sha256": manifest["prompts_sha256"]}
+    return element(
+        "section",
+        element("h2", "To run it again"),
+        element("p", "Each option below is one of ", element("code", "hart-agent eval"), ": ",
+                element("code", "max_turns"), " is ", element("code", "--max-turns"),
+                ". The hashes tell whether questions and prompts are the same.", class_="note"),
+        element(
+            "div",
+            *(element("div", element("h3", title), _facts(facts)) for title, facts in groups.items() if facts),
+            class_="manifest",
+        ),
+    )  # fmt: skip
+
+
+def _facts(facts: dict[str, Any]) -> Html:
+    parts = (
+        part
+        for name, value in facts.items()
+        if value is not None
+        for part in (element("dt", name), element("dd", value if isinstance(value, str) else json.dumps(value)))
+    )
+    return element("dl", *parts, class_="facts")
+
+
+def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested object as one, its names joined by dots."""
+    found: dict[str, Any] = {}
+    for name, inner in value.items():
+        found |= _flat(inner, f"{prefix}{name}.") if isinstance(inner, dict) else {f"{prefix}{name}": inner}
+    return found
+
+
+def _style(package: str, name: str) -> str:
+    return files(package).joinpath(name).read_bytes().decode("utf-8").replace("\r\n", "\n")
