@@ -88,8 +88,8 @@ def sweep(report: dict[str, Any]) -> Html | None:
     thresholds, shares = report["thresholds"], grounding["sweep"]
     grounded = PERCENT.write(grounding["grounded"]["value"])
     name = (
-        f"Share of the questions grounded by IoGT threshold: {PERCENT.write(shares[0])} above {thresholds[0]:g}, {grounded} "
-        f"above {IOGT_THRESHOLD}, {PERCENT.write(shares[-1])} above {thresholds[-1]:g}"
+        f"Share of the questions grounded by IoGT threshold: {PERCENT.write(shares[0])} above {thresholds[0]:g}, "
+        f"{grounded} above {IOGT_THRESHOLD}, {PERCENT.write(shares[-1])} above {thresholds[-1]:g}"
     )
     rows = (
         element("tr", element("th", f"{threshold:.2f}", scope="row"), element("td", PERCENT.write(share)))
