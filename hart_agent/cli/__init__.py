@@ -16,6 +16,7 @@ import typer
 import hart_agent
 from hart_agent.cli.ask import ask
 from hart_agent.cli.common import EXIT_POLICY, EXIT_USAGE
+from hart_agent.cli.evaluating import controls, evaluate
 from hart_agent.cli.inspecting import doctor, tools
 from hart_agent.cli.traces import replay, view
 from hart_agent.errors import HartError, PolicyError
@@ -28,8 +29,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (ask, tools, view, replay, doctor):
+for command in (ask, tools, view, replay, doctor, controls):
     app.command()(command)
+app.command(name="eval")(evaluate)
 
 
 @app.callback()

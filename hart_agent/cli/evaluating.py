@@ -1,0 +1,129 @@
+"""`hart-agent eval` and `hart-agent controls`: how good the answers are, and whether they come from the evidence."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hart_agent.cli.ask import ImageArgument, QuestionArgument
+from hart_agent.cli.common import DEFAULT_MEGAPIXELS, EXIT_NO_ANSWER, Json, MaxMegapixels, Quiet, print_json
+from hart_agent.cli.options import AgentOptions, with_agent_options
+from hart_agent.console import EvalProgress, Progress, print_comparison, print_controls, print_evaluation
+from hart_agent.errors import ConfigError
+from hart_agent.evals.controls import run_controls
+from hart_agent.evals.datasets import HUB_IDS, NAMES, load_dataset
+from hart_agent.evals.folder import evaluate_folder
+from hart_agent.evals.report import compare_runs
+from hart_agent.evals.runner import EvalSettings
+from hart_agent.hub import from_hub
+from hart_agent.imaging import SourceImage
+from hart_agent.trace import result_json
+
+
+@with_agent_options
+def controls(
+    image: ImageArgument,
+    question: QuestionArgument,
+    *,
+    options: AgentOptions,
+    other: Annotated[
+        Path | None, typer.Option(help="An image that has nothing to do with the question, whose crops are shown.")
+    ] = None,
+    json_output: Json = False,
+    max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
+    quiet: Quiet = False,
+) -> None:
+    """Ask, then ask again with the evidence taken away: an answer that stays was not read from it.
+
+    Asks without the image, with crops from elsewhere and from another image, with the evidence painted over, and
+    without tools.
+    """
+    limit = max_image_megapixels * 1_000_000
+    source = SourceImage(image, max_pixels=limit)
+    another = SourceImage(other, max_pixels=limit) if other is not None else None
+    agent = options.agent()
+    with Progress(enabled=not quiet) as progress:
+        tested = agent.ask(source, question, observer=progress.show)
+        outcomes = asyncio.run(run_controls(agent, source, tested, other=another, seed=options.seed))
+    if json_output:
+        listed = [{**asdict(outcome), "boxes": [list(box.as_tuple()) for box in outcome.boxes]} for outcome in outcomes]
+        print_json({"result": result_json(tested), "controls": listed})
+    else:
+        print_controls(tested, outcomes)
+    raise typer.Exit(0 if tested.answer is not None else EXIT_NO_ANSWER)
+
+
+@with_agent_options
+def evaluate(
+    dataset: Annotated[str | None, typer.Argument(help=f"One of: {', '.join(NAMES)}.", show_default=False)] = None,
+    data: Annotated[
+        Path | None, typer.Argument(help="Its files, as they are published; or a JSONL file.", show_default=False)
+    ] = None,
+    *,
+    options: AgentOptions,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run: records, manifest, report. A run that is there goes on.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Ask only so many of the questions, drawn by the seed.")
+    ] = None,
+    with_controls: Annotated[
+        bool, typer.Option("--controls", help="Ask each question again with its evidence taken away.")
+    ] = False,
+    concurrency: Annotated[int, typer.Option(min=1, help="Questions at once.")] = 1,
+    traces: Annotated[bool, typer.Option("--traces", help="Keep the trace of each question in the folder.")] = False,
+    allow_download: Annotated[
+        bool, typer.Option("--allow-download", help="Without files, get them from Hugging Face's hub.")
+    ] = False,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            metavar="A B", help="Compare two runs' folders instead, question by question.", show_default=False
+        ),
+    ] = None,
+    json_output: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Ask a benchmark's questions, and report accuracy, evidence and intervals.
+
+    Running the same command again goes on where it was stopped. The report is printed, and written to the folder as
+    report.json and report.html.
+    """
+    if compare is not None:
+        comparison = compare_runs(*compare)
+        if json_output:
+            print_json(asdict(comparison))
+        else:
+            print_comparison(comparison, *compare)
+        return
+    if dataset is None or out is None:
+        raise ConfigError("name a benchmark and the folder of the run: hart-agent eval vstar DATA --out RUN")
+    items = load_dataset(dataset, _files(dataset, data, allow_download=allow_download))
+    settings = EvalSettings(options.seed, with_controls, concurrency, limit, traces)
+    with EvalProgress(enabled=not quiet) as progress:
+        report = asyncio.run(
+            evaluate_folder(options.agent(), dataset, items, out, settings, options.public(), progress)
+        )
+    if json_output:
+        print_json(report)
+    else:
+        print_evaluation(report, out)
+
+
+def _files(dataset: str, data: Path | None, *, allow_download: bool) -> Path:
+    if data is not None:
+        return data
+    if dataset not in NAMES:
+        raise ConfigError(f"there is no benchmark {dataset!r}; choose one of: {', '.join(NAMES)}")
+    if dataset not in HUB_IDS:
+        raise ConfigError(f"{dataset} needs files: hart-agent eval {dataset} FILE --out RUN")
+    if not allow_download:
+        raise ConfigError(
+            f"where are the files of {dataset}? Give their folder, or --allow-download to get {HUB_IDS[dataset]} from "
+            "Hugging Face's hub"
+        )
+    return from_hub(HUB_IDS[dataset], kind="dataset")
