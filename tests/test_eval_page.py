@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,13 @@ def test_the_sweep_is_drawn_through_its_points(browser: Browser, page: Path) -> 
     for threshold, share in points.items():
         covered = sum(1 for iogt in IOGT if iogt is not None and iogt > threshold)
         assert share == pytest.approx(covered / 10, abs=0.005)
+    lines = browser.js(
+        "return [...document.querySelectorAll('.curve')].map(l => [l.x1, l.y1, l.x2, l.y2].map(e => e.baseVal.value))"
+    )
+    ends = [[x - left, y - top] for x, y in drawn]
+    assert [end for line in lines for end in (line[:2], line[2:])] == [
+        pytest.approx(end, abs=0.1) for pair in pairwise(ends) for end in pair
+    ]
     mark = browser.rect(".curve-plot .mark")
     assert (mark[0] + mark[2]) / 2 == pytest.approx(left + 0.3 * (right - left), abs=1)
     assert texts(browser, ".curve-plot .label") == ["0.3: 60.0%"]
@@ -158,10 +166,11 @@ def test_numbers_are_told_with_their_intervals(browser: Browser, page: Path) -> 
     assert texts(browser, "#crossed td b") == ["3", "2", "5", "3", "2", "5", "6", "4", "10"]
     assert texts(browser, ".remarks p") == ["40% of the right answers come without a right box."]
     groups = texts(browser, "#controls [scope=rowgroup]")
-    after = texts(browser, "#controls tbody:last-child th[scope=row]")
+    removing, after = (texts(browser, f"#controls tbody:nth-of-type({place}) th[scope=row]") for place in (2, 3))
     assert len(groups) == 2
     assert "taken away" in groups[0]
     assert "Nothing taken away" in groups[1]
+    assert len(removing) == 4
     assert after == ["Without tools"]
     facts = dict(zip(texts(browser, ".facts dt"), texts(browser, ".facts dd"), strict=True))
     assert facts["Tokens in"] == "2,000"
