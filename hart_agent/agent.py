@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from enum import StrEnum
 
 from hart_agent.backends import create_policy
+from hart_agent.batch.asking import ask_all
+from hart_agent.batch.images import ImageCache
+from hart_agent.batch.items import BatchResult, ItemLike
 from hart_agent.episode import Episode, EpisodeConfig
 from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.imaging import ImageInput, SourceImage
@@ -112,6 +115,24 @@ class Agent:
             if self._verify and episode.stop_reason is StopReason.ANSWERED:
                 await self._settle(episode, observer)
             return episode.trajectory()
+
+    def abatch(
+        self, items: Iterable[ItemLike], *, concurrency: int = 8, images: ImageCache | None = None
+    ) -> AsyncGenerator[BatchResult, None]:
+        """Answer many questions: `async for result in agent.abatch(items)`, in the order in which they are done.
+
+        Args:
+            items: each an (id, image, question), or a mapping with these keys; drawn when there is room for them.
+            concurrency: questions at once, at most; fewer while the policy's server can't keep up.
+            images: opens them, by path; by default one that keeps the overviews of the images used last.
+
+        Returns:
+            An iterator; what goes wrong with a question is its result, and the others go on.
+
+        Raises:
+            ConfigError: `concurrency` is out of range, or an item has another form.
+        """
+        return ask_all(self.aask, self.policy, items, concurrency=concurrency, images=images or ImageCache())
 
     def variant(self, config: EpisodeConfig, *, verify: bool) -> Agent:
         """An agent with the same policy and tools that works otherwise, and keeps all its answers."""

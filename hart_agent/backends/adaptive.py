@@ -9,12 +9,22 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol, runtime_checkable
 
 _FIRST = 16.0
 _AFTER_SLOW_START = 0.5
-"""The limit was doubled to what was too much; half of it was not."""
+"""The bound was doubled to what was too much; half of it was not."""
 _DECREASE = 0.8
+
+
+@runtime_checkable
+class Admitting(Protocol):
+    """A policy that knows how many episodes at once do it good."""
+
+    def admission(self) -> AbstractAsyncContextManager[None]:
+        """Wait for room for one more episode, and hold it. An episode's time should start inside."""
+        ...
 
 
 class AdaptiveLimit:
@@ -34,59 +44,68 @@ class AdaptiveLimit:
         self._is_overload = is_overload
         self._slow_start = True
         self._decreases = 0
-        self._under_way = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._requests = _Room(lambda: int(self.value))
+        # Some episodes run tools while others ask. With many more than that, each would wait long between its turns.
+        self._episodes = _Room(lambda: 2 * math.ceil(self.value))
 
-    @property
-    def worthwhile(self) -> int:
-        """How many episodes keep the server busy, some of which run tools, while none waits long for its turn."""
-        return 2 * math.ceil(self.value)
+    def episode(self) -> AbstractAsyncContextManager[None]:
+        """Hold a place among the episodes under way: about as many as keep the server busy."""
+        return self._episodes.place()
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """Hold a place among the requests under way, in the order of coming; how the body ends moves the bound."""
-        await self._enter()
-        decreases = self._decreases
-        try:
-            yield
-        except Exception as error:
-            # Of the requests that were sent together, one refusal is news.
-            if self._is_overload(error) and decreases == self._decreases:
-                self._decrease()
-            raise
-        else:
+    async def request(self) -> AsyncIterator[None]:
+        """Hold a place among the requests under way; how the body ends moves the bound."""
+        async with self._requests.place():
+            decreases = self._decreases
+            try:
+                yield
+            except Exception as error:
+                # Of the requests that were sent together, one refusal is news.
+                if self._is_overload(error) and decreases == self._decreases:
+                    self._decrease()
+                raise
             self.served += 1
             self._increase()
-        finally:
-            self._leave()
-
-    async def _enter(self) -> None:
-        if self._under_way < int(self.value) and not self._waiting:
-            self._under_way += 1
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # its turn had come
-                self._leave()
-            raise
-
-    def _leave(self) -> None:
-        self._under_way -= 1
-        while self._waiting and self._under_way < int(self.value):
-            turn = self._waiting.popleft()
-            if not turn.done():
-                self._under_way += 1
-                turn.set_result(None)
 
     def _increase(self) -> None:
-        if 2 * self._under_way > self.value:  # a bound that isn't reached says nothing of the server
+        if 2 * self._requests.taken > self.value:  # a bound that isn't reached says nothing of the server
             self.value += 1 if self._slow_start else 1 / self.value
+            self._requests.fill()
+            self._episodes.fill()
 
     def _decrease(self) -> None:
         factor = _AFTER_SLOW_START if self._slow_start else _DECREASE
-        self.value = max(1.0, min(self.value, self._under_way) * factor)
+        self.value = max(1.0, min(self.value, self._requests.taken) * factor)
         self._slow_start = False
         self._decreases += 1
+
+
+class _Room:
+    """Places that are given away in the order of coming; how many there are may change."""
+
+    def __init__(self, size: Callable[[], int]) -> None:
+        self.taken = 0
+        self._size = size
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        self.fill()
+        try:
+            await turn
+            yield
+        finally:
+            if not turn.cancelled():  # while it waited
+                self.taken -= 1
+                self.fill()
+
+    def fill(self) -> None:
+        """Give away what is free."""
+        while self._waiting and self.taken < self._size():
+            turn = self._waiting.popleft()
+            if turn.cancelled():
+                continue
+            self.taken += 1
+            turn.set_result(None)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from hart_agent.backends.adaptation import Limits
@@ -125,9 +126,9 @@ class OpenAIPolicy:
             else:
                 raise await self._server.explain(failure, str(parameters["model"]), requests)
 
-    async def worthwhile(self) -> int:
-        """How many episodes at once keep the server busy, as far as is known on the running event loop."""
-        return await self._server.worthwhile()
+    def admission(self) -> AbstractAsyncContextManager[None]:
+        """Wait until one more episode does the server good, and hold a place for it; see `AdaptiveLimit`."""
+        return self._server.admission()
 
 
 def read_completion(completion: dict[str, Any], requests: int) -> Reply:

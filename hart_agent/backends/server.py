@@ -8,7 +8,8 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -99,7 +100,7 @@ class Server:
         limit = (await self._connection()).limit
         served = limit.served
         try:
-            async with limit.slot():
+            async with limit.request():
                 return self._completion(await self._ask("POST", "chat/completions", json.dumps(body).encode()))
         except ServerError as error:
             error.turned_away = error.refused and limit.served > served
@@ -118,9 +119,11 @@ class Server:
             for entry in listed or []
         ]
 
-    async def worthwhile(self) -> int:
-        """How many episodes at once keep the server busy, as far as is known on this event loop."""
-        return (await self._connection()).limit.worthwhile
+    @asynccontextmanager
+    async def admission(self) -> AsyncIterator[None]:
+        """Hold a place among the running event loop's episodes: as many as do the server good."""
+        async with (await self._connection()).limit.episode():
+            yield
 
     def only_model(self) -> ServedModel:
         """The only model that the server lists. Blocks, inside and outside a running event loop.

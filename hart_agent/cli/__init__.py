@@ -15,6 +15,7 @@ import typer
 
 import hart_agent
 from hart_agent.cli.ask import ask
+from hart_agent.cli.batch import batch
 from hart_agent.cli.common import EXIT_POLICY, EXIT_USAGE
 from hart_agent.cli.evaluating import controls, evaluate
 from hart_agent.cli.inspecting import doctor, tools
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (ask, tools, view, replay, doctor, controls):
+for command in (ask, batch, tools, view, replay, doctor, controls):
     app.command()(command)
 app.command(name="eval")(evaluate)
 

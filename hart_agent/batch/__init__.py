@@ -1,0 +1,1 @@
+"""Many questions: read from a file, asked at once, each result kept as soon as it is there."""

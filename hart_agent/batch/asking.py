@@ -1,0 +1,60 @@
+"""Asking many questions at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import nullcontext
+
+from hart_agent.backends.adaptive import Admitting
+from hart_agent.batch.images import ImageCache
+from hart_agent.batch.items import BatchItem, BatchResult, ItemLike, as_item
+from hart_agent.concurrency import map_concurrently
+from hart_agent.errors import ConfigError, HartError, PolicyError
+from hart_agent.imaging import SourceImage
+from hart_agent.tooling import Policy
+from hart_agent.types import StopReason, Trajectory
+
+_log = logging.getLogger(__name__)
+
+Ask = Callable[[SourceImage, str], Awaitable[Trajectory]]
+
+
+async def ask_all(
+    ask: Ask, policy: Policy, items: Iterable[ItemLike], *, concurrency: int, images: ImageCache
+) -> AsyncGenerator[BatchResult, None]:
+    """The results of many questions, as they come. What goes wrong with one is its result.
+
+    Args:
+        ask: answers one question.
+        policy: where it is `Admitting`, questions wait for it before their time starts.
+        items: drawn when there is room for them, so that there may be any number.
+        concurrency: questions at once, at most.
+        images: opens them.
+
+    Raises:
+        ConfigError: `concurrency` is out of range, or an item has another form.
+    """
+    if concurrency < 1:
+        raise ConfigError(f"concurrency must be 1 or more, got {concurrency}")
+
+    admission = policy.admission if isinstance(policy, Admitting) else nullcontext
+
+    async def answer(item: BatchItem) -> BatchResult:
+        async with admission():
+            try:
+                run = await ask(await images.open(item.image), item.question)
+            except HartError as error:
+                return BatchResult(item.id, None, error)
+            except Exception as error:
+                _log.exception("the question %r broke down; this is a bug, of the policy, say", item.id)
+                return BatchResult(item.id, None, error)
+        failed = run.stop_reason is StopReason.POLICY_ERROR
+        return BatchResult(item.id, run, PolicyError(run.reason or "the policy failed") if failed else None)
+
+    results = map_concurrently(answer, map(as_item, items), concurrency)
+    try:
+        async for result in results:
+            yield result
+    finally:
+        await results.aclose()

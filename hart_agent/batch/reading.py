@@ -1,0 +1,175 @@
+"""The questions of a batch, out of a file of JSON lines, CSV or Parquet, or one question about many images.
+
+    {"image": "photos/1.jpg", "question": "What does the sign say?", "id": "sign-1", "source": "city"}
+
+`image` is a path from the folder of the file, or a URL. `id` is free; without one it is made of image and question, so
+that it stays the same when lines are moved or added. All other columns are handed through to the results.
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+import hashlib
+import importlib
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hart_agent.batch.download import is_url
+from hart_agent.batch.items import BatchItem
+from hart_agent.errors import ConfigError, InstallError
+
+_ROWS = 1000
+"""Of Parquet, as Python objects at once."""
+
+_Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A question with what else stands beside it.
+
+    Attributes:
+        item: the question.
+        extra: the other columns.
+        where: the line, for messages.
+    """
+
+    item: BatchItem
+    extra: _Record
+    where: str
+
+
+class BatchInput:
+    """The questions of a batch. They are looked through at once, and read again, a few at a time, when they are asked.
+
+    Args:
+        source: a file (.jsonl, .ndjson, .csv, .parquet), or the pattern of images, such as "photos/**/*.jpg".
+        question: of rows that have none of their own; needed for images.
+        allow_download: whether an image may be a URL.
+
+    Attributes:
+        count: how many there are.
+
+    Raises:
+        ConfigError: something is missing, of another form, or there twice; the message names the line.
+        InstallError: it is Parquet, and pyarrow is missing.
+    """
+
+    def __init__(self, source: str, question: str | None = None, *, allow_download: bool = False) -> None:
+        self._source = source
+        self._question = question
+        self._allow_download = allow_download
+        self._read = _READERS.get(Path(source).suffix.lower())
+        if self._read is None and question is None:
+            raise ConfigError(
+                f"{source} is no file of questions ({', '.join(_READERS)}). If it names images, say what is asked "
+                "about them: --question"
+            )
+        self.count = self._check()
+
+    def __iter__(self) -> Iterator[Row]:
+        if self._read is None:
+            yield from self._images()
+            return
+        path = Path(self._source)
+        try:
+            for where, record in self._read(path):
+                yield self._row(record, f"{path}, {where}", path.parent)
+        except OSError as error:
+            raise ConfigError(f"{path} can't be read: {error.strerror or error}") from error
+        except (ValueError, csv.Error) as error:  # UnicodeDecodeError and pyarrow's ArrowInvalid are ValueErrors
+            raise ConfigError(f"{path} can't be read: {error}") from error
+
+    def _check(self) -> int:
+        first: dict[str, str] = {}
+        for row in self:
+            other = first.setdefault(row.item.id, row.where)
+            if other != row.where:
+                raise ConfigError(
+                    f"{row.where}: the id {row.item.id!r} is that of {other}, too. Give each question its own; without "
+                    "an id, a question may be asked of an image only once."
+                )
+        if not first:
+            raise ConfigError(f"{self._source}: there is nothing to ask" + ("" if self._read else "; no file fits"))
+        return len(first)
+
+    def _images(self) -> Iterator[Row]:
+        assert self._question is not None
+        for name in sorted(glob.glob(self._source, recursive=True)):  # noqa: PTH207 (a path's takes no absolute pattern)
+            if Path(name).is_file():
+                yield Row(BatchItem(_made_id(name, self._question), Path(name), self._question), {}, name)
+
+    def _row(self, record: Any, where: str, folder: Path) -> Row:
+        if not isinstance(record, dict):
+            raise ConfigError(f"{where}: expected an object with image and question, got {str(record)[:100]}")
+        extra = dict(record)
+        given, image, question = extra.pop("id", None), extra.pop("image", None), extra.pop("question", None)
+        image = _checked(image, "image", where)
+        question = _checked(question or self._question, "question", where)
+        if is_url(image) and not self._allow_download:
+            raise ConfigError(f"{where}: image: {image} is a URL; say --allow-download to have it fetched")
+        identity = str(given) if given not in (None, "") else _made_id(image, question)
+        return Row(BatchItem(identity, image if is_url(image) else folder / image, question), extra, where)
+
+
+def _checked(value: Any, name: str, where: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigError(f"{where}: {name}: expected a text, got {str(value)[:100]!r}")
+    return value
+
+
+def _made_id(image: str, question: str) -> str:
+    return hashlib.sha256(json.dumps([image, question]).encode()).hexdigest()[:16]
+
+
+def _jsonl(path: Path) -> Iterator[tuple[str, Any]]:
+    with path.open(encoding="utf-8-sig", newline="\n") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                yield f"line {number}", json.loads(line)
+            except json.JSONDecodeError as error:
+                raise ConfigError(f"{path}, line {number}: no JSON ({error.msg} at column {error.colno})") from error
+
+
+def _csv(path: Path) -> Iterator[tuple[str, _Record]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, strict=True)
+        for record in reader:
+            where = f"line {reader.line_num}"
+            if None in record or None in record.values():
+                raise ConfigError(f"{path}, {where}: not as many columns as the header has")
+            yield where, record
+
+
+def _parquet(path: Path) -> Iterator[tuple[str, _Record]]:
+    try:
+        parquet = importlib.import_module("pyarrow.parquet")
+    except ImportError as error:
+        raise InstallError(f"{path} needs the package pyarrow. Run: pip install 'hart-agent[eval]'") from error
+    number = 0
+    with parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(_ROWS):
+            for record in batch.to_pylist():
+                number += 1
+                yield f"row {number}", _plain(record)
+
+
+def _plain(value: Any) -> Any:
+    """A value of a Parquet table as JSON has it: no NaN, no bytes, dates as text."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, bytes) or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
+_READERS = {".jsonl": _jsonl, ".ndjson": _jsonl, ".csv": _csv, ".parquet": _parquet}

@@ -1,0 +1,154 @@
+"""The file of a batch's results: one JSON object a line, each id once when the batch is done.
+
+While failed questions are asked again, an id may stand there twice; its last line counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from hart_agent.batch.items import BatchResult
+from hart_agent.errors import ConfigError, OutputError
+from hart_agent.journal import Journal
+from hart_agent.trace import result_json
+
+Line = dict[str, Any]
+
+
+class Outcome(NamedTuple):
+    """What the file says of a question.
+
+    Attributes:
+        line: the number of its last line, from 0.
+        failed: whether that is an error.
+    """
+
+    line: int
+    failed: bool
+
+
+class ResultFile(Journal):
+    """A `Journal` that may hold more than fits into memory: of what was written before it knows the outcomes alone, and
+    of what is written now nothing.
+
+    Attributes:
+        records: always empty.
+        outcomes: of the questions that were in the file when it was opened, by id.
+        superseded: how many lines of the file don't count any more.
+
+    Raises:
+        ConfigError, OutputError: see `Journal`.
+    """
+
+    outcomes: dict[str, Outcome]
+    superseded: int
+
+    def __enter__(self) -> ResultFile:
+        return self
+
+    def append(self, record: Line) -> None:
+        self.extend([record])
+
+    def extend(self, lines: Sequence[Line]) -> None:
+        """Write lines and see that they are on the disk; after an error the file ends with the line before them.
+
+        Raises:
+            OutputError: they can't be written: the disk is full, say.
+        """
+        end = self._file.seek(0, os.SEEK_END)
+        data = memoryview(b"".join(_encoded(line) for line in lines))
+        try:
+            while data:
+                data = data[self._file.write(data) :]
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._file.truncate(end)
+            raise self._full(error) from error
+        self.superseded += sum(line["id"] in self.outcomes for line in lines)
+
+    def tidy(self) -> None:
+        """See that the file holds each id once, by its last line. It is replaced as a whole, or not at all.
+
+        Raises:
+            OutputError: there is no room for the second copy.
+        """
+        if not self.superseded:
+            return
+        last = {name: outcome.line for name, outcome in self._scan().items()}
+        temporary = self.path.with_name(f".{self.path.name}.tidy")
+        try:
+            self._file.seek(0)
+            with temporary.open("wb") as file:
+                for number, line in enumerate(self._file):
+                    if last[json.loads(line)["id"]] == number:
+                        file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+            self._file.close()
+            temporary.replace(self.path)
+            self._file = self.path.open("a+b", buffering=0)
+        except OSError as error:
+            raise self._full(error) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+        self.superseded = 0
+
+    def _recover(self) -> list[Line]:
+        self.superseded = 0
+        self._cut_half_line()
+        self.outcomes = self._scan()
+        return []
+
+    def _cut_half_line(self) -> None:
+        position = size = self._file.seek(0, os.SEEK_END)
+        while position > 0:
+            start = max(0, position - 65536)
+            self._file.seek(start)
+            found = self._file.read(position - start).rfind(b"\n")
+            if found >= 0:
+                position = start + found + 1
+                break
+            position = start
+        if position < size:
+            self._file.truncate(position)
+
+    def _scan(self) -> dict[str, Outcome]:
+        """The last outcome of each id in the file."""
+        found: dict[str, Outcome] = {}
+        count = 0
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file):
+                try:
+                    record = json.loads(line)
+                    found[record["id"]] = Outcome(number, "error" in record)
+                except (ValueError, TypeError, KeyError) as error:
+                    raise ConfigError(
+                        f"{self.path}, line {number + 1} is no result of a batch; choose another file"
+                    ) from error
+                count = number + 1
+        self.superseded = count - len(found)
+        return found
+
+    def _full(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"{self.path} can't be written: {error.strerror}. What was written so far is whole: make room and run the "
+            "same command again; it goes on from there."
+        )
+
+
+def result_line(result: BatchResult, extra: Line) -> Line:
+    """A result as a line: the object that `hart-agent ask --json` prints, or the error, with the id and the other
+    columns of the input."""
+    line: Line = {"id": result.id}
+    if result.error is not None:
+        line["error"] = {"type": type(result.error).__name__, "message": str(result.error)}
+    elif result.trajectory is not None:
+        line |= result_json(result.trajectory)
+    return line | ({"input": extra} if extra else {})
+
+
+def _encoded(line: Line) -> bytes:
+    return json.dumps(line, separators=(",", ":")).encode() + b"\n"

@@ -1,0 +1,147 @@
+"""Asking a batch's questions, or those that are left of them, and keeping each result as soon as it is there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Protocol
+
+from hart_agent.agent import Agent
+from hart_agent.batch.asking import ask_all
+from hart_agent.batch.images import ImageCache
+from hart_agent.batch.items import BatchItem, BatchResult
+from hart_agent.batch.reading import BatchInput, Row
+from hart_agent.batch.results import Line, ResultFile, result_line
+from hart_agent.batch.writing import Writer
+from hart_agent.errors import HartError, PolicyError
+
+_FAILURES_IN_A_ROW = 10
+"""After so many questions at which the policy failed, the run stops: its server is down, say."""
+
+
+class Watcher(Protocol):
+    """Is told how a batch goes."""
+
+    def begin(self, total: int, done: int) -> None:
+        """There are so many questions, of which so many were asked before, or are not to be asked now."""
+
+    def advance(self, result: BatchResult) -> None:
+        """One more was asked; its result is on the disk."""
+
+
+@dataclass
+class Summary:
+    """What a run did.
+
+    Attributes:
+        answered: questions with an answer.
+        unanswered: questions that have none, though nothing failed.
+        failed: questions that failed.
+    """
+
+    answered: int = 0
+    unanswered: int = 0
+    failed: int = 0
+
+    def count(self, result: BatchResult) -> None:
+        """Take one more into account."""
+        if result.error is not None:
+            self.failed += 1
+        elif result.trajectory is not None and result.trajectory.answer is not None:
+            self.answered += 1
+        else:
+            self.unanswered += 1
+
+
+async def run_batch(
+    agent: Agent,
+    questions: BatchInput,
+    file: ResultFile,
+    *,
+    concurrency: int,
+    images: ImageCache,
+    retry_errors: bool = False,
+    watcher: Watcher | None = None,
+) -> Summary:
+    """Ask all questions that the file knows nothing of.
+
+    When this is cancelled, questions under way are given up; results that are there are still written.
+
+    Args:
+        agent: that answers.
+        questions: the batch.
+        file: gets a line of each, as it comes.
+        concurrency: questions at once, at most.
+        images: opens them.
+        retry_errors: ask those again that failed, and no others.
+        watcher: is told how it goes.
+
+    Raises:
+        PolicyError: the policy failed at many questions in a row, which are not written down. Run it again to go on.
+        OutputError: a result can't be written.
+        ConfigError: `concurrency` is out of range, or the input has changed meanwhile.
+    """
+    summary = Summary()
+    extras: dict[str, Line] = {}
+
+    def rows() -> Iterator[Row]:
+        for row in questions:
+            known = file.outcomes.get(row.item.id)
+            if (known is not None and known.failed) if retry_errors else known is None:
+                yield row
+
+    def draw() -> Iterator[BatchItem]:
+        for row in rows():
+            extras[row.item.id] = row.extra
+            yield row.item
+
+    def write(results: Sequence[BatchResult]) -> None:
+        file.extend([result_line(result, extras.pop(result.id)) for result in results])
+
+    def written(result: BatchResult) -> None:
+        summary.count(result)
+        if watcher is not None:
+            watcher.advance(result)
+
+    if watcher is not None:
+        watcher.begin(questions.count, questions.count - sum(1 for _ in rows()))
+    writer = Writer(write, written)
+    try:
+        results = ask_all(agent.aask, agent.policy, draw(), concurrency=concurrency, images=images)
+        async with aclosing(_without_outages(results)) as lasting:
+            async for result in lasting:
+                await writer.put(result)
+    finally:
+        await writer.finish()
+    await asyncio.to_thread(file.tidy)
+    return summary
+
+
+async def _without_outages(results: AsyncGenerator[BatchResult, None]) -> AsyncGenerator[BatchResult, None]:
+    """The results, of which failures of the policy wait until it is clear that it works.
+
+    Raises:
+        PolicyError: it doesn't: it failed at many questions in a row.
+    """
+    failed: list[BatchResult] = []
+    async with aclosing(results):
+        async for result in results:
+            if isinstance(result.error, HartError) and not isinstance(result.error, PolicyError):
+                yield result  # of the policy this says nothing
+                continue
+            if result.error is not None:
+                failed.append(result)
+                if len(failed) >= _FAILURES_IN_A_ROW:
+                    raise PolicyError(
+                        f"the policy failed at {len(failed)} questions in a row, at last with: {result.error} "
+                        "What was answered before is kept: run the same command again to go on from here."
+                    )
+                continue
+            for earlier in failed:
+                yield earlier
+            failed.clear()
+            yield result
+        for earlier in failed:
+            yield earlier
