@@ -77,34 +77,46 @@ class Teacher:
         self._policy = Onlooker(prompter.profile)
         self._tools: list[ToolSpec] = ToolRuntime(discover_tools()).only({"crop"}).specs
 
-    def lessons(self, scene: Scene, rng: random.Random) -> Iterator[tuple[Lesson, Example]]:
-        """Every lesson once for each sign of a scene.
+    def lessons(self, scene: Scene, rng: random.Random) -> Iterator[dict[Lesson, Example]]:
+        """Every lesson, for each sign of a scene, with boxes that are moved at random.
 
-        Args:
-            scene: where its dots are hidden, `DIRECT` can only be guessed.
-            rng: moves the boxes.
+        Where the dots are hidden, `Lesson.DIRECT` can only be guessed.
         """
         with SourceImage(scene.image) as image:
             overview = ToolContext(image, "", self._policy).render(image.size.box, "overview")
             for sign in scene.signs:
-                context = ToolContext(image, sign.question, self._policy, {"overview": overview})
-                aim, crop = pointed(sign.box, rng, overview.frame), read(sign.box, DOTS[scene.dots], rng, overview.frame)
-                answer = answer_text(sign.dot)
-                yield Lesson.POINT, self.example(self._opening(Mode.CLOSED_LOOP, context), call_text(aim))
-                yield Lesson.POINT_MGPO, self.example(self._opening(Mode.MGPO, context), call_text(aim))
-                yield Lesson.DIRECT, self.example(self._opening(Mode.DIRECT, context), answer)
-                yield Lesson.BLIND, self.example(answer_blind(sign.question), answer)
-                view, words = self._crop(context, crop)
-                yield Lesson.READ, self.example(answer_from_crops(sign.question, [view]), answer)
-                shown = [
-                    *self._opening(Mode.MGPO, context),
-                    Message(Role.ASSISTANT, (call_text(crop),)),
-                    Message(Role.TOOL, (view, words)),
-                    answer_with_crops(sign.question, []),
-                ]
-                yield Lesson.READ_MGPO, self.example(shown, answer)
+                aim = pointed(sign.box, rng, overview.frame)
+                crop = readable(sign.box, DOTS[scene.dots], rng, overview.frame)
+                context = ToolContext(image, sign.question, self._policy, {overview.id: overview})
+                yield self.teach(context, sign.dot, aim, crop)
 
-    def example(self, messages: list[Message], reply: str) -> Example:
+    def teach(self, context: ToolContext, colour: str, aim: Steps, crop: Steps) -> dict[Lesson, Example]:
+        """Every lesson of one question.
+
+        Args:
+            context: of the question, with the overview as its only view.
+            colour: the answer.
+            aim: the box to point at.
+            crop: the box to read from.
+        """
+        question, answer = context.question, answer_text(colour)
+        view, words = self._crop(context, crop)
+        beside = [
+            *self._opening(Mode.MGPO, context),
+            Message(Role.ASSISTANT, (call_text(crop),)),
+            Message(Role.TOOL, (view, words)),
+            answer_with_crops(question, []),
+        ]
+        return {
+            Lesson.POINT: self._example(self._opening(Mode.CLOSED_LOOP, context), call_text(aim)),
+            Lesson.POINT_MGPO: self._example(self._opening(Mode.MGPO, context), call_text(aim)),
+            Lesson.READ: self._example(answer_from_crops(question, [view]), answer),
+            Lesson.READ_MGPO: self._example(beside, answer),
+            Lesson.DIRECT: self._example(self._opening(Mode.DIRECT, context), answer),
+            Lesson.BLIND: self._example(answer_blind(question), answer),
+        }
+
+    def _example(self, messages: list[Message], reply: str) -> Example:
         """A reply and its prompt; a reply that ends in no answer ends with the end token, as it is generated."""
         tokenizer = self._prompter.tokenizer
         token_ids = tuple(tokenizer(reply, add_special_tokens=False)["input_ids"])
@@ -129,7 +141,7 @@ def pointed(box: Box, rng: random.Random, frame: Frame) -> Steps:
     return _steps([edge + rng.gauss(0, POINTING_NOISE) for edge in box.as_tuple()], frame)
 
 
-def read(box: Box, dot: float, rng: random.Random, frame: Frame) -> Steps:
+def readable(box: Box, dot: float, rng: random.Random, frame: Frame) -> Steps:
     """A region around a sign as reading is learnt from: smaller or larger, moved, but never without the dot."""
     while True:
         x = (box.x0 + box.x1) / 2 + box.width * rng.uniform(-READING_SHIFT, READING_SHIFT)

@@ -1,8 +1,9 @@
-"""The miniature's model: a real Qwen3-VL of transformers with 0.4 million parameters, as a folder that loads anywhere."""
+"""The miniature's model: a Qwen3-VL of transformers with 0.4 million parameters, as a folder that loads anywhere."""
 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from hart_agent.types import Reply
 from .tokenizer import END, IMAGE, MAX_PIXELS, PAD, make_tokenizer
 
 PATCH, MERGE = 4, 2
+"""A token of the model is PATCH x MERGE = 8 pixels wide and high: the policy's grid."""
 _HIDDEN = 96
+_SPREAD = 0.06
+"""Standard deviation of the random weights: more than transformers' own, which suits wider models."""
 _TEXT = {
     "architectures": ["Qwen3ForCausalLM"],
     "hidden_size": _HIDDEN,
@@ -26,12 +30,13 @@ _TEXT = {
     "num_key_value_heads": 4,
     "head_dim": 24,
     "max_position_embeddings": 4096,
+    "initializer_range": _SPREAD,
     "tie_word_embeddings": True,
     "rope_parameters": {
         "rope_type": "default", "mrope_section": [4, 4, 4], "mrope_interleaved": True, "rope_theta": 10000.0
     },
 }  # fmt: skip
-_VISION = {
+VISION = {
     "depth": 2,
     "hidden_size": 48,
     "intermediate_size": 96,
@@ -41,6 +46,7 @@ _VISION = {
     "spatial_merge_size": MERGE,
     "temporal_patch_size": 2,
     "num_position_embeddings": 64,
+    "initializer_range": _SPREAD,
     "deepstack_visual_indexes": [0],
 }
 _PROCESSOR = {
@@ -55,7 +61,7 @@ _PROCESSOR = {
 
 
 def make_checkpoint(folder: Path, seed: int) -> Path:
-    """Write a model with random weights.
+    """Write a model with random weights, but for the positions of its patches.
 
     Args:
         folder: made if it isn't there.
@@ -65,13 +71,12 @@ def make_checkpoint(folder: Path, seed: int) -> Path:
         The folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    vision = {"model_type": "qwen3_vl", "vision_config": _VISION}
+    vision = {"model_type": "qwen3_vl", "vision_config": VISION}
     tokenizer = make_tokenizer(Onlooker(detect_profile(None, vision, max_pixels=MAX_PIXELS)))
     torch.manual_seed(seed)
     model = Qwen3VLForConditionalGeneration(_config(tokenizer))
-    model.generation_config = GenerationConfig(
-        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
-    )
+    _place(model.model.visual.pos_embed.weight)
+    model.generation_config = GenerationConfig(eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     (folder / "preprocessor_config.json").write_text(json.dumps(_PROCESSOR, indent=2) + "\n", encoding="utf-8")
@@ -101,10 +106,28 @@ def _config(tokenizer: PreTrainedTokenizerFast) -> Qwen3VLConfig:
     }
     return Qwen3VLConfig(
         text_config=text,
-        vision_config=_VISION,
+        vision_config=VISION,
         tie_word_embeddings=True,
         image_token_id=ids(IMAGE),
         video_token_id=ids("<|video_pad|>"),
         vision_start_token_id=ids("<|vision_start|>"),
         vision_end_token_id=ids("<|vision_end|>"),
     )
+
+
+def _place(positions: torch.Tensor) -> None:
+    """Let the patches know at once where they are: waves along both axes, as in "Attention is all you need".
+
+    With random positions the model needs hundreds of steps before it heeds the image at all.
+
+    Args:
+        positions: the embeddings of a square of patches, row by row, shape (side * side, width); overwritten.
+    """
+    side = math.isqrt(len(positions))
+    waves = math.pi * torch.tensor([0.5, 1.0, 1.5, 2.0, 3.0, 4.0])
+    angles = (torch.arange(side) + 0.5)[:, None] / side * waves  # (side, 6)
+    along = torch.cat([angles.sin(), angles.cos()], dim=-1)  # (side, 12)
+    rows, columns = along[:, None].expand(-1, side, -1), along[None].expand(side, -1, -1)
+    known = torch.cat([rows, columns], dim=-1).flatten(0, 1)  # (side * side, 24)
+    with torch.no_grad():
+        positions.zero_()[:, : known.shape[1]] = known

@@ -117,7 +117,10 @@ def draw_scene(split: Split, number: int) -> Scene:
     dots = rng.choice(sorted(DOTS))
     radius = DOTS[dots] / 2
     colours = rng.sample(sorted(SIGN_COLOURS), len(SIGN_COLOURS))
-    signs = tuple(Sign(colour, rng.choice(sorted(DOT_COLOURS)), box) for colour, box in zip(colours, _boxes(rng, len(colours)), strict=True))
+    signs = tuple(
+        Sign(colour, rng.choice(sorted(DOT_COLOURS)), box)
+        for colour, box in zip(colours, _boxes(rng, len(colours)), strict=True)
+    )
     for sign in signs:
         x0, y0, x1, y1 = sign.box.as_tuple()
         draw.rectangle((x0, y0, x1 - 1, y1 - 1), fill=_shaded(rng, SIGN_COLOURS[sign.colour]))

@@ -27,8 +27,8 @@ SPECIAL = [PAD, END, "<|vision_start|>", "<|vision_end|>", IMAGE, "<|video_pad|>
 
 TEMPLATE = """\
 {%- for message in messages -%}
-<|{{ message.role }}|>{% if message.content is string %}{{ message.content }}{% else %}{% for part in message.content -%}
-{% if part.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part.text }}{% endif %}
+<|{{ message.role }}|>{% if message.content is string %}{{ message.content }}{% else %}{% for part in message.content %}
+{%- if part.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part.text }}{% endif %}
 {%- endfor %}{% endif %}<|im_end|>
 {%- endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"""
 
@@ -75,7 +75,10 @@ def make_tokenizer(policy: Policy) -> PreTrainedTokenizerFast:
     texts = [*_replies(), *_prompts(policy)]
     tokenizer.add_tokens([AddedToken(text, special=False, normalized=False) for text in texts])
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token=END, pad_token=PAD, chat_template=TEMPLATE,
+        tokenizer_object=tokenizer,
+        eos_token=END,
+        pad_token=PAD,
+        chat_template=TEMPLATE,
         extra_special_tokens={name.strip("<|>"): name for name in SPECIAL if name not in (END, PAD)},
         clean_up_tokenization_spaces=False,
     )
