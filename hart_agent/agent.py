@@ -117,7 +117,7 @@ class Agent:
             return episode.trajectory()
 
     def abatch(
-        self, items: Iterable[ItemLike], *, concurrency: int = 8, images: ImageCache | None = None
+        self, items: Iterable[ItemLike], *, concurrency: int = 4, images: ImageCache | None = None
     ) -> AsyncGenerator[BatchResult, None]:
         """Answer many questions: `async for result in agent.abatch(items)`, in the order in which they are done.
 

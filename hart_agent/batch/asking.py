@@ -10,7 +10,7 @@ from hart_agent.backends.adaptive import Admitting
 from hart_agent.batch.images import ImageCache
 from hart_agent.batch.items import BatchItem, BatchResult, ItemLike, as_item
 from hart_agent.concurrency import map_concurrently
-from hart_agent.errors import ConfigError, HartError, PolicyError
+from hart_agent.errors import ConfigError, HartError, InstallError, PolicyError
 from hart_agent.imaging import SourceImage
 from hart_agent.tooling import Policy
 from hart_agent.types import StopReason, Trajectory
@@ -34,6 +34,7 @@ async def ask_all(
 
     Raises:
         ConfigError: `concurrency` is out of range, or an item has another form.
+        InstallError: the installation is broken.
     """
     if concurrency < 1:
         raise ConfigError(f"concurrency must be 1 or more, got {concurrency}")
@@ -55,6 +56,8 @@ async def ask_all(
     results = map_concurrently(answer, map(as_item, items), concurrency)
     try:
         async for result in results:
+            if isinstance(result.error, InstallError):  # that is every question's
+                raise result.error
             yield result
     finally:
         await results.aclose()

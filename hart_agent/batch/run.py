@@ -136,7 +136,8 @@ async def _without_outages(results: AsyncGenerator[BatchResult, None]) -> AsyncG
                 if len(failed) >= _FAILURES_IN_A_ROW:
                     raise PolicyError(
                         f"the policy failed at {len(failed)} questions in a row, at last with: {result.error} "
-                        "What was answered before is kept: run the same command again to go on from here."
+                        "What was answered before is kept: run the same command again to go on from here, and with "
+                        "--retry-errors to ask those again that failed before."
                     )
                 continue
             for earlier in failed:

@@ -46,7 +46,7 @@ def batch(
     ] = None,
     concurrency: Annotated[
         int, typer.Option(min=1, help="Questions at once, at most; fewer where the server can't keep up.")
-    ] = 8,
+    ] = 4,
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Ask those questions again that failed, and no others.")
     ] = False,

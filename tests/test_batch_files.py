@@ -1,0 +1,168 @@
+"""Batches on disk: questions in every format, mistakes named by their line, results whole and each id once."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from batch_runs import by_id, read
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hart_agent.batch.reading import BatchInput
+from hart_agent.batch.results import ResultFile
+from hart_agent.errors import ConfigError
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), min_size=1).filter(str.strip)
+ROWS = st.lists(
+    st.fixed_dictionaries({"id": TEXT, "image": TEXT, "question": TEXT, "note": TEXT}),
+    min_size=1, max_size=5, unique_by=lambda row: row["id"],
+)  # fmt: skip
+
+
+def rows(path: Path, *arguments: Any, **options: Any) -> list[tuple[str, str, str, dict[str, Any]]]:
+    found = BatchInput(str(path), *arguments, **options)
+    listed = [(row.item.id, str(row.item.image), row.item.question, row.extra) for row in found]
+    assert len(listed) == found.count
+    return listed
+
+
+@given(ROWS)
+def test_the_same_questions_in_every_format(
+    tmp_path_factory: pytest.TempPathFactory, records: list[dict[str, str]]
+) -> None:
+    folder = tmp_path_factory.mktemp("in")
+    expected = [(r["id"], str(folder / r["image"]), r["question"], {"note": r["note"]}) for r in records]
+    lines = folder / "in.jsonl"
+    lines.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n\n" for record in records), encoding="utf-8")
+    with (folder / "in.csv").open("w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.DictWriter(file, list(records[0]))
+        writer.writeheader()
+        writer.writerows(records)
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(records), folder / "in.parquet")
+    assert rows(lines) == expected
+    assert rows(folder / "in.csv") == expected
+    assert rows(folder / "in.parquet") == expected
+
+
+def test_ids_that_are_not_given_stay_when_lines_move(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    records = [{"image": f"{index}.png", "question": "what?"} for index in range(3)]
+    path.write_text("\n".join(map(json.dumps, records)))
+    first = {image: identity for identity, image, *_ in rows(path)}
+    path.write_text("\n".join(map(json.dumps, [{"image": "new.png", "question": "what?"}, *reversed(records)])))
+    assert first.items() < {image: identity for identity, image, *_ in rows(path)}.items()
+    assert len(set(first.values())) == 3
+    path.write_text("\n".join(json.dumps({**record, "question": "why?"}) for record in records))
+    assert not set(first.values()) & {identity for identity, *_ in rows(path)}
+
+
+def test_one_question_about_many_images(tmp_path: Path) -> None:
+    for name in ("b.jpg", "a.jpg", "deep/c.jpg", "d.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = rows(tmp_path / "**/*.jpg", "what is it?")
+    assert [(image, question) for _, image, question, _ in found] == [
+        (str(tmp_path / name), "what is it?") for name in ("a.jpg", "b.jpg", "deep/c.jpg")
+    ]
+    with pytest.raises(ConfigError, match="no file fits"):
+        BatchInput(str(tmp_path / "*.png"), "what is it?")
+    with pytest.raises(ConfigError, match="--question"):
+        BatchInput(str(tmp_path / "*.jpg"))
+
+
+def test_a_question_for_rows_without_one(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("image,question\na.png,\nb.png,why?\n")
+    assert [question for _, _, question, _ in rows(path, "what?")] == ["what?", "why?"]
+
+
+def test_parquet_has_values_that_json_has_not(tmp_path: Path) -> None:
+    path = tmp_path / "in.parquet"
+    record = {"image": "a.png", "question": "what?", "id": 7, "score": float("nan"), "raw": b"\xff", "box": [1, 2]}
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([record]), path)
+    ((identity, _, _, extra),) = rows(path)
+    assert identity == "7"
+    assert extra == {"score": None, "raw": None, "box": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.jsonl", '{"image": "a", "question": "q"}\n{"image": ', "line 2: no JSON"),
+        ("a.jsonl", '{"image": "a", "question": "q"}\n[1]', "line 2: expected an object"),
+        ("a.jsonl", '{"image": "a", "question": "q"}\n\n{"image": "a"}', "line 3: question: expected a text"),
+        ("a.jsonl", '{"image": "", "question": "q"}', "line 1: image: expected a text"),
+        ("a.jsonl", '{"image": 3, "question": "q"}', "line 1: image: expected a text, got '3'"),
+        ("a.jsonl", '{"id": 1, "image": "a", "question": "q"}\n{"id": "1", "image": "b", "question": "q"}',
+         "line 2: the id '1' is that of .*line 1"),
+        ("a.jsonl", '{"image": "a", "question": "q"}\n{"image": "a", "question": "q"}', "only once"),
+        ("a.jsonl", "", "nothing to ask"),
+        ("a.jsonl", '{"image": "https://x.org/a.jpg", "question": "q"}', "line 1: .*--allow-download"),
+        ("a.jsonl", b"\xff\xfe", "can't be read"),
+        ("a.csv", "image,question\na,b,c\n", "line 2: not as many columns"),
+        ("a.csv", "image,question\na\n", "line 2: not as many columns"),
+        ("a.csv", "picture,question\na,b\n", "line 2: image"),
+        ("a.csv", 'image,question\na,"b\n', "can't be read"),
+        ("a.parquet", "no parquet", "can't be read"),
+        ("missing.jsonl", None, "can't be read: No such file"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named_before_anything_is_asked(
+    tmp_path: Path, name: str, content: str | bytes | None, said: str
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(ConfigError, match=said):
+        BatchInput(str(path))
+
+
+LINES = st.lists(st.tuples(st.integers(0, 6), st.booleans(), st.text(max_size=3)), max_size=12)
+
+
+def line(number: int, failed: bool, text: str) -> dict[str, Any]:
+    return {"id": str(number), "error": {"type": "ImageError", "message": text}} if failed else {
+        "id": str(number), "answer": text
+    }  # fmt: skip
+
+
+@given(st.lists(LINES, max_size=3), st.data())
+def test_any_history_of_the_file_ends_with_the_last_line_of_each_id(
+    tmp_path_factory: pytest.TempPathFactory, runs: list[list[tuple[int, bool, str]]], data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("out") / "out.jsonl"
+    last: dict[str, dict[str, Any]] = {}
+    for run in runs:
+        with ResultFile(path) as file:
+            assert {name: outcome.failed for name, outcome in file.outcomes.items()} == {
+                name: "error" in known for name, known in last.items()
+            }
+            new = [line(*entry) for entry in run]
+            split = data.draw(st.integers(0, len(new)))
+            file.extend(new[:split])
+            file.extend(new[split:])
+        last |= {entry["id"]: entry for entry in new}
+        torn = json.dumps({"id": "x" * data.draw(st.sampled_from([1, 200_000]))}).encode()
+        path.write_bytes(path.read_bytes() + torn[: data.draw(st.integers(0, len(torn)))])
+    with ResultFile(path) as file:
+        file.tidy()
+        file.append({"id": "after", "answer": "1"})
+    assert by_id(read(path)) == {**last, "after": {"id": "after", "answer": "1"}}
+    assert {entry.name for entry in path.parent.iterdir()} <= {"out.jsonl", ".out.jsonl.lock"}
+
+
+@pytest.mark.parametrize("content", ["not JSON\n", "[1]\n", '{"no": "id"}\n', '{"id": [1]}\n'])
+def test_other_files_are_left_alone(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "notes.jsonl"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match="line 1 is no result"):
+        ResultFile(path)
+    assert path.read_text() == content
+    with pytest.raises(ConfigError, match="line 1 is no result"):  # the lock was given back
+        ResultFile(path)
