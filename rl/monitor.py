@@ -64,7 +64,7 @@ def alarms(history: Sequence[Mapping[str, float]]) -> list[str]:
     Args:
         history: the metrics of all steps so far.
     """
-    if len(history) < 2 * WINDOW:
+    if len(history) < 2 * WINDOW or "called_tool" not in history[-1]:  # too early; or no rollouts are made
         return []
     first, last = _average(history[:WINDOW]), _average(history[-WINDOW:])
     found = []

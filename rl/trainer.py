@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,13 +14,15 @@ from hart_agent.errors import ConfigError
 from hart_agent.runtime import ToolRuntime
 from hart_agent.tooling import discover_tools
 from rl.ap_grpo import ap_grpo_loss, diagnostics, rollout_weights
-from rl.data import Sample
+from rl.data import BlindlyAnswered, Sample, drop_blind
 from rl.model import PolicyModel, Segment
 from rl.monitor import rollout_metrics
-from rl.rewards import Reward, answer_reward
-from rl.rollout import Rollout, roll_out
+from rl.rewards import Reward, answer_reward, reward_parts
+from rl.rollout import Asker, Rollout, roll_out
 from rl.run import Run, draw, load_model
 from rl.settings import TrainSettings
+
+_log = logging.getLogger(__name__)
 
 
 class Trainer(Run):
@@ -36,33 +39,43 @@ class Trainer(Run):
     """
 
     def __init__(self, settings: TrainSettings, samples: Sequence[Sample], reward: Reward, out: Path) -> None:
-        if len(samples) < settings.prompts_per_step:
-            raise ConfigError(
-                f"{settings.prompts_per_step} questions are asked in a step, but there are only {len(samples)}: lower "
-                "prompts_per_step, or add questions"
-            )
+        _check_count(samples, settings)
         super().__init__(settings, out)
         self.settings = settings
-        self._samples = list(samples)
-        self._reward = reward
+        self.samples = list(samples)
+        self.reward = reward
         self._runtime = ToolRuntime(discover_tools())
         self._reference: PolicyModel | None = None
         if settings.algorithm.beta and not settings.lora_rank:
             self._reference = load_model(settings, settings.model)
             self._reference.module.requires_grad_(False)
 
+    def drop_blind_questions(self) -> list[BlindlyAnswered]:
+        """Leave out the questions that the policy answered without the image before the run; see `drop_blind`.
+
+        Raises:
+            ConfigError: too few are left.
+        """
+        asker = Asker(self.first_model(), self.settings.seed)
+        self.samples, dropped = asyncio.run(drop_blind(self.samples, asker))
+        _log.warning("%d questions are answered without the image and dropped", len(dropped))
+        _check_count(self.samples, self.settings)
+        return dropped
+
     def compute_gradients(self) -> dict[str, float]:
         """Ask, reward, and differentiate the loss of AP-GRPO. Returns the step's metrics."""
         started = time.perf_counter()
         rollouts = self.roll_out(self.step)
         asked = time.perf_counter()
-        rewards = [self._reward(rollout.trajectory, rollout.sample) for rollout in rollouts]
+        parts = [reward_parts(self.reward, rollout.trajectory, rollout.sample) for rollout in rollouts]
+        rewards = [list(named.values())[-1] for named in parts]
         learnt = self._differentiate(rollouts, rewards)
         ended = time.perf_counter()
         tokens = sum(len(segment.token_ids) for rollout in rollouts for segment in rollout.segments)
         right = [answer_reward(rollout.trajectory, rollout.sample) > 0 for rollout in rollouts]
         return {
             "reward": sum(rewards) / len(rewards),
+            **{f"reward/{name}": sum(named[name] for named in parts) / len(parts) for name in parts[0]},
             **rollout_metrics(rollouts, right),
             **learnt,
             "tokens_per_second": tokens / (ended - started),
@@ -73,7 +86,7 @@ class Trainer(Run):
     def roll_out(self, step: int) -> list[Rollout]:
         """The rollouts of a step, group by group, from the weights as they are now."""
         settings = self.settings
-        samples = draw(self._samples, settings.prompts_per_step, step, settings.seed)
+        samples = draw(self.samples, settings.prompts_per_step, step, settings.seed)
         seed = settings.seed * 1_000_003 + step
         group_size = settings.algorithm.group_size
         return asyncio.run(roll_out(self.model, self._runtime, settings.episode(), samples, group_size, seed))
@@ -105,6 +118,14 @@ class Trainer(Run):
                 return self._reference.log_probs(batch)[0]
             with self.model.as_reference():
                 return self.model.log_probs(batch)[0]
+
+
+def _check_count(samples: Sequence[Sample], settings: TrainSettings) -> None:
+    if len(samples) < settings.prompts_per_step:
+        raise ConfigError(
+            f"{settings.prompts_per_step} questions are asked in a step, but there are only {len(samples)}: lower "
+            "prompts_per_step, or add questions"
+        )
 
 
 def _aligned(rows: Sequence[Sequence[float]], mask: torch.Tensor) -> torch.Tensor:

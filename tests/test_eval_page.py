@@ -33,6 +33,7 @@ MANIFEST: dict[str, Any] = {
     "prompts_sha256": "cd" * 32,
     "versions": {"python": "3.11.9", "numpy": "2.3.1"},
 }
+FREE = {"input_tokens": 0, "output_tokens": 0, "requests": 0}
 
 
 def record(number: int, order: int = 0) -> dict[str, Any]:
@@ -50,7 +51,9 @@ def record(number: int, order: int = 0) -> dict[str, Any]:
         "gold_boxes": [[100, 100, 200, 200]],
         "image": [1000, 1000],
         "verdict": VERDICTS[number],
-        "controls": {} if order else {name: {"right": number < count} for name, count in STILL_RIGHT.items()},
+        "controls": {}
+        if order
+        else {name: {"right": number < count, "usage": FREE} for name, count in STILL_RIGHT.items()},
         "usage": {"input_tokens": 100, "output_tokens": 10, "requests": 2},
         "seconds": number + 1.0,
         "error": None,

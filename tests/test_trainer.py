@@ -56,9 +56,9 @@ def settings(folder: Path, **changes: Any) -> TrainSettings:
     return TrainSettings(**{**base, **changes})
 
 
-def says_o(trajectory: Trajectory, sample: Item) -> float:
+def says_u(trajectory: Trajectory, sample: Item) -> float:
     """Something that a model of random weights can learn in seconds."""
-    return float("o" in trajectory.turns[0].reply.text)
+    return float("u" in trajectory.turns[0].reply.text)
 
 
 @pytest.mark.parametrize("mode", [Mode.CLOSED_LOOP, Mode.AGENT, Mode.DIRECT])
@@ -97,9 +97,9 @@ def test_a_run_that_is_stopped_and_gone_on_with_is_bit_identical(
     for lora_rank in (0, 4):
         chosen = settings(folders("qwen3-vl"), lora_rank=lora_rank)
         whole, parts = tmp_path / f"whole{lora_rank}", tmp_path / f"parts{lora_rank}"
-        Trainer(chosen, samples, says_o, whole).train()
+        Trainer(chosen, samples, says_u, whole).train()
         for steps in (1, 3):
-            Trainer(settings(folders("qwen3-vl"), lora_rank=lora_rank, steps=steps), samples, says_o, parts).train()
+            Trainer(settings(folders("qwen3-vl"), lora_rank=lora_rank, steps=steps), samples, says_u, parts).train()
         weights = [load_file(folder / "step-000003" / "model.safetensors") for folder in (whole, parts)]
         assert weights[0].keys() == weights[1].keys()
         assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
@@ -117,7 +117,7 @@ def _metrics(run: Path) -> list[dict[str, Any]]:
 
 
 def test_the_checkpoint_opens_as_a_policy(folders: Folders, samples: list[Item], tmp_path: Path) -> None:
-    checkpoint = Trainer(settings(folders("qwen2.5-vl"), steps=1), samples, says_o, tmp_path / "run").train()
+    checkpoint = Trainer(settings(folders("qwen2.5-vl"), steps=1), samples, says_u, tmp_path / "run").train()
     policy = TransformersPolicy(str(checkpoint), max_pixels=16_384, max_tokens=8)
     run = Agent(policy, config=EpisodeConfig(max_turns=2)).ask(samples[0].image, "what?")
     assert run.turns
@@ -139,7 +139,7 @@ def sync(path):
     return original(path)
 rl.checkpoints._sync = sync
 samples = tests.items({photos!r})
-Trainer(tests.settings(Path({model!r})), samples, tests.says_o, Path({run!r})).train()
+Trainer(tests.settings(Path({model!r})), samples, tests.says_u, Path({run!r})).train()
 """
 
 
@@ -160,8 +160,8 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(
     )  # fmt: skip
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
     assert [path.name for path in checkpoints(run)] == ["step-000001"]
-    Trainer(settings(folders("qwen3-vl")), samples, says_o, run).train()
-    Trainer(settings(folders("qwen3-vl")), samples, says_o, tmp_path / "whole").train()
+    Trainer(settings(folders("qwen3-vl")), samples, says_u, run).train()
+    Trainer(settings(folders("qwen3-vl")), samples, says_u, tmp_path / "whole").train()
     weights = [load_file(folder / "step-000003" / "model.safetensors") for folder in (run, tmp_path / "whole")]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
@@ -176,17 +176,17 @@ def test_it_learns_what_is_rewarded_and_nothing_from_shuffled_rewards(
         return float(chance.random() < 0.3)
 
     reached = {}
-    for name, reward in (("before", None), ("learnt", says_o), ("shuffled", shuffled)):
+    for name, reward in (("before", None), ("learnt", says_u), ("shuffled", shuffled)):
         chosen = settings(
             folders("qwen3-vl"), steps=12, prompts_per_step=4, learning_rate=3e-3, checkpoint_every=99,
             algorithm=AlgorithmConfig(group_size=8, beta=0.0), micro_batch=32,
         )  # fmt: skip
-        trainer = Trainer(chosen, samples[:4], reward or says_o, tmp_path / name)
+        trainer = Trainer(chosen, samples[:4], reward or says_u, tmp_path / name)
         if reward is not None:
             trainer.train()
         runtime = ToolRuntime(discover_tools())
         rollouts = asyncio.run(roll_out(trainer.model, runtime, chosen.episode(), samples[4:], 32, seed=7))
-        reached[name] = sum(says_o(rollout.trajectory, rollout.sample) for rollout in rollouts) / len(rollouts)
+        reached[name] = sum(says_u(rollout.trajectory, rollout.sample) for rollout in rollouts) / len(rollouts)
     assert reached["learnt"] > reached["before"] + 0.2
     assert reached["learnt"] > reached["shuffled"] + 0.15, reached
 
@@ -199,8 +199,8 @@ def test_each_question_comes_once_before_any_comes_again(samples: list[Item]) ->
 
 
 def test_a_run_is_not_gone_on_with_other_settings(folders: Folders, samples: list[Item], tmp_path: Path) -> None:
-    Trainer(settings(folders("qwen3-vl"), steps=1), samples, says_o, tmp_path).train()
+    Trainer(settings(folders("qwen3-vl"), steps=1), samples, says_u, tmp_path).train()
     with pytest.raises(ConfigError, match="learning_rate"):
-        Trainer(settings(folders("qwen3-vl"), learning_rate=1e-2), samples, says_o, tmp_path)
+        Trainer(settings(folders("qwen3-vl"), learning_rate=1e-2), samples, says_u, tmp_path)
     with pytest.raises(ConfigError, match="only 1"):
-        Trainer(settings(folders("qwen3-vl")), samples[:1], says_o, tmp_path / "other")
+        Trainer(settings(folders("qwen3-vl")), samples[:1], says_u, tmp_path / "other")

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Annotated, Any, get_type_hints
+from urllib.parse import urlsplit, urlunsplit
 
 import typer
 
@@ -107,8 +108,12 @@ class AgentOptions:
         return Agent(self.policy(), config=config, on_unsupported=self.on_unsupported)
 
     def public(self) -> dict[str, Any]:
-        """The options as JSON, without the API key."""
-        return {name: value for name, value in asdict(self).items() if name != "api_key"}
+        """The options as JSON, without the API key and without a password in the base URL."""
+        shown = {name: value for name, value in asdict(self).items() if name != "api_key"}
+        if self.base_url is not None:
+            url = urlsplit(self.base_url)
+            shown["base_url"] = urlunsplit((url.scheme, url.netloc.rpartition("@")[2], url.path, "", ""))
+        return shown
 
 
 def with_agent_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -12,17 +12,9 @@ from rich.text import Text
 
 from hart_agent.console.results import print_result
 from hart_agent.console.text import printable
-from hart_agent.evals.controls import ControlOutcome
+from hart_agent.evals.controls import TITLES, Control, ControlOutcome
 from hart_agent.evals.statistics import Comparison, PairedTest
 from hart_agent.types import Trajectory
-
-_TITLES = {
-    "no_image": "without the image",
-    "random_box": "crops from elsewhere in the image",
-    "other_image": "crops of another image",
-    "masked": "the evidence painted over",
-    "no_tools": "without tools",
-}
 
 
 def print_controls(tested: Trajectory, outcomes: Sequence[ControlOutcome]) -> None:
@@ -31,7 +23,7 @@ def print_controls(tested: Trajectory, outcomes: Sequence[ControlOutcome]) -> No
     table = Table("asked again", "answer", "", box=None, pad_edge=False)
     for outcome in outcomes:
         said = printable(outcome.answer) if outcome.answer is not None else "no answer"
-        table.add_row(_TITLES[outcome.control], Text(said), "the same" if outcome.same else "another")
+        table.add_row(TITLES[outcome.control], Text(said), "the same" if outcome.same else "another")
     console = Console(highlight=False)
     console.print()
     console.print(table)
@@ -53,7 +45,7 @@ def print_evaluation(report: dict[str, Any], folder: Path) -> None:
             ("wrong box, right answer", grounding["wrong_box_given_right_answer"]),
         ]
     rows.append(("area of the evidence", summary["area_fraction"]))
-    rows += [(f"right {_TITLES[name]}", share) for name, share in summary["controls"].items()]
+    rows += [(f"right {TITLES[Control(name)]}", share) for name, share in summary["controls"].items()]
     rows.append(("evidence gap", summary["evidence_gap"]))
     if report["orders"] is not None:
         rows += [(f"options {name}", share) for name, share in report["orders"].items()]

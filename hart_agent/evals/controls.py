@@ -42,6 +42,16 @@ class Control(StrEnum):
     NO_TOOLS = "no_tools"
 
 
+TITLES = {
+    Control.NO_IMAGE: "without the image",
+    Control.RANDOM_BOX: "crops from elsewhere in the image",
+    Control.OTHER_IMAGE: "crops of another image",
+    Control.MASKED: "the evidence painted over",
+    Control.NO_TOOLS: "without tools",
+}
+"""What each is called where results are shown."""
+
+
 @dataclass(frozen=True)
 class ControlOutcome:
     """What the policy said under one control.

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from hart_agent.evals.controls import TITLES
 from hart_agent.evals.metrics import IOGT_THRESHOLD
 from hart_agent.evals.plots import axis, curve, estimate_bar, share_bar
 from hart_agent.evals.statistics import CONFIDENCE, REMOVING_CONTROLS
@@ -19,13 +20,7 @@ Estimated = dict[str, Any]
 
 INTERVAL = f"{CONFIDENCE:.0%} interval"
 
-_CONTROLS = {
-    "no_image": "Without the image",
-    "random_box": "Crops from elsewhere in the image",
-    "other_image": "Crops of another image",
-    "masked": "The evidence painted over",
-    "no_tools": "Without tools",
-}
+_CONTROLS = {control.value: title.capitalize() for control, title in TITLES.items()}
 _ORDERS = {"shuffled": "Shuffled", "reversed": "The reverse of it", "both": "Right in both"}
 
 

@@ -166,7 +166,7 @@ def _usage(report: dict[str, Any]) -> Html:
         "Tokens out": f"{usage['output_tokens']:,}",
         "Median time": f"{seconds:,.2f} s for a question" if seconds is not None else None,
     }
-    note = element("p", "The controls are not counted.", class_="note muted") if report["summary"]["controls"] else ""
+    note = element("p", "The controls are counted, too.", class_="note muted") if report["summary"]["controls"] else ""
     return element("section", element("h2", "Usage and time"), _facts(facts), note)
 
 

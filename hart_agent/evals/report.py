@@ -46,7 +46,7 @@ def make_report(records: Sequence[Record], manifest: dict[str, Any]) -> dict[str
         "remarks": remarks(summary),
         "orders": _orders(current),
         "usage": {
-            name: sum(record["usage"][name] for record in current)
+            name: sum(used[name] for record in current for used in _usages(record))
             for name in ("input_tokens", "output_tokens", "requests")
         },
         "median_seconds": round(statistics.median(asked), 3) if asked else None,
@@ -83,6 +83,11 @@ def compare_runs(first: Path, second: Path) -> Comparison:
 
 def _predictions(records: Sequence[Record]) -> list[Prediction]:
     return [prediction(record) for key, record in latest(records).items() if key.endswith("#0")]
+
+
+def _usages(record: Record) -> list[dict[str, int]]:
+    """What a record cost, the controls included."""
+    return [record["usage"], *(outcome["usage"] for outcome in record["controls"].values())]
 
 
 def _orders(records: Sequence[Record]) -> dict[str, Any] | None:

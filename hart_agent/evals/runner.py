@@ -207,6 +207,7 @@ async def _controls(
             "answer": outcome.answer,
             "right": shown.item.is_right(outcome.answer, shown.order),
             "boxes": [box.as_tuple() for box in outcome.boxes],
+            "usage": asdict(outcome.usage),
         }
         for outcome in outcomes
     }

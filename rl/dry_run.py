@@ -1,0 +1,42 @@
+"""Three rollouts, shown: what the policy said, what it was worth, and which tokens carry loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from hart_agent.console import printable
+from hart_agent.trace import write_trace
+from rl.trainer import Trainer
+
+_SHOWN = 3
+_PROMPT_TAIL = 300
+"""Characters of a prompt that are shown."""
+
+
+def show_rollouts(trainer: Trainer, out: Path) -> None:
+    """Print the first rollouts of a run's next step, and write their traces to its folder.
+
+    What the policy wrote, and carries loss, is green; what it was given, and carries none, is dim.
+
+    Raises:
+        ImageError: an image can't be used.
+        PolicyError: the model fails.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    tokenizer = trainer.model.prompter.tokenizer
+    for number, rollout in enumerate(trainer.roll_out(trainer.step)[:_SHOWN], start=1):
+        run = rollout.trajectory
+        trace = out / f"dry-run-{number}.json"
+        write_trace(run, trace)
+        worth = trainer.reward(run, rollout.sample)
+        ended = f"answer {run.answer!r}" if run.answer is not None else run.stop_reason.value
+        console.print(Text(f"rollout {number}: {printable(ended)}, reward {worth:g}, trace {trace}", "bold"))
+        for turn, segment in enumerate(rollout.segments, start=1):
+            given, views, written = len(segment.prompt.token_ids), len(segment.prompt.views), len(segment.token_ids)
+            console.print(f"turn {turn}: {given} tokens and {views} images given, {written} tokens written")
+            prompt = printable(tokenizer.decode(segment.prompt.token_ids))[-_PROMPT_TAIL:]
+            reply = printable(tokenizer.decode(segment.token_ids))
+            console.print(Text.assemble((f"...{prompt}", "dim"), (reply, "green")))

@@ -1,0 +1,140 @@
+"""Train a policy with AP-GRPO, or one of its baselines: python -m rl.train_ap_grpo DATA --model M --out RUN
+
+ap-grpo   answers from its crops alone (arXiv 2602.23615)
+mgpo      answers with crops and overview in sight (arXiv 2507.05920); k = 0
+grpo      answers from the overview, without crops; k = 0
+"""
+
+from __future__ import annotations
+
+import logging
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from hart_agent.errors import ConfigError, InstallError
+from hart_agent.types import Mode
+from rl.commands import ApartOption, DataArgument, ModelOption, OutOption, StepProgress, load, run_command
+from rl.config import AlgorithmConfig
+from rl.rewards import AreaGuard, CustomReward, Reward, TightnessBonus, answer_reward, load_reward
+from rl.settings import TrainSettings
+
+_log = logging.getLogger(__name__)
+
+
+class Algorithm(StrEnum):
+    AP_GRPO = "ap-grpo"
+    MGPO = "mgpo"
+    GRPO = "grpo"
+
+
+class Engine(StrEnum):
+    AUTO = "auto"
+    LOCAL = "local"
+    OPENRLHF = "openrlhf"
+
+
+_MODES = {Algorithm.AP_GRPO: Mode.CLOSED_LOOP, Algorithm.MGPO: Mode.MGPO, Algorithm.GRPO: Mode.DIRECT}
+
+
+def train(
+    data: DataArgument,
+    model: ModelOption,
+    out: OutOption,
+    algorithm: Annotated[Algorithm, typer.Option(help="Which one.")] = Algorithm.AP_GRPO,
+    engine: Annotated[Engine, typer.Option(help="OpenRLHF where it and CUDA are, else this machine.")] = Engine.AUTO,
+    k: Annotated[float, typer.Option(help="Preference for right answers; 0 is GRPO. Only of ap-grpo.")] = 0.6,
+    beta: Annotated[float, typer.Option(min=0, help="Weight of the KL to the first model.")] = 0.02,
+    group_size: Annotated[int, typer.Option(min=2, help="Rollouts of each question.")] = 8,
+    clip: Annotated[float | None, typer.Option(help="Clip the ratio; by default, as in the paper, not.")] = None,
+    mode: Annotated[Mode | None, typer.Option(help="Of the episodes, instead of the algorithm's own.")] = None,
+    max_turns: Annotated[int | None, typer.Option(min=1, help="Of an episode; by default 2, in mode agent 6.")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Updates.")] = 200,
+    prompts_per_step: Annotated[int, typer.Option(min=1, help="Questions of a step.")] = 8,
+    learning_rate: Annotated[float, typer.Option(help="Of AdamW.")] = 1e-6,
+    temperature: Annotated[float, typer.Option(help="Of sampling.")] = 1.0,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Of one reply.")] = 512,
+    max_pixels: Annotated[int | None, typer.Option(min=1, help="Of one view.")] = None,
+    micro_batch: Annotated[int, typer.Option(min=1, help="Sequences in one pass through the model.")] = 8,
+    lora_rank: Annotated[int, typer.Option(min=0, help="Train adapters of this rank; 0 trains all weights.")] = 0,
+    dtype: Annotated[str | None, typer.Option(help="Such as bfloat16.")] = None,
+    device: Annotated[str | None, typer.Option(help="Such as cuda:0.")] = None,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn by chance.")] = 0,
+    reward: Annotated[str | None, typer.Option(help="module:function instead of: is the answer right?")] = None,
+    max_area: Annotated[float | None, typer.Option(help="No reward for evidence over this share of the image.")] = None,
+    tightness: Annotated[float | None, typer.Option(help="Weight of a bonus for little evidence.")] = None,
+    drop_blind_questions: Annotated[
+        bool, typer.Option("--drop-blind", help="First drop questions that the model answers without the image.")
+    ] = False,
+    apart_from: ApartOption = None,
+    checkpoint_every: Annotated[int, typer.Option(min=1, help="Steps.")] = 50,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show three rollouts and which of their tokens carry loss, and stop.")
+    ] = False,
+) -> None:
+    """Train a policy on questions with answers; no boxes are needed.
+
+    Each checkpoint opens with: hart-agent ask IMAGE QUESTION --backend transformers --model RUN/step-000200
+    """
+    samples = load(data, apart_from)
+    _choose_engine(engine)
+    chosen = mode or _MODES[algorithm]
+    rewarded = _reward(reward, max_area, tightness)
+    settings = TrainSettings(
+        model=model, steps=steps, prompts_per_step=prompts_per_step, learning_rate=learning_rate,
+        temperature=temperature, max_tokens=max_tokens, max_pixels=max_pixels, micro_batch=micro_batch,
+        lora_rank=lora_rank, dtype=dtype, device=device, seed=seed, checkpoint_every=checkpoint_every, mode=chosen,
+        max_turns=max_turns or (6 if chosen is Mode.AGENT else 2), reward=_described(rewarded),
+        algorithm=AlgorithmConfig(
+            k=k if algorithm is Algorithm.AP_GRPO else 0.0, beta=beta, group_size=group_size, clip=clip
+        ),
+    )  # fmt: skip
+    try:
+        from rl.dry_run import show_rollouts
+        from rl.trainer import Trainer
+    except ImportError as error:
+        raise InstallError(
+            f"training needs torch and transformers ({error}). Run: pip install 'hart-agent[train]'"
+        ) from error
+    trainer = Trainer(settings, samples, rewarded, out)
+    if drop_blind_questions:
+        trainer.drop_blind_questions()
+    if dry_run:
+        show_rollouts(trainer, out)
+        return
+    with StepProgress(steps) as progress:
+        checkpoint = trainer.train(progress.show)
+    print(checkpoint)
+
+
+def _choose_engine(engine: Engine) -> None:
+    """Say which engine trains.
+
+    Raises:
+        ConfigError: OpenRLHF is demanded.
+    """
+    if engine is Engine.OPENRLHF:
+        raise ConfigError("the engine openrlhf is not built yet; choose --engine local, which trains on one machine")
+    if engine is Engine.AUTO:
+        _log.warning("engine: local (one machine)")
+
+
+def _reward(name: str | None, max_area: float | None, tightness: float | None) -> Reward:
+    reward: Reward = answer_reward if name is None else load_reward(name)
+    if tightness is not None:
+        reward = TightnessBonus(reward, tightness)
+    return reward if max_area is None else AreaGuard(reward, max_area)
+
+
+def _described(reward: Reward) -> str:
+    """The reward in words, for the record of the run."""
+    if isinstance(reward, AreaGuard):
+        return f"{_described(reward.reward)}, 0 over {reward.max_area} of the image"
+    if isinstance(reward, TightnessBonus):
+        return f"{_described(reward.reward)}, tightness {reward.weight}"
+    return reward.name if isinstance(reward, CustomReward) else "answer"
+
+
+if __name__ == "__main__":
+    run_command(train)
