@@ -1,0 +1,207 @@
+"""`hart-agent batch` as a real process: killed, interrupted, and on a disk without room."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from batch_runs import behave, by_id, number_of, read, right_answer, slowly, write_questions
+from loopback import Behaviour, Handler, Loopback, refuse, serve
+
+
+def start(server: Loopback, questions: Path, out: Path, *options: str, **more: Any) -> subprocess.Popen[str]:
+    command = [
+        sys.executable, "-m", "hart_agent", "batch", str(questions), str(out), "--base-url", server.url,
+        "--model", "qwen2.5-vl", "--concurrency", "16", *options,
+    ]  # fmt: skip
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=questions.parent, **more)
+
+
+def finish(process: subprocess.Popen[str], seconds: float = 120) -> tuple[int, str]:
+    try:
+        _, said = process.communicate(timeout=seconds)
+    finally:
+        process.kill()
+    return process.returncode, said
+
+
+def lines_in(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 60) -> None:
+    """Until the condition holds, or the process is done."""
+    deadline = time.monotonic() + seconds
+    while not condition() and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def steadily(body: dict[str, Any], number: int) -> Behaviour:
+    return slowly(behave(body, number), 0.01)
+
+
+def test_a_batch_from_the_command_line(tmp_path: Path) -> None:
+    questions = write_questions(tmp_path, 30)
+    with serve(behave) as server:
+        code, said = finish(start(server, questions, tmp_path / "out.jsonl", env={**os.environ, "FORCE_COLOR": "1"}))
+    assert code == 0, said
+    assert {name: line["answer"] for name, line in by_id(read(tmp_path / "out.jsonl")).items()} == {
+        f"q{n}": right_answer(n) for n in range(30)
+    }
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said)
+    assert "30/30" in plain
+    assert re.search(r"\d/(s|min)", plain)
+    requests = len(server.bodies)  # each of 100 tokens, with a reply of 7
+    assert f"{requests / 10:.1f}k + {7 * requests} tokens" in plain
+    assert "30 answered, 0 without an answer, 0 failed" in plain
+
+
+def test_failures_have_their_own_exit_codes(tmp_path: Path) -> None:
+    questions = write_questions(tmp_path, 30)
+    out = tmp_path / "out.jsonl"
+    with serve([refuse(401, "who are you?")]) as server:
+        code, said = finish(start(server, questions, out))
+    assert code == 4
+    assert "who are you?" in said
+    assert "10 questions in a row" in said
+    (tmp_path / "1.png").unlink()
+    with serve(behave) as server:
+        code, said = finish(start(server, questions, out))
+        assert code == 3
+        assert "--retry-errors" in said
+        code, said = finish(start(server, questions, questions))
+    assert code == 2
+    assert "overwrite" in said
+
+
+def killed(folder: Path, count: int, kills: int) -> None:
+    """Kill a batch at random moments until it was killed so often, let it finish, and compare."""
+    questions = write_questions(folder, count)
+    out = folder / "out.jsonl"
+    draw = random.Random(count)
+    share = count * 3 // (4 * kills)
+    with serve(steadily) as server:
+        for _ in range(kills):
+            process = start(server, questions, out)
+            known, more = lines_in(out), draw.randrange(share)
+            wait_for(lambda known=known, more=more: lines_in(out) >= known + more, process)  # type: ignore[misc]
+            time.sleep(draw.random() * (0.05 if more else 2.0))
+            assert process.poll() is None, finish(process)
+            process.send_signal(signal.SIGKILL)
+            assert finish(process)[0] == -signal.SIGKILL
+        assert 0 < lines_in(out) < count
+        code, said = finish(start(server, questions, out), 600)
+        assert code == 0, said
+        asked = len(server.bodies)
+    with serve(behave) as server:
+        code, said = finish(start(server, questions, folder / "undisturbed.jsonl"), 600)
+        assert code == 0, said
+        # What was under way at a kill is asked again, and nothing else: 16 questions of at most 3 requests.
+        assert asked - len(server.bodies) <= kills * 16 * 3
+    lines = by_id(read(out))
+    assert len(lines) == count
+    assert lines == by_id(read(folder / "undisturbed.jsonl"))
+
+
+def test_a_killed_batch_goes_on_and_nothing_is_lost_or_there_twice(tmp_path: Path) -> None:
+    killed(tmp_path, 300, 3)
+
+
+@pytest.mark.slow
+def test_20_kills_over_2000_questions(tmp_path: Path) -> None:
+    killed(tmp_path, 2000, 20)
+
+
+def test_an_interrupt_gives_up_what_is_under_way_and_says_how_to_go_on(tmp_path: Path) -> None:
+    questions = write_questions(tmp_path, 60)
+    out = tmp_path / "out.jsonl"
+
+    def never(handler: Handler) -> None:
+        handler.loopback.closing.wait(60)
+
+    with serve(lambda body, number: never if number_of(body) >= 25 else behave(body, number)) as server:
+        process = start(server, questions, out)
+        wait_for(lambda: lines_in(out) >= 25, process)
+        started = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        code, said = finish(process)
+        assert time.monotonic() - started < 5
+    assert code == 130, said
+    assert "Run the same command again" in said
+    assert "Traceback" not in said
+    assert len(by_id(read(out))) == 25
+    with serve(behave) as server:
+        assert finish(start(server, questions, out))[0] == 0
+    assert len(by_id(read(out))) == 60
+
+
+def test_two_batches_can_not_write_the_same_file(tmp_path: Path) -> None:
+    questions = write_questions(tmp_path, 20)
+    out = tmp_path / "out.jsonl"
+    with serve(lambda body, number: slowly(behave(body, number), 1.0)) as server:
+        first = start(server, questions, out)
+        wait_for(out.exists, first)
+        code, said = finish(start(server, questions, out))
+        assert code == 2
+        assert "another run" in said
+        assert finish(first)[0] == 0
+    assert len(by_id(read(out))) == 20
+
+
+def resumes_after_a_full_disk(questions: Path, out: Path, make_room: Callable[[], None], **small: Any) -> None:
+    with serve(steadily) as server:
+        code, said = finish(start(server, questions, out, **small))
+        assert code == 2, said
+        assert "make room" in said
+        assert str(out) in said
+        done = by_id(read(out))
+        assert 0 < len(done) < 200
+        make_room()
+        code, said = finish(start(server, questions, out))
+        assert code == 0, said
+        whole = questions.parent / "undisturbed.jsonl"
+        assert finish(start(server, questions, whole))[0] == 0
+    lines = by_id(read(out))
+    assert lines == by_id(read(whole))
+    assert done.items() <= lines.items()
+
+
+def test_files_that_may_not_grow_further(tmp_path: Path) -> None:
+    """Writing beyond a limit on the size of files fails like writing to a full disk."""
+    limit = (40_000, resource.RLIM_INFINITY)
+    resumes_after_a_full_disk(
+        write_questions(tmp_path, 200), tmp_path / "out.jsonl", lambda: None,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounting = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(disk)], capture_output=True, text=True, check=False
+    )
+    if mounting.returncode != 0:
+        pytest.skip(f"may not mount a small disk ({mounting.stderr.strip()}); the test of file sizes stands in")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk(tmp_path: Path, small_disk: Path) -> None:
+    def make_room() -> None:
+        subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=True)
+
+    resumes_after_a_full_disk(write_questions(tmp_path, 200), small_disk / "out.jsonl", make_room)
