@@ -27,8 +27,8 @@ from hart_agent.errors import (
 )
 from hart_agent.geometry import Box, Rect, resolve_box
 from hart_agent.imaging import View
-from hart_agent.tooling import BOX_FORMAT, VIEW_FORMAT, Tool, ToolContext, ToolOutput, tool_spec
-from hart_agent.types import ToolCall, ToolResult, ToolSpec, ViewRecord
+from hart_agent.tooling import BOX_FORMAT, VIEW_FORMAT, Tool, ToolContext, ToolOutput, check_definition, tool_spec
+from hart_agent.types import Evidence, ToolCall, ToolResult, ToolSpec, ViewRecord
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ _MAX_ERROR = 1000
 """Characters of an error that the model is told; a message may quote the whole of what it wrote."""
 
 _STRETCHED = "{} is shown stretched: the photo is too thin there to be shown in its true shape."
+_UNPOINTABLE = "No box can be given on {}: point on the image from which it was made."
 _MAX_STRETCH = 1.6
 """Times; what it takes to fit a view into a model's grid is less."""
 
@@ -45,10 +46,11 @@ class ToolRuntime:
 
     Args:
         tools: their names must differ.
-        timeout: seconds for one call. A plain function that runs over goes on in its thread, unheeded.
+        timeout: seconds for one call, where the tool has no `timeout` of its own. A plain function that runs over goes
+            on in its thread, unheeded.
 
     Raises:
-        PluginError: two tools share a name, or a schema is invalid.
+        PluginError: two tools share a name, or one can't be offered to a model.
     """
 
     def __init__(self, tools: Sequence[Tool], *, timeout: float = 60.0) -> None:
@@ -59,16 +61,9 @@ class ToolRuntime:
         self._tools: dict[str, Tool] = {}
         self._validators: dict[str, jsonschema.Draft202012Validator] = {}
         for tool in tools:
-            if not isinstance(tool, Tool):
-                raise PluginError(f"the tool {tool!r} lacks one of name, description, parameters and run")
+            check_definition(tool)
             if tool.name in self._tools:
                 raise PluginError(f"two tools are named {tool.name!r}: {self._tools[tool.name]!r} and {tool!r}")
-            try:
-                jsonschema.Draft202012Validator.check_schema(tool.parameters)
-            except jsonschema.SchemaError as error:
-                raise PluginError(
-                    f"the parameters of the tool {tool.name!r} are not a JSON Schema: {error.message}"
-                ) from error
             self._tools[tool.name] = tool
             self._validators[tool.name] = jsonschema.Draft202012Validator(dict(tool.parameters))
 
@@ -84,7 +79,8 @@ class ToolRuntime:
         return [tool_spec(tool) for tool in self._tools.values()]
 
     async def execute(self, call: ToolCall, context: ToolContext) -> tuple[ToolResult, tuple[View, ...]]:
-        """Carry out one call. Whatever the model or the tool does wrong becomes part of the result.
+        """Carry out one call. Whatever the model or the tool does wrong becomes part of the result, and nothing else:
+        views, evidence and checks of a call that failed are not kept.
 
         Returns:
             The result, and the views to show to the model.
@@ -98,8 +94,11 @@ class ToolRuntime:
         error: str | None = None
         try:
             arguments, notes = self._prepare(call, context)
-            output = await self._run(self._tools[call.name], context, arguments)
+            draft = context.draft()
+            output = await self._run(self._tools[call.name], draft, arguments)
+            context.adopt(draft)
             views = output.views
+            notes += [_UNPOINTABLE.format(view.id) for view in views if view.id in context.unpointable]
             notes += [_STRETCHED.format(view.id) for view in views if view.frame.stretch > _MAX_STRETCH]
             text = " ".join([*notes, output.text])
         except ModelVisibleError as failure:
@@ -126,17 +125,30 @@ class ToolRuntime:
             place = ".".join(map(str, failure.absolute_path)) or "the arguments"
             raise ToolArgumentsError(f"{call.name}: {place}: {failure.message}")
         properties = self._tools[call.name].parameters.get("properties", {})
-        formats = {name: schema.get("format") for name, schema in properties.items() if isinstance(schema, dict)}
         arguments = dict(call.arguments)
+        given = {
+            name: schema
+            for name, schema in properties.items()
+            if isinstance(schema, dict) and arguments.get(name) is not None
+        }
         notes: list[str] = []
         view = context.views["overview"]
-        for name in [name for name, kind in formats.items() if kind == VIEW_FORMAT and name in arguments]:
+        for name in [name for name, schema in given.items() if schema.get("format") == VIEW_FORMAT]:
             view = arguments[name] = _view(context, arguments[name])
-        for name in [name for name, kind in formats.items() if kind == BOX_FORMAT and name in arguments]:
-            rect: Rect = tuple(map(float, arguments[name]))  # type: ignore[assignment]
+
+        def placed(written: Any) -> Box:
+            rect = _rect(written)
             self._warn_of_misfit(rect, context)
-            arguments[name], remarks = _box(context, view, rect)
-            notes += remarks
+            box, remarks = _box(context, view, rect)
+            notes.extend(remarks)
+            return box
+
+        for name, schema in given.items():
+            items = schema.get("items")
+            if schema.get("format") == BOX_FORMAT:
+                arguments[name] = placed(arguments[name])
+            elif isinstance(items, dict) and items.get("format") == BOX_FORMAT:
+                arguments[name] = [placed(item) for item in arguments[name]]
         return arguments, notes
 
     def _warn_of_misfit(self, rect: Rect, context: ToolContext) -> None:
@@ -151,8 +163,9 @@ class ToolRuntime:
             )  # fmt: skip
 
     async def _run(self, tool: Tool, context: ToolContext, arguments: dict[str, Any]) -> ToolOutput:
+        seconds = getattr(tool, "timeout", None) or self._timeout
         try:
-            async with asyncio.timeout(self._timeout) as limit:
+            async with asyncio.timeout(seconds) as limit:
                 if inspect.iscoroutinefunction(tool.run):
                     output = await tool.run(context, arguments)
                 else:
@@ -162,12 +175,27 @@ class ToolRuntime:
         except TimeoutError as error:
             if not limit.expired():  # the tool's own
                 raise
-            raise ToolTimeoutError(f"{tool.name} did not finish within {self._timeout:g} seconds") from error
-        if isinstance(output, str):
-            return ToolOutput(output)
-        if not isinstance(output, ToolOutput):
-            raise TypeError(f"run returned {type(output).__name__}; expected a str or a ToolOutput")
-        return output
+            raise ToolTimeoutError(f"{tool.name} did not finish within {seconds:g} seconds") from error
+        except SystemExit as error:  # a tool may not end the program
+            raise RuntimeError(f"SystemExit: {error}") from error
+        return _checked(output, context)
+
+
+def _checked(output: Any, context: ToolContext) -> ToolOutput:
+    """What a tool returned, if the episode can use it. Otherwise the exception says what the tool's bug is."""
+    if isinstance(output, str):
+        return ToolOutput(output)
+    if not isinstance(output, ToolOutput):
+        raise TypeError(f"run returned {type(output).__name__}; expected a str or a ToolOutput")
+    if not isinstance(output.text, str):
+        raise TypeError(f"the text of the ToolOutput is a {type(output.text).__name__}; expected a str")
+    for view in output.views:
+        if not isinstance(view, View) or context.views.get(view.id) is not view:
+            raise TypeError(f"{view!r} is no view of this episode; make views with the context's render or add_view")
+    for item in context.evidence:
+        if not isinstance(item, Evidence) or item.view_id not in context.views:
+            raise TypeError(f"{item!r} is no evidence with a view of this episode")
+    return output
 
 
 async def _in_thread(function: Callable[[], Any]) -> Any:
@@ -182,8 +210,8 @@ async def _in_thread(function: Callable[[], Any]) -> Any:
         except Exception as error:
             # A future can't carry StopIteration.
             outcome.set_exception(RuntimeError("StopIteration") if isinstance(error, StopIteration) else error)
-        except SystemExit as error:  # a tool may not end the program
-            outcome.set_exception(RuntimeError(f"SystemExit: {error}"))
+        except BaseException as error:  # a tool may not end the program
+            outcome.set_exception(RuntimeError(f"{type(error).__name__}: {error}"))
 
     threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True).start()
     return await asyncio.wrap_future(outcome)
@@ -199,6 +227,19 @@ def _view(context: ToolContext, name: str) -> View:
     return context.views[name]
 
 
+def _rect(written: Any) -> Rect:
+    try:
+        x0, y0, x1, y1 = map(float, written)
+    except OverflowError as error:
+        raise ToolArgumentsError("the box holds a number that is far too large") from error
+    return x0, y0, x1, y1
+
+
 def _box(context: ToolContext, view: View, rect: Rect) -> tuple[Box, list[str]]:
+    if view.id in context.unpointable:
+        raise ToolArgumentsError(
+            f"no box can be given on {view.id}: a place there is not the same place in the photo. Give the box on the "
+            "overview, or on another image that shows the region, and name that image"
+        )
     profile = context.policy.profile
     return resolve_box(rect, profile.space, view.frame, context.image.size, profile.budget.max_aspect)

@@ -1,24 +1,33 @@
 """The door for tools, the built-in ones included: what a tool is, what it is given, and how tools are found.
 
-A tool is a class with `name`, `description`, `parameters` (JSON Schema 2020-12) and `run`. Register it under the
-entry-point group `hart_agent.tools`, or pass an instance to `Agent(tools=[...])`.
+A tool is a class with `name`, `description`, `parameters` (JSON Schema 2020-12) and `run`, or a typed function under
+`hart_agent.toolkit.tool`. Register it under the entry-point group `hart_agent.tools`, or pass it to
+`Agent(tools=[...])`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
+import jsonschema
+from PIL import Image
+
 from hart_agent.budget import CoordinateProfile
 from hart_agent.errors import PluginError
-from hart_agent.geometry import Box, Frame, Size
+from hart_agent.geometry import Box, CoordinateSpace, Frame, Rect, Size
 from hart_agent.imaging import SourceImage, View
 from hart_agent.installation import check_siblings
 from hart_agent.types import Evidence, Message, Reply, ToolSpec, Verification
 
 ENTRY_POINT_GROUP: Final = "hart_agent.tools"
+"""Tools that every agent has unless it is told otherwise."""
+
+OPTIONAL_GROUP: Final = "hart_agent.optional_tools"
+"""Tools that an agent has only if they are asked for by name."""
 
 BOX_FORMAT: Final = "bbox"
 """The schema `format` that marks a box: the runtime hands the tool a `Box` in original pixels in its place."""
@@ -85,6 +94,7 @@ class ToolContext:
         views: every view so far, by id.
         evidence: the regions committed so far.
         verifications: the checks made so far.
+        unpointable: ids of the views on which no box can be given.
     """
 
     image: SourceImage
@@ -93,6 +103,7 @@ class ToolContext:
     views: dict[str, View] = field(default_factory=dict)
     evidence: list[Evidence] = field(default_factory=list)
     verifications: list[Verification] = field(default_factory=list)
+    unpointable: set[str] = field(default_factory=set)
 
     def render(self, box: Box, kind: str, *, magnify: bool = False) -> View:
         """Show a region of the original as a new view.
@@ -106,12 +117,72 @@ class ToolContext:
         Raises:
             ImageError: the pixel data is damaged.
         """
-        budget = self.policy.profile.budget
-        size = budget.magnify(box.size) if magnify else budget.fit(box.size)
-        return self.add_view(kind, self.image.render(box, size), box)
+        return self._register(kind, self.pixels(box, magnify=magnify), box)
 
-    def add_view(self, kind: str, pixels: Any, box: Box) -> View:
-        """Register pixels (a PIL image, RGB) that show the given box of the original, whatever was done to them."""
+    def pixels(self, box: Box, *, magnify: bool = False) -> Image.Image:
+        """The pixels that `render` would show, RGB: for tools that change them before they `add_view` them."""
+        budget = self.policy.profile.budget
+        return self.image.render(box, budget.magnify(box.size) if magnify else budget.fit(box.size))
+
+    def add_view(self, kind: str, pixels: Image.Image, box: Box, *, pointable: bool = True) -> View:
+        """Show pixels that a tool made.
+
+        Args:
+            kind: the name of the tool.
+            pixels: RGB; resampled here if the policy could not take their size.
+            box: the region of the original that they show, in original pixels.
+            pointable: whether a place in them is the same place in `box`, merely scaled. It isn't once they are turned
+                or warped, say: the model is then told that it can't give boxes on this view.
+
+        Raises:
+            TypeError, ValueError: the pixels are no RGB image, or the box reaches beyond the original: the tool's bugs.
+        """
+        if not isinstance(pixels, Image.Image) or pixels.mode != "RGB":
+            what = f"mode {pixels.mode}" if isinstance(pixels, Image.Image) else type(pixels).__name__
+            raise TypeError(f"a view needs a PIL image of mode RGB, got {what}")
+        if box.overlap(self.image.size.box) < box.area:
+            raise ValueError(f"the view's box {box} reaches beyond the original, {self.image.size} pixels")
+        budget, size = self.policy.profile.budget, Size(*pixels.size)
+        longer, shorter = max(pixels.size), min(pixels.size)
+        on_grid = size.width % budget.grid == size.height % budget.grid == 0
+        if size.area > budget.max_pixels or longer > budget.max_aspect * shorter or not on_grid:
+            size = budget.fit(size)
+            pixels = pixels.resize((size.width, size.height), Image.Resampling.LANCZOS, reducing_gap=3.0)
+        view = self._register(kind, pixels, box)
+        if not pointable:
+            self.unpointable.add(view.id)
+        return view
+
+    def locate(self, rect: Rect, view: View) -> str:
+        """How the policy writes a rectangle, in original pixels, as a box on a view: to tell it of a place.
+
+        On a view that it can't point on, the place is told on the overview, and the words say so.
+        """
+        frame, where = view.frame, ""
+        if view.id in self.unpointable:
+            frame, where = self.views["overview"].frame, " on the overview"
+        digits = 3 if self.policy.profile.space is CoordinateSpace.UNIT else 0
+        numbers = frame.from_original(rect, self.policy.profile.space)
+        return f"[{', '.join(f'{number:.{digits}f}' for number in numbers)}]{where}"
+
+    def draft(self) -> ToolContext:
+        """A copy for one call; what it adds counts once it is adopted, so a call that fails leaves nothing behind."""
+        return replace(
+            self,
+            views=dict(self.views),
+            evidence=list(self.evidence),
+            verifications=list(self.verifications),
+            unpointable=set(self.unpointable),
+        )
+
+    def adopt(self, draft: ToolContext) -> None:
+        """Take over what a call added to its draft."""
+        self.views.update(draft.views)
+        self.evidence[:] = draft.evidence
+        self.verifications[:] = draft.verifications
+        self.unpointable.update(draft.unpointable)
+
+    def _register(self, kind: str, pixels: Image.Image, box: Box) -> View:
         name = f"view{len(self.views)}" if self.views else "overview"
         view = View(name, kind, pixels, Frame(box, Size(*pixels.size)))
         self.views[name] = view
@@ -134,7 +205,8 @@ class Tool(Protocol):
         name: letters, digits, `_` and `-`; unique among the tools of an agent.
         description: tells the model what the tool does and when to use it.
         parameters: JSON Schema 2020-12 of the arguments, an object. A property with `format: bbox` reaches `run`
-            as a `Box` in original pixels, one with `format: view` as a `View`.
+            as a `Box` in original pixels, one with `format: view` as a `View`; so do the items of an array.
+        timeout: optional: seconds for one call, in place of the agent's own limit.
     """
 
     name: str
@@ -155,17 +227,39 @@ def tool_spec(tool: Tool) -> ToolSpec:
     return ToolSpec(tool.name, tool.description, dict(tool.parameters))
 
 
-def discover_tools() -> list[Tool]:
-    """All installed tools, the built-in ones first, then by name.
+def check_definition(tool: object) -> Tool:
+    """The tool itself, if it can be offered to a model.
+
+    Raises:
+        PluginError: an attribute is missing or can't be used.
+    """
+    if isinstance(tool, type) or not isinstance(tool, Tool):
+        raise PluginError(f"the tool {tool!r} lacks one of name, description, parameters and run")
+    if not isinstance(tool.name, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", tool.name):
+        raise PluginError(f"the tool name {tool.name!r} can't be used; expected 1 to 64 letters, digits, _ and -")
+    if not isinstance(tool.description, str) or not tool.description.strip():
+        raise PluginError(f"the tool {tool.name!r} has no description; say what it does and when to use it")
+    timeout = getattr(tool, "timeout", None)
+    if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
+        raise PluginError(f"the timeout of the tool {tool.name!r} must be a positive number of seconds: {timeout!r}")
+    try:
+        jsonschema.Draft202012Validator.check_schema(tool.parameters)
+    except jsonschema.SchemaError as error:
+        raise PluginError(f"the parameters of the tool {tool.name!r} are not a JSON Schema: {error.message}") from error
+    if not isinstance(tool.parameters, Mapping) or tool.parameters.get("type") != "object":
+        raise PluginError(f"the parameters of the tool {tool.name!r} must be a schema of the type object")
+    return tool
+
+
+def discover_tools(group: str = ENTRY_POINT_GROUP) -> list[Tool]:
+    """All installed tools of an entry-point group, the built-in ones first, then by name.
 
     Raises:
         InstallError: a foreign package stands in the place of one of ours.
         PluginError: a tool can't be loaded, or two tools have the same name.
     """
     check_siblings()
-    found = sorted(
-        entry_points(group=ENTRY_POINT_GROUP), key=lambda point: (not point.value.startswith("tools."), point.name)
-    )
+    found = sorted(entry_points(group=group), key=lambda point: (not point.value.startswith("tools."), point.name))
     owners: dict[str, str] = {}
     tools = []
     for point in found:
@@ -182,17 +276,13 @@ def discover_tools() -> list[Tool]:
 
 def _load(point: EntryPoint) -> Tool:
     try:
-        tool = point.load()()
+        loaded = point.load()
+        return check_definition(loaded() if isinstance(loaded, type) else loaded)
     except Exception as error:
+        reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
         raise PluginError(
-            f"the tool {point.name!r} of {_owner(point)} can't be loaded ({type(error).__name__}: {error}). "
-            "Mend or uninstall that package."
+            f"the tool {point.name!r} of {_owner(point)} can't be loaded ({reason}). Mend or uninstall that package."
         ) from error
-    if not isinstance(tool, Tool):
-        raise PluginError(
-            f"the tool {point.name!r} of {_owner(point)} lacks one of name, description, parameters and run."
-        )
-    return tool
 
 
 def _owner(point: EntryPoint) -> str:

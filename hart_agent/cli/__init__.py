@@ -1,7 +1,8 @@
 """The command line: arguments in, the library's calls, the console out.
 
 Answers go to stdout, progress and errors to stderr. Exit codes: 0 answered, 2 wrong usage or unusable image, 3 no
-answer, 4 the policy failed; of `replay`: 0 all the same, 1 some views differ.
+answer, 4 the policy failed; of `replay`: 0 all the same, 1 some views differ; of
+`tools run`: 0 done, 1 the tool broke down, 3 it refused the call.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from hart_agent.cli.ask import ask
 from hart_agent.cli.batch import batch
 from hart_agent.cli.common import EXIT_POLICY, EXIT_USAGE
 from hart_agent.cli.evaluating import controls, evaluate
-from hart_agent.cli.inspecting import doctor, tools
+from hart_agent.cli.inspecting import doctor
+from hart_agent.cli.toolbox import toolbox
 from hart_agent.cli.traces import replay, view
 from hart_agent.errors import HartError, PolicyError
 
@@ -30,9 +32,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (ask, batch, tools, view, replay, doctor, controls):
+for command in (ask, batch, view, replay, doctor, controls):
     app.command()(command)
 app.command(name="eval")(evaluate)
+app.add_typer(toolbox, name="tools")
 
 
 @app.callback()

@@ -1,4 +1,4 @@
-"""`hart-agent tools` and `hart-agent doctor`: what there is to work with."""
+"""`hart-agent doctor`: what there is to work with."""
 
 from __future__ import annotations
 
@@ -9,21 +9,8 @@ import typer
 
 from hart_agent.backends import BACKENDS, PolicyOptions
 from hart_agent.cli.common import EXIT_POLICY, Json, print_json
-from hart_agent.console import print_report, print_tools
+from hart_agent.console import print_report
 from hart_agent.doctor import examine
-from hart_agent.tooling import discover_tools
-
-
-def tools(
-    json_output: Json = False,
-) -> None:
-    """List the tools that a policy can call, with the JSON Schemas of their arguments."""
-    found = discover_tools()
-    if json_output:
-        fields = ("name", "description", "parameters")
-        print_json({"tools": [{field: getattr(tool, field) for field in fields} for tool in found]})
-    else:
-        print_tools(found)
 
 
 def doctor(

@@ -14,11 +14,23 @@ import typer
 from hart_agent.agent import Agent, OnUnsupported
 from hart_agent.backends import BACKENDS, PolicyOptions, create_policy
 from hart_agent.episode import EpisodeConfig
+from hart_agent.plugins import with_extra_tools
 from hart_agent.tooling import Policy
 from hart_agent.types import Mode
 
 _POLICY = "Policy"
 _EPISODE = "Episode"
+
+ExtraTools = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tool",
+        metavar="NAME | PATH.py:NAME",
+        rich_help_panel=_EPISODE,
+        help="One more tool: an optional one by name, or one in a file. Give it again for another.",
+        show_default=False,
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -88,6 +100,7 @@ class AgentOptions:
     max_seconds: Annotated[
         float, typer.Option(min=1, rich_help_panel=_EPISODE, help="Seconds before it must stop.")
     ] = 600.0
+    tool: ExtraTools = None
 
     def policy(self) -> Policy:
         """The policy.
@@ -102,10 +115,11 @@ class AgentOptions:
         """The agent with its policy.
 
         Raises:
-            ConfigError, InstallError, PolicyError: see `create_policy` and `Agent`.
+            ConfigError, InstallError, PluginError, PolicyError: see `create_policy`, `find_tool` and `Agent`.
         """
         config = EpisodeConfig(self.mode, max_turns=self.max_turns, max_seconds=self.max_seconds)
-        return Agent(self.policy(), config=config, on_unsupported=self.on_unsupported)
+        tools = with_extra_tools(self.tool or ())
+        return Agent(self.policy(), tools=tools, config=config, on_unsupported=self.on_unsupported)
 
     def public(self) -> dict[str, Any]:
         """The options as JSON, without the API key and without a password in the base URL."""

@@ -1,0 +1,115 @@
+"""`hart-agent tools`: what tools there are, and trying one on an image without a model."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from PIL import Image
+
+from hart_agent.cli.common import (
+    DEFAULT_MEGAPIXELS,
+    EXIT_NO_ANSWER,
+    Debug,
+    Json,
+    MaxMegapixels,
+    check_writable,
+    print_json,
+)
+from hart_agent.cli.options import ExtraTools
+from hart_agent.console import print_tools, printable
+from hart_agent.errors import ConfigError
+from hart_agent.imaging import SourceImage, View
+from hart_agent.plugins import find_tool, optional_tools, with_extra_tools
+from hart_agent.runtime import ToolRuntime
+from hart_agent.tooling import tool_spec
+from hart_agent.types import ToolCall
+from hart_agent.workbench import open_context, original_pixels
+
+EXIT_BROKEN = 1
+
+toolbox = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
+
+
+@toolbox.callback(invoke_without_command=True)
+def tools(context: typer.Context, json_output: Json = False, tool: ExtraTools = None) -> None:
+    """List the tools that a policy can call, with the JSON Schemas of their arguments."""
+    if context.invoked_subcommand is not None:
+        return
+    found = with_extra_tools(tool or ())
+    names = {entry.name for entry in found}
+    optional = [entry for entry in optional_tools() if entry.name not in names]
+    if json_output:
+        listed = {"tools": found, "optional": optional}
+        print_json({kind: [vars(tool_spec(entry)) for entry in entries] for kind, entries in listed.items()})
+    else:
+        print_tools(found)
+        if optional:
+            print("\nOnly with --tool NAME:\n")
+            print_tools(optional)
+
+
+@toolbox.command("run")
+def run_tool(
+    name: Annotated[str, typer.Argument(help="An installed tool, or path.py:name.", show_default=False)],
+    image: Annotated[Path, typer.Argument(help="Path of the image.", show_default=False)],
+    arguments: Annotated[
+        str, typer.Argument(help="A JSON object; boxes are in pixels of the original image.", show_default=True)
+    ] = "{}",
+    out: Annotated[Path | None, typer.Option(help="Save the view that it makes to this file.")] = None,
+    json_output: Json = False,
+    max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
+    debug: Debug = False,
+) -> None:
+    """Try a tool on an image, without a model: prints what a model would be told.
+
+    Exit code 3: the tool refused the call; 1: the tool broke down or did not finish. If it makes several views, the
+    second is saved as NAME-2, and so on.
+    """
+    found = find_tool(name)
+    call = ToolCall("call1", found.name, _parsed(arguments), arguments)
+    source = SourceImage(image, max_pixels=max_image_megapixels * 1_000_000)
+    if out is not None and out.suffix.lower() not in Image.registered_extensions():
+        raise ConfigError(f"{out} has no ending of an image format; expected such as .png or .jpg")
+    check_writable(out, keep=image)
+    with source:
+        context = open_context(source, original_pixels(source))
+        result, views = asyncio.run(ToolRuntime([found]).execute(call, context))
+    files = _saved(views, out)
+    if json_output:
+        listed = [
+            {"id": view.id, "box": list(view.frame.box.as_tuple()), "size": list(view.image.size), "file": file}
+            for view, file in zip(views, files, strict=True)
+        ]
+        outcome = {"tool": found.name, "text": result.text, "error": result.error, "seconds": result.seconds}
+        print_json({**outcome, "views": listed})
+    else:
+        print(printable(result.text), file=sys.stderr if result.error else sys.stdout)
+    if result.error:
+        raise typer.Exit(EXIT_BROKEN if result.error in ("tool_bug", "tool_timeout") else EXIT_NO_ANSWER)
+
+
+def _parsed(arguments: str) -> dict[str, Any]:
+    try:
+        parsed = json.loads(arguments)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f'the arguments are not JSON ({error}); expected such as \'{{"label": "x"}}\'') from error
+    if not isinstance(parsed, dict):
+        raise ConfigError(f"the arguments are a JSON {type(parsed).__name__}; expected an object, {{...}}")
+    return parsed
+
+
+def _saved(views: tuple[View, ...], out: Path | None) -> list[str | None]:
+    if out is None:
+        return [None] * len(views)
+    files = [out, *(out.with_stem(f"{out.stem}-{number}") for number in range(2, len(views) + 1))][: len(views)]
+    try:
+        for view, file in zip(views, files, strict=True):
+            view.image.save(file)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"can't save the view to {str(out)!r} ({error}). Choose another path.") from error
+    return [str(file) for file in files]

@@ -1,0 +1,96 @@
+"""Tools that an agent has only if they are asked for: optional ones by name, one-off ones by file."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from hart_agent.errors import ConfigError, PluginError
+from hart_agent.tooling import OPTIONAL_GROUP, Tool, check_definition, discover_tools
+
+
+def optional_tools() -> list[Tool]:
+    """The installed tools that are offered only on demand, ours first.
+
+    Raises:
+        InstallError, PluginError: see `discover_tools`.
+    """
+    return discover_tools(OPTIONAL_GROUP)
+
+
+def with_extra_tools(names: Sequence[str]) -> list[Tool]:
+    """All installed tools that are always offered, and those asked for.
+
+    Args:
+        names: as `find_tool` takes them.
+
+    Raises:
+        ConfigError, InstallError, PluginError: see `find_tool`.
+    """
+    tools = discover_tools()
+    for name in dict.fromkeys(names):
+        if not any(tool.name == name for tool in tools):
+            tools.append(find_tool(name))
+    return tools
+
+
+def find_tool(name: str) -> Tool:
+    """One tool.
+
+    Args:
+        name: of an installed tool, or "path.py:name" for one in a file: an instance, a class without arguments for its
+            `__init__`, or a function under `toolkit.tool`.
+
+    Raises:
+        ConfigError: there is no such tool or file.
+        PluginError: what the name leads to is broken, or no tool.
+        InstallError: see `discover_tools`.
+    """
+    path, colon, attribute = name.rpartition(":")
+    if colon and path.endswith(".py"):
+        return _from_file(Path(path), attribute)
+    known = {tool.name: tool for tool in (*discover_tools(), *optional_tools())}
+    if name not in known:
+        raise ConfigError(
+            f"there is no tool {name!r}; choose one of: {', '.join(known)}; or give a file's, as path.py:name"
+        )
+    return known[name]
+
+
+def _from_file(path: Path, attribute: str) -> Tool:
+    if not path.is_file():
+        raise ConfigError(f"there is no file {str(path)!r} with a tool; expected path.py:name")
+    module = _run(path)
+    if not hasattr(module, attribute):
+        offered = [name for name, value in vars(module).items() if isinstance(value, Tool) and name[0] != "_"]
+        known = f"its tools are {', '.join(offered)}" if offered else "it has no tools"
+        raise PluginError(f"{path} has no {attribute!r}; {known}")
+    found = getattr(module, attribute)
+    try:
+        return check_definition(found() if isinstance(found, type) else found)
+    except Exception as error:
+        reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+        advice = (
+            " Put @tool (from hart_agent.toolkit) above the function." if type(found).__name__ == "function" else ""
+        )
+        raise PluginError(f"{attribute!r} of {path} can't be used as a tool: {reason}.{advice}") from error
+
+
+def _run(path: Path) -> ModuleType:
+    """Import a file under a name that no other has; annotations are looked up in `sys.modules`."""
+    name = f"hart_agent_tool_{hashlib.sha256(bytes(path.resolve())).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise PluginError(f"the tools in {path} can't be loaded ({type(error).__name__}: {error}). Mend it") from error
+    return module
