@@ -48,8 +48,8 @@ async def download(url: str, *, max_bytes: int = MAX_BYTES, timeout: float = TIM
 
 
 def _read(url: str, max_bytes: int, timeout: float) -> bytes:
-    request = urllib.request.Request(url, headers={"User-Agent": "hart-agent", "Accept": "image/*,*/*;q=0.5"})
     try:
+        request = urllib.request.Request(url, headers={"User-Agent": "hart-agent", "Accept": "image/*,*/*;q=0.5"})
         with urllib.request.urlopen(request, timeout=timeout) as response:
             data: bytes = response.read(max_bytes + 1)
             expected = response.length  # what is still to come

@@ -1,0 +1,206 @@
+"""Images of a batch: opened when they are needed, decoded once for all questions about them, freed, and fetched."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from batch_runs import speak
+from conftest import answer, coded_pixels
+from PIL import Image
+
+from hart_agent import Agent, ImageError, ScriptedPolicy, SourceImage
+from hart_agent.batch.download import download
+from hart_agent.batch.images import ImageCache, SharedImage
+from hart_agent.geometry import Box, Size
+
+
+@pytest.fixture
+def decodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the images whose pixels were decoded, each time."""
+    found: list[str] = []
+    for name in ("_scaled_decode", "_decoded"):
+        method = getattr(SourceImage, name)
+
+        def counted(self: SourceImage, *arguments: Any, method: Any = method) -> Any:
+            found.append(Path(self.name).name)
+            return method(self, *arguments)
+
+        monkeypatch.setattr(SourceImage, name, counted)
+    return found
+
+
+def opened(cache: ImageCache, image: Any) -> SourceImage:
+    return asyncio.run(cache.open(image))
+
+
+def test_questions_on_one_image_share_its_overview(tmp_path: Path, decodes: list[str]) -> None:
+    for name in "ab":
+        Image.effect_noise((640, 480), 60).convert("RGB").save(tmp_path / f"{name}.png")
+    agent = Agent(ScriptedPolicy(lambda *_: answer("x")))
+    items = [(number, tmp_path / f"{'ab'[number % 2]}.png", "what?") for number in range(40)]
+
+    async def ask() -> list[Any]:
+        return [result async for result in agent.abatch(items, concurrency=8)]
+
+    results = asyncio.run(ask())
+    assert sorted(decodes) == ["a.png", "b.png"]
+    alone = {name: Agent(ScriptedPolicy([answer("x")])).ask(tmp_path / f"{name}.png", "what?") for name in "ab"}
+    for result in results:
+        same = alone["ab"[result.id % 2]]
+        assert (result.trajectory.overview, result.trajectory.image) == (same.overview, same.image)
+
+
+def test_a_shared_image_shows_the_same_as_one_of_its_own(coded_path: Path) -> None:
+    cache = ImageCache()
+    shared, own = opened(cache, coded_path), SourceImage(coded_path)
+    assert shared is opened(cache, str(coded_path))
+    assert shared.sha256() == own.sha256()
+    for size in (Size(800, 600), Size(400, 300), Size(800, 600)):
+        assert shared.render(own.size.box, size).tobytes() == own.render(own.size.box, size).tobytes()
+    box = Box(100, 50, 164, 90)
+    assert np.array_equal(np.asarray(shared.render(box, box.size)), coded_pixels(100, 50, 164, 90))
+
+
+def test_many_threads_share_an_image(coded_path: Path, decodes: list[str]) -> None:
+    shared = opened(ImageCache(), coded_path)
+    with ThreadPoolExecutor(8) as pool:
+        views = list(pool.map(lambda _: shared.render(shared.size.box, Size(800, 600)), range(32)))
+    assert all(view is views[0] for view in views)
+    assert len(decodes) == 1
+
+
+def test_pixels_are_freed_when_the_last_question_has_left(coded_path: Path, decodes: list[str]) -> None:
+    shared = opened(ImageCache(), coded_path)
+    box = Box(0, 0, 10, 10)
+    with shared:
+        with shared:
+            shared.render(box, box.size)
+        shared.render(box, box.size)
+        assert len(decodes) == 2  # calls of the decoder, the second of which found the pixels there
+        assert shared._pixels is not None
+    assert shared._pixels is None
+
+
+def test_what_is_kept_has_a_bound(tmp_path: Path) -> None:
+    overview = 3 * 100 * 80
+    cache = ImageCache(max_bytes=4 * (overview + 20_000))
+    images = []
+    for index in range(10):
+        Image.new("RGB", (100, 80), (index, 0, 0)).save(tmp_path / f"{index}.png")
+        images.append(opened(cache, tmp_path / f"{index}.png"))
+        images[-1].render(images[-1].size.box, images[-1].size)
+        opened(cache, tmp_path / "0.png")  # so that it isn't the one that was not used for the longest time
+    order = [0, 9, 8, 7, 6]  # opening one that was forgotten comes last, for another is forgotten then
+    kept = [opened(cache, tmp_path / f"{index}.png") is images[index] for index in order]
+    assert kept == [True, True, True, True, False]
+    images[3].render(images[3].size.box, Size(50, 40))  # forgotten ones still work
+    tiny = ImageCache(max_bytes=1)
+    assert opened(tiny, tmp_path / "1.png").size == Size(100, 80)
+
+
+def test_no_file_stays_open(tmp_path: Path) -> None:
+    for index in range(100):
+        Image.new("RGB", (40, 30)).save(tmp_path / f"{index}.jpg")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    agent = Agent(ScriptedPolicy(speak))
+    most = 0
+
+    async def ask() -> None:
+        nonlocal most
+        items = [(index, tmp_path / f"{index}.jpg", f"what is number {index}?") for index in range(100)]
+        async for result in agent.abatch(items, concurrency=10):
+            assert result.error is None
+            most = max(most, len(list(Path("/proc/self/fd").iterdir())))
+
+    asyncio.run(ask())
+    assert most <= before + 20  # the event loop's own, and those being read
+
+
+def test_images_too_large_are_refused_by_the_limit_given(coded_path: Path) -> None:
+    with pytest.raises(ImageError, match="over the limit of 1"):
+        opened(ImageCache(max_pixels=1_000_000), coded_path)
+
+
+@contextmanager
+def web(pages: dict[str, tuple[int, bytes, int | None]]) -> Iterator[str]:
+    """Serves bytes by path, with a status and a length other than the true one, if there is one."""
+
+    class Pages(BaseHTTPRequestHandler):
+        asked: list[str] = []
+
+        def do_GET(self) -> None:
+            self.asked.append(self.path)
+            if self.path not in pages:
+                time.sleep(1)
+                return
+            status, data, length = pages[self.path]
+            self.send_response(status)
+            self.send_header("content-length", str(len(data) if length is None else length))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *arguments: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def png(width: int, height: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.effect_noise((width, height), 60).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_images_by_url(tmp_path: Path) -> None:
+    picture = png(60, 40)
+    pages = {
+        "/a.png": (200, picture, None), "/gone.png": (404, b"", None), "/page": (200, b"<html>", None),
+        "/cut.png": (200, picture[:200], len(picture)),
+    }  # fmt: skip
+    with web(pages) as url:
+        cache = ImageCache(allow_download=True)
+        source = opened(cache, f"{url}/a.png")
+        assert (source.name, source.size) == (f"{url}/a.png", Size(60, 40))
+        assert opened(cache, f"{url}/a.png") is source
+        assert isinstance(source, SharedImage)
+        for path, said in (("/gone.png", "HTTP 404"), ("/page", "not an image"), ("/cut.png", "broke off")):
+            with pytest.raises(ImageError, match=said):
+                opened(cache, url + path)
+        with pytest.raises(ImageError, match="more than 0 MB"):
+            asyncio.run(download(f"{url}/a.png", max_bytes=100))
+        with pytest.raises(ImageError, match="not allowed"):
+            opened(ImageCache(), f"{url}/a.png")
+    for address in ("http://127.0.0.1:1/a.png", "http://", "http://[bad"):
+        with pytest.raises(ImageError, match="can't be downloaded"):
+            opened(cache, address)
+
+
+def test_a_download_that_hangs_ends_with_its_time_or_at_once_with_the_run() -> None:
+    async def give_up(url: str) -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await download(url)
+
+    with web({}) as url:
+        with pytest.raises(ImageError, match="can't be downloaded"):
+            asyncio.run(download(f"{url}/silence", timeout=0.2))
+        started = time.monotonic()
+        asyncio.run(give_up(f"{url}/silence"))
+        assert time.monotonic() - started < 0.8
