@@ -95,6 +95,7 @@ class ToolContext:
         evidence: the regions committed so far.
         verifications: the checks made so far.
         unpointable: ids of the views on which no box can be given.
+        views_before: how many names of views were given away before this context began.
     """
 
     image: SourceImage
@@ -104,6 +105,7 @@ class ToolContext:
     evidence: list[Evidence] = field(default_factory=list)
     verifications: list[Verification] = field(default_factory=list)
     unpointable: set[str] = field(default_factory=set)
+    views_before: int = 0
 
     def render(self, box: Box, kind: str, *, magnify: bool = False) -> View:
         """Show a region of the original as a new view.
@@ -183,7 +185,7 @@ class ToolContext:
         self.unpointable.update(draft.unpointable)
 
     def _register(self, kind: str, pixels: Image.Image, box: Box) -> View:
-        name = f"view{len(self.views)}" if self.views else "overview"
+        name = f"view{self.views_before + len(self.views)}" if self.views else "overview"
         view = View(name, kind, pixels, Frame(box, Size(*pixels.size)))
         self.views[name] = view
         return view

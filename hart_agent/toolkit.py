@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, overload
 
 import jsonschema
@@ -76,7 +76,7 @@ class FunctionTool:
             raise PluginError(
                 f"the tool {self.name!r} has the views {' and '.join(views)}; expected one, on which its boxes are"
             )
-        self.parameters: dict[str, Any] = {
+        self.parameters: Mapping[str, Any] = {
             "type": "object",
             "properties": properties,
             "required": required,

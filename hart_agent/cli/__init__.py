@@ -20,6 +20,7 @@ from hart_agent.cli.batch import batch
 from hart_agent.cli.common import EXIT_POLICY, EXIT_USAGE
 from hart_agent.cli.evaluating import controls, evaluate
 from hart_agent.cli.inspecting import doctor
+from hart_agent.cli.mcp import mcp
 from hart_agent.cli.toolbox import toolbox
 from hart_agent.cli.traces import replay, view
 from hart_agent.errors import HartError, PolicyError
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (ask, batch, view, replay, doctor, controls):
+for command in (ask, batch, view, replay, doctor, controls, mcp):
     app.command()(command)
 app.command(name="eval")(evaluate)
 app.add_typer(toolbox, name="tools")
