@@ -1,7 +1,8 @@
 """What stands on the drawn signs: words, names, numbers, and the facts that can be asked about them.
 
-Everything exists twice: ``dev`` texts may be used to tune a reader, ``held_out`` texts share no template and no proper
-name with them and are for measuring only. The words and phrasings themselves are in ``scene_words/``.
+Everything exists three times: ``dev`` texts may be used to tune a reader, and so may ``retired`` ones, which were held
+out once; ``held_out`` texts share no template and no proper name with them and are for measuring only. The words and
+phrasings themselves are in ``scene_words/``.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from typing import Any, Literal
 
 Box = tuple[int, int, int, int]
 Rgb = tuple[int, int, int]
-Split = Literal["dev", "held_out"]
-SPLITS: tuple[Split, Split] = ("dev", "held_out")
+Split = Literal["dev", "retired", "held_out"]
+SPLITS: tuple[Split, ...] = ("dev", "retired", "held_out")
 
 
 def _load(section: str) -> dict[Split, Any]:
-    """One section of both splits' files; lists become tuples."""
+    """One section of all splits' files; lists become tuples."""
 
     def frozen(value: Any) -> Any:
         return {key: frozen(item) for key, item in value.items()} if isinstance(value, dict) else tuple(value)

@@ -21,7 +21,8 @@ from scene_questions import Question, Sign, ask
 from scene_texts import BOARDS, KINDS, REPEATABLE, Box, Rgb, SignText, Split, Vocabulary, compose_sign
 
 BACKGROUNDS = Path(__file__).parent / "images" / "backgrounds"
-HELD_OUT_FROM = 1000  # seeds from here on use the held-out words and phrasings
+RETIRED_FROM = 1000  # seeds from here on use words and phrasings that were held out once
+HELD_OUT_FROM = 2000  # and from here on those that are held out
 INKS: tuple[Rgb, ...] = (
     (250, 250, 246),
     (18, 18, 22),
@@ -227,6 +228,11 @@ def _find_place(
     return None
 
 
+def split_of(seed: int) -> Split:
+    """The texts that a scene of this seed is made of."""
+    return "held_out" if seed >= HELD_OUT_FROM else "retired" if seed >= RETIRED_FROM else "dev"
+
+
 def draw_scene(
     seed: int,
     letter_px: int,
@@ -254,7 +260,7 @@ def draw_scene(
     Returns:
         The scene. A sign for which there is no room is left out.
     """
-    split: Split = "held_out" if seed >= HELD_OUT_FROM else "dev"
+    split = split_of(seed)
     rng = random.Random(f"texts {seed}")
     if texts is None:
         kinds = tuple(rng.sample(KINDS, rng.randint(2, 5)))

@@ -117,7 +117,7 @@ def _search(phrase: Sequence[str], signs: Sequence[Sign]) -> tuple[Sign, tuple[i
 
 
 def _where(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
-    found = _search(query.phrase, signs)
+    found = _search(query.phrase, signs) or _search(_last_noun(query.phrase), signs)
     if found is None:
         return _none(f"I found no text {' '.join(strip_common(query.phrase))!r} in the picture")
     sign, rows = found
@@ -127,6 +127,13 @@ def _where(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
     lines = tuple(line for row in sign.rows[slice(*rows)] for line in row)
     text = " ".join(line.text for line in lines)
     return Finding(f"{text} ({_place(lines, photo)})" if photo else text, (lines,))
+
+
+def _last_noun(phrase: tuple[str, ...]) -> tuple[str, ...]:
+    """What stands behind the last preposition or "the": the thing that a long question comes down to."""
+    heads = [index for index, word in enumerate(phrase) if word.lower() in ("for", "of", "is", "are", "the")]
+    tails = [phrase[index + 1 :] for index in reversed(heads)]
+    return next((tail for tail in tails if strip_common(tail)), ())
 
 
 def _place(lines: Sequence[Line], photo: Size) -> str:
@@ -218,13 +225,20 @@ def _extract(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding
     return Finding(value, (row,))
 
 
-def _rows_from_anchor(query: Query, sign: Sign, row: tuple[Line, ...]) -> int:
-    """How many rows lie between a value and the nearest row with one of the question's words."""
+def _rows_from_anchor(query: Query, sign: Sign, row: tuple[Line, ...]) -> float:
+    """How many rows lie between a value and the nearest row with one of the question's words.
+
+    A price stands beside its item or under it: a value over the word counts half a row further.
+    """
     wanted = [*query.quoted, *query.anchors]
     if query.part in (Part.NAME, Part.VENUE, Part.HOURS, Part.WARNING, Part.ADDRESS, Part.STREET):
         return 0
     here = next((index for index, other in enumerate(sign.rows) if other == row), 0)
     return min(
-        (abs(here - index) for index, text in enumerate(sign.texts) if any(matches(word, text) for word in wanted)),
-        default=0,
+        (
+            here - index if here >= index else index - here + 0.5
+            for index, text in enumerate(sign.texts)
+            if any(matches(word, text) for word in wanted)
+        ),
+        default=0.0,
     )

@@ -27,6 +27,12 @@ _DATE = (
     r"|\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}[./]\d{1,2}[./](?:\d{4}|\d{2})\b"
 )
 _HEADER = re.compile(r"\b(?:warning|danger|caution|beware|attention|notice)\b\W*", re.IGNORECASE)
+_ORDER = re.compile(
+    r"(?:do not|don't|no|keep|stay|hold|please|use|wear|turn|slow down|stop|drive|walk|ask|wait|report|follow|give way"
+    r"|return|lift|push|pull|stand|wash|switch|call|dial|close|leave|enter|pass|proceed|go|access|authori[sz]ed)\b",
+    re.IGNORECASE,
+)
+"""What one must do or not do: the rest of a warning says why."""
 _PATTERNS = {
     Part.PHONE: r"\+?\(?\d[\d ()/.–-]{4,}\d",
     Part.EMAIL: r"[\w.+-]+@[\w-]+\.[\w.]+",
@@ -65,6 +71,9 @@ def values(query: Query, sign: Sign, alone: bool = False) -> list[Value]:
             value = match[0].strip(" .,-–")
             if query.part is not Part.PHONE or _is_phone(value, text):
                 found.append((value, row))
+    if query.part is Part.PHONE:  # where there is a fax beside the phone, the question decides
+        faxes = [entry for entry in found if any(re.match(r"fax\b", line.text, re.IGNORECASE) for line in entry[1])]
+        found = faxes if query.label == "fax" else [entry for entry in found if entry not in faxes]
     if query.part is Part.PLATE:
         found = [(value, row) for value, row in found if len(sign.rows) == 1 and len(value) >= 0.8 * len(sign.text)]
     return found
@@ -93,7 +102,8 @@ def _is_phone(value: str, text: str) -> bool:
 def _addresses(query: Query, sign: Sign) -> list[Value]:
     found = [
         (text, row) for text, row in _rows(sign)
-        if re.search(_STREET, text, re.IGNORECASE) and not re.search(_DATE, text, re.IGNORECASE)
+        if re.search(_STREET, text, re.IGNORECASE)
+        and not re.search(rf"{_DATE}|\d[:h]\d\d", text, re.IGNORECASE)  # "Elm Gardens, 21:45" is where an event is
     ]  # fmt: skip
     return sorted(found, key=lambda item: not re.search(r"\d", item[0]))
 
@@ -152,7 +162,7 @@ def _warnings(query: Query, sign: Sign) -> list[Value]:
     if not _HEADER.search(sign.text):
         return []
     rows = [(text, row) for text, row in _rows(sign) if not _HEADER.fullmatch(text)]
-    dangers = [(text, row) for text, row in rows if not re.match(r"(?:do not|don't|no|keep)\b", text, re.IGNORECASE)]
+    dangers = [(text, row) for text, row in rows if not _ORDER.match(text)]
     rows = dangers or rows
     if not rows:
         return []

@@ -65,14 +65,15 @@ PART_WORDS: Final[tuple[tuple[Part, str], ...]] = (
     (Part.VENUE, r"venue|attend|meet(?:ing)?|(?:which|what)\s+(?:hall|theatre|church|school)|take(?:s|n|ing)?\s+place|taking\s+place|(?:is|are|being|be|it)\s+held|held|hold(?:s|ing)?|host(?:s|ed|ing)?|staged"
      r"|(?:in|at)\s+(?:which|what)\s+(?:place|location|building|hall)|happen(?:s|ing)?|occur(?:s|ring)?|place\s+of|location\s+(?:of|for|is)"),
     (Part.HOURS, r"(?:opening|business|open|operating|working|trading|office|shop|store|visiting|regular)\s+(?:hours?|times?)|hours(?:\s+of\s+(?:business|opening|operation))?"
-     r"|open|opens|opened|opening|close|closes|closing(?:\s+time)?|closed|timings?|shut|shuts|how\s+late|until\s+when|till\s+when"),
+     r"|open(?!\s+(?:days?|air|mic|fires?|house|doors|studios?|evenings?|nights?|markets?))|opens|opened|opening|close|closes|closing(?:\s+time)?|closed|timings?|shut|shuts|how\s+late|until\s+when|till\s+when"),
     (Part.TIME, r"what\s+time|which\s+time|times?|hour|(?:starts?|starting|begins?|beginning)(?!\s+with)|kicks?\s+off|commences?|o'?clock"),
-    (Part.DATE, r"dates?|(?:which|what)\s+(?:day|month|date)|days?(?:\s+and\s+months?)?|months?|when|calendar"),
+    (Part.DATE, r"dates?|(?:which|what)\s+(?:day|month|date)|(?<!open )days?(?:\s+and\s+months?)?|months?|when|calendar"),
+    (Part.ADDRESS, r"(?:street|road)\s+(?:name\s+)?and\s+(?:the\s+)?(?:house\s+|street\s+|building\s+)?number"),
     (Part.STREET, r"(?:street|road|avenue|lane)(?:'s)?\s+(?:name[ds]?|called|is\s+(?:this|it))|names?\s+(?:of|for|does)\s+(?:the|this|that)\s+(?:street|road|avenue|lane|square)"
      r"|(?:which|what)\s+(?:street|road|avenue|lane)|(?:street|road)\s+(?=\w*\s*called)|name\s+(?:\w+\s+){0,3}(?:street|road)"),
     (Part.ADDRESS, r"(?:street\s+|full\s+|postal\s+|mailing\s+)?address|addy|located|house\s+number|street|road|avenue|lane"),
     (Part.WARNING, r"dangers?|dangerous|warn(?:s|ed|ing)?\s+(?:people\s+|us\s+|you\s+)?(?:about|against|of|us)|hazards?|warned|warnings?|warn|warns"
-     r"|cautions?|cautioned|careful|watch\s+out|beware|risks?"),
+     r"|cautions?|cautioned|careful|(?:watch|look)\s+out|beware|risks?"),
     (Part.NAME, r"identify|(?:full\s+|first\s+|last\s+|good\s+|person's\s+)?names?|named|called|who|who's|whose|whom|brand"),
     (Part.NUMBER, r"numbers?|digits?|(?:speed\s+)?limit"),
 )  # fmt: skip
@@ -125,13 +126,75 @@ OVER: Final = re.compile(r"\b(?:above|over|before|on\s+top\s+of)\b", re.IGNORECA
 WEEKDAY: Final = re.compile(r"\b(mon|tues?|wednes|thurs?|fri|satur|sun)days?\b", re.IGNORECASE)
 ACROSS: Final = (
     (0.0, r"left(?:most|-hand)?(?!\s+(?:my|it|them|the))"),
-    (1.0, r"right(?:most|-hand)?(?!\s+(?:under|below|beneath|above|now|after))"),
+    (
+        1.0,
+        r"right(?:most|-hand)?(?!\s+(?:under|below|beneath|above|now|after|(?:in|at)\s+the\s+(?:very\s+)?(?:middle|cent)))",
+    ),
 )
-DOWN: Final = ((0.0, r"top(?:most)?(?!\s+of\s+that)|upper|uppermost|highest|up\s+(?:high|there)|higher"),
-               (1.0, r"bottom|lower|lowest|down\s+(?:low|below|there)|lowermost|foot\s+of"))  # fmt: skip
+DOWN: Final = ((0.0, r"top(?:most)?(?!\s+of\s+that)|upper|uppermost|highest|up\s+(?:high|there)|higher|up(?=\s+(?:in|at|on)\s+the\s+(?:far\s+)?(?:left|right))"),
+               (1.0, r"bottom|lower|lowest|down\s+(?:low|below|there)|down(?=\s+(?:in|at|on)\s+the\s+(?:far\s+)?(?:left|right))|lowermost|foot\s+of"))  # fmt: skip
 SIZES: Final = (("largest", r"largest|biggest|bigger|huge|hugest|main|big|large|giant|most\s+sizeable|sizeable|greatest|most\s+space|most\s+prominent"),
                 ("smallest", r"smallest|smaller|tiniest|tiny|little|small"))  # fmt: skip
 MIDDLE: Final = re.compile(r"\b(?:middle|centre|center|central|mid)\b", re.IGNORECASE)
+
+NAMED_BY_CALL: Final = re.compile(
+    r"\b(?:what|how)\s+(?:do|does|would|should|can)\s+(?:they|you|we|i|u|people|one|folks|locals)\s+call\b", re.I
+)
+"""Asks for a name, not for a phone number."""
+
+_TEXT = r"(?P<text>(?!(?:an?|the|my|its?|their|any|all|this|that|there|me|out|where|you|i)\b)[^,;?]+?)"
+POINTED: Final = tuple(
+    re.compile(before + _TEXT + after, re.IGNORECASE)
+    for before, after in (
+        (
+            r"\b(?:looking|searching|hunting)\s+for\s+",
+            r"(?:[,;.]|\s+[-–])?\s+(?:where\b|can\s+you\s+(?:find|see|spot|point)|do\s+you\s+see|point\b).*$",
+        ),
+        (
+            r"\b(?:where|place|spot|part|bit|area)\s+(?:that\s+|which\s+)?(?:(?:it|the\s+sign|this|one|something)\s+)?"
+            r"(?:says?|reads?|mentions?)\s+(?:the\s+words?\s+)?",
+            r"[?.!]*$",
+        ),
+        (
+            r"\bwhere\b.*?\b(?:do|can|could|did)\s+(?:you|u|i|we|one)\s+(?:see|find|spot|read)\s+(?:the\s+words?\s+)?",
+            r"(?:\s+(?:written|printed|in\s+.*))?[?.!]*$",
+        ),
+        (
+            r"\b(?:where|(?:which|what)\s+(?:part|area|corner|side|region|spot)\b.*?)\s*(?:'s|\s+is|\s+are)\s+"
+            r"(?:the\s+words?\s+)?",
+            r"\s+(?:written|printed|shown|displayed|painted|spelled\s+out|mentioned|posted)[?.!]*$",
+        ),
+        (r"\bwhere\b.*\bwords?\s+", r"\s+(?:are|is)[?.!]*$"),
+        (
+            r"(?:^|\b(?:you|u|pls|please)\s+)(?:please\s+)?"
+            r"(?:locate|find|spot|pinpoint|highlight|circle|mark|outline|point\s+(?:to|at))\s+(?:the\s+words?\s+)?",
+            r"(?:\s+(?:on|in|for)\s+(?:the|this|my)\s+(?:photo|picture|image|pic|map|scene).*|\s+for\s+me|,?\s+please)?[?.!]*$",
+        ),
+    )
+)
+"""What stands in them is a text whose place is asked for; no article before it, so that it is no description."""
+NOT_A_TEXT: Final = re.compile(
+    r"(?:it|this|that|he|she|they|there|everybody|located"
+    r"|(?:the\s+)?(?:phone|telephone|contact|mobile|fax|room|bus|stop|plate|house)\s*(?:numbers?|no\.?)"
+    r"|prices?|address(?:es)?|phone|website|url|e-?mails?|dates?|times?|opening\s+(?:hours|times)|hours|names?|numbers?"
+    r"|venue|texts?|signs?|street\s+name)",
+    re.IGNORECASE,
+)
+"""Words for kinds of text, which are looked up rather than pointed at."""
+
+_TOLD = r"with|mentioning|bearing|containing|saying|which\s+says|that\s+(?:says|mentions|reads|has|contains)|carrying|featuring"
+_WORD = (
+    r"(?!(?:an?|the|my|its?|their|any|all|no|some|more|less|this|that|text|words?|letters?|writing|numbers?)\b)"
+    rf"(?!(?:{'|'.join(COLOURS)})\b)[^\W\d_][\w'-]*"
+)
+WITH_TEXT: Final = re.compile(
+    rf"\b(?:{SIGN_NOUNS}|one)\s+(?:{_TOLD})\s+(?:"
+    rf"the\s+(?:words?|text)\s+(?P<word>{_WORD})"
+    rf"|(?P<words>{_WORD}(?:\s+{_WORD})?)\s+on\s+it\b"
+    rf"|(?P<ending>{_WORD})\s*(?=,|\?|\.|$|says?\b|reads?\b|[-–]|to\s+me\b|for\s+me\b))",
+    re.IGNORECASE,
+)
+"""A sign that is told by a word on it."""
 
 COMMON: Final = frozenset(
     """
@@ -143,7 +206,7 @@ COMMON: Final = frozenset(
     card carries carry case center central centre certain check clearly close closest colored coloured come comes
     coming company complete contain contains content contents corner could curious currently customer dad daughter
     day dear delivery describe detail details did display displayed displays do does doesn't don't done dont door
-    down each edge else end enough entire even every everybody everyone everything exact exactly excuse fancy far
+    down each edge else end enough entire even every everybody everyone everything exact exactly excuse extract fancy far
     favor favour figure figures find fine fixed folks following for foreground form found frame friend friends from
     front full further get gets getting give given go goes going gonna good google got great greatest guess guy guys
     had half hand hang hanging hangs happen has have having he hear hello help her here hey hi high highest him his
@@ -152,7 +215,7 @@ COMMON: Final = frozenset(
     know lady large largest least leave left left-hand leftmost legible let let's letter like line lines list listed
     listen listing lists little live locate located location look looking looks loud low lower lower-left
     lower-right lowest madam main make makes man many map mark marked mate may maybe me mean means mention mentioned
-    mentions message middle might mind mine miss mister mom more most mounted much mum must my name named near
+    mentioning mentions message middle might mind mine miss mister mom more most mounted much mum must my name named near
     nearby need needed needs next nice no not nothing notice now number numbers object of off often ok okay old on
     once one one's ones only onto option or order other others our out over own page panel paper part particular
     passenger pay people per perhaps person phone photo photograph photographs photos phrase pic pick picture
@@ -165,8 +228,8 @@ COMMON: Final = frozenset(
     starting starts state stated
     states still stop store straight street such sure take taken taking talk tell telling text than thank thanks
     that that's the their them then there there's these they they're they've thing things think this those time
-    times tiniest tiny title to today together told tomorrow too top topmost toward towards truck try trying turn
-    type u uh um under underneath up upper upper-left upper-right ur us use used van vehicle very via view visible
+    times tiniest tiny title to today together told transcript tomorrow too top topmost toward towards truck try trying turn
+    type u uh um under underneath up upper upper-left upper-right ur us use used van vehicle verbatim very via view visible
     visit wait wall wanna want wanted wants was way we we're well were what what's whatever whats when where where's
     whereabouts wheres which while who who's whoever whole whom whose why wife will wish with within without wonder
     wondering word worded words work would write writing written yes yet you you're young your yours zoom

@@ -82,6 +82,8 @@ class Query:
 def understand(question: str) -> Query | None:
     """Turn a question into a query, or None if text in a picture can't answer it (or it isn't understood)."""
     question = " ".join(question.replace("’", "'").split())
+    if (pointed := _pointed(question)) is not None:
+        return Query(Part.WHERE, phrase=tuple(pointed.split()))
     quoted = _quotations(question)
     plain = lexicon.OPENER.sub("", _without(question, quoted))
     part = _part(plain, quoted)
@@ -111,10 +113,27 @@ def understand(question: str) -> Query | None:
         quoted=() if where or position else quoted,
         phrase=phrase,
         position=position,
-        label=_label(plain) if part is Part.LABELLED else None,
+        label=_label(plain)
+        if part is Part.LABELLED
+        else "fax"
+        if re.search(r"\bfax\b", plain, re.IGNORECASE)
+        else None,
         day=DAYS.index(day[1].lower()[:3]) if day else None,
         literal=bool(quoted or READING.search(plain) or not re.search(r"\bwhere", plain, re.IGNORECASE)),
     )
+
+
+def _pointed(question: str) -> str | None:
+    """The text that the question asks the place of, word by word; None if it asks for something else."""
+    plain = lexicon.OPENER.sub("", question)
+    if _position(plain) or re.search(rf"\b(?:{lexicon.SIGN_NOUNS}|one)\s+where\b", plain, re.IGNORECASE):
+        return None
+    for pattern in lexicon.POINTED:
+        found = pattern.search(plain)
+        if found is not None:
+            text = found["text"].strip(" \"'“”.,:;?!")
+            return text if text and not lexicon.NOT_A_TEXT.fullmatch(text) else None
+    return None
 
 
 def strip_common(phrase: tuple[str, ...]) -> tuple[str, ...]:
@@ -129,7 +148,7 @@ def _part(plain: str, quoted: tuple[str, ...]) -> Part | None:
     if lexicon.NOT_TEXT.search(plain) and not quoted:
         return None
     where = lexicon.WHERE.search(plain)
-    kinds = [part for part, words in PART_WORDS if re.search(rf"(?<![\w-])(?:{words})(?![\w-])", plain, re.IGNORECASE)]
+    kinds = _kinds(plain)
     if (
         position
         and not lexicon.WEEKDAY.search(plain)
@@ -168,6 +187,13 @@ def _part(plain: str, quoted: tuple[str, ...]) -> Part | None:
     if READING.search(plain) or quoted or (lexicon.ONE_SIGN.search(plain) and _is_selective(plain)):
         return Part.SIGN
     return None
+
+
+def _kinds(plain: str) -> list[Part]:
+    """The kinds of text that a question names, the most telling first."""
+    if lexicon.NAMED_BY_CALL.search(plain):
+        return [Part.NAME]
+    return [part for part, words in PART_WORDS if re.search(rf"(?<![\w-])(?:{words})(?![\w-])", plain, re.IGNORECASE)]
 
 
 def _is_selective(plain: str) -> bool:
@@ -224,6 +250,10 @@ def _quotations(question: str) -> tuple[str, ...]:
     """Words in quotation marks, in capitals in a question that isn't all capitals, or with an initial like a name's."""
     found = [first or second for first, second in _QUOTED.findall(question)]
     rest = _QUOTED.sub(" ", question)
+    if not found and (told := lexicon.WITH_TEXT.search(rest)):
+        text = told["word"] or told["words"] or told["ending"]
+        found.append(text)
+        rest = rest.replace(text, " ")
     if any(character.islower() for character in rest):
         found += [match[0] for match in _CAPITALS.finditer(rest) if match[0] not in _ACRONYMS]
         for capital in found:

@@ -240,6 +240,12 @@ def _belongs(first: Line, second: Line) -> bool:
     (left, top, right, bottom), (left2, top2, right2, bottom2) = (_level(line, angle) for line in (first, second))
     across = max(left, left2) - min(right, right2)  # negative: they overlap
     down = max(top, top2) - min(bottom, bottom2)
+    if (
+        math.dist(first.background, second.background) < 30
+        and tall < 1.5 * short
+        and across < -0.5 * min(right - left, right2 - left2)
+    ):  # set wide on one board
+        return down < 2.6 * tall
     return (down < 1.6 * tall and across < 0.5 * tall) or (down < -0.4 * short and across < 2.5 * tall)
 
 
