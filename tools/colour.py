@@ -59,7 +59,7 @@ def _named_colours() -> tuple[list[str], NDArray[np.float32]]:
     """The CSS colours, one name for each, and their L*a*b* values, shape (N, 3)."""
     import numpy as np
 
-    by_value = {ImageColor.getrgb(value): name for name, value in sorted(ImageColor.colormap.items(), reverse=True)}
+    by_value = {ImageColor.getrgb(name): name for name in sorted(ImageColor.colormap, reverse=True)}
     return list(by_value.values()), _lab(np.array(list(by_value), dtype=np.uint8))
 
 
