@@ -1,8 +1,9 @@
 """Tests of the drawn scenes: what they claim about their pixels, texts and questions."""
 
-from __future__ import itertools
+from __future__ import annotations
 
 import hashlib
+import itertools
 import sys
 from pathlib import Path
 
