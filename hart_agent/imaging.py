@@ -11,11 +11,12 @@ import io
 import os
 import stat
 import threading
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
@@ -53,6 +54,27 @@ _UPRIGHT = {
 }
 
 
+_T = TypeVar("_T")
+
+
+class PerImage(Generic[_T]):
+    """What was worked out from an image's pixels, kept as long as the image lives: views may share one."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, _T] = {}
+
+    def get(self, image: Image.Image, make: Callable[[], _T]) -> _T:
+        """What is kept for this very image, made if there is nothing yet."""
+        key = id(image)
+        if key not in self._kept:
+            self._kept[key] = make()
+            weakref.finalize(image, self._kept.pop, key, None)
+        return self._kept[key]
+
+
+_hashes: PerImage[str] = PerImage()
+
+
 @dataclass(frozen=True, eq=False)
 class View:
     """Pixels that a policy sees, and where they came from.
@@ -72,7 +94,7 @@ class View:
     @property
     def sha256(self) -> str:
         """Hash of the pixels, by which a replay proves that it shows the same."""
-        return hashlib.sha256(self.image.tobytes()).hexdigest()
+        return _hashes.get(self.image, lambda: hashlib.sha256(self.image.tobytes()).hexdigest())
 
 
 class SourceImage:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import io
 import threading
 import time
@@ -19,10 +21,11 @@ from batch_runs import speak
 from conftest import answer, coded_pixels
 from PIL import Image
 
-from hart_agent import Agent, ImageError, ScriptedPolicy, SourceImage
+from hart_agent import Agent, ImageError, ScriptedPolicy, SourceImage, View
+from hart_agent.backends.images import data_url
 from hart_agent.batch.download import download
 from hart_agent.batch.images import ImageCache, SharedImage
-from hart_agent.geometry import Box, Size
+from hart_agent.geometry import Box, Frame, Size
 
 
 @pytest.fixture
@@ -125,6 +128,19 @@ def test_no_file_stays_open(tmp_path: Path) -> None:
 
     asyncio.run(ask())
     assert most <= before + 20  # the event loop's own, and those being read
+
+
+def test_hashes_and_encodings_are_those_of_the_pixels_also_where_images_come_and_go() -> None:
+    """They are kept by identity, which the next image may have after the last one is gone."""
+    frame = Frame(Box(0, 0, 8, 6), Size(8, 6))
+    for number in range(300):
+        pixels = np.random.default_rng(number).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        views = [View("overview", "overview", image, frame) for image in [Image.fromarray(pixels)] * 2]
+        for view in views:
+            assert view.sha256 == hashlib.sha256(pixels.tobytes()).hexdigest()
+            sent = Image.open(io.BytesIO(base64.b64decode(data_url(view, 0).split(",")[1])))
+            assert np.array_equal(np.asarray(sent), pixels)
+        assert data_url(views[0], 0) is data_url(views[1], 0)
 
 
 def test_images_too_large_are_refused_by_the_limit_given(coded_path: Path) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
-import weakref
 from collections.abc import Sequence
 
-from hart_agent.imaging import View
+from hart_agent.imaging import PerImage, View
 
 QUALITIES = (92, 80, 65, 45, 25)
 """JPEG quality at each level; at level 0, small views are PNG."""
@@ -16,7 +15,7 @@ SMALL_PIXELS = 160_000
 DEFAULT_MAX_BYTES = 16_000_000
 """Of all images in one request. Public services take 20 MB and more."""
 
-_encoded: weakref.WeakKeyDictionary[View, dict[int, str]] = weakref.WeakKeyDictionary()
+_encoded: PerImage[dict[int, str]] = PerImage()
 """A conversation is sent again each turn: the same bytes, which are encoded once, and which a server can cache."""
 
 
@@ -27,7 +26,7 @@ def data_url(view: View, level: int) -> str:
         view: its size is not changed, for boxes are written on it.
         level: index into `QUALITIES`; the higher, the fewer bytes.
     """
-    known = _encoded.setdefault(view, {})
+    known = _encoded.get(view.image, dict)
     if level not in known:
         lossless = level == 0 and view.frame.size.area <= SMALL_PIXELS
         buffer = io.BytesIO()
