@@ -16,11 +16,6 @@ TIMEOUT = 60.0
 """Seconds without a byte."""
 
 
-def is_url(name: str) -> bool:
-    """Whether an image is to be had over HTTP."""
-    return name.lower().startswith(("http://", "https://"))
-
-
 async def download(url: str, *, max_bytes: int = MAX_BYTES, timeout: float = TIMEOUT) -> bytes:
     """The bytes behind a URL.
 

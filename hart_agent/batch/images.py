@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from hart_agent.batch.download import download, is_url
+from hart_agent.batch.items import is_url
 from hart_agent.errors import ImageError
 from hart_agent.geometry import Box, Size
 from hart_agent.imaging import DEFAULT_MAX_IMAGE_PIXELS, EncodedImage, ImageInput, SourceImage
@@ -132,6 +132,8 @@ class ImageCache:
             return Path(name)
         if not self._allow_download:
             raise ImageError(f"{name} is a URL, and downloads are not allowed. Allow them, or give a file.")
+        from hart_agent.batch.download import download  # with the HTTP of the standard library, which takes its time
+
         return EncodedImage(name, await download(name))
 
     def _count(self, image: SharedImage) -> None:

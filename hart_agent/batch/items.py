@@ -45,6 +45,11 @@ ItemLike: TypeAlias = "BatchItem | Sequence[Any] | Mapping[str, Any]"
 """A `BatchItem`, an (id, image, question), or a mapping with these keys; further keys are passed over."""
 
 
+def is_url(image: str) -> bool:
+    """Whether an image is to be had over HTTP."""
+    return image.lower().startswith(("http://", "https://"))
+
+
 def as_item(given: ItemLike) -> BatchItem:
     """An item of whatever form.
 

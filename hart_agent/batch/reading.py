@@ -19,8 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hart_agent.batch.download import is_url
-from hart_agent.batch.items import BatchItem
+from hart_agent.batch.items import BatchItem, is_url
 from hart_agent.errors import ConfigError, InstallError
 
 _ROWS = 1000
