@@ -143,6 +143,17 @@ def is_right(
     return any(_fits(answer, right, kind, options, tolerance) for right in (gold, *alternatives))
 
 
+def chosen_letter(answer: str, options: Sequence[str]) -> str | None:
+    """The capital letter of the one option that an answer names, as `is_right` reads it; None if there is not one.
+
+    Args:
+        answer: the policy's answer.
+        options: their texts, in the order of their letters.
+    """
+    letter = _read_option(answer, options) if len(answer) <= MAX_ANSWER else None
+    return letter.upper() if letter else None
+
+
 def _fits(answer: str, gold: str, kind: AnswerType, options: Sequence[str], tolerance: float) -> bool:
     if kind is AnswerType.OPTION and (letter := _read_option(gold, options)) is not None:
         return _read_option(answer, options) == letter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable
@@ -11,10 +12,13 @@ import eval_files as files
 import openpyxl
 import pytest
 
+from hart_agent import Agent, ScriptedPolicy
 from hart_agent.answers import AnswerType
 from hart_agent.errors import ConfigError, DatasetError
 from hart_agent.evals.datasets import HUB_IDS, NAMES, GroundedAnswer, load_dataset, write_treebench_predictions
+from hart_agent.evals.folder import TREEBENCH, evaluate_folder
 from hart_agent.evals.items import Item
+from hart_agent.evals.runner import EvalSettings
 from hart_agent.geometry import Box, Size
 
 # V*Bench
@@ -324,3 +328,16 @@ def test_names_and_where_they_are_published(tmp_path: Path) -> None:
     empty.touch()
     with pytest.raises(DatasetError, match="holds no questions"):
         load_dataset("jsonl", empty)
+
+
+def test_answers_go_to_treebenchs_scorer_with_the_letters_of_the_published_order(tmp_path: Path) -> None:
+    """The options are asked in another order; what the scorer gets are the published letters, and the boxes."""
+    items = list(load_dataset("treebench", files.write_tsv(tmp_path / "TreeBench.tsv", files.treebench_rows())))[:1]
+    crop = '<tool_call>{"name": "crop", "arguments": {"bbox_2d": [0, 0, 40, 40], "label": "it"}}</tool_call>'
+    text = items[0].options[1]
+    said = [crop, f"<answer>{text}</answer>", f"<answer>{text}</answer>"] * 2
+    agent = Agent(ScriptedPolicy(said))
+    asyncio.run(evaluate_folder(agent, "treebench", items, tmp_path / "run", EvalSettings(), {}))
+    head, row = openpyxl.load_workbook(tmp_path / "run" / TREEBENCH).active.iter_rows(values_only=True)
+    told = dict(zip(head, row, strict=True))
+    assert told["prediction"] == "<think><box>[0,0,40,40]</box></think><answer>B</answer>"

@@ -10,7 +10,16 @@ from typing import Annotated
 import typer
 
 from hart_agent.cli.ask import ImageArgument, QuestionArgument
-from hart_agent.cli.common import DEFAULT_MEGAPIXELS, EXIT_NO_ANSWER, Json, MaxMegapixels, Quiet, print_json
+from hart_agent.cli.common import (
+    DEFAULT_MEGAPIXELS,
+    EXIT_NO_ANSWER,
+    Json,
+    MaxMegapixels,
+    Quiet,
+    check_writable,
+    print_json,
+    save_trace,
+)
 from hart_agent.cli.options import AgentOptions, with_agent_options
 from hart_agent.console import EvalProgress, Progress, print_comparison, print_controls, print_evaluation
 from hart_agent.errors import ConfigError
@@ -33,6 +42,7 @@ def controls(
     other: Annotated[
         Path | None, typer.Option(help="An image that has nothing to do with the question, whose crops are shown.")
     ] = None,
+    trace: Annotated[Path | None, typer.Option(help="Write how the question was answered to this JSON file.")] = None,
     json_output: Json = False,
     max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
     quiet: Quiet = False,
@@ -42,6 +52,7 @@ def controls(
     Asks without the image, with crops from elsewhere and from another image, with the evidence painted over, and
     without tools.
     """
+    check_writable(trace, keep=image)
     limit = max_image_megapixels * 1_000_000
     source = SourceImage(image, max_pixels=limit)
     another = SourceImage(other, max_pixels=limit) if other is not None else None
@@ -49,6 +60,8 @@ def controls(
     with Progress(enabled=not quiet) as progress:
         tested = agent.ask(source, question, observer=progress.show)
         outcomes = asyncio.run(run_controls(agent, source, tested, other=another, seed=options.seed))
+    if trace is not None:
+        save_trace(tested, trace)
     if json_output:
         listed = [{**asdict(outcome), "boxes": [list(box.as_tuple()) for box in outcome.boxes]} for outcome in outcomes]
         print_json({"result": result_json(tested), "controls": listed})

@@ -11,17 +11,21 @@ from typing import Any, Protocol
 
 from hart_agent.agent import Agent
 from hart_agent.errors import OutputError
+from hart_agent.evals.datasets import GroundedAnswer, write_treebench_predictions
 from hart_agent.evals.items import Item
 from hart_agent.evals.manifest import check_manifest, make_manifest
 from hart_agent.evals.page import write_report_page
 from hart_agent.evals.report import MANIFEST, PAGE, RECORDS, REPORT, make_report
 from hart_agent.evals.runner import EvalSettings, Record, evaluate, latest, presentations
+from hart_agent.geometry import Box
 from hart_agent.journal import Journal
 from hart_agent.trace import write_trace
 from hart_agent.trace.json import write_whole
 from hart_agent.types import Trajectory
 
 TRACES = "traces"
+TREEBENCH = "treebench.xlsx"
+"""Answers and boxes as TreeBench's own scorer takes them."""
 
 
 class Watcher(Protocol):
@@ -85,9 +89,24 @@ async def evaluate_folder(
 
         await evaluate(agent, chosen, journal, settings, keep)
         report = make_report(journal.records, manifest)
+    if dataset == "treebench":
+        write_treebench_predictions(out / TREEBENCH, chosen, grounded_answers(chosen, journal.records))
     write_whole(out / REPORT, json.dumps(report, ensure_ascii=False, indent=2) + "\n")
     write_report_page(report, out / PAGE)
     return report
+
+
+def grounded_answers(items: Sequence[Item], records: Sequence[Record]) -> dict[str, GroundedAnswer]:
+    """What was answered in the first order of the options, with letters of the published order, by the items' ids."""
+    first = {record["id"]: record for key, record in latest(records).items() if key.endswith("#0")}
+    return {
+        item.id: GroundedAnswer(
+            item.chosen(first[item.id]["answer"], first[item.id]["order"]),
+            tuple(Box(*box) for box in first[item.id]["boxes"]),
+        )
+        for item in items
+        if item.id in first
+    }
 
 
 def trace_name(key: str) -> str:

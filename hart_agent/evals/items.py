@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from hart_agent.answers import AnswerType, is_right
+from hart_agent.answers import AnswerType, chosen_letter, is_right
 from hart_agent.errors import ImageError
 from hart_agent.geometry import Box
 from hart_agent.imaging import EncodedImage, SourceImage
@@ -120,6 +120,12 @@ class Item:
             alternatives=self.alternatives,
             tolerance=self.tolerance,
         )
+
+    def chosen(self, answer: str | None, order: Sequence[int] | None = None) -> str | None:
+        """The letter, in the published order, of the option that an answer names; None if it names none."""
+        places = self._checked(order)
+        letter = chosen_letter(answer, [self.options[index] for index in places]) if answer is not None else None
+        return LETTERS[places[LETTERS.index(letter)]] if letter is not None else None
 
     def _checked(self, order: Sequence[int] | None) -> Order:
         published = tuple(range(len(self.options)))

@@ -210,7 +210,7 @@ def _facts(trace: dict[str, Any]) -> Html:
     facts = {
         "Image": f"{image['path']}, {image['width']}x{image['height']} pixels",
         "SHA-256": image["sha256"],
-        "Policy": trace["policy"],
+        "Policy": f"{trace['policy']}, mode {trace['mode']}",
         "Coordinates": f"{profile['space']}, views of at most {profile['budget']['max_pixels']:,} pixels",
         "Ended": trace["stop_reason"].replace("_", " "),
         "Time": f"{trace['seconds']:.2f} s",
