@@ -112,47 +112,67 @@ def _schema_findings(tool: Tool) -> Iterator[Finding]:
         yield Finding(f"the schema is no JSON ({error})")
 
 
-def _call_findings(tool: Tool, runtime: ToolRuntime, examples: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
-    plain = plain_image()
+@dataclass(frozen=True)
+class _Case:
+    """A call to make.
+
+    Attributes:
+        image_name: as a finding names the picture.
+        image: the picture.
+        arguments: with boxes in pixels of the ordinary picture.
+        must_succeed: whether it is the author's example.
+        wrong: what is wrong with it, or "".
+        profiles: of the policies that make the call; the first makes it again at the end, if there are several.
+    """
+
+    image_name: str
+    image: Image.Image
+    arguments: Mapping[str, Any]
+    must_succeed: bool = False
+    wrong: str = ""
+    profiles: tuple[CoordinateProfile, ...] = PROFILES
+
+
+def _cases(parameters: Mapping[str, Any], examples: Sequence[Mapping[str, Any]]) -> Iterator[_Case]:
+    name, plain = "an ordinary picture", plain_image()
+    fitting = arguments_from(parameters)
+    sampled = list(examples) or fitting[:1]
     for example in examples:
-        outcome, findings = _try(tool, runtime, "an ordinary picture", plain, example)
-        yield from findings
-        if outcome is not None and outcome.error is not None:
-            yield Finding(f"an example is refused: {outcome.text}", "an ordinary picture", example)
-    sampled = [dict(example) for example in examples] or arguments_from(tool.parameters)[:1]
-    succeeded = bool(examples)
-    for arguments in arguments_from(tool.parameters):
-        outcome, findings = _try(tool, runtime, "an ordinary picture", plain, arguments)
-        succeeded |= outcome is not None and outcome.error is None
-        yield from findings
+        yield _Case(name, plain, example, must_succeed=True)
+    for arguments in fitting:
+        yield _Case(name, plain, arguments)
+    for odd_name, odd in odd_images():
+        for arguments in [*sampled, fitting[1]]:
+            yield _Case(odd_name, odd, arguments)
+    for wrong, broken in breakages(parameters, sampled[0]):
+        yield _Case(name, plain, broken, wrong=wrong, profiles=PROFILES[1:])
+
+
+def _call_findings(tool: Tool, runtime: ToolRuntime, examples: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    succeeded = False
+    with asyncio.Runner() as runner:
+        for case in _cases(tool.parameters, examples):
+            profiles = (*case.profiles, *case.profiles[:-1])
+            try:
+                outcomes = [runner.run(_call(tool, runtime, case, profile)) for profile in profiles]
+            except HartError as error:
+                yield Finding(f"it raised {type(error).__name__}: {error}", case.image_name, case.arguments)
+                continue
+            problems = [problem for outcome in outcomes for problem in outcome.problems]
+            first, last = outcomes[0].result, outcomes[-1].result
+            if len(outcomes) > 1 and (first.text, first.error, first.views) != (last.text, last.error, last.views):
+                problems.append("the same call gave another result the second time, so that traces can't be replayed")
+            if case.must_succeed and first.error:
+                problems.append(f"an example is refused: {first.text}")
+            if case.wrong and not first.error:
+                problems.append(f"{case.wrong}, and the tool took it")
+            for problem in dict.fromkeys(problems):
+                yield Finding(problem, case.image_name, case.arguments)
+            if first.error == "tool_timeout":
+                return
+            succeeded |= not first.error
     if not succeeded:
         yield Finding("no call succeeded; give check_tool examples of arguments that must")
-    for name, image in odd_images():
-        for arguments in [*sampled, *arguments_from(tool.parameters)[:2]]:
-            yield from _try(tool, runtime, name, image, arguments)[1]
-    for what, arguments in breakages(tool.parameters, sampled[0]):
-        outcome, findings = _try(tool, runtime, "an ordinary picture", plain, arguments)
-        yield from findings
-        if what and outcome is not None and outcome.error is None:
-            yield Finding(f"{what}, and the tool took it", "an ordinary picture", arguments)
-
-
-def _try(
-    tool: Tool, runtime: ToolRuntime, name: str, image: Image.Image, arguments: Mapping[str, Any]
-) -> tuple[ToolResult | None, list[Finding]]:
-    """One call for each kind of policy, and once more. Returns the result, or None if the call could not be made."""
-    try:
-        first, *others = (_call(tool, runtime, image, profile, arguments) for profile in (*PROFILES, PROFILES[0]))
-    except HartError as error:
-        return None, [Finding(f"it raised {type(error).__name__}: {error}", name, arguments)]
-    problems = [problem for outcome in (first, *others) for problem in outcome.problems]
-    if _lasting(first.result) != _lasting(others[-1].result):
-        problems.append("the same call gave another result the second time, so that traces can't be replayed")
-    return first.result, [Finding(problem, name, arguments) for problem in dict.fromkeys(problems)]
-
-
-def _lasting(result: ToolResult) -> tuple[Any, ...]:
-    return result.text, result.error, result.views
 
 
 @dataclass(frozen=True)
@@ -161,18 +181,17 @@ class _Outcome:
     problems: list[str]
 
 
-def _call(
-    tool: Tool, runtime: ToolRuntime, image: Image.Image, profile: CoordinateProfile, arguments: Mapping[str, Any]
-) -> _Outcome:
+async def _call(tool: Tool, runtime: ToolRuntime, case: _Case, profile: CoordinateProfile) -> _Outcome:
+    image = case.image
     before = image.tobytes()
-    arguments = _in_space(arguments, tool.parameters, profile, image)
+    arguments = _in_space(case.arguments, tool.parameters, profile, image)
     written = json.dumps(arguments, default=repr)
     printed = io.StringIO()
     with SourceImage(image) as source, contextlib.redirect_stdout(printed), _quiet():
         context = open_context(source, profile)
         draft = dict(arguments)
         kept = (dict(context.views), list(context.evidence), list(context.verifications))
-        result, views = asyncio.run(runtime.execute(ToolCall("call1", tool.name, draft, written), context))
+        result, views = await runtime.execute(ToolCall("call1", tool.name, draft, written), context)
     problems = []
     if result.error in ("tool_bug", "tool_timeout"):
         problems.append(result.text.removeprefix("Error: ").removesuffix(" Go on without it."))

@@ -18,7 +18,7 @@ import functools
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, overload
+from typing import Any, get_type_hints, overload
 
 import jsonschema
 
@@ -141,7 +141,7 @@ def tool(
 
 def _hints(function: ToolFunction, name: str) -> dict[str, Any]:
     try:
-        return inspect.get_annotations(inspect.unwrap(function), eval_str=True)
+        return get_type_hints(function, include_extras=True)
     except Exception as error:  # whatever an annotation's text raises
         raise PluginError(
             f"the annotations of the tool {name!r} can't be read ({type(error).__name__}: {error}). Import what they "
