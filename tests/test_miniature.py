@@ -7,7 +7,6 @@ import random
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -201,24 +200,41 @@ async def test_checkpoint_runs_closed_loop_episodes(folder: Path) -> None:
     assert trajectory.stop_reason in (StopReason.ANSWERED, StopReason.ABSTAINED, StopReason.MAX_TURNS)
 
 
-def test_an_update_teaches(tmp_path: Path) -> None:
-    """A few steps lower the loss on a scene that was not shown; the same seed gives the same weights."""
+def test_updates_teach_what_they_shall_and_keep_the_rest(tmp_path: Path) -> None:
+    """On a scene that was not shown; and the same seed gives the same weights."""
 
-    def weights(name: str) -> tuple[dict[str, Any], float, float]:
+    def trained(name: str, updates: int) -> cold_start.Student:
         student = cold_start.Student(model.make_checkpoint(tmp_path / name, seed=1))
-        course = cold_start.Course(student, [draw_scene(Split.COLD_START, number) for number in range(30)], seed=1)
-        held_out = draw_scene(Split.VALIDATION, 0)
-        examples = list(_taught(lessons.Teacher(student.prompter), held_out, random.Random(0)).values())
-        before = float(student.loss(examples).detach())
-        optimiser = cold_start.make_optimiser(student)
-        for step in range(6):
-            cold_start.update(student, optimiser, course.draw(), step)
-        return student.model.state_dict(), before, float(student.loss(examples).detach())
+        course = cold_start.Course(student, [draw_scene(Split.COLD_START, number) for number in range(20)], seed=1)
+        training = cold_start.Training(student, course)
+        for _ in range(updates):
+            training.update({Lesson.POINT: 8, Lesson.BLIND: 8})
+        return student
 
-    first, before, after = weights("first")
-    second, *_ = weights("second")
-    assert after < 0.8 * before
-    assert all(torch.equal(first[name], second[name]) for name in first)
+    first, again, fresh = trained("first", 8), trained("again", 8), trained("fresh", 0)
+    weights = again.model.state_dict()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in first.model.state_dict().items())
+
+    taught = _taught(lessons.Teacher(fresh.prompter), draw_scene(Split.VALIDATION, 0), random.Random(0))
+    shown = [taught[Lesson.POINT], taught[Lesson.BLIND]]
+    assert float(first.loss(shown).detach()) < 0.8 * float(fresh.loss(shown).detach())
+
+
+def test_change_is_the_divergence_from_the_earlier_model(student: cold_start.Student, tmp_path: Path) -> None:
+    """None from itself; from another, the KL divergence that torch.distributions gives at the reply's tokens."""
+    other = cold_start.Student(model.make_checkpoint(tmp_path, seed=5))
+    taught = _taught(lessons.Teacher(student.prompter), draw_scene(Split.COLD_START, 4), random.Random(0))
+    example = taught[Lesson.POINT]
+    assert float(student.change(student.model, [example]).detach()) == pytest.approx(0.0, abs=1e-5)
+
+    inputs, _ = student.inputs([example])
+    with torch.no_grad():
+        before, now = (
+            torch.distributions.Categorical(logits=each(**inputs).logits[0, -len(example.token_ids) - 1 : -1])
+            for each in (other.model, student.model)
+        )
+        expected = float(torch.distributions.kl_divergence(before, now).sum())
+    assert float(student.change(other.model, [example, example]).detach()) == pytest.approx(2 * expected, rel=1e-4)
 
 
 class _Listener:

@@ -19,13 +19,13 @@ from .tokenizer import END, IMAGE, MAX_PIXELS, PAD, make_tokenizer
 PATCH, MERGE = 4, 2
 """A token of the model is PATCH x MERGE = 8 pixels wide and high: the policy's grid."""
 _HIDDEN = 96
-_SPREAD = 0.06
-"""Standard deviation of the random weights: more than transformers' own, which suits wider models."""
+_SPREAD, _POSITIONS = 0.03, 0.3
+"""Of the random weights, the standard deviation; of the patches' positions, the height of their waves."""
 _TEXT = {
     "architectures": ["Qwen3ForCausalLM"],
     "hidden_size": _HIDDEN,
-    "intermediate_size": 256,
-    "num_hidden_layers": 2,
+    "intermediate_size": 192,
+    "num_hidden_layers": 3,
     "num_attention_heads": 4,
     "num_key_value_heads": 4,
     "head_dim": 24,
@@ -128,6 +128,6 @@ def _place(positions: torch.Tensor) -> None:
     angles = (torch.arange(side) + 0.5)[:, None] / side * waves  # (side, 6)
     along = torch.cat([angles.sin(), angles.cos()], dim=-1)  # (side, 12)
     rows, columns = along[:, None].expand(-1, side, -1), along[None].expand(side, -1, -1)
-    known = torch.cat([rows, columns], dim=-1).flatten(0, 1)  # (side * side, 24)
+    known = torch.cat([rows, columns], dim=-1).flatten(0, 1) * _POSITIONS  # (side * side, 24)
     with torch.no_grad():
         positions.zero_()[:, : known.shape[1]] = known
