@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from hart_agent.errors import ConfigError, PluginError
-from hart_agent.tooling import OPTIONAL_GROUP, Tool, check_definition, discover_tools
+from hart_agent.tooling import ENTRY_POINT_GROUP, OPTIONAL_GROUP, Tool, check_definition, discover_tools
 
 
 def optional_tools() -> list[Tool]:
@@ -22,20 +22,30 @@ def optional_tools() -> list[Tool]:
     return discover_tools(OPTIONAL_GROUP)
 
 
-def with_extra_tools(names: Sequence[str]) -> list[Tool]:
-    """All installed tools that are always offered, and those asked for.
+def all_tools() -> list[Tool]:
+    """Every installed tool, whether it is always offered or on demand.
+
+    Raises:
+        InstallError, PluginError: see `discover_tools`.
+    """
+    return discover_tools(ENTRY_POINT_GROUP, OPTIONAL_GROUP)
+
+
+def with_extra_tools(names: Sequence[str], tools: Sequence[Tool] | None = None) -> list[Tool]:
+    """Tools, and those asked for beside them.
 
     Args:
         names: as `find_tool` takes them.
+        tools: by default those that are always offered.
 
     Raises:
         ConfigError, InstallError, PluginError: see `find_tool`.
     """
-    tools = discover_tools()
+    found = discover_tools() if tools is None else list(tools)
     for name in dict.fromkeys(names):
-        if not any(tool.name == name for tool in tools):
-            tools.append(find_tool(name))
-    return tools
+        if not any(tool.name == name for tool in found):
+            found.append(find_tool(name))
+    return found
 
 
 def find_tool(name: str) -> Tool:
@@ -53,7 +63,7 @@ def find_tool(name: str) -> Tool:
     path, colon, attribute = name.rpartition(":")
     if colon and path.endswith(".py"):
         return _from_file(Path(path), attribute)
-    known = {tool.name: tool for tool in (*discover_tools(), *optional_tools())}
+    known = {tool.name: tool for tool in all_tools()}
     if name not in known:
         raise ConfigError(
             f"there is no tool {name!r}; choose one of: {', '.join(known)}; or give a file's, as path.py:name"

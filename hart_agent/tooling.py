@@ -253,15 +253,19 @@ def check_definition(tool: object) -> Tool:
     return tool
 
 
-def discover_tools(group: str = ENTRY_POINT_GROUP) -> list[Tool]:
-    """All installed tools of an entry-point group, the built-in ones first, then by name.
+def discover_tools(*groups: str) -> list[Tool]:
+    """All installed tools of some entry-point groups, the built-in ones first, then by name.
+
+    Args:
+        groups: by default `ENTRY_POINT_GROUP` alone.
 
     Raises:
         InstallError: a foreign package stands in the place of one of ours.
         PluginError: a tool can't be loaded, or two tools have the same name.
     """
     check_siblings()
-    found = sorted(entry_points(group=group), key=lambda point: (not point.value.startswith("tools."), point.name))
+    points = [point for group in groups or (ENTRY_POINT_GROUP,) for point in entry_points(group=group)]
+    found = sorted(points, key=lambda point: (not point.value.startswith("tools."), point.name))
     owners: dict[str, str] = {}
     tools = []
     for point in found:

@@ -15,10 +15,9 @@ from hart_agent.types import Message, Reply, ToolSpec
 class Nobody:
     """Stands in for the policy: sees and points as its profile says, and has nothing to say."""
 
-    name = "no policy"
-
-    def __init__(self, profile: CoordinateProfile) -> None:
+    def __init__(self, profile: CoordinateProfile, name: str = "no policy") -> None:
         self.profile = profile
+        self.name = name
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
         raise PolicyError("this tool asks the policy, and there is none here; use it with hart-agent ask")

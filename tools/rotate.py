@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from PIL import Image
+from PIL import Image, ImageStat
 
 from hart_agent.geometry import Box
 from hart_agent.imaging import View
@@ -50,9 +50,12 @@ def rotate(
         turn = quarters.get(int(angle), half if angle else None)
         turned = pixels if turn is None else pixels.transpose(turn)
     else:
-        turned = pixels.rotate(-angle, Image.Resampling.BICUBIC, expand=True, fillcolor=(128, 128, 128))
+        # A strong contrast to the corners would look like strokes of huge letters.
+        plain = tuple(round(band) for band in ImageStat.Stat(pixels).median)
+        turned = pixels.rotate(-angle, Image.Resampling.BICUBIC, expand=True, fillcolor=plain)
     view = context.add_view("rotate", turned, bbox_2d, pointable=False)
-    return ToolOutput(f"{view.id}: the region turned clockwise by {angle:g} degrees, corners grey.{found}", (view,))
+    text = f"{view.id}: the region turned clockwise by {angle:g} degrees, its corners filled.{found}"
+    return ToolOutput(text, (view,))
 
 
 def _tilt(pixels: Image.Image) -> float:

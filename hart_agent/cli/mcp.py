@@ -12,7 +12,7 @@ from hart_agent.cli.common import DEFAULT_MEGAPIXELS, MaxMegapixels
 from hart_agent.cli.options import ExtraTools
 from hart_agent.errors import ConfigError
 from hart_agent.mcp_server import Folders, Workshop, build_server, serve_http, serve_stdio
-from hart_agent.plugins import optional_tools, with_extra_tools
+from hart_agent.plugins import all_tools, with_extra_tools
 
 
 def mcp(
@@ -32,8 +32,7 @@ def mcp(
     folders named, and nowhere else.
     """
     folders = Folders(root)
-    tools = with_extra_tools([*(entry.name for entry in optional_tools()), *(tool or ())])
-    workshop = Workshop(folders, tools, max_pixels=max_image_megapixels * 1_000_000)
+    workshop = Workshop(folders, with_extra_tools(tool or (), all_tools()), max_pixels=max_image_megapixels * 1_000_000)
     server = build_server(workshop, folders)
     if http is None:
         asyncio.run(serve_stdio(server))

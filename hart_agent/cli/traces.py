@@ -17,7 +17,9 @@ from hart_agent.cli.common import (
     check_writable,
     print_json,
 )
+from hart_agent.cli.options import ExtraTools
 from hart_agent.console import printable
+from hart_agent.plugins import all_tools, with_extra_tools
 from hart_agent.trace import find_image, load_trace, write_page
 from hart_agent.trace import replay as replay_trace
 
@@ -50,6 +52,7 @@ def view(
 def replay(
     trace: TraceFile,
     image: TraceImage = None,
+    tool: ExtraTools = None,
     json_output: Json = False,
     max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
 ) -> None:
@@ -57,7 +60,7 @@ def replay(
     loaded = load_trace(trace)
     found = find_image(loaded, trace, image, max_pixels=max_image_megapixels * 1_000_000)
     _warn_of_change(found.source.name, same=found.same)
-    outcome = replay_trace(loaded, found.source)
+    outcome = replay_trace(loaded, found.source, with_extra_tools(tool or (), all_tools()))
     if json_output:
         print_json({"image": found.source.name, "same_image": found.same, **outcome.as_json()})
     else:

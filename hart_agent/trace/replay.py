@@ -11,9 +11,11 @@ from hart_agent.budget import CoordinateProfile, ViewBudget
 from hart_agent.errors import PolicyError
 from hart_agent.geometry import Box, CoordinateSpace, Frame, Size
 from hart_agent.imaging import SourceImage, View
+from hart_agent.plugins import all_tools
 from hart_agent.runtime import ToolRuntime
-from hart_agent.tooling import Tool, ToolContext, discover_tools
-from hart_agent.types import Message, Reply, ToolCall, ToolSpec, ViewRecord
+from hart_agent.tooling import Tool, ToolContext
+from hart_agent.types import ToolCall, ViewRecord
+from hart_agent.workbench import Nobody
 
 
 @dataclass(frozen=True)
@@ -115,17 +117,6 @@ class Replay:
         }
 
 
-class _Nobody:
-    """Stands in for the policy: sees and points as it did, and has nothing to say."""
-
-    def __init__(self, name: str, profile: CoordinateProfile) -> None:
-        self.name = name
-        self.profile = profile
-
-    async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
-        raise PolicyError("a replay asks no policy")
-
-
 def replay(trace: dict[str, Any], source: SourceImage, tools: Sequence[Tool] | None = None) -> Replay:
     """Run the tool calls of a trace again and compare the views. Inside a running event loop, call it in a thread.
 
@@ -137,14 +128,14 @@ def replay(trace: dict[str, Any], source: SourceImage, tools: Sequence[Tool] | N
     Raises:
         ImageError: the image's pixel data is damaged.
     """
-    runtime = ToolRuntime(discover_tools() if tools is None else tools)
+    runtime = ToolRuntime(all_tools() if tools is None else tools)
     with source:
         return asyncio.run(_replay(trace, source, runtime))
 
 
 async def _replay(trace: dict[str, Any], source: SourceImage, runtime: ToolRuntime) -> Replay:
     profile = CoordinateProfile(CoordinateSpace(trace["profile"]["space"]), ViewBudget(**trace["profile"]["budget"]))
-    context = ToolContext(source, trace["question"], _Nobody(trace["policy"], profile))
+    context = ToolContext(source, trace["question"], Nobody(profile, trace["policy"]))
     overview = context.render(source.size.box, "overview")
     views, difference = _compare([trace["overview"]], (ViewRecord.of(overview),))
     calls = [ReplayedCall(0, "overview", "overview", views, difference=difference)]
