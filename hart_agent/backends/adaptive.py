@@ -56,16 +56,17 @@ class AdaptiveLimit:
     async def request(self) -> AsyncIterator[None]:
         """Hold a place among the requests under way; how the body ends moves the bound."""
         async with self._requests.place():
+            # What was sent before the last decrease says nothing of the bound that holds now.
             decreases = self._decreases
             try:
                 yield
             except Exception as error:
-                # Of the requests that were sent together, one refusal is news.
                 if self._is_overload(error) and decreases == self._decreases:
                     self._decrease()
                 raise
             self.served += 1
-            self._increase()
+            if decreases == self._decreases:
+                self._increase()
 
     def _increase(self) -> None:
         if 2 * self._requests.taken > self.value:  # a bound that isn't reached says nothing of the server

@@ -108,14 +108,17 @@ class OpenAIPolicy:
         """
         build, space, parameters = self._limits.request, self.profile.space, self._parameters
         max_turns: int | None = None
-        requests = retries = remedies = 0
+        requests = retries = remedies = served = 0
         while True:
             sent = await asyncio.to_thread(build, messages, tools, space, parameters, max_turns)
             requests += 1
             try:
                 return read_completion(await self._server.complete(sent.body), requests)
             except ServerError as error:
-                failure, turned_away = error.failure, error.turned_away
+                failure = error.failure
+                # A server that is busy with others isn't down: this request need only wait.
+                turned_away = error.refused and error.served > served
+                served = error.served
             if failure.problem is Problem.BUSY and (turned_away or retries < self._server.retry.retries):
                 await asyncio.sleep(self._server.retry.delay(retries, failure.wait))
                 retries += not turned_away

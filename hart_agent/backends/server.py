@@ -33,7 +33,7 @@ class ServerError(Exception):
         failure: what happened.
         refused: whether the server said that it has too much to do.
         late: whether it took too long.
-        turned_away: whether it refused while it served others, so that the request need only wait.
+        served: how many requests it had answered by then.
     """
 
     def __init__(self, failure: Failure, *, refused: bool = False, late: bool = False) -> None:
@@ -41,7 +41,7 @@ class ServerError(Exception):
         self.failure = failure
         self.refused = refused
         self.late = late
-        self.turned_away = False
+        self.served = 0
 
 
 @dataclass(frozen=True)
@@ -98,12 +98,11 @@ class Server:
             ServerError: whatever went wrong.
         """
         limit = (await self._connection()).limit
-        served = limit.served
         try:
             async with limit.request():
                 return self._completion(await self._ask("POST", "chat/completions", json.dumps(body).encode()))
         except ServerError as error:
-            error.turned_away = error.refused and limit.served > served
+            error.served = limit.served
             raise
 
     async def models(self) -> list[ServedModel]:
