@@ -83,6 +83,24 @@ def test_many_threads_share_an_image(coded_path: Path, decodes: list[str]) -> No
     assert len(decodes) == 1
 
 
+def test_an_event_loop_never_waits_for_a_decoder(coded_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = opened(ImageCache(), coded_path)
+    decoding, go_on = threading.Event(), threading.Event()
+
+    def slowly(self: SourceImage, size: tuple[int, int]) -> Image.Image:
+        decoding.set()
+        assert go_on.wait(20)
+        return Image.new("RGB", size)
+
+    monkeypatch.setattr(SourceImage, "_scaled_decode", slowly)
+    with ThreadPoolExecutor(1) as pool:
+        rendering = pool.submit(shared.render, shared.size.box, Size(80, 60))
+        assert decoding.wait(20)
+        with shared, shared:  # what an event loop does when a question begins
+            go_on.set()
+        assert rendering.result().size == (80, 60)
+
+
 def test_pixels_are_freed_when_the_last_question_has_left(coded_path: Path, decodes: list[str]) -> None:
     shared = opened(ImageCache(), coded_path)
     box = Box(0, 0, 10, 10)

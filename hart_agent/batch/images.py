@@ -36,7 +36,8 @@ class SharedImage(SourceImage):
     ) -> None:
         super().__init__(source, max_pixels=max_pixels)
         self._grown = grown
-        self._sharing = threading.Lock()
+        self._working = threading.Lock()  # may be held for long, so never by an event loop
+        self._counting = threading.Lock()
         self._users = 0
         self._digest: str | None = None
         self._overview: Image.Image | None = None
@@ -49,7 +50,7 @@ class SharedImage(SourceImage):
         return _OVERHEAD + encoded + overview
 
     def sha256(self) -> str:
-        with self._sharing:
+        with self._working:
             if self._digest is None:
                 self._digest = super().sha256()
             return self._digest
@@ -57,7 +58,7 @@ class SharedImage(SourceImage):
     def render(self, box: Box, size: Size) -> Image.Image:
         if box != self.size.box:
             return super().render(box, size)
-        with self._sharing:
+        with self._working:
             kept = self._overview
             if kept is not None and kept.size == (size.width, size.height):
                 return kept
@@ -69,12 +70,12 @@ class SharedImage(SourceImage):
         return pixels
 
     def __enter__(self) -> SharedImage:
-        with self._sharing:
+        with self._counting:
             self._users += 1
         return self
 
     def __exit__(self, *error: object) -> None:
-        with self._sharing:
+        with self._counting:
             self._users -= 1
             last = self._users == 0
         if last:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 from collections.abc import Callable, Sequence
 
 from hart_agent.batch.items import BatchResult
@@ -23,6 +24,8 @@ class Writer:
         self._written = written
         self._waiting: list[BatchResult] = []
         self._task: asyncio.Task[None] | None = None
+        # Of its own: in the loop's pool it would have to queue behind images that are being decoded.
+        self._thread = concurrent.futures.ThreadPoolExecutor(1)
 
     async def put(self, result: BatchResult) -> None:
         """Take a result. Waits only where the disk is far behind.
@@ -40,18 +43,21 @@ class Writer:
         self._task = asyncio.create_task(self._write_waiting())
 
     async def finish(self) -> None:
-        """See that all results are on the disk.
+        """See that all results are on the disk; the last call.
 
         Raises:
             Whatever `write` raises.
         """
-        if self._task is not None:
-            await self._task
-        await self._write_waiting()
+        try:
+            if self._task is not None:
+                await self._task
+            await self._write_waiting()
+        finally:
+            self._thread.shutdown(wait=False)
 
     async def _write_waiting(self) -> None:
         while self._waiting:
             portion, self._waiting = self._waiting, []
-            await asyncio.to_thread(self._write, portion)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._write, portion)
             for result in portion:
                 self._written(result)
