@@ -137,12 +137,12 @@ class OpenAIPolicy:
 def read_completion(completion: dict[str, Any], requests: int) -> Reply:
     """A server's completion, with at least one choice that holds a message, as a reply that took so many requests."""
     message = completion["choices"][0]["message"]
-    calls = [call["function"] for call in message.get("tool_calls") or () if call.get("type", "function") == "function"]
+    calls = [call.get("function") or {} for call in message.get("tool_calls") or ()]
     used = completion.get("usage") or {}
     content = message.get("content")
     return Reply(
         content if isinstance(content, str) else "",
-        tuple((call["name"], _text(call.get("arguments"))) for call in calls),
+        tuple((call.get("name") or "", _text(call.get("arguments"))) for call in calls),
         Usage(used.get("prompt_tokens") or 0, used.get("completion_tokens") or 0, requests),
     )
 

@@ -197,7 +197,8 @@ class Server:
         if not isinstance(answer, dict) or "choices" not in answer:
             raise self._error(Problem.PATH, f"it answers, but not as a chat completion: {str(answer)[:200]!r}")
         choices = answer["choices"]
-        if not choices or not isinstance(choices[0].get("message"), dict):
+        first = choices[0] if isinstance(choices, list) and choices else None
+        if not isinstance(first, dict) or not isinstance(first.get("message"), dict):
             raise self._error(Problem.BUSY, f"its chat completion is empty: {str(answer)[:200]}")
         return answer
 
