@@ -183,8 +183,7 @@ class ToolRuntime:
 
 def _checked(output: Any, context: ToolContext) -> ToolOutput:
     """What a tool returned, if the episode can use it. Otherwise the exception says what the tool's bug is."""
-    if isinstance(output, str):
-        return ToolOutput(output)
+    output = ToolOutput(output) if isinstance(output, str) else output
     if not isinstance(output, ToolOutput):
         raise TypeError(f"run returned {type(output).__name__}; expected a str or a ToolOutput")
     if not isinstance(output.text, str):

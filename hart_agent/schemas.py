@@ -99,11 +99,7 @@ def kind_of(annotation: Any, where: str) -> Kind:
     }
     if origin in makers and arguments:
         return makers[origin](arguments, where)
-    raise _unsuited(annotation, where)
-
-
-def _unsuited(annotation: Any, where: str) -> PluginError:
-    return PluginError(f"{where} has the type {annotation!r}, which no model can write; {_EXPECTED}")
+    raise PluginError(f"{where} has the type {annotation!r}, which no model can write; {_EXPECTED}")
 
 
 def _annotated(arguments: tuple[Any, ...], where: str) -> Kind:
@@ -189,7 +185,7 @@ def _list(arguments: tuple[Any, ...], where: str) -> Kind:
 
 def _mapping(arguments: tuple[Any, ...], where: str) -> Kind:
     if arguments[0] is not str:
-        raise _unsuited(dict[arguments], where)  # type: ignore[misc]
+        raise PluginError(f"{where} has a dict with keys of {arguments[0]!r}; expected str, JSON's only kind of key")
     values = _without_places(arguments[1], where)
     return Kind(
         {"type": "object", "additionalProperties": values.schema},

@@ -6,6 +6,8 @@ import asyncio
 import colorsys
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,15 @@ def test_the_tools_that_models_see_by_default_stay_three() -> None:
         "zoom",
     ]
     assert {tool.name for tool in all_tools()} >= {"colour", "contrast", "ocr", "rotate", "ruler"}
+
+
+def test_listing_the_tools_loads_nothing_heavy() -> None:
+    code = "import sys; from hart_agent.plugins import all_tools; all_tools(); print(*sys.modules)"
+    loaded = set(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    )
+    assert "tools.ocr" in loaded
+    assert not loaded & {"cv2", "onnxruntime", "rapidocr", "torch", "mcp", "hypothesis"}
 
 
 # --- ocr

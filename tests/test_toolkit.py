@@ -369,6 +369,15 @@ def _deep_box(value: dict[str, Box]) -> str:
     return ""
 
 
+def _number_keys(value: dict[int, str]) -> str:
+    """Do.
+
+    Args:
+        value: x
+    """
+    return ""
+
+
 def _unhelpful(value: Annotated[int, "at least 1"]) -> str:
     """Do.
 
@@ -415,6 +424,7 @@ def _silent() -> str:
         (_none_default, ["'value'", "'_none_default'", "None", "integer"]),
         (_two_views, ["'_two_views'", "value and other"]),
         (_deep_box, ["'value'", "'_deep_box'", "inside another type"]),
+        (_number_keys, ["'value'", "'_number_keys'", "int", "expected str"]),
         (_unhelpful, ["'value'", "'at least 1'", "Keywords"]),
         (_bad_keywords, ["'value'", "'one'"]),
         (_unknown_name, ["'_unknown_name'", "Nowhere", "top of the file"]),
