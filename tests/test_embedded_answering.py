@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from hart_agent.backends.embedded.answering import Finding, find, matches
+from hart_agent.backends.embedded.colours import colour_name
 from hart_agent.backends.embedded.question import understand
 from hart_agent.backends.embedded.reader import TextLine
-from hart_agent.backends.embedded.signs import Line, Sign, as_one, bounds, colour_name, group, locate, merge
+from hart_agent.backends.embedded.signs import Line, Sign, as_one, bounds, group, locate, merge
 from hart_agent.geometry import Box, Frame, Size
 from hart_agent.imaging import View
 
@@ -224,7 +225,7 @@ def test_a_crop_answers_without_places_colours_and_neighbours(
     [
         ("marina", "THE MARINA CAFE", True), ("plum", "Plums", True), ("plums", "Plum", True),
         ("marina cafe", "marina - cafe", True), ("cafe marina", "marina cafe", False),
-        ("restaurant", "Restavrant", True), ("marina", "Marima", False),
+        ("restaurant", "Restavrant", True), ("marina", "Marima", True), ("honey", "Money", False),
         ("oil", "Soil", False), ("216", "217", False), ("", "anything", False), ("...", "anything", False),
     ],
 )  # fmt: skip

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import itertools
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from hart_agent.backends.embedded.colours import colour_distance
 from hart_agent.backends.embedded.kinds import values
 from hart_agent.backends.embedded.lexicon import Part
-from hart_agent.backends.embedded.question import Query, strip_common
+from hart_agent.backends.embedded.mentions import strip_common
+from hart_agent.backends.embedded.question import Query
 from hart_agent.backends.embedded.signs import Line, Sign, words
 from hart_agent.geometry import Size
-
-_NEIGHBOURS = {
-    "cream": {"white", "yellow"}, "white": {"cream"}, "grey": {"white", "black"}, "turquoise": {"blue", "green"},
-    "orange": {"yellow", "brown"}, "pink": {"purple"}, "purple": {"pink"}, "brown": {"orange"},
-}  # fmt: skip
-"""Colour names that people give to the same colour."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +60,15 @@ def find(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
     return candidates if isinstance(candidates, Finding) else _extract(query, candidates, photo)
 
 
-def matches(wanted: str, text: str) -> bool:
+def matches(wanted: str, text: str, exactly: bool = False) -> bool:
     """Whether the words stand in the text one after another, but for plural endings and slips of one letter."""
     needle, hay = words(wanted), words(text)
     if not needle:
         return False
+    same = operator.eq if exactly else _same_word
     return any(
-        all(map(_same_word, needle, hay[start : start + len(needle)])) for start in range(len(hay) - len(needle) + 1)
-    ) or (len("".join(needle)) > 3 and "".join(needle) in "".join(hay))
+        all(map(same, needle, hay[start : start + len(needle)])) for start in range(len(hay) - len(needle) + 1)
+    ) or (not exactly and len("".join(needle)) > 3 and "".join(needle) in "".join(hay))
 
 
 def _none(why: str) -> Finding:
@@ -84,14 +83,28 @@ def _same_word(first: str, second: str) -> bool:
     short, long = sorted((first, second), key=len)
     if long.startswith(short) and long[len(short) :] in ("s", "es", "ing", "ed"):
         return True
-    return difflib.SequenceMatcher(None, first, second).ratio() >= 0.84
+    one_slip = 0.8 if 5 <= len(short) <= 6 and first[0] == second[0] else 0.84
+    return difflib.SequenceMatcher(None, first, second).ratio() >= one_slip
 
 
-def _locate(phrase: Sequence[str], sign: Sign) -> tuple[int, int] | None:
+def _holding(wanted: str, signs: Sequence[Sign]) -> list[Sign]:
+    """The signs with a text; those where it was read with slips only if there is no other."""
+    exact = [sign for sign in signs if matches(wanted, sign.text, exactly=True)]
+    return exact or [sign for sign in signs if matches(wanted, sign.text)]
+
+
+def _coloured(colour: str, signs: Sequence[Sign]) -> list[Sign]:
+    """The signs of a colour, the truest first and without those that are clearly less so."""
+    distances = {sign: distance for sign in signs if (distance := colour_distance(sign.rgb, colour)) is not None}
+    ranked = sorted(distances, key=distances.__getitem__)
+    return [sign for sign in ranked if distances[sign] <= distances[ranked[0]] + 12]
+
+
+def _locate(phrase: Sequence[str], sign: Sign, exactly: bool) -> tuple[int, int] | None:
     """Which rows of a sign hold a phrase, as a half-open range."""
     for count in range(1, len(sign.rows) + 1):
         for start in range(len(sign.rows) - count + 1):
-            if matches(" ".join(phrase), " ".join(sign.texts[start : start + count])):
+            if matches(" ".join(phrase), " ".join(sign.texts[start : start + count]), exactly):
                 return start, start + count
     return None
 
@@ -109,8 +122,8 @@ def _search(phrase: Sequence[str], signs: Sequence[Sign]) -> tuple[Sign, tuple[i
     for run in _runs(phrase):
         if len(strip_common(tuple(run))) < telling:
             continue
-        for sign in signs:
-            rows = _locate(run, sign)
+        for exactly, sign in itertools.product((True, False), signs):
+            rows = _locate(run, sign, exactly)
             if rows is not None:
                 return sign, rows
     return None
@@ -153,27 +166,25 @@ def _beside(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
             return Finding(sign.texts[row], (sign.rows[row],))
     if photo is None and len(signs) == 1:  # the crop holds the answer but not its neighbour
         return Finding(signs[0].text, (signs[0].lines,))
-    return _none(f"I found no text {query.position} {' '.join(strip_common(query.phrase))!r}")
+    return _none(f"I found no text {query.position} {' '.join(query.phrase)!r}")
 
 
 def _select(query: Query, signs: Sequence[Sign], photo: Size | None) -> list[Sign] | Finding:
     """The signs that the question speaks of, best first, or the reason why there are none."""
     left = list(signs)
     for wanted in query.quoted:
-        left = [sign for sign in left if matches(wanted, sign.text)]
+        left = _holding(wanted, left)
         if not left and photo is not None:
             return _none(f"I found no sign with the text {wanted!r}")
     if photo is None:
         return left or list(signs)
     if query.colour:
-        left = [sign for sign in left if sign.colour == query.colour] or [
-            sign for sign in left if query.colour in _NEIGHBOURS.get(sign.colour, ())
-        ]
+        left = _coloured(query.colour, left)
         if not left:
             return _none(f"I found no {query.colour} sign with readable text")
     matched = False
     for wanted in query.anchors:
-        with_word = [sign for sign in left if matches(wanted, sign.text)]
+        with_word = _holding(wanted, left)
         left, matched = (with_word, True) if with_word else (left, matched)
     left = _at(query, left, photo)
     if not left:

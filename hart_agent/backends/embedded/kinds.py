@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TypeAlias
 
 from hart_agent.backends.embedded.lexicon import DAYS, Part
@@ -12,7 +13,10 @@ from hart_agent.backends.embedded.signs import Line, Sign
 Value: TypeAlias = tuple[str, tuple[Line, ...]]
 """A piece of text and the lines that hold it."""
 
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]*"
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)\b"
+)
 _DAY = r"(?:mon|tues?|wed|thur?s?|fri|sat|sun)(?:[a-z]*day)?s?\b\.?"
 _CLOCK = r"\d{1,2}(?:[:.h]\d{2})?(?:\s?[ap]\.?m\b\.?)?"
 _RANGE = rf"{_CLOCK}\s?(?:[-–—]|to|until)\s?{_CLOCK}"
@@ -58,9 +62,14 @@ def values(query: Query, sign: Sign, alone: bool = False) -> list[Value]:
     if alone and query.part in (Part.VENUE, Part.WARNING, Part.NAME, Part.STREET):
         text = sign.text if query.part is not Part.VENUE else _without_time(sign.text)
         return [(re.sub(r"^\d+\w?\s+", "", text) if query.part is Part.STREET else text, sign.lines)]
+    if query.part is Part.NUMBER and (phones := values(replace(query, part=Part.PHONE), sign)):
+        return phones  # "what number does the tailor have?"
+    named = any(word.lower() in sign.text.lower() for word in query.anchors)
+    if query.part is Part.HOURS and named and re.search(_DATE, sign.text, re.IGNORECASE):  # an event's
+        return values(replace(query, part=Part.TIME), sign)
     special = {
         Part.ADDRESS: _addresses, Part.STREET: _streets, Part.NAME: _names, Part.VENUE: _venues,
-        Part.WARNING: _warnings, Part.LABELLED: _labelled, Part.HOURS: _hours,
+        Part.WARNING: _warnings, Part.LABELLED: _labelled, Part.HOURS: _hours, Part.EVENT: _events,
     }  # fmt: skip
     if query.part in special:
         return special[query.part](query, sign)
@@ -157,6 +166,16 @@ def _venues(query: Query, sign: Sign) -> list[Value]:
     return found
 
 
+def _events(query: Query, sign: Sign) -> list[Value]:
+    """When and where: the date's row and the venue's."""
+    dates = [(text, row) for text, row in _rows(sign) if re.search(_DATE, text, re.IGNORECASE)]
+    return [
+        (f"{date}, {' '.join(line.text for line in venue)}", (*row, *venue))
+        for date, row in dates[:1]
+        for _, venue in _venues(query, sign)[:1]
+    ]
+
+
 def _warnings(query: Query, sign: Sign) -> list[Value]:
     """What a warning sign warns of: neither the word that announces it, nor what one must not do."""
     if not _HEADER.search(sign.text):
@@ -172,9 +191,12 @@ def _warnings(query: Query, sign: Sign) -> list[Value]:
 def _labelled(query: Query, sign: Sign) -> list[Value]:
     """The numbers behind a label: "Stop 5274", "Bus 38, 62", "Room 216"."""
     lines = query.label in ("bus", "buses", "line", "route")
-    label = r"bus(?:es)?|lines?|routes?" if lines else re.escape(query.label or "")
+    label = r"bus(?:es)?|lines?|routes?" if lines else re.escape(query.label or "\0")
+    if query.label in ("office", "door"):
+        label = "room|office|door"
     number = r"[A-Z]{0,2}\d[\w/-]*"
-    pattern = rf"\b(?:{label})\b(?:\s+(?:no|nr|number))?[\s.:#]*((?:{number}(?:\s?[,&+]\s?|\s+(?=\d)))*{number})"
+    several = rf"(?:{number}(?:\s?[,&+]\s?|\s+(?=\d)))*" if lines else ""
+    pattern = rf"\b(?:{label})\b(?:\s+(?:no|nr|number))?[\s.:#]*({several}{number})"
     found = []
     for text, row in _rows(sign):
         for match in re.finditer(pattern, text, re.IGNORECASE):

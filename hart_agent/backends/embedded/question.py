@@ -10,37 +10,38 @@ import re
 from dataclasses import dataclass
 from typing import TypeVar
 
-from hart_agent.backends.embedded import lexicon
-from hart_agent.backends.embedded.lexicon import COLOURS, COMMON, DAYS, LABEL_WORDS, PART_WORDS, READING, Part
+from hart_agent.backends.embedded import lexicon, wording
+from hart_agent.backends.embedded.lexicon import COLOURS, DAYS, LABEL_WORDS, PART_WORDS, Part
+from hart_agent.backends.embedded.mentions import is_filler, neighbour, pointed_at, position, quotations, strip_common
+from hart_agent.backends.embedded.wording import READING
 
 _T = TypeVar("_T")
 
-_QUOTED = re.compile(r"[\"“”„«»]([^\"“”„«»]{2,})[\"“”„«»]|(?<!\w)['‘’]([^'‘’]{2,})['‘’](?!\w)")
-_CAPITALS = re.compile(
-    r"\b[A-Z][A-Z0-9'&.-]*[A-Z][A-Z0-9'&.-]*(?:[ ,/]+(?:[A-Z0-9$][A-Z0-9'&.:/-]*|\d[\d.:-]*|-))*(?!\w)"
-)
-_TITLES = re.compile(r"(?<=\w\s)(?<![.?!]\s)[A-Z][a-z][\w'-]*(?:\s+[A-Z][\w'-]*)*")
-_ACRONYMS = frozenset({"OCR", "OK", "PLEASE", "URL", "ID", "SMS", "PDF", "CCTV"})
-_NAMES_OF_TIME = re.compile(
-    r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?:jan|febr)uary|english|app|siri|alexa", re.IGNORECASE
-)
-_TEXT_FOLLOWS = re.compile(
-    r"\b(?:says?|saying|said|words?|reading|reads|mention(?:s|ing)?|labelled|labeled|marked|titled|text|phrase|line|with|bearing|got|carrying|starting)"
-    r"\s+(?:the\s+)?(?:words?\s+|text\s+)?$", re.IGNORECASE,
-)  # fmt: skip
-_SUBJECT = re.compile(
-    r"\b(?:the|an?|for|of|about|your|their|says?|saying|words?|mention(?:s|ing)?|called|named|with|text|reading)\s+((?:[^\W_][\w'’-]*\s*)+)",
+_HEAD = re.compile(
+    r"\b(?:the|an?|for|of|about|your|their|says?|saying|words?|mention(?:s|ing)?|called|named|with|text|reading)\s+",
     re.IGNORECASE,
 )
-_AFTER = re.compile(
-    r"\b(?:under|underneath|below|beneath|after|follows|following|above|over)\s+(?!it\b|that\b|this\b|there\b)(.+)",
-    re.IGNORECASE,
-)
+"""What stands before a noun."""
+_OWNER = re.compile(r"\b(?:of|for|about)\s+(?:the|an?|your|their)\s+", re.IGNORECASE)
+"""What stands before the thing that something belongs to: it counts even where a place or a colour tells the sign."""
 _FIRST_ASKED = re.compile(
     r"\b(?:(?P<time>when|(?:what|which)(?:'s|\s+is)?(?:\s+the)?\s+(?:day|date|month|time)s?)|where|(?:what|which)\s+\w+)\b",
     re.IGNORECASE,
 )
 """The first thing that a question asks for; `time` if that is a day or an hour."""
+_PLATE = re.compile(r"\b(?:plate|tag)s?\b", re.IGNORECASE)
+_PLATE_ON = re.compile(
+    r"\bplates?\s+on\s+(?:the|that)\b.*\b(?:one|sign|board|panel|notice|poster|placard)\b", re.IGNORECASE
+)
+_POINTING = re.compile(r"where\b|(?:find|locate)\s+(?!the\b|an?\b|my\b|out\b)", re.IGNORECASE)
+_QUOTATION_MARK = re.compile(r"[\"“”„«»‘]|(?<!\w)'")
+_STOP = re.compile(
+    r"\b(?:which|what)\s+(?:bus\s+)?stop\b|\bstop\s+(?:numbered|labelled|identified)"
+    rf"|\bstop(?:'s)?\s+(?:{lexicon.LABEL_DETAIL})|(?:{lexicon.LABEL_DETAIL})\s+(?:\w+\s+){{0,3}}(?:bus\s+)?stop\b",
+    re.IGNORECASE,
+)
+_BUSES = re.compile(r"\bbus(?:es)?\s+(?:numbers?|lines?|routes?)|\bbuses\b", re.IGNORECASE)
+_LINES = re.compile(r"\bbus(?:es)?\b(?!\s+stop)|\broutes?\b|\blines\b|\bcatch\b|\bones\s+stop\b", re.IGNORECASE)
 _COLOURED = re.compile(rf"\b({'|'.join(COLOURS)})(?:ish)?(?:[\s-]+colou?red)?\b", re.IGNORECASE)
 
 
@@ -52,7 +53,7 @@ class Query:
         part: what to give back.
         across: wanted place from left to right: 0, 0.5 or 1; None if not asked.
         down: wanted place from top to bottom, likewise.
-        colour: the wanted colour of the sign, a name that `signs.colour_name` gives.
+        colour: the wanted colour of the sign, a name that `colours.colour_name` gives.
         size: "largest" or "smallest".
         anchors: words that may stand on the sign and so tell which one is meant.
         required: the anchors that the question is about: if none of the anchors is found, there is no answer.
@@ -82,111 +83,104 @@ class Query:
 def understand(question: str) -> Query | None:
     """Turn a question into a query, or None if text in a picture can't answer it (or it isn't understood)."""
     question = " ".join(question.replace("’", "'").split())
-    if (pointed := _pointed(question)) is not None:
+    question = wording.CONTRACTION.sub(r"\1's", question)
+    quoted = quotations(question)
+    asked = _strip_frames(question)
+    if not _QUOTATION_MARK.search(question) and (pointed := pointed_at(asked)) is not None:
         return Query(Part.WHERE, phrase=tuple(pointed.split()))
-    quoted = _quotations(question)
-    plain = lexicon.OPENER.sub("", _without(question, quoted))
-    part = _part(plain, quoted)
+    plain = _strip_frames(_without(question, quoted))
+    place = position(plain)
+    beside = neighbour(asked, quoted) if place else ()
+    part = _part(plain, quoted, bool(beside))
     if part is None:
         return None
-    position = _position(plain) if part is Part.SIGN else None
-    phrase: tuple[str, ...] = ()
-    if part is Part.WHERE or position:
-        phrase = _phrase(question, quoted, position)
-        if not quoted and not strip_common(phrase):
-            return None
-    middle = bool(lexicon.MIDDLE.search(plain))
-    where = part is Part.WHERE
-    across = None if where else _first(lexicon.ACROSS, plain)
-    down = None if where or position else _first(lexicon.DOWN, plain)
+    where, place = part is Part.WHERE, place if part is Part.SIGN and beside else None
+    phrase = beside if place else tuple((quoted[0] if quoted else re.sub(r"[?!]|[.,](?!\d)", " ", asked)).split())
+    if where and not quoted and not strip_common(phrase):
+        return None
+    middle = bool(wording.MIDDLE.search(plain))
+    across = None if where else _first(wording.ACROSS, plain)
+    down = None if where or place else _first(wording.DOWN, plain)
     colour = _COLOURED.search(plain)
-    day = lexicon.WEEKDAY.search(question)
-    anchors = () if where or position else _anchors(plain, part)
+    day = wording.WEEKDAY.search(question)
+    anchors = () if where or place else _anchors(plain, part)
+    chosen = bool(colour or _is_selective(plain))
+    subjects = _subjects(plain, _OWNER if chosen else _HEAD)
     return Query(
         part=part,
         across=0.5 if middle and across is None and not where else across,
         down=0.5 if middle and down is None and not where else down,
         colour=COLOURS[colour[1].lower()] if colour else None,
-        size=_first(lexicon.SIZES, plain),
+        size=_first(wording.SIZES, plain),
         anchors=anchors,
-        required=tuple(word for word in anchors if part is Part.NAME or _is_subject(word, plain)),
-        quoted=() if where or position else quoted,
-        phrase=phrase,
-        position=position,
-        label=_label(plain)
-        if part is Part.LABELLED
-        else "fax"
-        if re.search(r"\bfax\b", plain, re.IGNORECASE)
-        else None,
+        required=tuple(word for word in anchors if part is Part.NAME or word in subjects),
+        quoted=() if where or place else quoted,
+        phrase=phrase if where or place else (),
+        position=place,
+        label=_label(plain, part),
         day=DAYS.index(day[1].lower()[:3]) if day else None,
-        literal=bool(quoted or READING.search(plain) or not re.search(r"\bwhere", plain, re.IGNORECASE)),
+        literal=bool(quoted or READING.search(plain) or not re.search(r"\b(?:where|location|position)", plain, re.I)),
     )
 
 
-def _pointed(question: str) -> str | None:
-    """The text that the question asks the place of, word by word; None if it asks for something else."""
-    plain = lexicon.OPENER.sub("", question)
-    if _position(plain) or re.search(rf"\b(?:{lexicon.SIGN_NOUNS}|one)\s+where\b", plain, re.IGNORECASE):
-        return None
-    for pattern in lexicon.POINTED:
-        found = pattern.search(plain)
-        if found is not None:
-            text = found["text"].strip(" \"'“”.,:;?!")
-            return text if text and not lexicon.NOT_A_TEXT.fullmatch(text) else None
-    return None
+def _strip_frames(question: str) -> str:
+    """The question without the words that only make it polite."""
+    plain = wording.FRAMES.sub(" ", wording.OPENER.sub("", question))
+    return " ".join(wording.OPENER.sub("", plain).split()).lstrip(" ,.:;!-")
 
 
-def strip_common(phrase: tuple[str, ...]) -> tuple[str, ...]:
-    """The phrase without filler words."""
-    return tuple(word for word in phrase if not _is_filler(word))
-
-
-def _part(plain: str, quoted: tuple[str, ...]) -> Part | None:
-    position = _position(plain)
-    if lexicon.EVERYTHING.search(plain) and not lexicon.ONE_SIGN.search(plain) and not quoted and not position:
+def _part(plain: str, quoted: tuple[str, ...], beside: bool) -> Part | None:
+    if wording.EVERYTHING.search(plain) and not wording.ONE_SIGN.search(plain) and not quoted and not beside:
         return Part.ALL
-    if lexicon.NOT_TEXT.search(plain) and not quoted:
+    kinds, day = _kinds(plain), wording.WEEKDAY.search(plain)
+    if lexicon.NOT_TEXT.search(plain) and not quoted and not (day and Part.HOURS in kinds):
         return None
-    where = lexicon.WHERE.search(plain)
-    kinds = _kinds(plain)
-    if (
-        position
-        and not lexicon.WEEKDAY.search(plain)
-        and (quoted or _AFTER.search(plain))
-        and (READING.search(plain) or lexicon.UNDER.search(plain))
-    ):
+    if beside and not day and (READING.search(plain) or wording.UNDER.search(plain)):
         return Part.SIGN
+    return _place_part(plain, quoted, kinds) or _kind_part(plain, quoted, kinds) or _text_part(plain, quoted)
+
+
+def _place_part(plain: str, quoted: tuple[str, ...], kinds: list[Part]) -> Part | None:
+    """A text's place or an event's, if that is asked for."""
+    where = wording.WHERE.search(plain)
+    if Part.EVENT in kinds:
+        return Part.EVENT
     if where and Part.VENUE in kinds and not quoted:
         return Part.VENUE
-    if quoted and not kinds and not lexicon.ONE_SIGN.search(plain):
+    if quoted and not kinds and not wording.ONE_SIGN.search(plain):
         return Part.WHERE
-    if (
-        where
-        and (quoted or not kinds or kinds[0] in (Part.VENUE, Part.WARNING, Part.NAME))
-        and not lexicon.WEEKDAY.search(plain)
-    ):
+    if wording.WEEKDAY.search(plain):
+        return None
+    if where and (quoted or not kinds or kinds[0] in (Part.VENUE, Part.WARNING, Part.NAME)):
         return Part.WHERE
-    if re.match(r"where\b|(?:find|locate)\s+(?!the\b|an?\b|my\b|out\b)", plain, re.IGNORECASE) and (
-        READING.search(plain) or len(plain.split()) <= 4
-    ):
-        return Part.WHERE
-    if lexicon.WEEKDAY.search(plain) and (not kinds or kinds[0] in (Part.TIME, Part.DATE, Part.HOURS)):
+    pointing = not kinds and _POINTING.match(plain) and (READING.search(plain) or len(plain.split()) <= 4)
+    return Part.WHERE if pointing else None
+
+
+def _kind_part(plain: str, quoted: tuple[str, ...], kinds: list[Part]) -> Part | None:
+    """The most telling kind that is named, or the one that several names together mean."""
+    first = kinds[0] if kinds else None
+    if wording.WEEKDAY.search(plain) and first in (None, Part.TIME, Part.DATE, Part.HOURS):
         return Part.HOURS
+    if first is Part.VENUE and Part.WARNING in kinds:  # "what will happen, what are we warned of?"
+        return Part.WARNING
     asked = _FIRST_ASKED.search(plain)
-    if kinds and kinds[0] is Part.VENUE and asked and asked["time"]:  # "when does the fair take place?"
-        kinds = [part for part in kinds if part in (Part.TIME, Part.DATE)] or kinds
-    if kinds and not (kinds[0] is Part.NUMBER and re.search(r"\bletters\b", plain, re.IGNORECASE)):
-        return kinds[0]
-    if (
-        READING.search(plain)
-        and not lexicon.ONE_SIGN.search(plain)
-        and not _is_selective(plain)
-        and not _anchors(plain, Part.SIGN)
-    ):
+    if first is Part.VENUE and asked and asked["time"]:  # "when does the fair take place?"
+        return next((part for part in kinds if part in (Part.TIME, Part.DATE)), first)
+    if first is Part.NUMBER and re.search(r"\bstop\b", plain, re.IGNORECASE):
+        return Part.LABELLED
+    if first in (None, Part.NUMBER, Part.NAME) and not quoted and _PLATE.search(plain):
+        if not _is_selective(plain) or _PLATE_ON.search(plain):
+            return Part.PLATE
+    return None if first is Part.NUMBER and re.search(r"\bletters\b", plain, re.IGNORECASE) else first
+
+
+def _text_part(plain: str, quoted: tuple[str, ...]) -> Part | None:
+    """All that is written, or all of one sign."""
+    one, selective = wording.ONE_SIGN.search(plain), _is_selective(plain)
+    if READING.search(plain) and not one and not selective and not _anchors(plain, Part.SIGN):
         return Part.ALL
-    if READING.search(plain) or quoted or (lexicon.ONE_SIGN.search(plain) and _is_selective(plain)):
-        return Part.SIGN
-    return None
+    return Part.SIGN if READING.search(plain) or quoted or (one and selective) else None
 
 
 def _kinds(plain: str) -> list[Part]:
@@ -200,82 +194,23 @@ def _is_selective(plain: str) -> bool:
     """Whether "the ... one" tells which sign is meant."""
     return bool(
         _COLOURED.search(plain)
-        or _first(lexicon.SIZES, plain)
-        or _first(lexicon.ACROSS, plain) is not None
-        or _first(lexicon.DOWN, plain) is not None
-        or lexicon.MIDDLE.search(plain)
+        or _first(wording.SIZES, plain)
+        or _first(wording.ACROSS, plain) is not None
+        or _first(wording.DOWN, plain) is not None
+        or wording.MIDDLE.search(plain)
     )
 
 
-def _position(plain: str) -> str | None:
-    if re.search(
-        r"\b(?:down|listed|shown)\s+below\b|\b(?:under|after)\s+(?:what|which)\b|\bover\s+(?:on|there|here|in|at|to)\b|\bafter\s+all\b",
-        plain,
-        re.IGNORECASE,
-    ):
-        return None
-    if lexicon.UNDER.search(plain) or re.search(
-        r"\b(?:above|over)\s+(?:what|which)\b|\babove\s+it\s+is\b", plain, re.IGNORECASE
-    ):
-        return "under"
-    return "over" if re.search(r"\b(?:above|over)\b", plain, re.IGNORECASE) else None
-
-
-def _phrase(question: str, quoted: tuple[str, ...], position: str | None) -> tuple[str, ...]:
-    """The words of the text that the question points at."""
-    if quoted:
-        return tuple(quoted[0].split())
-    after = _AFTER.search(question) if position else None
-    if after:
-        return tuple(after[1].strip(" ?.!:,").split())
-    return tuple(re.sub(r"[?!]|[.,](?!\d)", " ", question).split())
-
-
-def _label(plain: str) -> str | None:
-    """Where both words stand, "bus stop" with a number means the stop, "bus" otherwise the lines."""
-    stop = (
-        rf"\bstop(?:'s)?\s+(?:{lexicon.LABEL_DETAIL})|(?:{lexicon.LABEL_DETAIL})\s+(?:\w+\s+){{0,3}}(?:bus\s+)?stop\b"
-    )
-    if re.search(stop, plain, re.IGNORECASE) and not re.search(
-        r"\bbus(?:es)?\s+(?:numbers?|lines?|routes?)|\bbuses\b", plain, re.IGNORECASE
-    ):
+def _label(plain: str, part: Part) -> str | None:
+    """The word before a number. "bus stop" with a number means the stop, "bus" otherwise the lines."""
+    if part is not Part.LABELLED:
+        return "fax" if re.search(r"\bfax\b", plain, re.IGNORECASE) else None
+    if _STOP.search(plain) and not _BUSES.search(plain):
         return "stop"
-    if re.search(r"\bbus(?:es)?\b|\broutes?\b|\blines\b", plain, re.IGNORECASE):
+    if _LINES.search(plain):
         return "bus"
     found = re.search(rf"\b({LABEL_WORDS})\b", plain, re.IGNORECASE)
     return found[1].lower() if found else None
-
-
-def _quotations(question: str) -> tuple[str, ...]:
-    """Words in quotation marks, in capitals in a question that isn't all capitals, or with an initial like a name's."""
-    found = [first or second for first, second in _QUOTED.findall(question)]
-    rest = _QUOTED.sub(" ", question)
-    if not found and (told := lexicon.WITH_TEXT.search(rest)):
-        text = told["word"] or told["words"] or told["ending"]
-        found.append(text)
-        rest = rest.replace(text, " ")
-    if any(character.islower() for character in rest):
-        found += [match[0] for match in _CAPITALS.finditer(rest) if match[0] not in _ACRONYMS]
-        for capital in found:
-            rest = rest.replace(capital, " ")
-        for match in _TITLES.finditer(rest):
-            told = _TEXT_FOLLOWS.search(rest[: match.start()])
-            if not _NAMES_OF_TIME.match(match[0]) and (told or not _is_known(match[0])):
-                found.append(match[0])
-    return tuple(text.strip(" .,;:!?") for text in found)
-
-
-def _is_known(words: str) -> bool:
-    """Whether capitalised words are but the ordinary words of a question."""
-    lowered = words.lower()
-    return all(_is_filler(word) for word in lowered.split()) or any(
-        re.fullmatch(kind, lowered, re.IGNORECASE) for _, kind in PART_WORDS
-    )
-
-
-def _is_filler(word: str) -> bool:
-    bare = word.lower().strip(".,:;!?'\"")
-    return bare in COMMON or bare.removesuffix("'s") in COMMON or bool(READING.fullmatch(bare))
 
 
 def _without(question: str, quoted: tuple[str, ...]) -> str:
@@ -290,20 +225,30 @@ def _anchors(plain: str, part: Part) -> tuple[str, ...]:
     for kind, pattern in PART_WORDS:
         if kind is part:
             rest = re.sub(rf"(?<![\w-])(?:{pattern})(?![\w-])", " ", rest, flags=re.IGNORECASE)
-    for understood in (lexicon.WEEKDAY, READING, _COLOURED, lexicon.MIDDLE):
+    for understood in (wording.WEEKDAY, READING, _COLOURED, wording.MIDDLE):
         rest = understood.sub(" ", rest)
-    for choices in (lexicon.ACROSS, lexicon.DOWN, lexicon.SIZES):
+    for choices in (wording.ACROSS, wording.DOWN, wording.SIZES):
         for _, words in choices:
             rest = re.sub(rf"\b(?:{words})\b", " ", rest, flags=re.IGNORECASE)
     if part is Part.LABELLED:
         rest = re.sub(rf"\b(?:{LABEL_WORDS})\b", " ", rest, flags=re.IGNORECASE)
     found = re.findall(r"[^\W_]+(?:['-][^\W_]+)*", rest)
-    return tuple(word.removesuffix("'s") for word in found if len(word) > 1 and not _is_filler(word))
+    return tuple(word.removesuffix("'s") for word in found if len(word) > 1 and not is_filler(word))
 
 
-def _is_subject(word: str, plain: str) -> bool:
-    """Whether a word stands where the subject of a question stands: after an article or a preposition."""
-    return any(word in re.split(r"[\s-]+|'s\b", phrase) for phrase in _SUBJECT.findall(plain))
+def _subjects(plain: str, heads: re.Pattern[str]) -> set[str]:
+    """The words of the nouns that the question is about: those behind an article or a preposition."""
+    found = set[str]()
+    for head in heads.finditer(plain):
+        noun: list[str] = []
+        for word in re.match(r"(?:[^\W_][\w'’-]*\s*)*", plain[head.end() :])[0].split():  # type: ignore[index]
+            if not is_filler(word):
+                noun.append(word)
+            elif noun:
+                break
+        found.update(part for word in noun for part in re.split(r"-|'s\b", word))
+        found.update(noun)
+    return found
 
 
 def _first(choices: tuple[tuple[_T, str], ...], text: str) -> _T | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 import math
 import re
 from collections.abc import Sequence
@@ -90,10 +89,9 @@ class Sign:
         return (x1 - x0) * (y1 - y0)
 
     @property
-    def colour(self) -> str:
-        """The name of the colour that most of its text stands on."""
-        names = [colour_name(line.background) for line in self.lines for _ in line.text]
-        return max(sorted(set(names)), key=names.count)
+    def rgb(self) -> tuple[int, int, int]:
+        """The colour that most of its text stands on, 0 to 255."""
+        return max(self.lines, key=lambda line: len(line.text)).background
 
 
 def bounds(lines: Sequence[Line]) -> Rect:
@@ -163,28 +161,6 @@ def group(lines: Sequence[Line]) -> list[Sign]:
 def as_one(lines: Sequence[Line]) -> list[Sign]:
     """All lines as a single sign, however far apart: a crop was cut out as one. Empty if there are no lines."""
     return [Sign(_rows(lines))] if lines else []
-
-
-def colour_name(rgb: tuple[int, int, int]) -> str:
-    """The everyday name of a colour."""
-    hue, lightness, saturation = colorsys.rgb_to_hls(*(channel / 255 for channel in rgb))
-    hue *= 360
-    chroma = (max(rgb) - min(rgb)) / 255
-    if chroma < 0.13 or (chroma < 0.18 and lightness > 0.85):
-        if lightness > 0.8:
-            return "cream" if chroma > 0.07 and 20 < hue < 75 else "white"
-        return "black" if lightness < 0.25 else "grey"
-    if lightness < 0.13:
-        return "black"
-    if 20 <= hue < 75 and lightness > 0.78 and chroma < 0.4:
-        return "cream"
-    if (hue < 48 and lightness < 0.4 and hue >= 12) or (15 <= hue < 48 and saturation < 0.5 and lightness < 0.6):
-        return "brown"
-    if lightness > 0.65 and (hue >= 310 or hue < 12):
-        return "pink"
-    limits = ((14, "red"), (42, "orange"), (70, "yellow"), (165, "green"), (195, "turquoise"), (258, "blue"),
-              (305, "purple"), (338, "pink"), (361, "red"))  # fmt: skip
-    return next(name for limit, name in limits if hue < limit)
 
 
 def words(text: str) -> list[str]:
