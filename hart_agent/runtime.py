@@ -176,8 +176,11 @@ class ToolRuntime:
             if not limit.expired():  # the tool's own
                 raise
             raise ToolTimeoutError(f"{tool.name} did not finish within {seconds:g} seconds") from error
-        except SystemExit as error:  # a tool may not end the program
-            raise RuntimeError(f"SystemExit: {error}") from error
+        except (SystemExit, asyncio.CancelledError) as error:  # a tool may not end the program, or its episode
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise  # it is the episode that was cancelled
+            raise RuntimeError(f"{type(error).__name__}: {error}") from error
         return _checked(output, context)
 
 

@@ -85,6 +85,15 @@ def exits_later(context: ToolContext) -> Any:
     return leave()
 
 
+def waits_for_what_was_cancelled(context: ToolContext) -> Any:
+    async def wait() -> str:
+        helper = asyncio.ensure_future(asyncio.sleep(10, "late"))
+        helper.cancel()
+        return await helper
+
+    return wait()
+
+
 def commits_then_raises(context: ToolContext) -> Any:
     view = context.render(box(context), "rogue")
     context.evidence.append(Evidence(view.frame.box, "never", None, view.id))
@@ -97,6 +106,7 @@ BUGS: dict[str, tuple[Callable[[ToolContext], Any], str]] = {
     "leaves the program": (raises(SystemExit(3)), "SystemExit"),
     "leaves the program, async": (exits_later, "SystemExit"),
     "is cancelled": (raises(asyncio.CancelledError()), "CancelledError"),
+    "is cancelled, async": (waits_for_what_was_cancelled, "CancelledError"),
     "returns None": (lambda _: None, "NoneType"),
     "returns a lambda": (lambda _: lambda: "x", "function"),
     "returns a picture": (lambda _: PICTURE, "Image"),
@@ -153,6 +163,17 @@ def test_a_tool_that_hangs_is_given_up_and_what_it_does_later_counts_for_nothing
     assert (result.error, "within 0.1 seconds" in result.text) == ("tool_timeout", True)
     assert time.perf_counter() - started < 15
     assert [(item.label, item.view_id) for item in trajectory.evidence] == [("x", "view1")]
+
+
+async def test_an_episode_that_is_cancelled_ends_at_once() -> None:
+    async def wait(context: ToolContext) -> str:
+        await asyncio.sleep(30)
+        return "late"
+
+    agent = Agent(ScriptedPolicy([tool_call("rogue")], PROFILE), tools=[Rogue(wait)], verify=False)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await agent.aask(PICTURE, "what?")
 
 
 def test_a_picture_of_300_megapixels_reaches_no_policy() -> None:
