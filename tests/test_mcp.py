@@ -47,9 +47,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @asynccontextmanager
-async def connected(folder: Path, *more: str) -> AsyncIterator[Client]:
+async def connected(folder: Path, *more: str, mode: Any = "auto") -> AsyncIterator[Client]:
     command, *arguments = (*COMMAND, "--root", str(folder), *more)
-    async with Client(StdioServerParameters(command=command, args=list(arguments)), read_timeout_seconds=60) as client:
+    server = StdioServerParameters(command=command, args=list(arguments))
+    async with Client(server, read_timeout_seconds=60, mode=mode) as client:
         yield client
 
 
@@ -66,8 +67,10 @@ def shown(result: Any) -> Image.Image:
     return image.convert("RGB")
 
 
-async def test_a_client_lists_and_calls_the_tools_over_stdio(folder: Path) -> None:
-    async with connected(folder) as client:
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_client_lists_and_calls_the_tools_over_stdio(folder: Path, mode: str) -> None:
+    """The protocol's present version, and the older ones that begin with a handshake."""
+    async with connected(folder, mode=mode) as client:
         tools = {entry.name: entry for entry in (await client.list_tools()).tools}
         assert set(tools) >= {"overview", "zoom", "crop", "ocr", "rotate", "ruler", "contrast", "colour"}
         assert "verify" not in tools
