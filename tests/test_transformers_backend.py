@@ -45,6 +45,7 @@ from hart_agent import (  # noqa: E402
 from hart_agent.backends import PolicyOptions  # noqa: E402
 from hart_agent.backends.transformers import TransformersPolicy  # noqa: E402
 from hart_agent.doctor import Status, drawings, examine  # noqa: E402
+from hart_agent.geometry import Frame, Size  # noqa: E402
 from hart_agent.tooling import ToolContext  # noqa: E402
 from hart_agent.trace import trace_json  # noqa: E402
 from hart_agent.types import Role  # noqa: E402
@@ -175,13 +176,15 @@ def test_a_processor_that_resizes_is_found_out(folders: Folders, photo: Image.Im
         asyncio.run(policy.reply(conversation(policy, photo, ODD_BOXES[3]), ()))
 
 
-def test_a_view_that_is_not_on_the_grid_is_named(folders: Folders, photo: Image.Image) -> None:
+def test_views_of_tools_come_onto_the_grid_and_others_are_named(folders: Folders, photo: Image.Image) -> None:
     policy = TransformersPolicy(str(folders("qwen2.5-vl")), **SMALL)
     context = ToolContext(SourceImage(photo), "?", policy)
     context.render(Box(0, 0, 560, 560), "overview")
-    view = context.add_view("contrast", Image.new("RGB", (100, 50)), Box(0, 0, 560, 280))
-    with pytest.raises(PolicyError, match="view1, which the tool 'contrast' made, has 100x50 pixels"):
-        asyncio.run(policy.reply([Message(Role.USER, (view, "?"))], ()))
+    box, picture = Box(0, 0, 560, 280), Image.new("RGB", (100, 50))
+    assert asyncio.run(policy.reply([Message(Role.USER, (context.add_view("contrast", picture, box), "?"))], ()))
+    odd = View("view7", "contrast", picture, Frame(box, Size(100, 50)))
+    with pytest.raises(PolicyError, match="view7, which the tool 'contrast' made, has 100x50 pixels"):
+        asyncio.run(policy.reply([Message(Role.USER, (odd, "?"))], ()))
 
 
 def test_the_oldest_images_are_left_out_first(folders: Folders, photo: Image.Image) -> None:
