@@ -192,7 +192,9 @@ def test_a_reply_costs_what_transformers_says(student: cold_start.Student) -> No
 
 async def test_checkpoint_runs_closed_loop_episodes(folder: Path) -> None:
     """Even an untrained one: its replies are read, and every episode ends."""
-    policy = TransformersPolicy(str(folder), max_pixels=tokenizer.MAX_PIXELS, max_tokens=16, temperature=1.0)
+    policy = TransformersPolicy(
+        str(folder), max_pixels=tokenizer.MAX_PIXELS, max_tokens=tokenizer.MAX_TOKENS, temperature=1.0
+    )
     assert policy.profile.space is CoordinateSpace.THOUSAND
     agent = Agent(policy, config=EpisodeConfig(Mode.CLOSED_LOOP, max_turns=2), verify=False)
     trajectory = await agent.aask(draw_scene(Split.TEST, 0).image, "What colour is the dot on the red sign?")

@@ -36,7 +36,7 @@ from .lessons import Example, Lesson, Teacher
 from .model import make_checkpoint
 from .probes import probe_mode, probe_reading
 from .scenes import Scene, Split, draw_scene
-from .tokenizer import MAX_PIXELS
+from .tokenizer import MAX_PIXELS, MAX_TOKENS
 
 GROUNDED, READ = 0.6, 0.95
 """The checkpoint rule. Both are taken greedily, on the first `CHECKED` validation scenes. Pointing is learnt until at
@@ -113,7 +113,7 @@ class Student:
 
 def open_policy(folder: Path) -> TransformersPolicy:
     """A miniature as the product runs it, greedy."""
-    return TransformersPolicy(str(folder), device="cpu", max_pixels=MAX_PIXELS, max_batch=64)
+    return TransformersPolicy(str(folder), device="cpu", max_pixels=MAX_PIXELS, max_tokens=MAX_TOKENS, max_batch=64)
 
 
 class Course:

@@ -36,6 +36,8 @@ STEPS = tuple(round(step * 1000 / 16) for step in range(17))
 """Coordinates that the policy writes, of 0 to 1000."""
 MAX_PIXELS = 32 * 32
 """Area of one view, overview or crop. The policy must be given it (`--max-pixels`), for the family's own is larger."""
+MAX_TOKENS = 16
+"""Of a reply: a call takes 7, an answer 3. A reply of an untrained miniature may never end by itself."""
 MAX_CALLS, MAX_TURNS = 8, 2
 """As episodes have them; other numbers change the prompts, which are then spelt in bytes."""
 
