@@ -1,17 +1,17 @@
-"""HTTP to one server from one event loop: connections that are kept, and a bound on the requests under way."""
+"""The official client of one server in one event loop: connections that are kept, and a bound on requests under way."""
 
 from __future__ import annotations
 
-import urllib.request
+import base64
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, urlunsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, unquote, urlunsplit
 
 from hart_agent.backends.adaptive import AdaptiveLimit
 
 if TYPE_CHECKING:
-    import aiohttp
+    import openai
 
 _KEPT_SECONDS = 4.0
 """Uvicorn, and with it vLLM, drops an idle connection after 5 seconds: a request must not meet that end."""
@@ -36,7 +36,7 @@ class Connection:
     """How a server is reached.
 
     Args:
-        url: the base URL, to whose path those of the requests are added.
+        url: the base URL.
         key: sent as the bearer, unless the URL holds a user and a password.
         is_overload: see `AdaptiveLimit`.
 
@@ -45,44 +45,66 @@ class Connection:
     """
 
     def __init__(self, url: SplitResult, key: str, is_overload: Callable[[Exception], bool]) -> None:
-        import aiohttp
+        import openai
 
         self.limit = AdaptiveLimit(is_overload)
-        self._url = url
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_SECONDS),
-            headers={} if "@" in url.netloc else {"Authorization": f"Bearer {key}"},
-            timeout=aiohttp.ClientTimeout(total=None),
-            proxy=_proxy(url),
+        limits = type(openai.DEFAULT_CONNECTION_LIMITS)(
+            max_connections=None, max_keepalive_connections=None, keepalive_expiry=_KEPT_SECONDS
         )
-        self._keeper = _closing_with_the_loop(self._session)
+        self._client = openai.AsyncOpenAI(
+            api_key=key,
+            base_url=urlunsplit(url._replace(netloc=url.netloc.rpartition("@")[2])),
+            timeout=None,  # the caller's
+            max_retries=0,
+            default_headers=_basic(url),
+            http_client=openai.DefaultAsyncHttpxClient(limits=limits, timeout=None),
+        )
+        self._keeper = _closing_with_the_loop(self._client)
 
     async def keep(self) -> None:
         """Have the connections closed when the event loop shuts down. Call this once."""
         await anext(self._keeper)
 
-    async def request(self, method: str, path: str, data: bytes | None = None) -> Response:
-        """Send a request, with JSON if there is data.
+    async def complete(self, body: dict[str, Any]) -> Response:
+        """Send a chat completion.
 
         Raises:
-            aiohttp.ClientError, OSError: there is no whole answer.
+            OSError: there is no whole answer.
         """
-        url = urlunsplit(self._url._replace(path=f"{self._url.path.rstrip('/')}/{path}"))
-        headers = None if data is None else {"Content-Type": "application/json"}
-        async with self._session.request(method, url, data=data, headers=headers) as response:
-            return Response(response.status, response.headers, await response.text(errors="replace"))
+        return await self._raw(lambda: self._client.chat.completions.with_raw_response.create(**body))
+
+    async def models(self) -> Response:
+        """Ask for the models.
+
+        Raises:
+            OSError: there is no whole answer.
+        """
+        return await self._raw(self._client.models.with_raw_response.list)
+
+    @staticmethod
+    async def _raw(send: Callable[[], Any]) -> Response:
+        import openai
+
+        try:
+            answer = (await send()).http_response
+        except openai.APIStatusError as error:
+            answer = error.response
+        except openai.APIConnectionError as error:
+            raise OSError(str(error.__cause__ or error)) from error
+        return Response(answer.status_code, answer.headers, answer.text)
 
 
-async def _closing_with_the_loop(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
+def _basic(url: SplitResult) -> dict[str, str]:
+    """The header for a user and a password in the URL, which goes before the bearer's."""
+    if "@" not in url.netloc:
+        return {}
+    pair = unquote(url.netloc.rpartition("@")[0]).encode()
+    return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+
+
+async def _closing_with_the_loop(client: openai.AsyncOpenAI) -> AsyncGenerator[None, None]:
     """A generator that is never run to its end: what runs an event loop closes its generators before the loop."""
     try:
         yield
     finally:
-        await session.close()
-
-
-def _proxy(url: SplitResult) -> str | None:
-    """The proxy that the environment names for this server."""
-    if url.hostname is None or urllib.request.proxy_bypass(url.hostname):
-        return None
-    return urllib.request.getproxies().get(url.scheme)
+        await client.close()

@@ -18,7 +18,7 @@ from typing import Any
 from hart_agent.backends.adaptation import Limits
 from hart_agent.backends.chat import DEFAULT_MAX_TOKENS, STOP
 from hart_agent.backends.failures import Problem
-from hart_agent.backends.images import DEFAULT_MAX_BYTES
+from hart_agent.backends.images import DEFAULT_MAX_BYTES, is_encoded
 from hart_agent.backends.profiles import detect_family, detect_profile
 from hart_agent.backends.retries import RetryPolicy
 from hart_agent.backends.server import Server, ServerError
@@ -110,7 +110,10 @@ class OpenAIPolicy:
         max_turns: int | None = None
         requests = retries = remedies = served = 0
         while True:
-            sent = await asyncio.to_thread(build, messages, tools, space, parameters, max_turns)
+            if all(is_encoded(view) for message in messages for view in message.views):
+                sent = build(messages, tools, space, parameters, max_turns)
+            else:  # compressing images takes long
+                sent = await asyncio.to_thread(build, messages, tools, space, parameters, max_turns)
             requests += 1
             try:
                 return read_completion(await self._server.complete(sent.body), requests)

@@ -8,7 +8,7 @@ import itertools
 import json
 import os
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -69,16 +69,16 @@ class Server:
         retry: when to ask again.
 
     Raises:
-        InstallError: the package `aiohttp` is missing.
+        InstallError: the package `openai` is missing.
         ConfigError: the base URL is no URL.
     """
 
     def __init__(self, base_url: str | None, api_key: str | None, timeout: float, retry: RetryPolicy) -> None:
         try:
-            import aiohttp  # noqa: F401
+            import openai  # noqa: F401
         except ImportError as error:
             raise InstallError(
-                "the backend 'openai' needs the package aiohttp. Run: pip install 'hart-agent[openai]'"
+                "the backend 'openai' needs the package openai. Run: pip install 'hart-agent[openai]'"
             ) from error
         if base_url is not None and not re.match(r"https?://[^/]", base_url):
             raise ConfigError(f"--base-url {base_url!r} is no URL; expected one like http://localhost:8000/v1")
@@ -100,7 +100,7 @@ class Server:
         limit = (await self._connection()).limit
         try:
             async with limit.request():
-                return self._completion(await self._ask("POST", "chat/completions", json.dumps(body).encode()))
+                return self._completion(await self._ask(lambda connection: connection.complete(body)))
         except ServerError as error:
             error.served = limit.served
             raise
@@ -111,7 +111,7 @@ class Server:
         Raises:
             ServerError: whatever went wrong.
         """
-        page = await self._ask("GET", "models")
+        page = await self._ask(lambda connection: connection.models())
         listed = page.get("data") if isinstance(page, dict) else None
         return [
             ServedModel(str(entry["id"]), str(entry.get("root") or ""), entry.get("max_model_len"))
@@ -164,18 +164,16 @@ class Server:
             await asyncio.sleep(self.retry.delay(retry, failure.wait))
         raise await self.explain(failure, "", retry + 1)
 
-    async def _ask(self, method: str, path: str, data: bytes | None = None) -> Any:
+    async def _ask(self, send: Callable[[Connection], Awaitable[Response]]) -> Any:
         """The server's JSON; or its words, where it doesn't answer in JSON.
 
         Raises:
             ServerError: whatever went wrong.
         """
-        import aiohttp
-
         connection = await self._connection()
         try:
             async with asyncio.timeout(self._timeout):
-                response = await connection.request(method, path, data)
+                response = await send(connection)
             if response.status >= 400:
                 raise self._refusal(response)
             in_json = "json" in response.headers.get("content-type", "")
@@ -183,7 +181,7 @@ class Server:
         except TimeoutError:
             failure = Failure(Problem.BUSY, f"no complete reply within {self._timeout:g} seconds")
             raise ServerError(failure, late=True) from None
-        except (aiohttp.ClientError, OSError) as error:
+        except OSError as error:
             raise self._error(Problem.BUSY, f"the connection failed ({error or type(error).__name__})") from None
         except ValueError as error:  # JSON that breaks off
             raise self._error(Problem.BUSY, f"the answer can't be read ({error})") from None
