@@ -63,6 +63,9 @@ class PerImage(Generic[_T]):
     def __init__(self) -> None:
         self._kept: dict[int, _T] = {}
 
+    def __contains__(self, image: Image.Image) -> bool:
+        return id(image) in self._kept
+
     def get(self, image: Image.Image, make: Callable[[], _T]) -> _T:
         """What is kept for this very image, made if there is nothing yet."""
         key = id(image)

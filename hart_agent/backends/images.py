@@ -39,6 +39,11 @@ def data_url(view: View, level: int) -> str:
     return known[level]
 
 
+def is_encoded(view: View) -> bool:
+    """Whether the view was encoded before, so that sending it takes no work."""
+    return view.image in _encoded
+
+
 def total_bytes(views: Sequence[View], level: int) -> int:
     """The length of all data URLs together, in bytes."""
     return sum(len(data_url(view, level)) for view in views)
