@@ -103,7 +103,22 @@ UNDERSTOOD: dict[str, dict[str, Any]] = {
     "What's the speed limit?": {"part": Part.NUMBER},
 }
 
+POLITE = [
+    "Do you happen to know {}?",
+    "I was wondering {}.",
+    "any idea {}",
+    "Would you mind telling me {}?",
+    "Let me know {}, please.",
+    "My uncle asks {}",
+    "It isn't clear to me {}.",
+    "hi there! can you tell me {}",
+]
+
 TEXT_CANNOT_TELL = [
+    "Who is the lady on the right?",
+    "Whose van is it?",
+    "What sort of tree is it?",
+    "Are the letters large enough to be read from here?",
     "",
     "?!",
     "Tell me a joke.",
@@ -173,6 +188,23 @@ def test_care_in_typing_makes_no_difference(question: str, change) -> None:  # t
     assert plain is not None
     assert careless is not None
     assert (careless.part, careless.colour, careless.anchors) == (plain.part, plain.colour, plain.anchors)
+
+
+@pytest.mark.parametrize("frame", POLITE)
+@pytest.mark.parametrize(
+    ("clause", "wanted"),
+    [
+        ("what the baker's phone number is", (Part.PHONE, ("baker",))),
+        ("where it says closed", (Part.WHERE, ())),
+        ("how much the plums cost", (Part.PRICE, ("plums",))),
+        ("what the red board says", (Part.SIGN, ())),
+        ("what hazard we are warned of", (Part.WARNING, ())),
+    ],
+)
+def test_politeness_changes_nothing(frame: str, clause: str, wanted: tuple[Part, tuple[str, ...]]) -> None:
+    query = understand(frame.format(clause))
+    assert query is not None
+    assert (query.part, query.required) == wanted
 
 
 @pytest.mark.parametrize("colour", COLOURS)

@@ -97,7 +97,7 @@ def _coloured(colour: str, signs: Sequence[Sign]) -> list[Sign]:
     """The signs of a colour, the truest first and without those that are clearly less so."""
     distances = {sign: distance for sign in signs if (distance := colour_distance(sign.rgb, colour)) is not None}
     ranked = sorted(distances, key=distances.__getitem__)
-    return [sign for sign in ranked if distances[sign] <= distances[ranked[0]] + 12]
+    return [sign for sign in ranked if distances[sign] <= distances[ranked[0]] + 8]
 
 
 def _locate(phrase: Sequence[str], sign: Sign, exactly: bool) -> tuple[int, int] | None:
@@ -214,7 +214,7 @@ def _at(query: Query, signs: Sequence[Sign], photo: Size) -> list[Sign]:
 def _extract(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
     """The wanted part of the signs that the question speaks of."""
     if query.part is Part.SIGN:
-        sign = max(signs, key=lambda sign: sign.area)
+        sign = signs[0] if query.colour and photo else max(signs, key=lambda sign: sign.area)
         return Finding(sign.text, (sign.lines,))
     alone = photo is None
     found = [

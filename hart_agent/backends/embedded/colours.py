@@ -33,9 +33,11 @@ def colour_name(rgb: tuple[int, int, int]) -> str:
 
 
 def colour_distance(rgb: tuple[int, int, int], name: str) -> float | None:
-    """How far a colour is from what a name stands for, in CIELAB units; None if it wouldn't be called so."""
+    """How far a colour is from what a name stands for, and twice how much farther than from its own name, in CIELAB
+    units; None if it wouldn't be called so.
+    """
     own, wanted = _nearest(rgb, colour_name(rgb)), _nearest(rgb, name)
-    return wanted if wanted <= _RIVALRY * own + _SLACK else None
+    return wanted + 2 * (wanted - own) if wanted <= _RIVALRY * own + _SLACK else None
 
 
 def _nearest(rgb: tuple[int, int, int], name: str) -> float:

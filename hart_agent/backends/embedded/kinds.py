@@ -109,6 +109,7 @@ def _is_phone(value: str, text: str) -> bool:
 
 
 def _addresses(query: Query, sign: Sign) -> list[Value]:
+    """House numbers with a street; a street alone only if it is one for certain: "Station Yard" may be a business."""
     found = [
         (text, row) for text, row in _rows(sign)
         if re.search(_STREET, text, re.IGNORECASE)

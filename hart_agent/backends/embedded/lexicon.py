@@ -60,7 +60,7 @@ _EVENTS = r"(?:days?|air|mic|fires?|house|doors|studios?|evenings?|nights?|marke
 
 PART_WORDS: Final[tuple[tuple[Part, str], ...]] = (
     (Part.EMAIL, r"e-?mail(?:\s+address)?|mail\s+address"),
-    (Part.WEBSITE, r"web\s?(?:site|page|address)|website|url|homepage|internet|online|web|site\s+(?=.*\bvisit\b)"),
+    (Part.WEBSITE, r"web\s?(?:site|page|address)|website|url|homepage|internet|online|web|site(?=.*\bvisit\b)"),
     (Part.PLATE, _any(
         r"(?:licen[cs]e|number|registration|car|vehicle|car's)[\s-]+(?:plates?|registration|number|tags?)(?:\s+number)?",
         r"(?:plates?|tags?|number|licen[cs]e)(?:\s+number)?(?=.*\b(?:car|vehicle|van|truck|motorbike|scooter)\b)",
@@ -75,24 +75,24 @@ PART_WORDS: Final[tuple[tuple[Part, str], ...]] = (
         rf"(?:{LABEL_WORDS})(?:'s)?\s+(?:{LABEL_DETAIL}|lines?|routes?|services?)|bus\s+stop(?:'s)?\s+(?:{LABEL_DETAIL})",
         rf"(?:{LABEL_DETAIL})\s+(?:\w+\s+){{0,3}}(?:{LABEL_WORDS})\b(?:\s+have)?",
         rf"(?:which|what)\s+(?:{_LINES}|room|office|gate|platform|floor|track|stop)\b(?:\s+(?:lines?|routes?|services?|{LABEL_DETAIL}))?",
-        r"bus\s+lines?|bus\s+routes?|bus\s+services?|bus\s+(?=stops?\s+here)|buses|routes?|room(?!\s+and\b)",
-        rf"stop\s+(?=numbered|identified|labelled)|^\W*(?:the\s+)?(?:bus\s+)?(?:stop|room|gate|platform)(?=\s*(?:[?.!]|$|in|on|at|for)\b)|(?:what|which)\s+(?:can|could)\s+{_PERSON}\s+catch|which\s+ones\s+stop",
+        r"bus\s+lines?|bus\s+routes?|bus\s+services?|bus(?=\s+stops?\s+here)|every\s+bus|bus\s+connections?|services?(?=.*\bstop\b)|lines(?=\s+at\b)|bus\b.*\bwhich\s+ones|buses|routes?|room(?!\s+and\b)",
+        rf"stop(?=\s+(?:numbered|identified|labelled)\b)|^\W*(?:the\s+)?(?:bus\s+)?(?:stop|room|gate|platform)(?=\s*(?:[?.!]|$|in|on|at|for)\b)|(?:what|which)\s+(?:can|could)\s+{_PERSON}\s+catch|which\s+ones\s+stop",
     )),
     (Part.PHONE, _any(
         r"(?:digits?\s+(?:of|in|for)\s+(?:the\s+)?)?(?:contact\s+)?(?:tele|smart)?phone(?:\s+(?:number|no\.?|digits))?",
         r"phon(?:ed|es|ing)|tel(?:\s+(?:number|no\.?|nr\.?))?|a\s+(?:bell|buzz|tinkle)",
-        r"call|calls|calling|called\s+(?=at|on)|(?:number|no\.?)\b(?=.*\bbe\s+called)|dial|ring|fax(?:\s+number)?",
+        r"call|calls|calling|called(?=\s+(?:at|on)\b(?!\s+(?:the|that|this)\b))|(?:number|no\.?)\b(?=.*\bbe\s+called)|dial|ring|fax(?:\s+number)?",
         r"contact\s+(?:number|no\.?|details)|mobile(?:\s+number)?|hotline|landline|helpline|freephone|enquiries|customer\s+service",
         r"service\s+line|cell(?:phone)?|reached|digits\s+to\s+call",
     )),
     (Part.PRICE, _any(
-        r"prices?|priced|pricing|price\s+tag|costs?|costing|how\s+much(?:\s+money)?|pay|charg(?:ed?|es|ing)|fees?|fare|expensive|cheap",
+        r"prices?|priced|pricing|price\s+tag|costs?|costing|how\s+much(?:\s+money)?|pay|charg(?:ed?|es|ing)|fees?|fare|expensive|pric(?:e)?y|cheap",
         r"(?:how\s+many|total\s+in|what)\s+money|how\s+many\s+(?:dollars|euros|pounds|bucks|cents)|figure|ask(?:ing|ed)?\s+for",
         r"set(?:s|ting)?\s+(?:me|you|us|one)\s+back|going\s+for|(?:sells?|selling|sold|on\s+sale|for\s+sale)(?:\s+(?:at|for))?",
         r"worth|owe|rate|sum|amount|quid|bucks|dollars|euros|pounds",
     )),
     (Part.VENUE, _any(
-        r"venue|site\s+of|setting|destination|location|attend|meet(?:ing)?|(?:which|what)\s+(?:hall|theatre|church|school|spot|place|location)",
+        r"venue|site\s+of|setting|destination|location|attend|meet|(?:which|what)\s+(?:hall|theatre|church|school|spot|place|location)",
         r"(?:takes?|taken|taking)\s+place|(?:is|are|being|be|it)\s+held|held|hold(?:s|ing)?|host(?:s|ed|ing)?|staged",
         r"(?:in|at)\s+(?:which|what)\s+(?:place|location|building|hall)|happen(?:s|ing)?|occur(?:s|ring)?",
         r"place\s+of|location\s+(?:of|for|is)",
@@ -106,24 +106,24 @@ PART_WORDS: Final[tuple[tuple[Part, str], ...]] = (
         r"(?:go|come|visit|drop|get\s+in|enter|shop)",
     )),
     (Part.TIME, _any(
-        r"(?:what|which)\s+time|times?|hour|kick-?off|expected\s+(?=at)|(?:starts?|starting|begins?|beginning)(?!\s+with)",
+        r"(?:what|which)\s+time|times?|hour|kick-?off|expected(?=\s+at\b)|how\s+many\s+o\'?clock|(?:starts?|starting|begins?|beginning)(?!\s+with)",
         r"kicks?\s+off|commences?|o'?clock|how\s+early",
     )),
     (Part.DATE, r"dates?|(?:which|what)\s+(?:day|month|date)|(?<!open )days?(?:\s+and\s+months?)?|months?|when|calendar"),
-    (Part.ADDRESS, r"(?:street|road|house\s+number)\s+(?:name\s+)?and\s+(?:the\s+)?(?:house\s+|street\s+|building\s+|road\s+)?(?:number|name)"
+    (Part.ADDRESS, r"(?:street|road|house\s+number)\s+(?:name\s+)?and\s+(?:the\s+)?(?:house\s+|street\s+|building\s+|road\s+)?(?:number|name)|street\s+and\s+(?:at\s+)?(?:what|which)\s+number"
      r"|(?:street\s+|full\s+|postal\s+|mailing\s+|exact\s+)address|house\s+number"),
     (Part.STREET, _any(
         rf"{_ROAD}(?:'s)?\s+(?:name[ds]?|called|is\s+(?:this|it))|names?\s+(?:of|for|does)\s+(?:the|this|that)\s+{_ROAD}",
-        rf"(?:which|what)\s+{_ROAD}|{_ROAD}\s+(?=\w*\s*called)|name\s+(?:\w+\s+){{0,3}}{_ROAD}|^\W*{_ROAD}\W*$",
+        rf"(?:which|what)\s+{_ROAD}|{_ROAD}(?=\s+(?:\w+\s+)?called)|name\s+(?:\w+\s+){{0,3}}{_ROAD}|^\W*{_ROAD}\W*$",
     )),
     (Part.ADDRESS, r"address|addy|addr|located|street|road|avenue|lane"),
     (Part.WARNING, _any(
         r"dangers?|dangerous|warn(?:s|ed|ing)?\s+(?:people\s+|us\s+|you\s+)?(?:about|against|of|us)|hazards?|warn(?:s|ed|ings?)?",
-        r"cautions?|cautioned|careful|(?:watch|look)\s+out|beware|risks?|mind\s+the|attention\s+to",
+        r"cautions?|cautioned|careful|(?:watch|look)\s+out|beware|risks?|alert(?:s|ed|ing)?|unsafe|cautious|feared?|mind\s+the|attention\s+to",
     )),
     (Part.NAME, _any(
         r"identify|calls?\s+(?:itself|himself|herself|themselves)|(?:full\s+|first\s+|last\s+|good\s+|sur|person's\s+)?names?",
-        r"(?:which|what)\s+(?:business|firm|one\s+(?:is\s+)?the)|named|called|who|who's|whose|whom|brand|company",
+        r"(?:which|what)\s+(?:business|firm|one\s+(?:is\s+)?the)|(?:which|what)\s+person|named|called|who|who's|whose|whom|brand|company",
     )),
     (Part.NUMBER, r"numbers?|digits?|(?:speed\s+)?limit"),
 )  # fmt: skip
@@ -136,14 +136,14 @@ NAMED_BY_CALL: Final = re.compile(
 """Asks for a name, not for a phone number."""
 
 _ASKING = r"(?:can|could|would|will|do|did|does|may|might|shall)\s+(?:you|u|ya|i|we|anyone|anybody|someone|somebody)\b"
-_OPEN = r".*\b(?:where|what|which|how\s+much|when|how\s+(?:is|are)|called|give|tell|read|hear)\b"
+_OPEN = r".*\b(?:where|what|which|how\s+much|when|how\s+(?:is|are)|called|give|tell|read\s+(?:it|me|out|them)|hear)\b"
 _BEING = r"(?:man|woman|boy|girl|lady|guy|child|kids?|children|people|person|dog|cat|bird|horse|animal)"
 _MONEY = r"(?:money|dollars|euros|pounds|bucks|cents)"
 _DANGER = r"(?:\w+\s+){0,3}(?:danger|hazard|risk|warning|warned|careful|beware|caution)"
 NOT_TEXT: Final = re.compile(
     rf"""\b(?:what|which)\s+(?:\w+\s+)?colou?rs?\b | \bcolou?rs?\s+(?:is|are|of|does|do|did|has|have|was|were)\b
     | \bwhy\b(?!\s+(?:\w+\s+){{0,4}}(?:warning|warned|careful|beware|caution)) | \bhow\s+come\b
-    | \bhow\s+many\b(?!\s+{_MONEY})
+    | \bhow\s+many\b(?!\s+(?:{_MONEY}|o'?clock))
     | \bhow\s+long\b(?!\s+(?:is|are)\b[^?]*\bopen(?:\W*$|\s+(?:on|for|today)\b))
     | \bhow\s+(?:old|tall|big|large|far|heavy|deep|high|wide|fast|warm|cold|hot|often|close|busy|crowded|clean|steep|loud|sharp)\b
     | ^\W*(?:is|are|was|were|has|have|had|isn't|aren't)\s+(?!{_OPEN})
@@ -156,7 +156,7 @@ NOT_TEXT: Final = re.compile(
     | \bwhat\s+(?:kind|type|sort|make|model|shape|material|sound|font)\b(?!\s+of\s+{_DANGER}) | \bshape\b
     | \b(?:describe|description|count|guess|estimate|language)\b
     | \bwhat(?:'s|\s+is|\s+are)\s+(?:behind|beside|around|in\s+front\s+of|next\s+to)\b
-    | \btime\s+(?:of\s+(?:day|year)|(?:is|was)\s+it\b(?!\s+(?:open|on|at|for)\b))
+    | \btime\s+(?:of\s+(?:day|year)(?!\s+is\s+the)|(?:is|was)\s+it\b(?!\s+(?:open|on|at|for)\b))
     | \b(?:photographed|photographer|camera|raining|snowing|sunny|cloudy|made\s+(?:of|from|out))\b
     | ^(?!.*\b(?:which|what)\s+{_ROAD}\b).*\b(?:picture|photo|image|shot|snap)\s+(?:was\s+|been\s+|being\s+)?(?:taken|shot|made)\b
     | \b(?:doing|holding\s+in)\b | ^(?!.*\b(?:which|what)\s+{_ROAD}\b).*\blooking\s+at\b""",

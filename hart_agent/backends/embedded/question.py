@@ -29,6 +29,7 @@ _FIRST_ASKED = re.compile(
     re.IGNORECASE,
 )
 """The first thing that a question asks for; `time` if that is a day or an hour."""
+_PLACE_OF = re.compile(r"\b(?:place|location|position)\s+of\b", re.IGNORECASE)
 _PLATE = re.compile(r"\b(?:plate|tag)s?\b", re.IGNORECASE)
 _PLATE_ON = re.compile(
     r"\bplates?\s+on\s+(?:the|that)\b.*\b(?:one|sign|board|panel|notice|poster|placard)\b", re.IGNORECASE
@@ -89,7 +90,7 @@ def understand(question: str) -> Query | None:
     if not _QUOTATION_MARK.search(question) and (pointed := pointed_at(asked)) is not None:
         return Query(Part.WHERE, phrase=tuple(pointed.split()))
     plain = _strip_frames(_without(question, quoted))
-    place = position(plain)
+    place = position(_without(asked, quoted))
     beside = neighbour(asked, quoted) if place else ()
     part = _part(plain, quoted, bool(beside))
     if part is None:
@@ -147,7 +148,11 @@ def _place_part(plain: str, quoted: tuple[str, ...], kinds: list[Part]) -> Part 
         return Part.EVENT
     if where and Part.VENUE in kinds and not quoted:
         return Part.VENUE
-    if quoted and not kinds and not wording.ONE_SIGN.search(plain):
+    if (
+        quoted
+        and not wording.ONE_SIGN.search(plain)
+        and (not kinds or (kinds[0] is Part.VENUE and _PLACE_OF.search(plain)))
+    ):
         return Part.WHERE
     if wording.WEEKDAY.search(plain):
         return None
@@ -169,9 +174,9 @@ def _kind_part(plain: str, quoted: tuple[str, ...], kinds: list[Part]) -> Part |
         return next((part for part in kinds if part in (Part.TIME, Part.DATE)), first)
     if first is Part.NUMBER and re.search(r"\bstop\b", plain, re.IGNORECASE):
         return Part.LABELLED
-    if first in (None, Part.NUMBER, Part.NAME) and not quoted and _PLATE.search(plain):
-        if not _is_selective(plain) or _PLATE_ON.search(plain):
-            return Part.PLATE
+    plate = first in (None, Part.NUMBER) and not quoted and _PLATE.search(plain)
+    if plate and (not _is_selective(plain) or _PLATE_ON.search(plain)):
+        return Part.PLATE
     return None if first is Part.NUMBER and re.search(r"\bletters\b", plain, re.IGNORECASE) else first
 
 

@@ -17,6 +17,11 @@ from hart_agent.imaging import View
 _EDGE = 3.0
 """View pixels: a line that comes this close to a view's border was probably cut by it."""
 
+_REACH = 3.5
+"""Letter heights: how far apart lines on one board may stand, and words of a row twice that."""
+_SHADE, _SHARE = 36, 0.3
+"""How far a board's colour may vary, 0 to 255, and how much of a row of pixels it must fill beside the ink."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -30,6 +35,7 @@ class Line:
         angle: of the reading direction, radians, clockwise on the screen.
         background: RGB, 0 to 255: what the text stands on.
         cut: the line runs into the border of the view in which it was read, so it may be incomplete.
+        board: how far the background reaches around the line, original pixels; None if unknown.
     """
 
     text: str
@@ -39,6 +45,7 @@ class Line:
     angle: float
     background: tuple[int, int, int]
     cut: bool
+    board: Rect | None = None
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -121,6 +128,7 @@ def locate(readings: Sequence[TextLine], view: View, whole: Frame) -> list[Line]
         xs, ys = [x for x, _ in corners], [y for _, y in corners]
         (ax, ay), (bx, by), (cx, cy), (dx, dy) = corners
         height = (math.dist((ax, ay), (dx, dy)) + math.dist((bx, by), (cx, cy))) / 2
+        background = _background(pixels, reading)
         lines.append(
             Line(
                 text=reading.text,
@@ -128,8 +136,9 @@ def locate(readings: Sequence[TextLine], view: View, whole: Frame) -> list[Line]
                 rect=(min(xs), min(ys), max(xs), max(ys)),
                 height=height,
                 angle=math.atan2(by + cy - ay - dy, bx + cx - ax - dx),
-                background=_background(pixels, reading),
+                background=background,
                 cut=_is_cut(reading, view.frame, whole),
+                board=view.frame.to_original(_board(pixels, reading, background), CoordinateSpace.PIXEL),
             )
         )
     return lines
@@ -182,6 +191,31 @@ def _background(pixels: np.ndarray, reading: TextLine) -> tuple[int, int, int]:
     return int(red), int(green), int(blue)
 
 
+def _board(pixels: np.ndarray, reading: TextLine, background: tuple[int, int, int]) -> Rect:
+    """How far the background's colour reaches from a line, up to some letter heights, in pixels of the view."""
+    xs, ys = [x for x, _ in reading.quad], [y for _, y in reading.quad]
+    height = math.dist(reading.quad[0], reading.quad[3])
+    x0, y0, x1, y1 = int(min(xs)), int(min(ys)), math.ceil(max(xs)), math.ceil(max(ys))
+    reach, aside = int((_REACH + 1) * height), int(3 * _REACH * height)
+    top, left = max(y0 - reach, 0), max(x0 - aside, 0)
+    near = pixels[top : y1 + reach, left : x1 + aside].astype(np.int16)
+    alike = np.abs(near - np.array(background, np.int16)).max(axis=2) <= _SHADE
+    rows = alike[:, max(x0, 0) - left : x1 - left].mean(axis=1) >= _SHARE
+    columns = alike[max(y0, 0) - top : y1 - top].mean(axis=0) >= _SHARE
+    up, down = _stretch(rows, max(y0, 0) - top, y1 - top)
+    before, behind = _stretch(columns, max(x0, 0) - left, x1 - left)
+    return left + before, top + up, left + behind, top + down
+
+
+def _stretch(flags: np.ndarray, start: int, stop: int) -> tuple[int, int]:
+    """The longest run of true flags that a span can be stretched to."""
+    while start > 0 and flags[start - 1]:
+        start -= 1
+    while stop < len(flags) and flags[stop]:
+        stop += 1
+    return start, stop
+
+
 def _is_legible(reading: TextLine) -> bool:
     """Foliage and brickwork read as short, unsure texts: the shorter a text, the surer it must be."""
     letters = sum(map(str.isalnum, reading.text))
@@ -216,13 +250,21 @@ def _belongs(first: Line, second: Line) -> bool:
     (left, top, right, bottom), (left2, top2, right2, bottom2) = (_level(line, angle) for line in (first, second))
     across = max(left, left2) - min(right, right2)  # negative: they overlap
     down = max(top, top2) - min(bottom, bottom2)
-    if (
-        math.dist(first.background, second.background) < 30
-        and tall < 1.5 * short
-        and across < -0.5 * min(right - left, right2 - left2)
-    ):  # set wide on one board
-        return down < 2.6 * tall
-    return (down < 1.6 * tall and across < 0.5 * tall) or (down < -0.4 * short and across < 2.5 * tall)
+    if (down < 1.6 * tall and across < 0.5 * tall) or (down < -0.4 * short and across < 2.5 * tall):
+        return True
+    if not (_share_board(first, second) and tall < 1.7 * short):
+        return False
+    return (down < _REACH * tall and across < 0) or (down < -0.4 * short and across < 2 * _REACH * tall)
+
+
+def _share_board(first: Line, second: Line) -> bool:
+    """Whether the same colour reaches from one line to the other: lines set wide stand on one board."""
+    if math.dist(first.background, second.background) > 30:
+        return False
+    return any(
+        board is not None and board[0] <= x <= board[2] and board[1] <= y <= board[3]
+        for board, (x, y) in ((first.board, second.centre), (second.board, first.centre))
+    )
 
 
 def _level(line: Line, angle: float) -> Rect:

@@ -32,7 +32,7 @@ OPENER: Final = re.compile(
 
 FRAMES: Final = _compile(
     rf"\b(?:do|does|did|would|might)\s+{_WHO}\s+{_SOFTLY}"
-    r"(?:know|mind\s+(?:\w+ing\s+(?:me|us|out|up)\b|say(?:ing)?|tell(?:ing)?\b))",
+    r"(?:know|see(?=\s+(?:what|where|when|who|how|which)\b)|mind\s+(?:\w+ing\s+(?:me|us|out|up)\b|say(?:ing)?|tell(?:ing)?\b))",
     rf"\b(?:can|could|will|would|may|might)\s+{_WHO}\s+{_SOFTLY}"
     r"(?:tell|help|say|check|confirm|work\s+out|figure\s+out|find\s+out|look\s+up|make\s+out|please)\b",
     r"\b(?:tell|inform|help|let)\s+(?:me|us)\b(?:\s+know\b)?",
@@ -43,6 +43,7 @@ FRAMES: Final = _compile(
     rf"\b(?:if|whether)\s+{_WHO}\s+(?:can|could|might|would)\s+{_SOFTLY}(?:tell|say|let|show)\b(?:\s+(?:me|us)\b)?(?:\s+know\b)?",
     r"\b(?:would|is)\s+it\s+(?:be\s+)?possible\s+to\s+(?:learn|know|tell|find\s+out|get|see|hear)\b",
     r"\bit(?:'s|\s+is|\s+isn't)\s+(?:not\s+)?(?:clear|obvious)(?:\s+to\s+(?:me|us))?\b",
+    r"\bdoes\s+(?:it|the\s+sign)\s+say\b(?=\s+(?:what|where|when|who|how|which)\b)",
     r"\bbe\s+so\s+(?:kind|good)\s+(?:as\s+)?to\s+(?:say|tell|give|read)\b",
     r"\b(?:my|the)\s+(?:\w+\s+){1,2}(?:asks?|wonders?|(?:wants?|needs?|would\s+like)\s+to\s+know)\b(?:\s+(?:for|about)\b)?",
     r"\bwe(?:'ve|\s+have|\s+were)?\s+(?:been\s+)?asked\b",
@@ -122,7 +123,7 @@ ACROSS: Final = (
     (0.0, r"left(?:most|-hand)?(?!\s+(?:my|it|them|the))"),
     (
         1.0,
-        r"right(?:most|-hand)?(?!\s+(?:under|below|beneath|above|now|after|away|(?:in|at)\s+the\s+(?:very\s+)?(?:middle|cent)))",
+        r"right(?:most|-hand)?(?!\s+(?:under|below|beneath|above|now|after|away|door|road|stop|street|place|track|(?:in|at)\s+the\s+(?:very\s+)?(?:middle|cent)))",
     ),
 )
 DOWN: Final = (
@@ -140,13 +141,13 @@ DOWN: Final = (
 SIZES: Final = (
     (
         "largest",
-        r"largest|biggest|bigger|huge|hugest|main|big|large|giant|(?:most\s+)?sizeable|greatest|most\s+space|most\s+prominent",
+        r"largest|biggest|bigger|huge|hugest|main|(?:big|large)(?!\s+enough)|giant|(?:most\s+)?sizeable|greatest|most\s+space|most\s+prominent",
     ),
     ("smallest", r"smallest|smaller|tiniest|tiny|little|small"),
 )
 MIDDLE: Final = re.compile(r"\b(?:middle|centre|center|central|mid)\b", re.IGNORECASE)
 
-_ARTICLE = r"an?|the|my|your|its?|their|any|all|this|that|there|me|us|out|where|you|i"
+_ARTICLE = r"an?|the|my|your|its?|their|any|all|this|that|there|me|us|out|where|you|i|in|on|at|what|which|how|with"
 _TEXT = rf"(?P<text>(?!(?:{_ARTICLE})\b)[^;?]+?)"
 _WORDS = r"(?:the\s+(?:words?|text)\s+)?"
 _SEEN = (
