@@ -25,6 +25,7 @@ _STREET = (
     r"(?:\b(?:street|road|avenue|lane|square|drive|court|place|way|row|hill|close|terrace|alley|boulevard|crescent|grove|mews"
     r"|walk|gardens|quay|yard|wharf|\w+stra(?:ß|ss)e|\w+weg|\w+platz|rue|via|calle)\b|(?<=\w\s)(?:st|rd|ave|ln|sq|dr|ct|blvd)\b)\.?"
 )
+_ROAD = r"\b(?:street|road|avenue|lane|\w+stra(?:ß|ss)e|rue|via|calle)\b"
 _DATE = (
     rf"(?:{_DAY},?\s+)?\b\d{{1,2}}(?:st|nd|rd|th)?\.?\s*(?:of\s+)?{_MONTH}\b(?:,?\s*\d{{4}})?"
     rf"|(?:{_DAY},?\s+)?\b{_MONTH}\.?\s*\d{{1,2}}(?:st|nd|rd|th)?\b(?:,?\s*\d{{4}})?"
@@ -113,6 +114,7 @@ def _addresses(query: Query, sign: Sign) -> list[Value]:
     found = [
         (text, row) for text, row in _rows(sign)
         if re.search(_STREET, text, re.IGNORECASE)
+        and (len(sign.rows) <= 2 or query.part is Part.STREET or re.search(rf"\d|{_ROAD}", text, re.IGNORECASE))
         and not re.search(rf"{_DATE}|\d[:h]\d\d", text, re.IGNORECASE)  # "Elm Gardens, 21:45" is where an event is
     ]  # fmt: skip
     return sorted(found, key=lambda item: not re.search(r"\d", item[0]))

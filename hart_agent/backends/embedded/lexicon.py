@@ -87,7 +87,7 @@ PART_WORDS: Final[tuple[tuple[Part, str], ...]] = (
     )),
     (Part.PRICE, _any(
         r"prices?|priced|pricing|price\s+tag|costs?|costing|how\s+much(?:\s+money)?|pay|charg(?:ed?|es|ing)|fees?|fare|expensive|pric(?:e)?y|cheap",
-        r"(?:how\s+many|total\s+in|what)\s+money|how\s+many\s+(?:dollars|euros|pounds|bucks|cents)|figure|ask(?:ing|ed)?\s+for",
+        r"(?:how\s+many|total\s+in|what)\s+money|how\s+many\s+(?:dollars|euros|pounds|bucks|cents)|figure|(?:asking|asked|they\s+ask)\s+for",
         r"set(?:s|ting)?\s+(?:me|you|us|one)\s+back|going\s+for|(?:sells?|selling|sold|on\s+sale|for\s+sale)(?:\s+(?:at|for))?",
         r"worth|owe|rate|sum|amount|quid|bucks|dollars|euros|pounds",
     )),
@@ -123,7 +123,7 @@ PART_WORDS: Final[tuple[tuple[Part, str], ...]] = (
     )),
     (Part.NAME, _any(
         r"identify|calls?\s+(?:itself|himself|herself|themselves)|(?:full\s+|first\s+|last\s+|good\s+|sur|person's\s+)?names?",
-        r"(?:which|what)\s+(?:business|firm|one\s+(?:is\s+)?the)|(?:which|what)\s+person|named|called|who|who's|whose|whom|brand|company",
+        r"(?:which|what)\s+(?:business|firm|one\s+(?:is\s+)?the)|(?:which|what)\s+person|named|called|who|who's|whose|whom|brand",
     )),
     (Part.NUMBER, r"numbers?|digits?|(?:speed\s+)?limit"),
 )  # fmt: skip
@@ -148,10 +148,11 @@ NOT_TEXT: Final = re.compile(
     | \bhow\s+(?:old|tall|big|large|far|heavy|deep|high|wide|fast|warm|cold|hot|often|close|busy|crowded|clean|steep|loud|sharp)\b
     | ^\W*(?:is|are|was|were|has|have|had|isn't|aren't)\s+(?!{_OPEN})
     | ^\W*(?!{_ASKING})(?:does|do|did|can|could|will|would|should)\b(?!{_OPEN})
-    | \bwhose\s+(?:car|van|dog|bike|house|bag)\b | \b(?:brand|make|model)\s+(?:of\s+)?(?:car|van|bike|bicycle)\b
+    | \bwhose\s+(?:car|van|dog|bike|house|bag)\b | \b(?:brand|make|model)\s+(?:(?:of|is)\s+)?(?:the\s+|that\s+)?(?:car|van|bike|bicycle)\b
     | \bwho(?:se)?\b[^?]*\b(?:took|take|made|painted|shot|owns?|built|photograph\w*|camera|standing|sitting|walking)\b
     | \bwho(?:'s|\s+is|\s+are)\s+(?:the|that|this)\s+{_BEING} | \b(?:is|are|does|did|do|what's)\s+(?:the|that|this)\s+{_BEING}\s+\w+ing\b
     | \bhow\s+much\s+(?:older|snow|rain|wind|water|light)\b | \bweigh
+    | \bnumber\s+of\s+(?:{_BEING}|men|women|persons|cars|trees|windows|birds|dogs|signs|boats)\b
     | \b(?:weather|seasons?|breed|species|mood|emotions?|animals?|wearing|smiling|driving|riding|carrying|eating)\b
     | \bwhat\s+(?:kind|type|sort|make|model|shape|material|sound|font)\b(?!\s+of\s+{_DANGER}) | \bshape\b
     | \b(?:describe|description|count|guess|estimate|language)\b

@@ -29,6 +29,11 @@ _FIRST_ASKED = re.compile(
     re.IGNORECASE,
 )
 """The first thing that a question asks for; `time` if that is a day or an hour."""
+_IS_THERE = re.compile(
+    r"\W*(?:is|are)\s+there\s+(?:an?|any)\s+(?:[\w-]+\s+){0,2}(?:numbers?|address|e-?mail|website|price|date|hours|times)\b",
+    re.IGNORECASE,
+)
+"""Whoever asks whether there is a number wants to know it."""
 _PLACE_OF = re.compile(r"\b(?:place|location|position)\s+of\b", re.IGNORECASE)
 _PLATE = re.compile(r"\b(?:plate|tag)s?\b", re.IGNORECASE)
 _PLATE_ON = re.compile(
@@ -42,7 +47,9 @@ _STOP = re.compile(
     re.IGNORECASE,
 )
 _BUSES = re.compile(r"\bbus(?:es)?\s+(?:numbers?|lines?|routes?)|\bbuses\b", re.IGNORECASE)
-_LINES = re.compile(r"\bbus(?:es)?\b(?!\s+stop)|\broutes?\b|\blines\b|\bcatch\b|\bones\s+stop\b", re.IGNORECASE)
+_LINES = re.compile(
+    r"\bbus(?:es)?\b(?!\s+stop)|\broutes?\b|\blines\b|\bcatch\b|\bservices\b|\bones\s+stop\b", re.IGNORECASE
+)
 _COLOURED = re.compile(rf"\b({'|'.join(COLOURS)})(?:ish)?(?:[\s-]+colou?red)?\b", re.IGNORECASE)
 
 
@@ -91,7 +98,7 @@ def understand(question: str) -> Query | None:
         return Query(Part.WHERE, phrase=tuple(pointed.split()))
     plain = _strip_frames(_without(question, quoted))
     place = position(_without(asked, quoted))
-    beside = neighbour(asked, quoted) if place else ()
+    beside = neighbour(asked, quoted) if place == "under" or (place and READING.search(plain)) else ()
     part = _part(plain, quoted, bool(beside))
     if part is None:
         return None
@@ -126,17 +133,23 @@ def understand(question: str) -> Query | None:
 
 def _strip_frames(question: str) -> str:
     """The question without the words that only make it polite."""
-    plain = wording.FRAMES.sub(" ", wording.OPENER.sub("", question))
+    plain = wording.FRAMES.sub(" ", wording.CLOSER.sub("", wording.OPENER.sub("", question)))
     return " ".join(wording.OPENER.sub("", plain).split()).lstrip(" ,.:;!-")
 
 
 def _part(plain: str, quoted: tuple[str, ...], beside: bool) -> Part | None:
-    if wording.EVERYTHING.search(plain) and not wording.ONE_SIGN.search(plain) and not quoted and not beside:
+    one = quoted or beside or wording.ONE_SIGN.search(plain) or _is_selective(plain)
+    if wording.EVERYTHING.search(plain) and not one:
         return Part.ALL
     kinds, day = _kinds(plain), wording.WEEKDAY.search(plain)
-    if lexicon.NOT_TEXT.search(plain) and not quoted and not (day and Part.HOURS in kinds):
+    if (
+        lexicon.NOT_TEXT.search(plain)
+        and not quoted
+        and not (day and Part.HOURS in kinds)
+        and not _IS_THERE.match(plain)
+    ):
         return None
-    if beside and not day and (READING.search(plain) or wording.UNDER.search(plain)):
+    if beside and not day:
         return Part.SIGN
     return _place_part(plain, quoted, kinds) or _kind_part(plain, quoted, kinds) or _text_part(plain, quoted)
 
@@ -158,8 +171,10 @@ def _place_part(plain: str, quoted: tuple[str, ...], kinds: list[Part]) -> Part 
         return None
     if where and (quoted or not kinds or kinds[0] in (Part.VENUE, Part.WARNING, Part.NAME)):
         return Part.WHERE
+    one = wording.ONE_SIGN.search(plain) or _is_selective(plain)
+    finding = not kinds and not one and wording.FINDING.search(plain)
     pointing = not kinds and _POINTING.match(plain) and (READING.search(plain) or len(plain.split()) <= 4)
-    return Part.WHERE if pointing else None
+    return Part.WHERE if finding or pointing else None
 
 
 def _kind_part(plain: str, quoted: tuple[str, ...], kinds: list[Part]) -> Part | None:
