@@ -107,15 +107,17 @@ def test_written_questions_are_read_by_the_evaluation(tmp_path: Path) -> None:
             assert image.render(image.size.box, image.size).tobytes() == scene.image.tobytes()
 
 
-@given(BOXES)
+@given(st.sampled_from(sorted(SIGN_COLOURS)), BOXES)
 @settings(max_examples=200, deadline=None)
-def test_calls_come_back_from_their_tokens_and_parse(student: cold_start.Student, box: tuple[int, ...]) -> None:
-    text = tokenizer.call_text(box)
+def test_calls_come_back_from_their_tokens_and_parse(
+    student: cold_start.Student, colour: str, box: tokenizer.Steps
+) -> None:
+    text = tokenizer.call_text(colour, box)
     token_ids = student.prompter.tokenizer(text)["input_ids"]
-    assert len(token_ids) == 6
+    assert len(token_ids) == 7
     assert student.prompter.text(token_ids) == text
     (call,) = parse_reply(text).calls
-    assert (call.name, call.arguments["bbox_2d"]) == ("crop", list(box))
+    assert (call.name, call.arguments) == ("crop", {"label": f"{colour} sign", "bbox_2d": list(box)})
 
 
 @pytest.mark.parametrize("colour", DOT_COLOURS)
@@ -261,7 +263,7 @@ def _taught(teacher: lessons.Teacher, scene: scenes.Scene, rng: random.Random) -
     context = ToolContext(SourceImage(scene.image), scene.asked.question, model.Onlooker(profile))
     overview = context.render(context.image.size.box, "overview")
     box = lessons.readable(scene.asked.box, DOTS[scene.dots], rng, overview.frame)
-    return teacher.teach(context, scene.asked.dot, box, box)
+    return teacher.teach(context, scene.asked, box, box)
 
 
 def _names(key: str) -> list[str]:

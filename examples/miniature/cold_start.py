@@ -46,7 +46,7 @@ CHECKED, TESTED = 100, 200
 CHECK_EVERY = {"pointing": 10, "reading": 25}
 MAX_STEPS = 600
 """Of each of the two."""
-SCENES = 2500
+SCENES = 2000
 LEARNING_RATE = 2e-3
 WARM_UP = 20
 POINTING = {Lesson.POINT: 80, Lesson.POINT_MGPO: 16}

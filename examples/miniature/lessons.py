@@ -21,8 +21,8 @@ from hart_agent.types import Message, Mode, Role, ToolSpec
 from tools.crop import Crop
 
 from .model import Onlooker
-from .scenes import DOTS, Scene
-from .tokenizer import END, MAX_CALLS, MAX_TURNS, STEPS, answer_text, call_text, nearest_step
+from .scenes import DOTS, Scene, Sign
+from .tokenizer import END, MAX_CALLS, MAX_TURNS, STEPS, Steps, answer_text, call_text, nearest_step
 
 POINTING_NOISE = 10.0
 """Pixels: standard deviation of each edge of the boxes that pointing is learnt from."""
@@ -30,9 +30,6 @@ READING_SCALE = (0.7, 1.8)
 """How large the crops are that reading is learnt from, along each side, in sides of the sign."""
 READING_SHIFT = 0.3
 """How far they are moved, at most, in sides of the sign."""
-
-Steps = tuple[int, int, int, int]
-"""A box in coordinates of `STEPS`, on the overview."""
 
 
 class Lesson(StrEnum):
@@ -88,28 +85,28 @@ class Teacher:
                 aim = pointed(sign.box, rng, overview.frame)
                 crop = readable(sign.box, DOTS[scene.dots], rng, overview.frame)
                 context = ToolContext(image, sign.question, self._policy, {overview.id: overview})
-                yield self.teach(context, sign.dot, aim, crop)
+                yield self.teach(context, sign, aim, crop)
 
-    def teach(self, context: ToolContext, colour: str, aim: Steps, crop: Steps) -> dict[Lesson, Example]:
+    def teach(self, context: ToolContext, sign: Sign, aim: Steps, crop: Steps) -> dict[Lesson, Example]:
         """Every lesson of one question.
 
         Args:
             context: of the question, with the overview as its only view.
-            colour: the answer.
+            sign: that is asked about.
             aim: the box to point at.
             crop: the box to read from.
         """
-        question, answer = context.question, answer_text(colour)
+        question, answer = context.question, answer_text(sign.dot)
         view, words = self._crop(context, crop)
         beside = [
             *self._opening(Mode.MGPO, context),
-            Message(Role.ASSISTANT, (call_text(crop),)),
+            Message(Role.ASSISTANT, (call_text(sign.colour, crop),)),
             Message(Role.TOOL, (view, words)),
             answer_with_crops(question, []),
         ]
         return {
-            Lesson.POINT: self._example(self._opening(Mode.CLOSED_LOOP, context), call_text(aim)),
-            Lesson.POINT_MGPO: self._example(self._opening(Mode.MGPO, context), call_text(aim)),
+            Lesson.POINT: self._example(self._opening(Mode.CLOSED_LOOP, context), call_text(sign.colour, aim)),
+            Lesson.POINT_MGPO: self._example(self._opening(Mode.MGPO, context), call_text(sign.colour, aim)),
             Lesson.READ: self._example(answer_from_crops(question, [view]), answer),
             Lesson.READ_MGPO: self._example(beside, answer),
             Lesson.DIRECT: self._example(self._opening(Mode.DIRECT, context), answer),

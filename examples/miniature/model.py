@@ -24,8 +24,8 @@ _SPREAD, _POSITIONS = 0.03, 0.3
 _TEXT = {
     "architectures": ["Qwen3ForCausalLM"],
     "hidden_size": _HIDDEN,
-    "intermediate_size": 192,
-    "num_hidden_layers": 3,
+    "intermediate_size": 256,
+    "num_hidden_layers": 2,
     "num_attention_heads": 4,
     "num_key_value_heads": 4,
     "head_dim": 24,

@@ -34,23 +34,29 @@ TEMPLATE = """\
 
 STEPS = tuple(round(step * 1000 / 16) for step in range(17))
 """Coordinates that the policy writes, of 0 to 1000."""
+Steps = tuple[int, int, int, int]
+"""A box in coordinates of `STEPS`, on the overview."""
 MAX_PIXELS = 32 * 32
 """Area of one view, overview or crop. The policy must be given it (`--max-pixels`), for the family's own is larger."""
 MAX_TOKENS = 16
-"""Of a reply: a call takes 7, an answer 3. A reply of an untrained miniature may never end by itself."""
+"""Of a reply: a call takes 8, an answer 3. A reply of an untrained miniature may never end by itself."""
 MAX_CALLS, MAX_TURNS = 8, 2
 """As episodes have them; other numbers change the prompts, which are then spelt in bytes."""
 
-_BEFORE_BOX, _AFTER_BOX = '<tool_call>{"name": "crop", "arguments": {"bbox_2d": [', '], "label": "sign"}}</tool_call>'
+_CALL, _END_OF_CALL = '<tool_call>{"name": "crop", "arguments": {"label": "', "]}}</tool_call>"
 
 
-def call_text(box: tuple[int, int, int, int]) -> str:
+def call_text(colour: str, box: Steps) -> str:
     """A call that commits a box.
 
+    It names the sign before it points: the token before the coordinates then says what they are of, which a model of
+    this size learns many times faster.
+
     Args:
-        box: in coordinates of `STEPS`, from 0 to 1000 on the overview.
+        colour: of the sign.
+        box: on the overview.
     """
-    return f"{_BEFORE_BOX}{', '.join(map(str, box))}{_AFTER_BOX}"
+    return f"{_CALL}{_named(colour)}{', '.join(map(str, box))}{_END_OF_CALL}"
 
 
 def answer_text(colour: str) -> str:
@@ -89,7 +95,11 @@ def make_tokenizer(policy: Policy) -> PreTrainedTokenizerFast:
 def _replies() -> list[str]:
     """What the policy writes."""
     coordinates = [f"{step}, " for step in STEPS] + [str(step) for step in STEPS]
-    return [_BEFORE_BOX, *coordinates, _AFTER_BOX, "<answer>", *DOT_COLOURS, "</answer>"]
+    return [_CALL, *map(_named, SIGN_COLOURS), *coordinates, _END_OF_CALL, "<answer>", *DOT_COLOURS, "</answer>"]
+
+
+def _named(colour: str) -> str:
+    return f'{colour} sign", "bbox_2d": ['
 
 
 def _prompts(policy: Policy) -> list[str]:
