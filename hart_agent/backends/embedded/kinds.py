@@ -204,6 +204,9 @@ def _labelled(query: Query, sign: Sign) -> list[Value]:
     for text, row in _rows(sign):
         for match in re.finditer(pattern, text, re.IGNORECASE):
             found.append((match[1], row))
+    below = None if found else re.search(pattern, sign.text, re.IGNORECASE)
+    if below:  # the number stands under its label
+        found = [(below[1], row) for text, row in _rows(sign) if below[1] in text][:1]
     return found
 
 

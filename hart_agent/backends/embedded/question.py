@@ -35,6 +35,8 @@ _IS_THERE = re.compile(
 )
 """Whoever asks whether there is a number wants to know it."""
 _PLACE_OF = re.compile(r"\b(?:place|location|position)\s+of\b", re.IGNORECASE)
+_NAMED = re.compile(r"\b(?:which|what)\s+(\w+)\s+is\s+(?:on|written|printed|mentioned|named)\b", re.IGNORECASE)
+"""Asks for the one of its kind: "which park is on the sign?"."""
 _PLATE = re.compile(r"\b(?:plate|tag)s?\b", re.IGNORECASE)
 _PLATE_ON = re.compile(
     r"\bplates?\s+on\s+(?:the|that)\b.*\b(?:one|sign|board|panel|notice|poster|placard)\b", re.IGNORECASE
@@ -99,6 +101,8 @@ def understand(question: str) -> Query | None:
     plain = _strip_frames(_without(question, quoted))
     place = position(_without(asked, quoted))
     beside = neighbour(asked, quoted) if place == "under" or (place and READING.search(plain)) else ()
+    if beside and not quoted and _is_selective(" ".join(beside)):  # "above the door on the left": a place, no text
+        beside = ()
     part = _part(plain, quoted, bool(beside))
     if part is None:
         return None
@@ -192,6 +196,9 @@ def _kind_part(plain: str, quoted: tuple[str, ...], kinds: list[Part]) -> Part |
     plate = first in (None, Part.NUMBER) and not quoted and _PLATE.search(plain)
     if plate and (not _is_selective(plain) or _PLATE_ON.search(plain)):
         return Part.PLATE
+    named = _NAMED.search(plain)
+    if first is None and not quoted and named and not is_filler(named[1]):
+        return Part.NAME
     return None if first is Part.NUMBER and re.search(r"\bletters\b", plain, re.IGNORECASE) else first
 
 
