@@ -178,7 +178,7 @@ POINTED: Final = tuple(
             rf"(?:{_IN_PHOTO}|\s+(?:in|on)\s+it)?",
         ),
         (
-            r"\bwhere\b.*?\b(?:do|can|could|did|should|must)\s+(?:you|u|i|we|one)\s+(?:have\s+to\s+)?(?:see|find|spot|read|look\s+for)\s+",
+            r"\bwhere\b.*?\b(?:do|can|could|did|should|must|would|might)\s+(?:you|u|i|we|one)\s+(?:have\s+to\s+)?(?:see|find|spot|read|look\s+for)\s+",
             rf"(?:\s+{_SEEN})?{_IN_PHOTO}?",
         ),
         (rf"\bwhere(?:abouts)?\b.*?\b{_SEEN}\s+(?!in\b|on\b|at\b)", ""),
@@ -189,6 +189,10 @@ POINTED: Final = tuple(
         (r"\bwhere(?:abouts)?(?:\s+exactly)?\s*(?:'s|\s+is|\s+are)\s+", rf"{_IN_PHOTO}?"),
         (r"\bwhere\b.*\bwords?\s+", r"\s+(?:are|is)"),
         (r"\bwhere\s+", rf"\s+(?:is|are|stands?|appears?)(?:\s+{_SEEN})?{_IN_PHOTO}?"),
+        (r"\bwhere\s+(?:can|could|might)\s+", r"\s+be\s+(?:found|seen|read)"),
+        (rf"\bwhere\s+(?:on|in)\s+(?:the|this|my)\s+{_PHOTO}\s+(?:is|are)\s+", ""),
+        (r"\b(?:can't|cannot|can\s+not)\s+(?:find|see|spot)\s+", r"\s*[,;.]?\s+where\b.*"),
+        (r"\bpoint\s+me\s+to\s+", rf"{_IN_PHOTO}?"),
         (r"\bwhere\s+to\s+(?:find|see|look\s+for)\s+", ""),
         (
             rf"\b(?:which|what)\s+(?:way|direction|{_PART})\b.*?\b(?:look\s+for|stands|holds|has|says|shows)\s+",
