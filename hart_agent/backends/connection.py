@@ -6,7 +6,7 @@ import base64
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, unquote, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlunsplit
 
 from hart_agent.backends.adaptive import AdaptiveLimit
 
@@ -53,7 +53,8 @@ class Connection:
         )
         self._client = openai.AsyncOpenAI(
             api_key=key,
-            base_url=urlunsplit(url._replace(netloc=url.netloc.rpartition("@")[2])),
+            base_url=urlunsplit(url._replace(netloc=url.netloc.rpartition("@")[2], query="")),
+            default_query=dict(parse_qsl(url.query)),
             timeout=None,  # the caller's
             max_retries=0,
             default_headers=_basic(url),
