@@ -117,6 +117,14 @@ POLITE = [
 ]
 
 TEXT_CANNOT_TELL = [
+    "Who won the race?",
+    "Who put up the sign?",
+    "What's your name?",
+    "What is the girl's name?",
+    "Which sign looks newer?",
+    "What's the brand of the truck?",
+    "Give me the number of windows.",
+    "Who is in the photo?",
     "Who is the lady on the right?",
     "Whose van is it?",
     "What sort of tree is it?",

@@ -13,7 +13,7 @@ COMMON: Final = frozenset(
     barrier based basically be bear bearing bears became because become been before begin beginning begins behind
     being believe bell belong belongs below beneath beside best better between big bigger biggest bit blind block
     bloke board bonnet boss bother bottom bring brought building bumper busy but buy buzz by call called can can't
-    capturing car carefully carries carry cart case catch caught center central centre certain chance chap check
+    capturing carefully carries carry cart case catch caught center central centre certain chance chap check
     checking choose chose clearly close closest clue colored coloured come comes coming complete concerned
     concerning confirm consider contact contain container containing contains content contents copy corner correct
     could couple create cross curious currently dad damn dare daughter day dear decipher decode depict describe
@@ -56,14 +56,14 @@ COMMON: Final = frozenset(
     supposed sure surely surface take taken taking talk tell telling ten term terms text than thank thanks that
     that'll that's the their them then there there's thereby these they they're they've thing things think third
     this those though thought three thrice through tick till time times tiniest tinkle tiny tired title titled to
-    today together told tomorrow tonight too top topmost total toward towards trailer transcript trouble truck truly
-    trust try trying turn turns twice two type types u uh um unable unclear under underneath understand unsure up
-    upon upper upper-left upper-right ur urgent urgently us use used useful user using usual usually vaguely value
-    van vehicle verbatim very via view visible visit visually voice volume wait walk walking wall wanna want wanted
-    wants was watch way we we're wear week welcome well went were what what's whatever whats when whenever where
-    where's whereabouts wheres wherever which whichever while who who's whoever whole whom whose why will window
-    wise wish wished with within without wonder wondered wondering word worded words work worried worry would
-    wouldn't write writing written wrote yeah yes yet you you're young your yours yourself zero zoom zoomed
+    today together told tomorrow tonight too top topmost total toward towards trailer transcript trouble truly trust
+    try trying turn turns twice two type types u uh um unable unclear under underneath understand unsure up upon
+    upper upper-left upper-right ur urgent urgently us use used useful user using usual usually vaguely value
+    verbatim very via view visible visit visually voice volume wait walk walking wall wanna want wanted wants was
+    watch way we we're wear week welcome well went were what what's whatever whats when whenever where where's
+    whereabouts wheres wherever which whichever while who who's whoever whole whom whose why will window wise wish
+    wished with within without wonder wondered wondering word worded words work worried worry would wouldn't write
+    writing written wrote yeah yes yet you you're young your yours yourself zero zoom zoomed
     """.split()
 )
 """In lower case; inflected forms of the verbs are left out where adding or dropping an ending gives them."""

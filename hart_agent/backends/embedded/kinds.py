@@ -63,7 +63,11 @@ def values(query: Query, sign: Sign, alone: bool = False) -> list[Value]:
     if alone and query.part in (Part.VENUE, Part.WARNING, Part.NAME, Part.STREET):
         text = sign.text if query.part is not Part.VENUE else _without_time(sign.text)
         return [(re.sub(r"^\d+\w?\s+", "", text) if query.part is Part.STREET else text, sign.lines)]
-    if query.part is Part.NUMBER and (phones := values(replace(query, part=Part.PHONE), sign)):
+    if (
+        query.part is Part.NUMBER
+        and (query.anchors or query.colour)
+        and (phones := values(replace(query, part=Part.PHONE), sign))
+    ):
         return phones  # "what number does the tailor have?"
     named = any(word.lower() in sign.text.lower() for word in query.anchors)
     if query.part is Part.HOURS and named and re.search(_DATE, sign.text, re.IGNORECASE):  # an event's
@@ -84,6 +88,8 @@ def values(query: Query, sign: Sign, alone: bool = False) -> list[Value]:
     if query.part is Part.PHONE:  # where there is a fax beside the phone, the question decides
         faxes = [entry for entry in found if any(re.match(r"fax\b", line.text, re.IGNORECASE) for line in entry[1])]
         found = faxes if query.label == "fax" else [entry for entry in found if entry not in faxes]
+    if query.part is Part.NUMBER:
+        found = [(value, row) for value, row in found if not re.search(r"\d-\d", value)]  # house numbers
     if query.part is Part.PLATE:
         found = [(value, row) for value, row in found if len(sign.rows) == 1 and len(value) >= 0.8 * len(sign.text)]
     return found

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from hart_agent.backends.embedded import lexicon, wording
-from hart_agent.backends.embedded.lexicon import COLOURS, DAYS, LABEL_WORDS, PART_WORDS, Part
+from hart_agent.backends.embedded.lexicon import COLOURS, DAYS, LABEL_WORDS, PART_WORDS, VEHICLES, Part
 from hart_agent.backends.embedded.mentions import is_filler, neighbour, pointed_at, position, quotations, strip_common
 from hart_agent.backends.embedded.wording import READING
 
@@ -257,8 +257,9 @@ def _anchors(plain: str, part: Part) -> tuple[str, ...]:
     for choices in (wording.ACROSS, wording.DOWN, wording.SIZES):
         for _, words in choices:
             rest = re.sub(rf"\b(?:{words})\b", " ", rest, flags=re.IGNORECASE)
-    if part is Part.LABELLED:
-        rest = re.sub(rf"\b(?:{LABEL_WORDS})\b", " ", rest, flags=re.IGNORECASE)
+    carriers = {Part.LABELLED: LABEL_WORDS, Part.PLATE: VEHICLES}
+    if part in carriers:
+        rest = re.sub(rf"\b(?:{carriers[part]})\b", " ", rest, flags=re.IGNORECASE)
     found = re.findall(r"[^\W_]+(?:['-][^\W_]+)*", rest)
     return tuple(word.removesuffix("'s") for word in found if len(word) > 1 and not is_filler(word))
 

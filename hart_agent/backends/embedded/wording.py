@@ -49,7 +49,7 @@ FRAMES: Final = _compile(
     r"\bwe(?:'ve|\s+have|\s+were)?\s+(?:been\s+)?asked\b",
     r"\bfor\s+(?:the|my|our|an?)\s+(?:insurance|police|report|records?|diary|homework|files?|form|notes?|log|class|school|work|blog)"
     r"\b(?:\s+(?:claim|report|form))?",
-    r"\b(?:tell|ask)(?=\s+the\s+police\b)|\bthe\s+police\b",
+    r"\b(?:tell|ask)\s+the\s+police\b",
     r"\bit\s+says?\s+so\b|,?\s*\b(?:if\s+so|in\s+that\s+case)\b",
     r"\b(?:can't|cannot|can\s+not|couldn't)\s+(?:quite\s+)?(?:read|see|make\s+out|tell|decipher)\b(?=\s+\w)",
     r",\s*(?:can|could|will|would)\s+(?:you|u)\b\W*$",
