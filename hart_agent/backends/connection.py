@@ -58,7 +58,9 @@ class Connection:
             timeout=None,  # the caller's
             max_retries=0,
             default_headers=_basic(url),
-            http_client=openai.DefaultAsyncHttpxClient(limits=limits, timeout=None),
+            http_client=openai.DefaultAioHttpClient(
+                limits=limits, timeout=None
+            ),  # httpx's own pool is slow at hundreds
         )
         self._keeper = _closing_with_the_loop(self._client)
 
