@@ -75,7 +75,7 @@ class Server:
 
     def __init__(self, base_url: str | None, api_key: str | None, timeout: float, retry: RetryPolicy) -> None:
         try:
-            import httpx_aiohttp  # noqa: F401
+            import aiohttp  # noqa: F401
             import openai  # noqa: F401
         except ImportError as error:
             raise InstallError(
