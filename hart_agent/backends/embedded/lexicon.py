@@ -149,7 +149,7 @@ NOT_TEXT: Final = re.compile(
     | \bhow\s+(?:old|tall|big|large|far|heavy|deep|high|wide|fast|warm|cold|hot|often|close|busy|crowded|clean|steep|loud|sharp)\b
     | ^\W*(?:is|are|was|were|has|have|had|isn't|aren't)\s+(?!{_OPEN})
     | ^\W*(?!{_ASKING})(?:does|do|did|can|could|will|would|should)\b(?!{_OPEN})
-    | \bwhose\s+(?:car|van|dog|bike|house|bag)\b | \bbrand\s+(?:of|is)\b | \b(?:make|model)\s+(?:(?:of|is)\s+)?(?:the\s+|that\s+)?(?:car|van|bike|bicycle)\b
+    | \bwhose\s+(?:car|van|dog|bike|house|bag)\b | \bbrand\s+(?:of|is)\s+(?!on\b|written\b)| \b(?:make|model)\s+(?:(?:of|is)\s+)?(?:the\s+|that\s+)?(?:car|van|bike|bicycle)\b
     | \bwho(?:se)?\b[^?]*\b(?:took|take|made|painted|shot|owns?|built|photograph\w*|camera|standing|sitting|walking)\b
     | \bwho(?:'s|\s+is|\s+are)\s+(?:(?:the|that|this)\s+{_BEING}|(?:in|on)\s+(?:the|this)\s+(?:picture|photo|image)\b) | \b(?:is|are|does|did|do|what's)\s+(?:the|that|this)\s+{_BEING}\s+\w+ing\b
     | \bhow\s+much\s+(?:older|snow|rain|wind|water|light)\b | \bweigh
