@@ -59,7 +59,7 @@ class Student:
     """A model that learns from examples.
 
     Args:
-        folder: its checkpoint; `save` writes its weights there.
+        folder: its checkpoint; `policy` writes its weights there.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -190,7 +190,7 @@ def cold_start(folder: Path, seed: int) -> bool:
 
     def points() -> bool:
         found = asyncio.run(probe_mode(student.policy(), validation, Mode.CLOSED_LOOP))
-        _say(f"step {training.steps}: grounded {found.grounded:.2f}, IoU {found.iou:.3f}, area {found.area:.3f}")
+        _say(f"step {training.steps}: grounded {found.grounded:.2f}, IoU {found.iou:.3f}, area {found.area or 0:.3f}")
         return found.grounded >= GROUNDED
 
     def reads() -> bool:

@@ -34,6 +34,8 @@ _AT_ONCE = 64
 class Grounding:
     """How questions were answered in one mode, as fractions of all questions unless it says otherwise.
 
+    Where there is nothing to count, it is None.
+
     Attributes:
         accuracy: right answers.
         hidden_accuracy: of those whose dots the overview doesn't show, right answers.
@@ -45,11 +47,11 @@ class Grounding:
     """
 
     accuracy: float
-    hidden_accuracy: float
+    hidden_accuracy: float | None
     iou: float
     grounded: float
-    area: float
-    wrong_box_given_right: float
+    area: float | None
+    wrong_box_given_right: float | None
     unanswered: float
 
 
@@ -89,11 +91,11 @@ async def probe_mode(policy: Policy, scenes: Sequence[Scene], mode: Mode) -> Gro
     boxed = np.array([bool(each.boxes) for each in predictions])
     return Grounding(
         accuracy=_mean(right),
-        hidden_accuracy=_mean(right[hidden]),
+        hidden_accuracy=_mean(right[hidden]) if hidden.any() else None,
         iou=_mean(overlaps.iou),
         grounded=_mean(grounded),
-        area=_mean(overlaps.area_fraction[boxed]),
-        wrong_box_given_right=_mean(~grounded[right]),
+        area=_mean(overlaps.area_fraction[boxed]) if boxed.any() else None,
+        wrong_box_given_right=_mean(~grounded[right]) if boxed.any() and right.any() else None,
         unanswered=_mean(np.array([not each.answered for each in predictions])),
     )
 
@@ -149,4 +151,4 @@ async def _gather(tasks: Iterable[Awaitable[T]]) -> list[T]:
 
 
 def _mean(values: NDArray[Any]) -> float:
-    return float(values.mean()) if values.size else float("nan")
+    return float(values.mean())
