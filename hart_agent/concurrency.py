@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextvars
+import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from typing import TypeVar
 
@@ -42,6 +45,30 @@ async def map_concurrently(
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+async def in_thread(function: Callable[[], R]) -> R:
+    """Run a plain function in a thread of its own: other than for the loop's pool, nobody waits for one that hangs.
+
+    Raises:
+        RuntimeError: the function raised what may not leave a thread or a future: SystemExit, StopIteration.
+        Exception: any other that the function raised.
+    """
+    outcome: concurrent.futures.Future[R] = concurrent.futures.Future()
+
+    def work() -> None:
+        if not outcome.set_running_or_notify_cancel():
+            return
+        try:
+            outcome.set_result(function())
+        except Exception as error:
+            # A future can't carry StopIteration.
+            outcome.set_exception(RuntimeError("StopIteration") if isinstance(error, StopIteration) else error)
+        except BaseException as error:  # a thread may not end the program
+            outcome.set_exception(RuntimeError(f"{type(error).__name__}: {error}"))
+
+    threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True).start()
+    return await asyncio.wrap_future(outcome)
 
 
 _END = object()

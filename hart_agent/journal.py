@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -52,18 +53,7 @@ class Journal:
         Raises:
             OutputError: it can't be written: the disk is full, say.
         """
-        end = self._file.seek(0, os.SEEK_END)
-        line = memoryview(json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode() + b"\n")
-        try:
-            while line:
-                line = line[self._file.write(line) :]
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            self._file.truncate(end)
-            raise OutputError(
-                f"{self.path} can't be written: {error.strerror}. What was written so far is whole: make room and run "
-                "the same command again; it goes on from there."
-            ) from error
+        self._write([record])
         self.records.append(record)
 
     def close(self) -> None:
@@ -78,15 +68,28 @@ class Journal:
     ) -> None:
         self.close()
 
+    def _write(self, records: Sequence[dict[str, Any]]) -> None:
+        end = self._file.seek(0, os.SEEK_END)
+        data = memoryview(b"".join(json.dumps(record, separators=(",", ":")).encode() + b"\n" for record in records))
+        try:
+            while data:
+                data = data[self._file.write(data) :]
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._file.truncate(end)
+            raise self._full(error) from error
+
+    def _full(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"{self.path} can't be written: {error.strerror}. What was written so far is whole: make room and run the "
+            "same command again; it goes on from there."
+        )
+
     def _recover(self) -> list[dict[str, Any]]:
-        """Read the records, and cut off a last line that a killed process left half written."""
-        self._file.seek(0)
-        content = self._file.read()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            self._file.truncate(whole)
+        """Read the records."""
+        self._cut_half_line()
         records = []
-        for number, line in enumerate(content[:whole].splitlines(), start=1):
+        for number, line in enumerate(self.path.read_bytes().splitlines(), start=1):
             try:
                 record = json.loads(line)
             except ValueError:
@@ -95,3 +98,17 @@ class Journal:
                 raise ConfigError(f"{self.path}, line {number} is no JSON object: this is no file of results")
             records.append(record)
         return records
+
+    def _cut_half_line(self) -> None:
+        """Cut off a last line that a killed process left half written."""
+        position = size = self._file.seek(0, os.SEEK_END)
+        while position > 0:
+            start = max(0, position - 65536)
+            self._file.seek(start)
+            found = self._file.read(position - start).rfind(b"\n")
+            if found >= 0:
+                position = start + found + 1
+                break
+            position = start
+        if position < size:
+            self._file.truncate(position)

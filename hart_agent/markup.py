@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 import re
+from importlib.resources import files
 
 _VOID = frozenset({"br", "img"})
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
@@ -46,6 +49,58 @@ def element(tag: str, *children: str, **attributes: str | float | bool | None) -
 def join(*children: str) -> Html:
     """Markup and text in a row."""
     return Html("".join(escape(child) for child in children))
+
+
+def document(title: str, body: Html, *, style: str, script: str | None = None) -> Html:
+    """A page that holds all that it needs: its own policy lets nothing run or load but the style, the script and the
+    pictures that it is written with.
+
+    Args:
+        title: text.
+        body: what it shows.
+        style: in CSS.
+        script: in JavaScript, if it has one.
+    """
+    policy = "; ".join(
+        (
+            "default-src 'none'",
+            "img-src data:",
+            f"style-src {_digest(style)}",
+            *((f"script-src {_digest(script)}",) if script is not None else ()),
+            "base-uri 'none'",
+            "form-action 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        )
+    )
+    ending = f"<script>{script}</script>\n" if script is not None else ""
+    return Html(f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<meta name="color-scheme" content="light dark">
+<title>{escape(title)}</title>
+<link rel="icon" href="data:,">
+<style>{style}</style>
+</head>
+<body>
+{body}
+{ending}</body>
+</html>
+""")
+
+
+def packaged(package: str, name: str) -> str:
+    """A text that lies in one of our packages: a style, say."""
+    return files(package).joinpath(name).read_bytes().decode("utf-8").replace("\r\n", "\n")
+
+
+def _digest(text: str) -> str:
+    """How a policy names a style or a script."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _pictured(match: re.Match[str]) -> str:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
-import contextvars
 import copy
 import inspect
 import logging
-import threading
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import jsonschema
 
+from hart_agent.concurrency import in_thread
 from hart_agent.errors import (
     ConfigError,
     ImageError,
@@ -169,7 +167,7 @@ class ToolRuntime:
                 if inspect.iscoroutinefunction(tool.run):
                     output = await tool.run(context, arguments)
                 else:
-                    output = await _in_thread(lambda: tool.run(context, arguments))
+                    output = await in_thread(lambda: tool.run(context, arguments))
                     if inspect.isawaitable(output):
                         output = await output
         except TimeoutError as error:
@@ -198,25 +196,6 @@ def _checked(output: Any, context: ToolContext) -> ToolOutput:
         if not isinstance(item, Evidence) or item.view_id not in context.views:
             raise TypeError(f"{item!r} is no evidence with a view of this episode")
     return output
-
-
-async def _in_thread(function: Callable[[], Any]) -> Any:
-    """Run a plain function in a thread of its own: other than for the loop's pool, nobody waits for one that hangs."""
-    outcome: concurrent.futures.Future[Any] = concurrent.futures.Future()
-
-    def work() -> None:
-        if not outcome.set_running_or_notify_cancel():
-            return
-        try:
-            outcome.set_result(function())
-        except Exception as error:
-            # A future can't carry StopIteration.
-            outcome.set_exception(RuntimeError("StopIteration") if isinstance(error, StopIteration) else error)
-        except BaseException as error:  # a tool may not end the program
-            outcome.set_exception(RuntimeError(f"{type(error).__name__}: {error}"))
-
-    threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True).start()
-    return await asyncio.wrap_future(outcome)
 
 
 def _shortened(text: str) -> str:

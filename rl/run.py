@@ -7,7 +7,6 @@ the same, bit by bit, on a CPU with as many threads.
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 from abc import ABC, abstractmethod
@@ -18,8 +17,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from hart_agent.errors import ConfigError
-from hart_agent.trace.json import write_whole
+from hart_agent.files import keep_settings, write_json
 from rl.checkpoints import checkpoints, load_state, save_checkpoint
 from rl.model import PolicyModel
 from rl.monitor import MetricsLog, alarms
@@ -55,7 +53,8 @@ class Run(ABC):
 
     def __init__(self, settings: RunSettings, out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
-        _check_settings(settings, out / SETTINGS)
+        told = asdict(settings)
+        write_json(out / SETTINGS, keep_settings(out / SETTINGS, told, may_differ=_MAY_CHANGE) | told)
         self.out = out
         self.step = 0
         self._settings = settings
@@ -150,17 +149,3 @@ def draw(items: Sequence[_T], count: int, step: int, seed: int) -> list[_T]:
         drawn += [items[index] for index in chosen]
         position += len(chosen)
     return drawn
-
-
-def _check_settings(settings: RunSettings, path: Path) -> None:
-    """Write the settings of a new run, or see that a run goes on with what it was begun with (but for its length)."""
-    told = json.loads(json.dumps(asdict(settings)))
-    if path.exists():
-        found = json.loads(path.read_text(encoding="utf-8"))
-        changed = [name for name in told if name not in _MAY_CHANGE and told[name] != found.get(name)]
-        if changed:
-            raise ConfigError(
-                f"{path.parent} holds a run with other settings ({', '.join(changed)}); choose another folder, or the "
-                f"settings in {path.name}"
-            )
-    write_whole(path, json.dumps(told, indent=2) + "\n")

@@ -13,9 +13,10 @@ from typing import Annotated
 
 import typer
 
-from hart_agent.errors import ConfigError, InstallError
+from hart_agent.errors import ConfigError
 from hart_agent.types import Mode
-from rl.commands import ApartOption, DataArgument, ModelOption, OutOption, StepProgress, load, run_command
+from rl import options
+from rl.commands import StepProgress, load, needs_torch, run_command
 from rl.config import AlgorithmConfig
 from rl.rewards import AreaGuard, CustomReward, Reward, TightnessBonus, answer_reward, load_reward
 from rl.settings import TrainSettings
@@ -39,9 +40,9 @@ _MODES = {Algorithm.AP_GRPO: Mode.CLOSED_LOOP, Algorithm.MGPO: Mode.MGPO, Algori
 
 
 def train(
-    data: DataArgument,
-    model: ModelOption,
-    out: OutOption,
+    data: options.Data,
+    model: options.Model,
+    out: options.Out,
     algorithm: Annotated[Algorithm, typer.Option(help="Which one.")] = Algorithm.AP_GRPO,
     engine: Annotated[Engine, typer.Option(help="OpenRLHF where it and CUDA are, else this machine.")] = Engine.AUTO,
     k: Annotated[float, typer.Option(help="Preference for right answers; 0 is GRPO. Only of ap-grpo.")] = 0.6,
@@ -50,25 +51,25 @@ def train(
     clip: Annotated[float | None, typer.Option(help="Clip the ratio; by default, as in the paper, not.")] = None,
     mode: Annotated[Mode | None, typer.Option(help="Of the episodes, instead of the algorithm's own.")] = None,
     max_turns: Annotated[int | None, typer.Option(min=1, help="Of an episode; by default 2, in mode agent 6.")] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Updates.")] = 200,
-    prompts_per_step: Annotated[int, typer.Option(min=1, help="Questions of a step.")] = 8,
-    learning_rate: Annotated[float, typer.Option(help="Of AdamW.")] = 1e-6,
+    steps: options.Steps = 200,
+    prompts_per_step: options.PromptsPerStep = 8,
+    learning_rate: options.LearningRate = 1e-6,
     temperature: Annotated[float, typer.Option(help="Of sampling.")] = 1.0,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Of one reply.")] = 512,
-    max_pixels: Annotated[int | None, typer.Option(min=1, help="Of one view.")] = None,
-    micro_batch: Annotated[int, typer.Option(min=1, help="Sequences in one pass through the model.")] = 8,
-    lora_rank: Annotated[int, typer.Option(min=0, help="Train adapters of this rank; 0 trains all weights.")] = 0,
-    dtype: Annotated[str | None, typer.Option(help="Such as bfloat16.")] = None,
-    device: Annotated[str | None, typer.Option(help="Such as cuda:0.")] = None,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn by chance.")] = 0,
+    max_tokens: options.MaxTokens = 512,
+    max_pixels: options.MaxPixels = None,
+    micro_batch: options.MicroBatch = 8,
+    lora_rank: options.LoraRank = 0,
+    dtype: options.Dtype = None,
+    device: options.Device = None,
+    seed: options.Seed = 0,
     reward: Annotated[str | None, typer.Option(help="module:function instead of: is the answer right?")] = None,
     max_area: Annotated[float | None, typer.Option(help="No reward for evidence over this share of the image.")] = None,
     tightness: Annotated[float | None, typer.Option(help="Weight of a bonus for little evidence.")] = None,
     drop_blind_questions: Annotated[
         bool, typer.Option("--drop-blind", help="First drop questions that the model answers without the image.")
     ] = False,
-    apart_from: ApartOption = None,
-    checkpoint_every: Annotated[int, typer.Option(min=1, help="Steps.")] = 50,
+    apart_from: options.ApartFrom = None,
+    checkpoint_every: options.CheckpointEvery = 50,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show three rollouts and which of their tokens carry loss, and stop.")
     ] = False,
@@ -90,13 +91,9 @@ def train(
             k=k if algorithm is Algorithm.AP_GRPO else 0.0, beta=beta, group_size=group_size, clip=clip
         ),
     )  # fmt: skip
-    try:
+    with needs_torch():
         from rl.dry_run import show_rollouts
         from rl.trainer import Trainer
-    except ImportError as error:
-        raise InstallError(
-            f"training needs torch and transformers ({error}). Run: pip install 'hart-agent[train]'"
-        ) from error
     trainer = Trainer(settings, samples, rewarded, out)
     if drop_blind_questions:
         trainer.drop_blind_questions()

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from hart_agent.errors import InstallError
-from rl.commands import ApartOption, DataArgument, ModelOption, OutOption, StepProgress, load, run_command
+from rl import options
+from rl.commands import StepProgress, load, needs_torch, run_command
 from rl.settings import SftSettings
 
 
@@ -21,25 +21,25 @@ class Targets(StrEnum):
 
 
 def train(
-    data: DataArgument,
-    model: ModelOption,
-    out: OutOption,
+    data: options.Data,
+    model: options.Model,
+    out: options.Out,
     targets: Annotated[
         Targets, typer.Option(help="The right answers, or the model's own verified ways to them.")
     ] = Targets.GOLD,
     attempts: Annotated[int, typer.Option(min=1, help="Rollouts of a question, of which one is kept.")] = 4,
-    steps: Annotated[int, typer.Option(min=1, help="Updates.")] = 200,
-    prompts_per_step: Annotated[int, typer.Option(min=1, help="Questions of a step.")] = 16,
-    learning_rate: Annotated[float, typer.Option(help="Of AdamW.")] = 1e-5,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Of one reply.")] = 512,
-    max_pixels: Annotated[int | None, typer.Option(min=1, help="Of one view.")] = None,
-    micro_batch: Annotated[int, typer.Option(min=1, help="Sequences in one pass through the model.")] = 8,
-    lora_rank: Annotated[int, typer.Option(min=0, help="Train adapters of this rank; 0 trains all weights.")] = 0,
-    dtype: Annotated[str | None, typer.Option(help="Such as bfloat16.")] = None,
-    device: Annotated[str | None, typer.Option(help="Such as cuda:0.")] = None,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn by chance.")] = 0,
-    apart_from: ApartOption = None,
-    checkpoint_every: Annotated[int, typer.Option(min=1, help="Steps.")] = 50,
+    steps: options.Steps = 200,
+    prompts_per_step: options.PromptsPerStep = 16,
+    learning_rate: options.LearningRate = 1e-5,
+    max_tokens: options.MaxTokens = 512,
+    max_pixels: options.MaxPixels = None,
+    micro_batch: options.MicroBatch = 8,
+    lora_rank: options.LoraRank = 0,
+    dtype: options.Dtype = None,
+    device: options.Device = None,
+    seed: options.Seed = 0,
+    apart_from: options.ApartFrom = None,
+    checkpoint_every: options.CheckpointEvery = 50,
 ) -> None:
     """Fine-tune a policy on questions with answers, the full image in sight.
 
@@ -51,12 +51,8 @@ def train(
         max_tokens=max_tokens, max_pixels=max_pixels, micro_batch=micro_batch, lora_rank=lora_rank, dtype=dtype,
         device=device, seed=seed, checkpoint_every=checkpoint_every, targets=targets.value, attempts=attempts,
     )  # fmt: skip
-    try:
+    with needs_torch():
         from rl.sft import SftTrainer
-    except ImportError as error:
-        raise InstallError(
-            f"training needs torch and transformers ({error}). Run: pip install 'hart-agent[train]'"
-        ) from error
     trainer = SftTrainer(settings, samples, out)
     with StepProgress(steps) as progress:
         checkpoint = trainer.train(progress.show)

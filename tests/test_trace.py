@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hart_agent import Agent, Box, EpisodeConfig, ScriptedPolicy, SourceImage, Trajectory
+from hart_agent.errors import OutputError
 from hart_agent.geometry import Size
 from hart_agent.trace import result_json, trace_json, write_trace
 
@@ -131,9 +133,9 @@ def test_a_trace_is_written_whole_or_not_at_all(trajectory: Trajectory, tmp_path
     assert json.loads(path.read_text(encoding="utf-8"))["answer"] == "STOP"
     assert list(tmp_path.iterdir()) == [path]
     (tmp_path / "folder.json").mkdir()
-    with pytest.raises(OSError, match=r"folder\.json"):
+    with pytest.raises(OutputError, match=r"folder\.json"):
         write_trace(trajectory, tmp_path / "folder.json")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(OutputError, match="No such file"):
         write_trace(trajectory, tmp_path / "missing" / "trace.json")
     assert {item.name for item in tmp_path.iterdir()} == {"trace.json", "folder.json"}
 
@@ -146,10 +148,10 @@ def test_a_failure_half_way_leaves_the_old_trace(
 
     def full(self: Path, *_: object, **__: object) -> int:
         self.open("w").close()
-        raise OSError("no space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(OutputError, match="No space"):
         write_trace(trajectory, path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
 import http.client
-import threading
 import urllib.error
 import urllib.request
 
+from hart_agent.concurrency import in_thread
 from hart_agent.errors import ImageError
 
 MAX_BYTES = 200_000_000
@@ -27,19 +25,7 @@ async def download(url: str, *, max_bytes: int = MAX_BYTES, timeout: float = TIM
     Raises:
         ImageError: they can't be had, or there are too many.
     """
-    outcome: concurrent.futures.Future[bytes] = concurrent.futures.Future()
-
-    def work() -> None:
-        if not outcome.set_running_or_notify_cancel():
-            return
-        try:
-            outcome.set_result(_read(url, max_bytes, timeout))
-        except Exception as error:
-            outcome.set_exception(error)
-
-    # A thread of its own: nobody waits at the end for one that hangs.
-    threading.Thread(target=work, daemon=True).start()
-    return await asyncio.wrap_future(outcome)
+    return await in_thread(lambda: _read(url, max_bytes, timeout))
 
 
 def _read(url: str, max_bytes: int, timeout: float) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from hart_agent.batch.items import BatchResult
-from hart_agent.errors import ConfigError, OutputError
+from hart_agent.errors import ConfigError
 from hart_agent.journal import Journal
 from hart_agent.trace import result_json
 
@@ -58,15 +58,7 @@ class ResultFile(Journal):
         Raises:
             OutputError: they can't be written: the disk is full, say.
         """
-        end = self._file.seek(0, os.SEEK_END)
-        data = memoryview(b"".join(_encoded(line) for line in lines))
-        try:
-            while data:
-                data = data[self._file.write(data) :]
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            self._file.truncate(end)
-            raise self._full(error) from error
+        self._write(lines)
         self.superseded += sum(line["id"] in self.outcomes for line in lines)
 
     def tidy(self) -> None:
@@ -80,9 +72,8 @@ class ResultFile(Journal):
         last = {name: outcome.line for name, outcome in self._scan().items()}
         temporary = self.path.with_name(f".{self.path.name}.tidy")
         try:
-            self._file.seek(0)
-            with temporary.open("wb") as file:
-                for number, line in enumerate(self._file):
+            with self.path.open("rb") as lines, temporary.open("wb") as file:
+                for number, line in enumerate(lines):
                     if last[json.loads(line)["id"]] == number:
                         file.write(line)
                 file.flush()
@@ -102,19 +93,6 @@ class ResultFile(Journal):
         self.outcomes = self._scan()
         return []
 
-    def _cut_half_line(self) -> None:
-        position = size = self._file.seek(0, os.SEEK_END)
-        while position > 0:
-            start = max(0, position - 65536)
-            self._file.seek(start)
-            found = self._file.read(position - start).rfind(b"\n")
-            if found >= 0:
-                position = start + found + 1
-                break
-            position = start
-        if position < size:
-            self._file.truncate(position)
-
     def _scan(self) -> dict[str, Outcome]:
         """The last outcome of each id in the file."""
         found: dict[str, Outcome] = {}
@@ -132,12 +110,6 @@ class ResultFile(Journal):
         self.superseded = count - len(found)
         return found
 
-    def _full(self, error: OSError) -> OutputError:
-        return OutputError(
-            f"{self.path} can't be written: {error.strerror}. What was written so far is whole: make room and run the "
-            "same command again; it goes on from there."
-        )
-
 
 def result_line(result: BatchResult, extra: Line) -> Line:
     """A result as a line: the object that `hart-agent ask --json` prints, or the error, with the id and the other
@@ -148,7 +120,3 @@ def result_line(result: BatchResult, extra: Line) -> Line:
     elif result.trajectory is not None:
         line |= result_json(result.trajectory)
     return line | ({"input": extra} if extra else {})
-
-
-def _encoded(line: Line) -> bytes:
-    return json.dumps(line, separators=(",", ":")).encode() + b"\n"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import sys
-import traceback
 from typing import Annotated
 
 import typer
@@ -17,13 +16,12 @@ import typer
 import hart_agent
 from hart_agent.cli.ask import ask
 from hart_agent.cli.batch import batch
-from hart_agent.cli.common import EXIT_POLICY, EXIT_USAGE
 from hart_agent.cli.evaluating import controls, evaluate
 from hart_agent.cli.inspecting import doctor
 from hart_agent.cli.mcp import mcp
 from hart_agent.cli.toolbox import toolbox
 from hart_agent.cli.traces import replay, view
-from hart_agent.errors import HartError, PolicyError
+from hart_agent.console.failure import reported_errors
 
 app = typer.Typer(
     name="hart-agent",
@@ -52,10 +50,5 @@ def main() -> None:
     """Run the command line; a HartError becomes one line on stderr and an exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that lacks a letter is no reason to lose the answer
         sys.stdout.reconfigure(errors="backslashreplace")
-    try:
+    with reported_errors(debug="--debug" in sys.argv):
         app()
-    except HartError as error:
-        if "--debug" in sys.argv:
-            traceback.print_exc()
-        print(f"hart-agent: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(EXIT_POLICY if isinstance(error, PolicyError) else EXIT_USAGE)

@@ -11,19 +11,18 @@ from hart_agent.annotate import write_annotated
 from hart_agent.cli.common import (
     DEFAULT_MEGAPIXELS,
     EXIT_NO_ANSWER,
-    EXIT_POLICY,
     Debug,
     Json,
     MaxMegapixels,
     Quiet,
     check_writable,
     print_json,
-    save_trace,
 )
 from hart_agent.cli.options import AgentOptions, with_agent_options
 from hart_agent.console import Progress, print_result
+from hart_agent.console.failure import EXIT_POLICY
 from hart_agent.imaging import SourceImage
-from hart_agent.trace import result_json, trace_json, write_page
+from hart_agent.trace import result_json, trace_json, write_page, write_trace
 from hart_agent.types import StopReason, Trajectory
 
 ImageArgument = Annotated[Path, typer.Argument(help="Path of the image.", show_default=False)]
@@ -61,7 +60,7 @@ def ask(
     else:
         print_result(trajectory)
     if trace is not None:
-        save_trace(trajectory, trace)
+        write_trace(trajectory, trace)
     if html is not None:
         write_page(trace_json(trajectory), source, html)
     if annotated is not None:

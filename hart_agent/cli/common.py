@@ -11,11 +11,9 @@ import typer
 
 from hart_agent.errors import ConfigError
 from hart_agent.imaging import DEFAULT_MAX_IMAGE_PIXELS
-from hart_agent.trace import write_trace
-from hart_agent.types import Trajectory
 
 EXIT_DIFFERENT = 1
-EXIT_USAGE, EXIT_NO_ANSWER, EXIT_POLICY = 2, 3, 4
+EXIT_NO_ANSWER = 3
 
 DEFAULT_MEGAPIXELS = DEFAULT_MAX_IMAGE_PIXELS // 1_000_000
 MaxMegapixels = Annotated[int, typer.Option(min=1, help="Refuse larger images.")]
@@ -48,15 +46,3 @@ def print_json(value: dict[str, Any]) -> None:
     except UnicodeEncodeError:  # a lone surrogate, or a narrow encoding: JSON's own escapes
         text = json.dumps(value, indent=2)
     print(text)
-
-
-def save_trace(trajectory: Trajectory, path: Path) -> None:
-    """Write a trace.
-
-    Raises:
-        ConfigError: the file can't be written.
-    """
-    try:
-        write_trace(trajectory, path)
-    except OSError as error:
-        raise ConfigError(f"can't write the trace to {str(path)!r} ({error}). Choose another path.") from error

@@ -18,7 +18,6 @@ from hart_agent.cli.common import (
     Quiet,
     check_writable,
     print_json,
-    save_trace,
 )
 from hart_agent.cli.options import AgentOptions, with_agent_options
 from hart_agent.console import EvalProgress, Progress, print_comparison, print_controls, print_evaluation
@@ -30,7 +29,7 @@ from hart_agent.evals.report import compare_runs
 from hart_agent.evals.runner import EvalSettings
 from hart_agent.hub import from_hub
 from hart_agent.imaging import SourceImage
-from hart_agent.trace import result_json
+from hart_agent.trace import result_json, write_trace
 
 
 @with_agent_options
@@ -61,7 +60,7 @@ def controls(
         tested = agent.ask(source, question, observer=progress.show)
         outcomes = asyncio.run(run_controls(agent, source, tested, other=another, seed=options.seed))
     if trace is not None:
-        save_trace(tested, trace)
+        write_trace(tested, trace)
     if json_output:
         listed = [{**asdict(outcome), "boxes": [list(box.as_tuple()) for box in outcome.boxes]} for outcome in outcomes]
         print_json({"result": result_json(tested), "controls": listed})

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from hart_agent.backends import BACKENDS, PolicyOptions
-from hart_agent.cli.common import EXIT_POLICY, Json, print_json
+from hart_agent.cli.common import Json, print_json
 from hart_agent.console import print_report
+from hart_agent.console.failure import EXIT_POLICY
 from hart_agent.doctor import examine
 
 

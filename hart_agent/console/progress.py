@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bar
 from rich.text import Text
 
@@ -47,19 +54,23 @@ class Progress:
         self._console.print(Text(f"turn {self._turn:2}  {line[:300]}", style))
 
 
-class EvalProgress:
-    """Shows on stderr how many of a benchmark's questions were asked, and how many of these were answered rightly."""
+class CountProgress:
+    """On a terminal, on stderr: how much of some work is done, and what is left.
 
-    def __init__(self, *, enabled: bool) -> None:
-        columns = (
-            SpinnerColumn(), TextColumn("questions"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-            TextColumn("{task.description}"),
+    Args:
+        what: is counted, such as "questions".
+        enabled: whether it is shown at all.
+        columns: further ones, after the count.
+    """
+
+    def __init__(self, what: str, *columns: ProgressColumn, enabled: bool = True) -> None:
+        self._bar = Bar(
+            SpinnerColumn(), TextColumn(what), BarColumn(), MofNCompleteColumn(), *columns, TimeRemainingColumn(),
+            TextColumn("{task.description}"), console=Console(stderr=True, quiet=not enabled), disable=not enabled,
         )  # fmt: skip
-        self._bar = Bar(*columns, console=Console(stderr=True, quiet=not enabled), disable=not enabled)
         self._task = self._bar.add_task("", total=None)
-        self._asked = self._right = self._failed = 0
 
-    def __enter__(self) -> EvalProgress:
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 
@@ -68,17 +79,28 @@ class EvalProgress:
     ) -> None:
         self._bar.stop()
 
-    def begin(self, total: int, done: int) -> None:
-        """So many questions are asked, and so many of these were asked before."""
+    def begin(self, total: int | None, done: int) -> None:
+        """So many are to be done in all, and so many of these were done before."""
         self._bar.update(self._task, total=total, completed=done)
+
+    def add(self, said: str) -> None:
+        """One more is done; what is said of all stands at the end of the line."""
+        self._bar.update(self._task, advance=1, description=said)
+
+
+class EvalProgress(CountProgress):
+    """Shows how many of a benchmark's questions were asked, and how many of these were answered rightly."""
+
+    def __init__(self, *, enabled: bool) -> None:
+        super().__init__("questions", enabled=enabled)
+        self._asked = self._right = self._failed = 0
 
     def advance(self, record: dict[str, Any]) -> None:
         """One more was asked."""
         self._asked += 1
         self._right += record["right"]
         self._failed += record["error"] is not None
-        said = f"{self._right / self._asked:.1%} right" + (f", {self._failed} failed" if self._failed else "")
-        self._bar.update(self._task, advance=1, description=said)
+        self.add(f"{self._right / self._asked:.1%} right" + (f", {self._failed} failed" if self._failed else ""))
 
 
 def _call(result: ToolResult) -> str:

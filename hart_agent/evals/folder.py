@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,14 +12,14 @@ from hart_agent.agent import Agent
 from hart_agent.errors import OutputError
 from hart_agent.evals.datasets import GroundedAnswer, write_treebench_predictions
 from hart_agent.evals.items import Item
-from hart_agent.evals.manifest import check_manifest, make_manifest
+from hart_agent.evals.manifest import make_manifest
 from hart_agent.evals.page import write_report_page
 from hart_agent.evals.report import MANIFEST, PAGE, RECORDS, REPORT, make_report
 from hart_agent.evals.runner import EvalSettings, Record, evaluate, latest, presentations
+from hart_agent.files import keep_settings, write_json
 from hart_agent.geometry import Box
 from hart_agent.journal import Journal
 from hart_agent.trace import write_trace
-from hart_agent.trace.json import write_whole
 from hart_agent.types import Trajectory
 
 TRACES = "traces"
@@ -72,9 +71,10 @@ async def evaluate_folder(
     told = {name: value for name, value in asdict(settings).items() if name not in ("concurrency", "traces")}
     try:
         (out / TRACES if settings.traces else out).mkdir(parents=True, exist_ok=True)
-        manifest = check_manifest(make_manifest(agent, dataset, chosen, told, options), out / MANIFEST)
     except OSError as error:
         raise OutputError(f"{out} can't be written: {error.strerror}. Choose another folder.") from error
+    made = make_manifest(agent, dataset, chosen, told, options)
+    manifest = keep_settings(out / MANIFEST, made, may_differ={"versions"})
     with Journal(out / RECORDS) as journal:
         asked = {key for key, record in latest(journal.records).items() if record["error"] is None}
         total = sum(1 for _ in presentations(chosen, settings.seed))
@@ -91,7 +91,7 @@ async def evaluate_folder(
         report = make_report(journal.records, manifest)
     if dataset == "treebench":
         write_treebench_predictions(out / TREEBENCH, chosen, grounded_answers(chosen, journal.records))
-    write_whole(out / REPORT, json.dumps(report, ensure_ascii=False, indent=2) + "\n")
+    write_json(out / REPORT, report)
     write_report_page(report, out / PAGE)
     return report
 

@@ -12,13 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from hart_agent.agent import Agent
-from hart_agent.errors import ConfigError
 from hart_agent.evals.items import Item
 from hart_agent.installation import sibling
-from hart_agent.trace.json import write_whole
 
 _PACKAGES = ("hart-agent", "numpy", "pillow", "onnxruntime", "rapidocr", "openai", "torch", "transformers", "vllm")
-_MAY_DIFFER = frozenset({"versions"})
 
 
 def make_manifest(
@@ -43,29 +40,6 @@ def make_manifest(
         "prompts_sha256": _prompts_hash(),
         "versions": {"python": platform.python_version()} | _versions(),
     }
-
-
-def check_manifest(made: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Write the manifest of a new run, or see that a run goes on with what it was begun with.
-
-    Returns:
-        The manifest as it stands in the file.
-
-    Raises:
-        ConfigError: it was begun with something else.
-        OSError: the file can't be written.
-    """
-    made = dict(json.loads(json.dumps(made)))
-    if not path.exists():
-        write_whole(path, json.dumps(made, ensure_ascii=False, indent=2) + "\n")
-        return made
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if changed := [name for name in made if name not in _MAY_DIFFER and made[name] != found.get(name)]:
-        raise ConfigError(
-            f"{path.parent} holds a run that was begun with another {', '.join(changed)}; choose another --out, or the "
-            f"settings in {path.name}"
-        )
-    return found
 
 
 def _items_hash(items: Sequence[Item]) -> str:

@@ -6,41 +6,17 @@ policy lets nothing run or load but the style that it was written with.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import Any
 
-from hart_agent.errors import ConfigError
 from hart_agent.evals import figures
 from hart_agent.evals.figures import INTERVAL, PERCENT, POINTS, RATIO
 from hart_agent.evals.metrics import IOGT_THRESHOLD
-from hart_agent.markup import Html, element, escape, join
-from hart_agent.trace.json import write_whole
+from hart_agent.files import write_whole
+from hart_agent.markup import Html, document, element, join, packaged
 
-_DOCUMENT = Template("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="$policy">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<meta name="color-scheme" content="light dark">
-<title>$title</title>
-<link rel="icon" href="data:,">
-<style>$style</style>
-</head>
-<body>
-<input id="theme" type="checkbox" aria-label="Switch between light and dark" title="Light or dark">
-<main id="report">
-$content
-</main>
-</body>
-</html>
-""")
+_THEME = '<input id="theme" type="checkbox" aria-label="Switch between light and dark" title="Light or dark">'
 _MANIFEST = {
     "dataset": "Dataset",
     "settings": "Settings",
@@ -53,12 +29,7 @@ _MANIFEST = {
 
 def report_page(report: dict[str, Any]) -> str:
     """The page of a report, as `hart_agent.evals.report.make_report` returns it."""
-    style = _style("hart_agent.trace", "page.css") + _style("hart_agent.evals", "report.css")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; "
-        "require-trusted-types-for 'script'; trusted-types 'none'"
-    )
+    style = packaged("hart_agent.trace", "page.css") + packaged("hart_agent.evals", "report.css")
     drawn = (
         figures.sweep(report),
         figures.controls(report),
@@ -78,20 +49,16 @@ def report_page(report: dict[str, Any]) -> str:
         _manifest(report["manifest"]),
     )
     title = f"{report['manifest']['dataset']['name']}, {report['manifest']['policy']} - hart-agent"
-    return _DOCUMENT.substitute(policy=policy, title=escape(title), style=style, content=content)
+    return document(title, Html(f'{_THEME}\n<main id="report">\n{content}\n</main>'), style=style)
 
 
 def write_report_page(report: dict[str, Any], path: Path) -> None:
     """Write the page of a report, whole or not at all; for the report see `report_page`.
 
     Raises:
-        ConfigError: the file can't be written.
+        OutputError: the file can't be written.
     """
-    text = report_page(report)
-    try:
-        write_whole(path, text)
-    except OSError as error:
-        raise ConfigError(f"can't write the page to {str(path)!r} ({error}). Choose another path.") from error
+    write_whole(path, report_page(report))
 
 
 def _title(report: dict[str, Any]) -> Html:
@@ -203,7 +170,3 @@ def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, inner in value.items():
         found |= _flat(inner, f"{prefix}{name}.") if isinstance(inner, dict) else {f"{prefix}{name}": inner}
     return found
-
-
-def _style(package: str, name: str) -> str:
-    return files(package).joinpath(name).read_bytes().decode("utf-8").replace("\r\n", "\n")

@@ -6,23 +6,20 @@ nothing run or load but the script, the style and the pictures that it was writt
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import re
-from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Any
 
-from hart_agent.errors import ConfigError
+from hart_agent.files import write_whole
 from hart_agent.geometry import Box, Size
 from hart_agent.imaging import SourceImage
-from hart_agent.markup import Html, element, escape, join
+from hart_agent.markup import Html, document, element, join, packaged
 from hart_agent.trace.drawing import drawing, numbers
-from hart_agent.trace.json import write_whole
 from hart_agent.trace.pictures import Gallery
 
+_HERE = "hart_agent.trace"
 _VERDICTS = {
     "supported": "The evidence alone leads to the same answer.",
     "unsupported": "The evidence alone leads to another answer.",
@@ -47,7 +44,7 @@ def page(trace: dict[str, Any], source: SourceImage, *, same: bool = True) -> st
     Raises:
         ImageError: the image's pixel data is damaged.
     """
-    style, script = _part("page.css"), _part("page.js")
+    style, script = packaged(_HERE, "page.css"), packaged(_HERE, "page.js")
     with source:
         gallery = Gallery(source)
         turns = evidence_turns(trace)
@@ -59,14 +56,8 @@ def page(trace: dict[str, Any], source: SourceImage, *, same: bool = True) -> st
             _facts(trace),
         )
         photo = drawing(trace, gallery.photo(), turns)
-    policy = (
-        f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
-        "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
-    )
-    return Template(_part("page.html")).substitute(
-        policy=policy, title=escape(f"{trace['question'][:80]} - hart-agent"),
-        style=style, script=script, photo=photo, content=content,
-    )  # fmt: skip
+    body = Template(packaged(_HERE, "page.html")).substitute(photo=photo, content=content)
+    return document(f"{trace['question'][:80]} - hart-agent", Html(body.rstrip("\n")), style=style, script=script)
 
 
 def write_page(trace: dict[str, Any], source: SourceImage, path: Path, *, same: bool = True) -> None:
@@ -74,13 +65,9 @@ def write_page(trace: dict[str, Any], source: SourceImage, path: Path, *, same: 
 
     Raises:
         ImageError: the image's pixel data is damaged.
-        ConfigError: the file can't be written.
+        OutputError: the file can't be written.
     """
-    text = page(trace, source, same=same)
-    try:
-        write_whole(path, text)
-    except OSError as error:
-        raise ConfigError(f"can't write the page to {str(path)!r} ({error}). Choose another path.") from error
+    write_whole(path, page(trace, source, same=same))
 
 
 def evidence_turns(trace: dict[str, Any]) -> list[int]:
@@ -232,11 +219,3 @@ def _place(box: Box) -> str:
 
 def _value(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _part(name: str) -> str:
-    return files("hart_agent.trace").joinpath(name).read_bytes().decode("utf-8").replace("\r\n", "\n")
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hart_agent.files import write_json
 from hart_agent.types import Evidence, ToolResult, Trajectory, Turn, Verdict, ViewRecord
 
 TRACE_SCHEMA = "hart-agent/trace"
@@ -60,23 +59,9 @@ def write_trace(trajectory: Trajectory, path: Path) -> None:
     """Write a trace, whole or not at all.
 
     Raises:
-        OSError: the file can't be written.
+        OutputError: the file can't be written.
     """
-    write_whole(path, json.dumps(trace_json(trajectory), ensure_ascii=False, indent=2) + "\n")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file, whole or not at all, in UTF-8 with the line ends that the text has.
-
-    Raises:
-        OSError: the file can't be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_json(path, trace_json(trajectory))
 
 
 def _evidence(item: Evidence) -> dict[str, Any]:
