@@ -33,6 +33,13 @@ _MAY_CHANGE = frozenset({"steps", "checkpoint_every", "keep_checkpoints", "devic
 _T = TypeVar("_T")
 
 
+def first_model(settings: RunSettings) -> PolicyModel:
+    """The model that a run begins with; not to be trained."""
+    model = load_model(settings, settings.model)
+    model.module.requires_grad_(False)
+    return model
+
+
 class Run(ABC):
     """A training run; if its folder holds checkpoints of the same run, it goes on from the last one.
 
@@ -74,9 +81,7 @@ class Run(ABC):
         """The model as it was before the run; not to be trained."""
         if self.step == 0:
             return self.model
-        model = load_model(self._settings, self._settings.model)
-        model.module.requires_grad_(False)
-        return model
+        return first_model(self._settings)
 
     @abstractmethod
     def compute_gradients(self) -> dict[str, float]:

@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from hart_agent.errors import DatasetError, InstallError
+from hart_agent.parquet import parquet_rows as rows_of_parquet
 
 Row: TypeAlias = "tuple[dict[str, Any], Callable[[], Any]]"
 """The fields of a row, and a function that reads its field `image` again."""
-
-_BATCH = 8
-"""Rows of Parquet in memory at once."""
 
 
 def parquet_rows(path: Path) -> Iterator[Row]:
@@ -27,13 +25,8 @@ def parquet_rows(path: Path) -> Iterator[Row]:
         InstallError: pyarrow is missing.
     """
     try:
-        with _parquet_file(path) as file:
-            for group in range(file.num_row_groups):
-                position = 0
-                for batch in file.iter_batches(_BATCH, row_groups=[group]):
-                    for fields in batch.to_pylist():
-                        yield fields, partial(_read_parquet, path, group, position)
-                        position += 1
+        for fields, read in rows_of_parquet(path):
+            yield fields, partial(read, "image")
     except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
         raise DatasetError(f"{path} can't be read as Parquet: {error}") from error
 
@@ -64,20 +57,3 @@ def saved_rows(path: Path) -> Iterator[Row]:
 
 def _read_saved(table: Any, number: int) -> Any:
     return table[number]["image"]
-
-
-def _read_parquet(path: Path, group: int, position: int) -> Any:
-    with _parquet_file(path) as file:
-        for batch in file.iter_batches(_BATCH, row_groups=[group], columns=["image"]):
-            if position < batch.num_rows:
-                return batch.column(0)[position].as_py()
-            position -= batch.num_rows
-    raise ValueError("the file has fewer rows than before")
-
-
-def _parquet_file(path: Path) -> Any:
-    try:
-        from pyarrow import parquet
-    except ImportError as error:
-        raise InstallError("Parquet needs the package pyarrow. Run: pip install 'hart-agent[eval]'") from error
-    return parquet.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)  # a stream, not whole groups

@@ -19,7 +19,7 @@ from rl.model import PolicyModel, Segment
 from rl.monitor import rollout_metrics
 from rl.rewards import Reward, answer_reward, reward_parts
 from rl.rollout import Asker, Rollout, roll_out
-from rl.run import Run, draw, load_model
+from rl.run import Run, draw, first_model
 from rl.settings import TrainSettings
 
 _log = logging.getLogger(__name__)
@@ -47,8 +47,7 @@ class Trainer(Run):
         self._runtime = ToolRuntime(discover_tools())
         self._reference: PolicyModel | None = None
         if settings.algorithm.beta and not settings.lora_rank:
-            self._reference = load_model(settings, settings.model)
-            self._reference.module.requires_grad_(False)
+            self._reference = first_model(settings)
 
     def drop_blind_questions(self) -> list[BlindlyAnswered]:
         """Leave out the questions that the policy answered without the image before the run; see `drop_blind`.

@@ -11,7 +11,6 @@ from __future__ import annotations
 import csv
 import glob
 import hashlib
-import importlib
 import json
 import math
 from collections.abc import Iterator
@@ -20,10 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from hart_agent.batch.items import BatchItem, is_url
-from hart_agent.errors import ConfigError, InstallError
-
-_ROWS = 1000
-"""Of Parquet, as Python objects at once."""
+from hart_agent.errors import ConfigError
+from hart_agent.parquet import parquet_rows
 
 _Record = dict[str, Any]
 
@@ -148,16 +145,8 @@ def _csv(path: Path) -> Iterator[tuple[str, _Record]]:
 
 
 def _parquet(path: Path) -> Iterator[tuple[str, _Record]]:
-    try:
-        parquet = importlib.import_module("pyarrow.parquet")
-    except ImportError as error:
-        raise InstallError(f"{path} needs the package pyarrow. Run: pip install 'hart-agent[eval]'") from error
-    number = 0
-    with parquet.ParquetFile(path) as file:
-        for batch in file.iter_batches(_ROWS):
-            for record in batch.to_pylist():
-                number += 1
-                yield f"row {number}", _plain(record)
+    for number, (record, _) in enumerate(parquet_rows(path, at_once=1000), 1):
+        yield f"row {number}", _plain(record)
 
 
 def _plain(value: Any) -> Any:

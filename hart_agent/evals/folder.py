@@ -15,7 +15,7 @@ from hart_agent.evals.items import Item
 from hart_agent.evals.manifest import make_manifest
 from hart_agent.evals.page import write_report_page
 from hart_agent.evals.report import MANIFEST, PAGE, RECORDS, REPORT, make_report
-from hart_agent.evals.runner import EvalSettings, Record, evaluate, latest, presentations
+from hart_agent.evals.runner import EvalSettings, Record, evaluate, first_orders, latest, presentations
 from hart_agent.files import keep_settings, write_json
 from hart_agent.geometry import Box
 from hart_agent.journal import Journal
@@ -98,7 +98,7 @@ async def evaluate_folder(
 
 def grounded_answers(items: Sequence[Item], records: Sequence[Record]) -> dict[str, GroundedAnswer]:
     """What was answered in the first order of the options, with letters of the published order, by the items' ids."""
-    first = {record["id"]: record for key, record in latest(records).items() if key.endswith("#0")}
+    first = {record["id"]: record for record in first_orders(records)}
     return {
         item.id: GroundedAnswer(
             item.chosen(first[item.id]["answer"], first[item.id]["order"]),

@@ -11,7 +11,7 @@ from typing import Any
 
 from hart_agent.errors import ConfigError
 from hart_agent.evals.metrics import Prediction
-from hart_agent.evals.runner import Record, latest, prediction
+from hart_agent.evals.runner import Record, first_orders, latest, prediction
 from hart_agent.evals.statistics import Comparison, compare, share
 from hart_agent.evals.summary import THRESHOLDS, remarks, summarise
 
@@ -29,7 +29,7 @@ def make_report(records: Sequence[Record], manifest: dict[str, Any]) -> dict[str
         InstallError: scipy is missing.
     """
     current = sorted(latest(records).values(), key=lambda record: record["key"])
-    first = [record for record in current if record["key"].endswith("#0")]
+    first = first_orders(current)
     if not first:
         raise ConfigError("no question was asked yet: there is nothing to report")
     seed = manifest["settings"]["seed"]
@@ -82,7 +82,7 @@ def compare_runs(first: Path, second: Path) -> Comparison:
 
 
 def _predictions(records: Sequence[Record]) -> list[Prediction]:
-    return [prediction(record) for key, record in latest(records).items() if key.endswith("#0")]
+    return [prediction(record) for record in first_orders(records)]
 
 
 def _usages(record: Record) -> list[dict[str, int]]:

@@ -124,6 +124,11 @@ def latest(records: Sequence[Record]) -> dict[str, Record]:
     return {record["key"]: record for record in records}
 
 
+def first_orders(records: Sequence[Record]) -> list[Record]:
+    """The last record of each item with its options in their first order."""
+    return [record for key, record in latest(records).items() if key.endswith("#0")]
+
+
 def prediction(record: Record) -> Prediction:
     """A record as the metrics take it."""
     return Prediction(

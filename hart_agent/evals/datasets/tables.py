@@ -11,7 +11,6 @@ import base64
 import binascii
 import csv
 import hashlib
-import importlib
 import io
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -22,12 +21,10 @@ from typing import Any, BinaryIO, TypeAlias
 from hart_agent.errors import DatasetError, InstallError
 from hart_agent.evals.datasets.reading import find
 from hart_agent.evals.items import LETTERS, EmbeddedImage
+from hart_agent.parquet import parquet_rows
 
 _LONGEST_REFERENCE = 64
 """Characters. A shorter image is the index of the row that holds the picture: how VLMEvalKit's tables save space."""
-
-_BATCH = 8
-"""Rows of Parquet as Python objects at once."""
 
 _Found: TypeAlias = "tuple[dict[str, Any], str, EmbeddedImage | str]"
 """The values of a row, where it is, and its picture, or the index of the row that holds it, or nothing."""
@@ -147,39 +144,20 @@ def _read_tsv(path: Path, start: int, length: int, column: int) -> bytes:
 
 
 def _parquet(path: Path, image: Collection[str], required: Collection[str]) -> Iterator[_Found]:
-    number = 0
-    with _parquet_file(path) as file:
-        column = _image_column(file.schema_arrow.names, image, required, path)
-        for group in range(file.num_row_groups):
-            position = 0
-            for batch in file.iter_batches(_BATCH, row_groups=[group]):
-                for record in batch.to_pylist():
-                    number += 1
-                    where = f"{path}, row {number}"
-                    held = _held(record.pop(column))
-                    values = {name: _plain(value) for name, value in record.items()}
-                    yield values, where, _picture(held, where, partial(_read_parquet, path, group, position, column))
-                    position += 1
-
-
-def _read_parquet(path: Path, group: int, position: int, column: str) -> bytes:
-    with _parquet_file(path) as file:
-        for batch in file.iter_batches(_BATCH, row_groups=[group], columns=[column]):
-            if position < batch.num_rows:
-                held = _held(batch.column(0)[position].as_py())
-                return held if isinstance(held, bytes) else _decoded(held)
-            position -= batch.num_rows
-    raise ValueError("the file has fewer rows than before")
-
-
-def _parquet_file(path: Path) -> Any:
     try:
-        parquet = importlib.import_module("pyarrow.parquet")
-    except ImportError as error:
-        raise InstallError(
-            f"{path} needs the package pyarrow. Run: pip install 'hart-agent[eval]', or take the benchmark's TSV"
-        ) from error
-    return parquet.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)  # a stream, not whole groups
+        for number, (record, read) in enumerate(parquet_rows(path), 1):
+            where = f"{path}, row {number}"
+            column = _image_column(record, image, required, path)
+            held = _held(record.pop(column))
+            values = {name: _plain(value) for name, value in record.items()}
+            yield values, where, _picture(held, where, partial(_read_parquet, read, column))
+    except InstallError as error:
+        raise InstallError(f"{error}, or take the benchmark's TSV") from error
+
+
+def _read_parquet(read: Callable[[str], Any], column: str) -> bytes:
+    held = _held(read(column))
+    return held if isinstance(held, bytes) else _decoded(held)
 
 
 def _picture(held: str | bytes, where: str, read: Callable[[], bytes]) -> EmbeddedImage | str:
