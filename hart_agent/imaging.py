@@ -122,6 +122,7 @@ class SourceImage:
         self.path: Path | None = None
         self._lock = threading.RLock()
         self._pixels: Image.Image | None = None
+        self._whole: tuple[Size, Image.Image] | None = None
         self._given = source if isinstance(source, Image.Image) else None
         self._encoded = source if isinstance(source, EncodedImage) else None
         if not isinstance(source, Image.Image | EncodedImage):
@@ -164,6 +165,8 @@ class SourceImage:
     def render(self, box: Box, size: Size) -> Image.Image:
         """The region at the given size, RGB, resampled from the original (Lanczos) only if the sizes differ.
 
+        The whole image, asked for again at the same size until `close`, is the same object: many episodes may look at it.
+
         Args:
             box: in original pixels.
             size: of the result, in pixels.
@@ -171,6 +174,14 @@ class SourceImage:
         Raises:
             ImageError: the pixel data is damaged.
         """
+        if box != self.size.box:
+            return self._rendered(box, size)
+        with self._lock:
+            if self._whole is None or self._whole[0] != size:
+                self._whole = size, self._rendered(box, size)
+            return self._whole[1]
+
+    def _rendered(self, box: Box, size: Size) -> Image.Image:
         stored = oriented_to_stored(box, self._orientation, self.size)
         target = (size.height, size.width) if self._orientation >= 5 else (size.width, size.height)
         with self._lock, _decoding(self.name):
@@ -186,7 +197,7 @@ class SourceImage:
     def close(self) -> None:
         """Free the decoded pixels. The image can still be used: it is decoded again when needed."""
         with self._lock:
-            self._pixels = None
+            self._pixels = self._whole = None
 
     def __enter__(self) -> SourceImage:
         return self

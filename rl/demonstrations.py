@@ -13,9 +13,10 @@ from hart_agent.episode import Episode, EpisodeConfig
 from hart_agent.runtime import ToolRuntime
 from hart_agent.types import Mode, Reply, StopReason, Verdict
 from rl.data import Sample
-from rl.model import PolicyModel, Segment
+from rl.model import PolicyModel
 from rl.rewards import answer_reward
 from rl.rollout import Asker, roll_out
+from rl.rows import Segment
 
 _CLOSED_LOOP = EpisodeConfig(Mode.CLOSED_LOOP, max_turns=2, max_format_errors=1, max_seconds=1e9)
 

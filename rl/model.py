@@ -1,12 +1,13 @@
 """A vision-language model that is sampled from and trained, in this process. Importing this loads torch.
 
 It is shown exactly what `hart_agent.backends.transformers` shows: the same prompter writes its prompts, the same
-encoder its inputs, and the same generator samples. What is learnt in training is what is used afterwards.
+encoder its inputs, and the same rule samples. What is learnt in training is what is used afterwards.
 """
 
 from __future__ import annotations
 
 import copy
+import itertools
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,28 +19,34 @@ import torch
 
 from hart_agent.backends.batching import Job
 from hart_agent.backends.checkpoint import find_checkpoint
-from hart_agent.backends.generation import Generated, Generator
+from hart_agent.backends.generation import Generated
 from hart_agent.backends.prompting import Prompt, Prompter
 from hart_agent.errors import InstallError
 from hart_agent.types import Message, ToolSpec
+from rl.rows import Row, Segment, join_replies
+from rl.shared_prefix import GroupGenerator, SharedPrefix, Tensors, distinct
 
 _WEIGHTS = {".safetensors", ".bin", ".pt", ".pth", ".gguf"}
 _WRITTEN_ANEW = {"config.json", "model.safetensors.index.json"}
 
 
 @dataclass(frozen=True)
-class Segment:
-    """One reply of the policy, as training sees it. Only its own tokens carry loss: all else is prompt.
+class Batch:
+    """Rows as the model takes them.
 
     Attributes:
-        prompt: what the policy was given: instructions, question, tools' results, and the views.
-        token_ids: what it replied, with the token that ended it, shape (T,).
-        log_probs: of those tokens under the distribution that they were sampled from, shape (T,).
+        begins: the inputs of what all rows begin with, each different one once.
+        which: of these each row begins with, shape (B,); None if the rows have nothing in common: then `rest` is all.
+        rest: the inputs of what follows in each row, padded on the left, L tokens at most.
+        mask: 1 where a token of `rest` was written by the policy, shape (B, L).
+        old: log-probabilities of those tokens under the policy that wrote them, 0 elsewhere, shape (B, L).
     """
 
-    prompt: Prompt
-    token_ids: tuple[int, ...]
-    log_probs: tuple[float, ...]
+    begins: Tensors
+    which: torch.Tensor | None
+    rest: Tensors
+    mask: torch.Tensor
+    old: torch.Tensor
 
 
 class PolicyModel:
@@ -89,7 +96,7 @@ class PolicyModel:
             temperature=temperature,
             seed=0,
         )
-        self._generator = Generator(checkpoint, self.prompter, device, dtype)
+        self._generator = GroupGenerator(checkpoint, self.prompter, device, dtype)
         self._max_batch = max_batch
         self._lora: Any = None
         self.name = f"training {model}"
@@ -164,36 +171,86 @@ class PolicyModel:
         self.module.train(was_training)
         return replies
 
-    def log_probs(self, segments: Sequence[Segment]) -> tuple[torch.Tensor, torch.Tensor]:
+    def rows(self, segments: Sequence[Segment]) -> list[Row]:
+        """The replies of one episode, those that go on from one another in one row."""
+        return join_replies(segments, self.prompter.counts)
+
+    def batch(self, rows: Sequence[Row]) -> Batch:
+        """B rows as the model takes them; what they begin with is shared where that pays."""
+        begins, which = distinct([row.first for row in rows])
+        if shared := 4 * len(begins) <= 3 * len(rows):
+            # The last token of a beginning goes with the rest: from it the model says how the reply begins.
+            begins = [replace(each, token_ids=each.token_ids[:-1]) for each in begins]
+            rests = [_behind(replace(row.first, token_ids=row.first.token_ids[-1:], views=()), row) for row in rows]
+        else:
+            rests = [_behind(row.first, row) for row in rows]
+        rest = self._inputs(rests)
+        mask = torch.zeros(rest["input_ids"].shape)
+        for number, row in enumerate(rows):
+            for begin, end in row.spans:
+                mask[number, mask.shape[1] - begin : mask.shape[1] - end] = 1
+        old = torch.zeros_like(mask)
+        old[mask > 0] = torch.tensor([value for row in rows for value in row.log_probs])
+        return Batch(
+            self._inputs(begins) if shared else {},
+            torch.tensor(which, device=self.device) if shared else None,
+            rest,
+            mask.to(self.device),
+            old.to(self.device),
+        )
+
+    def log_probs(self, batch: Batch) -> torch.Tensor:
         """What the policy now says to the tokens of its replies; differentiable.
 
-        Args:
-            segments: B replies, the longest of T tokens.
-
         Returns:
-            The log-probabilities under the distribution that is sampled from, shape (B, T), and the mask, 1 where a
-            row has a token of the reply, shape (B, T). Rows are aligned on the right; elsewhere both are 0.
+            The log-probabilities under the distribution that is sampled from, shape (B, L); 0 where the mask is.
         """
-        prompts = [replace(each.prompt, token_ids=each.prompt.token_ids + each.token_ids) for each in segments]
-        inputs = self._generator.encoder.encode(prompts, self._generator.dtype)
-        inputs = {name: tensor.to(self.device) for name, tensor in inputs.items()}
-        lengths = torch.tensor([len(each.token_ids) for each in segments], device=self.device)
-        longest = int(lengths.max())
-        logits = self.module(**inputs, logits_to_keep=longest + 1, use_cache=False).logits[:, :-1].float()  # (B, T, V)
+        columns = batch.mask.any(dim=0).nonzero()[:, 0]  # (K,)
+        if batch.which is None:
+            logits = self._bare(**batch.rest, logits_to_keep=columns - 1, use_cache=False).logits  # (B, K, V)
+        else:
+            logits = SharedPrefix(self._bare, batch.begins, batch.which).go_on(batch.rest, columns - 1)
+        logits = logits.float()
         logits[..., self.prompter.banned_ids] = -torch.inf
-        targets = inputs["input_ids"][:, -longest:, None]  # (B, T, 1)
+        targets = batch.rest["input_ids"][:, columns, None]  # (B, K, 1)
         log_probs = torch.log_softmax(logits / (self.prompter.temperature or 1.0), dim=-1).gather(-1, targets)[..., 0]
-        mask = (torch.arange(longest, device=self.device) >= longest - lengths[:, None]).float()
-        return torch.where(mask > 0, log_probs, 0.0), mask
+        log_probs = torch.where(batch.mask[:, columns] > 0, log_probs, 0.0)
+        return torch.zeros_like(batch.mask).index_copy(1, columns, log_probs)
 
-    def micro_batches(self, segments: Sequence[Segment]) -> Iterator[tuple[Sequence[int], Sequence[Segment]]]:
-        """The segments in batches of at most `max_batch`, of similar lengths, with their indices; always the same."""
-        order = sorted(range(len(segments)), key=lambda index: (_length(segments[index]), index))
-        for begin in range(0, len(order), self._max_batch):
-            indices = order[begin : begin + self._max_batch]
-            yield indices, [segments[index] for index in indices]
+    def micro_batches(self, rows: Sequence[Row]) -> Iterator[tuple[Sequence[int], Batch]]:
+        """The rows in batches of at most `max_batch`, always the same: those of similar lengths, and of these those
+        that begin alike.
+
+        Yields:
+            The indices of a batch's rows, and the batch.
+        """
+        _, which = distinct([row.first for row in rows])
+
+        def kind(number: int) -> tuple[int, int]:
+            row = rows[number]
+            return _length(row.first), _length(row.rest).bit_length()
+
+        order = sorted(range(len(rows)), key=lambda number: (kind(number), which[number], number))
+        for _, alike in itertools.groupby(order, key=lambda number: kind(number)[1]):
+            numbers = list(alike)
+            for begin in range(0, len(numbers), self._max_batch):
+                indices = numbers[begin : begin + self._max_batch]
+                yield indices, self.batch([rows[index] for index in indices])
+
+    @property
+    def _bare(self) -> Any:
+        """The model of transformers; adapters, if any, are in its layers."""
+        return self.module if self._lora is None else self.module.get_base_model()
+
+    def _inputs(self, prompts: Sequence[Prompt]) -> Tensors:
+        inputs = self._generator.encoder.encode(prompts, self._generator.dtype)
+        return {name: tensor.to(self.device) for name, tensor in inputs.items()}
 
 
-def _length(segment: Segment) -> int:
-    pixels = sum(view.frame.size.area for view in segment.prompt.views)
-    return len(segment.prompt.token_ids) + len(segment.token_ids) + pixels // 500
+def _behind(begin: Prompt, row: Row) -> Prompt:
+    """What a row goes on with, behind a beginning."""
+    return replace(begin, token_ids=begin.token_ids + row.rest.token_ids, views=begin.views + row.rest.views)
+
+
+def _length(prompt: Prompt) -> int:
+    return len(prompt.token_ids) + sum(view.frame.size.area for view in prompt.views) // 500

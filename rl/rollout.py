@@ -15,7 +15,8 @@ from hart_agent.episode import Episode, EpisodeConfig
 from hart_agent.runtime import ToolRuntime
 from hart_agent.types import Message, Reply, ToolSpec, Trajectory, Usage
 from rl.data import Sample
-from rl.model import PolicyModel, Segment
+from rl.model import PolicyModel
+from rl.rows import Segment
 
 
 @dataclass(frozen=True)

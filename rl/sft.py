@@ -12,7 +12,7 @@ from hart_agent.runtime import ToolRuntime
 from hart_agent.tooling import discover_tools
 from rl.data import Sample
 from rl.demonstrations import Demonstration, distil, gold_answers, segments_of
-from rl.model import Segment
+from rl.rows import Row
 from rl.run import Run, draw
 from rl.settings import SftSettings
 
@@ -44,13 +44,12 @@ class SftTrainer(Run):
         """Differentiate the negative log-likelihood of a step's replies, the mean over their tokens."""
         settings = self.settings
         shown = draw(self.demonstrations, settings.prompts_per_step, self.step, settings.seed)
-        segments: list[Segment] = asyncio.run(self._segments(shown))
-        total = sum(len(segment.token_ids) for segment in segments)
+        rows: list[Row] = asyncio.run(self._rows(shown))
+        total = sum(row.written for row in rows)
         self.model.module.train()
         loss = 0.0
-        for _, batch in self.model.micro_batches(segments):
-            log_probs, mask = self.model.log_probs(batch)
-            part = -(log_probs * mask).sum() / total
+        for _, batch in self.model.micro_batches(rows):
+            part = -self.model.log_probs(batch).sum() / total
             part.backward()
             loss += float(part.detach())
         return {"loss": loss, "reply_tokens": total / len(shown)}
@@ -62,5 +61,6 @@ class SftTrainer(Run):
         seed, attempts = self.settings.seed, self.settings.attempts
         return asyncio.run(distil(self.first_model(), samples, self._runtime, attempts, seed))
 
-    async def _segments(self, shown: Sequence[Demonstration]) -> list[Segment]:
-        return [segment for each in shown for segment in await segments_of(self.model, each, self._runtime)]
+    async def _rows(self, shown: Sequence[Demonstration]) -> list[Row]:
+        said = [await segments_of(self.model, each, self._runtime) for each in shown]
+        return [row for segments in said for row in self.model.rows(segments)]

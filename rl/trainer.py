@@ -15,7 +15,7 @@ from hart_agent.runtime import ToolRuntime
 from hart_agent.tooling import discover_tools
 from rl.ap_grpo import ap_grpo_loss, diagnostics, rollout_weights
 from rl.data import BlindlyAnswered, Sample, drop_blind
-from rl.model import PolicyModel, Segment
+from rl.model import Batch, PolicyModel
 from rl.monitor import rollout_metrics
 from rl.rewards import Reward, answer_reward, reward_parts
 from rl.rollout import Asker, Rollout, roll_out
@@ -92,31 +92,29 @@ class Trainer(Run):
 
     def _differentiate(self, rollouts: Sequence[Rollout], rewards: Sequence[float]) -> dict[str, float]:
         config, device = self.settings.algorithm, self.model.device
-        owners = [number for number, rollout in enumerate(rollouts) for _ in rollout.segments]
-        segments = [segment for rollout in rollouts for segment in rollout.segments]
+        rows = [(owner, row) for owner, rollout in enumerate(rollouts) for row in self.model.rows(rollout.segments)]
         lengths = [sum(len(segment.token_ids) for segment in rollout.segments) for rollout in rollouts]
         rewarded = torch.tensor(rewards, device=device)
         weights = rollout_weights(rewarded, torch.tensor(lengths, device=device), config)
         self.model.module.train()
         loss = kl = clipped = 0.0
-        for indices, batch in self.model.micro_batches(segments):
-            log_probs, mask = self.model.log_probs(batch)
-            old = _aligned([segment.log_probs for segment in batch], mask)
-            rows = weights.of([owners[index] for index in indices])
-            part = ap_grpo_loss(log_probs, old, self._reference_log_probs(batch), mask, rows, config)
+        for indices, batch in self.model.micro_batches([row for _, row in rows]):
+            own = weights.of([rows[index][0] for index in indices])
+            log_probs, reference = self.model.log_probs(batch), self._reference_log_probs(batch)
+            part = ap_grpo_loss(log_probs, batch.old, reference, batch.mask, own, config)
             part.value.backward()
             loss, kl, clipped = loss + float(part.value.detach()), kl + float(part.kl), clipped + float(part.clipped)
         return {"loss": loss, "kl": kl, "clipped": clipped} | diagnostics(rewarded, weights, config)
 
-    def _reference_log_probs(self, batch: Sequence[Segment]) -> torch.Tensor | None:
-        """What the model before the training says to the same tokens, shape (B, T); None without a KL term."""
+    def _reference_log_probs(self, batch: Batch) -> torch.Tensor | None:
+        """What the model before the training says to the same tokens, shape (B, L); None without a KL term."""
         if not self.settings.algorithm.beta:
             return None
         with torch.no_grad():
             if self._reference is not None:
-                return self._reference.log_probs(batch)[0]
+                return self._reference.log_probs(batch)
             with self.model.as_reference():
-                return self.model.log_probs(batch)[0]
+                return self.model.log_probs(batch)
 
 
 def _check_count(samples: Sequence[Sample], settings: TrainSettings) -> None:
@@ -125,9 +123,3 @@ def _check_count(samples: Sequence[Sample], settings: TrainSettings) -> None:
             f"{settings.prompts_per_step} questions are asked in a step, but there are only {len(samples)}: lower "
             "prompts_per_step, or add questions"
         )
-
-
-def _aligned(rows: Sequence[Sequence[float]], mask: torch.Tensor) -> torch.Tensor:
-    """Rows of different lengths, aligned on the right as the mask (B, T) is; 0 elsewhere."""
-    width = mask.shape[1]
-    return torch.tensor([[0.0] * (width - len(row)) + list(row) for row in rows], device=mask.device)

@@ -8,10 +8,12 @@ import random
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import answer, tool_call
 from PIL import Image
 
 REASON = "torch and transformers are not installed: pip install 'hart-agent[transformers]'"
@@ -22,6 +24,8 @@ from tiny_backend import Folders, folders, one_thread  # noqa: E402, F401 (fixtu
 
 from hart_agent import Agent, ConfigError, Mode, Trajectory  # noqa: E402
 from hart_agent.answers import AnswerType  # noqa: E402
+from hart_agent.backends.checkpoint import find_checkpoint  # noqa: E402
+from hart_agent.backends.encoding import Encoder  # noqa: E402
 from hart_agent.backends.transformers import TransformersPolicy  # noqa: E402
 from hart_agent.episode import EpisodeConfig  # noqa: E402
 from hart_agent.evals.items import Item  # noqa: E402
@@ -29,8 +33,10 @@ from hart_agent.runtime import ToolRuntime  # noqa: E402
 from hart_agent.tooling import discover_tools  # noqa: E402
 from rl.checkpoints import checkpoints  # noqa: E402
 from rl.config import AlgorithmConfig  # noqa: E402
+from rl.demonstrations import Demonstration, segments_of  # noqa: E402
 from rl.model import PolicyModel  # noqa: E402
 from rl.rollout import Rollout, roll_out  # noqa: E402
+from rl.rows import Row, Segment  # noqa: E402
 from rl.run import draw  # noqa: E402
 from rl.settings import TrainSettings  # noqa: E402
 from rl.trainer import Trainer  # noqa: E402
@@ -61,29 +67,74 @@ def says_u(trajectory: Trajectory, sample: Item) -> float:
     return float("u" in trajectory.turns[0].reply.text)
 
 
-@pytest.mark.parametrize("mode", [Mode.CLOSED_LOOP, Mode.AGENT, Mode.DIRECT])
+@pytest.mark.parametrize("family", ["qwen2.5-vl", "qwen3-vl", "internvl3"])
+@pytest.mark.parametrize("mode", [Mode.CLOSED_LOOP, Mode.MGPO, Mode.AGENT, Mode.DIRECT])
 def test_rollouts_are_the_products_and_their_log_probabilities_those_of_a_fresh_pass(
-    folders: Folders, samples: list[Item], mode: Mode
+    folders: Folders, samples: list[Item], family: str, mode: Mode
 ) -> None:
-    model = PolicyModel(str(folders("qwen3-vl")), max_pixels=16_384, max_tokens=12)
+    model = PolicyModel(str(folders(family)), max_pixels=16_384, max_tokens=12, max_batch=5)
     config = EpisodeConfig(mode, max_turns=3, max_format_errors=3)
     runtime = ToolRuntime(discover_tools())
     rollouts = asyncio.run(roll_out(model, runtime, config, samples[:2], 3, seed=1))
     assert [rollout.sample.id for rollout in rollouts] == ["0"] * 3 + ["1"] * 3
     assert len({rollout.segments[0].token_ids for rollout in rollouts}) == 6  # sampled, each with its own seed
-    segments = [segment for rollout in rollouts for segment in rollout.segments]
-    assert len(segments) == sum(len(rollout.trajectory.turns) for rollout in rollouts)
-    with torch.no_grad():
-        log_probs, mask = model.log_probs(segments)
-    for row, segment in enumerate(segments):
-        length = len(segment.token_ids)
-        assert mask[row].sum() == length
-        assert log_probs[row, -length:].tolist() == pytest.approx(segment.log_probs, abs=1e-4)
-    assert (log_probs[mask == 0] == 0).all()
+    assert all(len(rollout.segments) == len(rollout.trajectory.turns) for rollout in rollouts)
     again = asyncio.run(roll_out(model, runtime, config, samples[:2], 3, seed=1))
     assert _said(again) == _said(rollouts)
     other = asyncio.run(roll_out(model, runtime, config, samples[:2], 3, seed=2))
     assert _said(other) != _said(rollouts)
+
+    rows = [row for rollout in rollouts for row in model.rows(rollout.segments)]
+    written = [ids for rollout in rollouts for segment in rollout.segments for ids in segment.token_ids]
+    fresh = [value for rollout in rollouts for segment in rollout.segments for value in fresh_pass(model, segment)]
+    sampled = [value for rollout in rollouts for segment in rollout.segments for value in segment.log_probs]
+    assert sampled == pytest.approx(fresh, abs=1e-4)
+    found: dict[int, list[float]] = {}
+    for indices, batch in model.micro_batches(rows):
+        with torch.no_grad():
+            log_probs = model.log_probs(batch)
+        assert (log_probs[batch.mask == 0] == 0).all()
+        for index, values, old, mask in zip(indices, log_probs, batch.old, batch.mask, strict=True):
+            found[index] = values[mask > 0].tolist()
+            assert old[mask > 0].tolist() == pytest.approx(rows[index].log_probs)
+    assert sum(row.written for row in rows) == len(written)
+    assert [value for index in sorted(found) for value in found[index]] == pytest.approx(fresh, abs=1e-4)
+
+
+def fresh_pass(model: PolicyModel, segment: Segment) -> list[float]:
+    """The reply's log-probabilities by transformers alone: this one sequence, unpadded, nothing shared."""
+    whole = replace(segment.prompt, token_ids=segment.prompt.token_ids + segment.token_ids)
+    inputs = Encoder(find_checkpoint(str(model.checkpoint)), model.prompter).encode([whole], torch.float32)
+    with torch.no_grad():
+        logits = model.module(**inputs, use_cache=False).logits[0, -len(segment.token_ids) - 1 : -1]
+    logits[:, model.prompter.banned_ids] = -torch.inf
+    log_probs = torch.log_softmax(logits, dim=-1)
+    return [float(row[token]) for row, token in zip(log_probs, segment.token_ids, strict=True)]
+
+
+def test_what_is_shared_has_the_gradients_of_rows_alone(folders: Folders, samples: list[Item]) -> None:
+    """Two turns with the overview in sight: in one row, and behind a beginning that three rows share."""
+    model = PolicyModel(str(folders("qwen3-vl")), max_pixels=16_384)
+    runtime = ToolRuntime(discover_tools())
+    rows = []
+    for number in range(3):
+        crop = tool_call("crop", bbox_2d=[100, 100, 500, 500 + 100 * number], label="it")
+        shown = Demonstration(samples[0], (crop, answer("u" * (number + 1))), Mode.MGPO)
+        segments = asyncio.run(segments_of(model, shown, runtime))
+        assert len(segments) == 2
+        (row,) = model.rows(segments)
+        assert row.written == sum(len(segment.token_ids) for segment in segments)
+        rows.append(row)
+
+    def gradients(batches: list[list[Row]]) -> Any:
+        model.module.zero_grad()
+        for batch in map(model.batch, batches):
+            assert (batch.which is not None) == (len(batches) == 1)
+            model.log_probs(batch).sum().backward()
+        return torch.cat([parameter.grad.flatten() for parameter in model.trainable().values()])
+
+    together, alone = gradients([rows]), gradients([[row] for row in rows])
+    torch.testing.assert_close(together, alone, atol=1e-4 * float(alone.abs().max()), rtol=1e-4)
 
 
 def _said(rollouts: list[Rollout]) -> list[Any]:

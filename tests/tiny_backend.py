@@ -107,7 +107,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Makes the model say these words, one text for each reply; everything else is as always."""
     texts: list[str] = []
 
-    class Scripted(generation._Choice):
+    class Scripted(generation.Choice):
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments)
             self.words: list[int] | None = None
@@ -126,7 +126,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         tokenizer.append(prompter.tokenizer)
         original(self, place, prompter, *arguments)
 
-    monkeypatch.setattr(generation, "_Choice", Scripted)
+    monkeypatch.setattr(generation, "Choice", Scripted)
     monkeypatch.setattr(generation.Generator, "__init__", remember)
     return texts
 

@@ -105,8 +105,8 @@ class Generator:
         inputs = {name: tensor.to(self.device) for name, tensor in self.encoder.encode(prompts, self.dtype).items()}
         start = inputs["input_ids"].shape[1]
         prompter = self._prompter
-        choice = _Choice(prompter.banned_ids, prompter.temperature, [prompt.seed for prompt in prompts], self.device)
-        ending = _Ending(prompter, jobs, start)
+        choice = Choice(prompter.banned_ids, prompter.temperature, [prompt.seed for prompt in prompts], self.device)
+        ending = Ending(prompter, jobs, start)
         with torch.inference_mode():
             output = self.model.generate(
                 **inputs,
@@ -123,7 +123,7 @@ class Generator:
         ]
 
 
-class _Choice:
+class Choice:
     """Chooses the next token of each row, and leaves `generate` no choice but the same.
 
     Sampling adds Gumbel noise to the log-probabilities and takes the largest, which draws from the distribution. Each
@@ -150,7 +150,7 @@ class _Choice:
         return weighed
 
 
-class _Ending:
+class Ending:
     """Ends each row of a batch by itself, and keeps how long each reply became."""
 
     def __init__(self, prompter: Prompter, jobs: Sequence[GenerationJob], start: int) -> None:
