@@ -1,8 +1,8 @@
 """What stands on the drawn signs: words, names, numbers, and the facts that can be asked about them.
 
-Everything exists three times: ``dev`` texts may be used to tune a reader, and so may ``retired`` ones, which were held
-out once; ``held_out`` texts share no template and no proper name with them and are for measuring only. The words and
-phrasings themselves are in ``scene_words/``.
+Everything exists several times, in splits that share no template and no proper name. The last split is held out, for
+measuring only; the earlier ones, held out in their time, may be used to tune a reader. The words and phrasings
+themselves are in ``scene_words/``, one file a split, named after its first seed.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 Box = tuple[int, int, int, int]
 Rgb = tuple[int, int, int]
-Split = Literal["dev", "retired", "held_out"]
-SPLITS: tuple[Split, ...] = ("dev", "retired", "held_out")
+Split = int  # the first seed of its scenes
+SPLITS: tuple[Split, ...] = (0, 1000, 2000)
 
 
 def _load(section: str) -> dict[Split, Any]:

@@ -18,11 +18,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.ImageFilter import GaussianBlur
 from scene_questions import Question, Sign, ask
-from scene_texts import BOARDS, KINDS, REPEATABLE, Box, Rgb, SignText, Split, Vocabulary, compose_sign
+from scene_texts import BOARDS, KINDS, REPEATABLE, SPLITS, Box, Rgb, SignText, Split, Vocabulary, compose_sign
 
 BACKGROUNDS = Path(__file__).parent / "images" / "backgrounds"
-RETIRED_FROM = 1000  # seeds from here on use words and phrasings that were held out once
-HELD_OUT_FROM = 2000  # and from here on those that are held out
+HELD_OUT_FROM = SPLITS[-1]  # seeds from here on use the words and phrasings that are held out
 INKS: tuple[Rgb, ...] = (
     (250, 250, 246),
     (18, 18, 22),
@@ -230,7 +229,7 @@ def _find_place(
 
 def split_of(seed: int) -> Split:
     """The texts that a scene of this seed is made of."""
-    return "held_out" if seed >= HELD_OUT_FROM else "retired" if seed >= RETIRED_FROM else "dev"
+    return max(first for first in SPLITS if first <= seed)
 
 
 def draw_scene(

@@ -33,6 +33,8 @@ UNDERSTOOD: dict[str, dict[str, Any]] = {
     "Could you transcribe the green placard?": {"part": Part.SIGN, "colour": "green"},
     "What stands underneath TICKETS?": {"part": Part.SIGN, "position": "under", "phrase": ("TICKETS",)},
     'What is the writing above "Cash only"?': {"part": Part.SIGN, "position": "over", "phrase": ("Cash", "only")},
+    "What is written over the right-hand door?": {"part": Part.SIGN, "position": None, "across": 1.0},
+    "Is there a phone number of the baker?": {"part": Part.PHONE, "required": ("baker",)},
     "What do they call the tea room?": {"part": Part.NAME},
     "Can you locate closed?": {"part": Part.WHERE, "phrase": ("closed",)},
     "I'm looking for harbour lane, where is it": {"part": Part.WHERE, "phrase": ("harbour", "lane")},
@@ -115,6 +117,14 @@ POLITE = [
 ]
 
 TEXT_CANNOT_TELL = [
+    "Who won the race?",
+    "Who put up the sign?",
+    "What's your name?",
+    "What is the girl's name?",
+    "Which sign looks newer?",
+    "What's the brand of the truck?",
+    "Give me the number of windows.",
+    "Who is in the photo?",
     "Who is the lady on the right?",
     "Whose van is it?",
     "What sort of tree is it?",

@@ -230,8 +230,9 @@ def _extract(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding
             return _none(f"there is more than one {query.part.value}: {'; '.join(rivals)}. Say which one you mean")
     if query.part is Part.ADDRESS:  # a house number makes an address
         best.sort(key=lambda item: not any(map(str.isdigit, item[0])))
-    if query.part is Part.STREET:  # a street's own sign comes before an address on a shop's
-        best.sort(key=lambda item: any(character.isdigit() for line in item[1] for character in line.text))
+    if query.part is Part.STREET:  # a street's own sign comes before a bus stop's or an address on a shop's
+        own = [row for sign in signs if len(sign.rows) <= 2 for row in sign.rows]
+        best.sort(key=lambda item: (any(map(str.isdigit, item[1][0].text)), item[1] not in own))
     value, row = best[0]
     return Finding(value, (row,))
 

@@ -24,7 +24,7 @@ _EXAMPLES: Final = {
 """sRGB, 0 to 255: what people call by that name on a sign, lit well, poorly and by a warm sun."""
 _RIVALRY = 1.35
 """A colour also passes for a name if its nearest example is at most so much farther than that of its own name."""
-_SLACK = 6.0
+_SLACK = 4.0
 
 
 def colour_name(rgb: tuple[int, int, int]) -> str:

@@ -25,6 +25,7 @@ _STREET = (
     r"(?:\b(?:street|road|avenue|lane|square|drive|court|place|way|row|hill|close|terrace|alley|boulevard|crescent|grove|mews"
     r"|walk|gardens|quay|yard|wharf|\w+stra(?:ß|ss)e|\w+weg|\w+platz|rue|via|calle)\b|(?<=\w\s)(?:st|rd|ave|ln|sq|dr|ct|blvd)\b)\.?"
 )
+_ROAD = r"\b(?:street|road|avenue|lane|\w+stra(?:ß|ss)e|rue|via|calle)\b"
 _DATE = (
     rf"(?:{_DAY},?\s+)?\b\d{{1,2}}(?:st|nd|rd|th)?\.?\s*(?:of\s+)?{_MONTH}\b(?:,?\s*\d{{4}})?"
     rf"|(?:{_DAY},?\s+)?\b{_MONTH}\.?\s*\d{{1,2}}(?:st|nd|rd|th)?\b(?:,?\s*\d{{4}})?"
@@ -62,7 +63,11 @@ def values(query: Query, sign: Sign, alone: bool = False) -> list[Value]:
     if alone and query.part in (Part.VENUE, Part.WARNING, Part.NAME, Part.STREET):
         text = sign.text if query.part is not Part.VENUE else _without_time(sign.text)
         return [(re.sub(r"^\d+\w?\s+", "", text) if query.part is Part.STREET else text, sign.lines)]
-    if query.part is Part.NUMBER and (phones := values(replace(query, part=Part.PHONE), sign)):
+    if (
+        query.part is Part.NUMBER
+        and (query.anchors or query.colour)
+        and (phones := values(replace(query, part=Part.PHONE), sign))
+    ):
         return phones  # "what number does the tailor have?"
     named = any(word.lower() in sign.text.lower() for word in query.anchors)
     if query.part is Part.HOURS and named and re.search(_DATE, sign.text, re.IGNORECASE):  # an event's
@@ -83,6 +88,8 @@ def values(query: Query, sign: Sign, alone: bool = False) -> list[Value]:
     if query.part is Part.PHONE:  # where there is a fax beside the phone, the question decides
         faxes = [entry for entry in found if any(re.match(r"fax\b", line.text, re.IGNORECASE) for line in entry[1])]
         found = faxes if query.label == "fax" else [entry for entry in found if entry not in faxes]
+    if query.part is Part.NUMBER:
+        found = [(value, row) for value, row in found if not re.search(r"\d-\d", value)]  # house numbers
     if query.part is Part.PLATE:
         found = [(value, row) for value, row in found if len(sign.rows) == 1 and len(value) >= 0.8 * len(sign.text)]
     return found
@@ -113,6 +120,7 @@ def _addresses(query: Query, sign: Sign) -> list[Value]:
     found = [
         (text, row) for text, row in _rows(sign)
         if re.search(_STREET, text, re.IGNORECASE)
+        and (len(sign.rows) <= 2 or query.part is Part.STREET or re.search(rf"\d|{_ROAD}", text, re.IGNORECASE))
         and not re.search(rf"{_DATE}|\d[:h]\d\d", text, re.IGNORECASE)  # "Elm Gardens, 21:45" is where an event is
     ]  # fmt: skip
     return sorted(found, key=lambda item: not re.search(r"\d", item[0]))
@@ -202,6 +210,9 @@ def _labelled(query: Query, sign: Sign) -> list[Value]:
     for text, row in _rows(sign):
         for match in re.finditer(pattern, text, re.IGNORECASE):
             found.append((match[1], row))
+    below = None if found else re.search(pattern, sign.text, re.IGNORECASE)
+    if below:  # the number stands under its label
+        found = [(below[1], row) for text, row in _rows(sign) if below[1] in text][:1]
     return found
 
 

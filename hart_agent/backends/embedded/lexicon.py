@@ -45,6 +45,7 @@ LABEL_WORDS: Final = (
     "stop|room|office|door|bus|buses|line|route|gate|platform|track|floor|flat|apartment|suite|unit|bay|exit|seat|table|locker"
     "|junction|invoice|order|serial|lot|ext|extension|postcode|zip"
 )
+VEHICLES: Final = r"(?:car|vehicle|van|truck|lorry|taxi|cab|motorbike|scooter|automobile)s?"
 LABEL_DETAIL: Final = r"numbers?|nos?\b\.?|nr\.?|ids?|codes?|digits|figures?|identifi(?:er|cation)|#"
 
 
@@ -63,7 +64,7 @@ PART_WORDS: Final[tuple[tuple[Part, str], ...]] = (
     (Part.WEBSITE, r"web\s?(?:site|page|address)|website|url|homepage|internet|online|web|site(?=.*\bvisit\b)"),
     (Part.PLATE, _any(
         r"(?:licen[cs]e|number|registration|car|vehicle|car's)[\s-]+(?:plates?|registration|number|tags?)(?:\s+number)?",
-        r"(?:plates?|tags?|number|licen[cs]e)(?:\s+number)?(?=.*\b(?:car|vehicle|van|truck|motorbike|scooter)\b)",
+        rf"(?:plates?|tags?|number|licen[cs]e)(?:\s+number)?(?=.*\b{VEHICLES}\b)",
         r"(?<=car's )plates?|(?:(?<=its )|(?<=his )|(?<=her ))plates?|(?<=their )plates?",
         r"plate\s+numbers?|numberplates?|registration(?:\s+(?:number|plate))?|rego?(?:\s+number)?",
     )),
@@ -87,15 +88,15 @@ PART_WORDS: Final[tuple[tuple[Part, str], ...]] = (
     )),
     (Part.PRICE, _any(
         r"prices?|priced|pricing|price\s+tag|costs?|costing|how\s+much(?:\s+money)?|pay|charg(?:ed?|es|ing)|fees?|fare|expensive|pric(?:e)?y|cheap",
-        r"(?:how\s+many|total\s+in|what)\s+money|how\s+many\s+(?:dollars|euros|pounds|bucks|cents)|figure|ask(?:ing|ed)?\s+for",
+        r"(?:how\s+many|total\s+in|what)\s+money|how\s+many\s+(?:dollars|euros|pounds|bucks|cents)|figure|(?:asking|asked|they\s+ask|(?:they|you|he|she)\s+want)\s+for|damage(?=\s+for)",
         r"set(?:s|ting)?\s+(?:me|you|us|one)\s+back|going\s+for|(?:sells?|selling|sold|on\s+sale|for\s+sale)(?:\s+(?:at|for))?",
         r"worth|owe|rate|sum|amount|quid|bucks|dollars|euros|pounds",
     )),
     (Part.VENUE, _any(
         r"venue|site\s+of|setting|destination|location|attend|meet|(?:which|what)\s+(?:hall|theatre|church|school|spot|place|location)",
         r"(?:takes?|taken|taking)\s+place|(?:is|are|being|be|it)\s+held|held|hold(?:s|ing)?|host(?:s|ed|ing)?|staged",
-        r"(?:in|at)\s+(?:which|what)\s+(?:place|location|building|hall)|happen(?:s|ing)?|occur(?:s|ring)?",
-        r"place\s+of|location\s+(?:of|for|is)",
+        r"(?:in|at)\s+(?:which|what)\s+(?:place|location|building|hall)",
+        r"place\s+(?:of|for)|location\s+(?:of|for|is)|they\s+(?:doing|having|giving)",
     )),
     (Part.HOURS, _any(
         rf"days?\s+and\s+times?\s+of\s+opening|(?:opening|business|open|operating|working|trading|office|shop|store|visiting|regular)\s+{_TIMES}",
@@ -123,7 +124,7 @@ PART_WORDS: Final[tuple[tuple[Part, str], ...]] = (
     )),
     (Part.NAME, _any(
         r"identify|calls?\s+(?:itself|himself|herself|themselves)|(?:full\s+|first\s+|last\s+|good\s+|sur|person's\s+)?names?",
-        r"(?:which|what)\s+(?:business|firm|one\s+(?:is\s+)?the)|(?:which|what)\s+person|named|called|who|who's|whose|whom|brand|company",
+        r"(?:which|what)\s+(?:business|firm|one\s+(?:is\s+)?the)|(?:which|what)\s+person|named|called|who|who's|whose|whom|brand|go(?:es)?\s+by(?=\W*$)",
     )),
     (Part.NUMBER, r"numbers?|digits?|(?:speed\s+)?limit"),
 )  # fmt: skip
@@ -148,10 +149,14 @@ NOT_TEXT: Final = re.compile(
     | \bhow\s+(?:old|tall|big|large|far|heavy|deep|high|wide|fast|warm|cold|hot|often|close|busy|crowded|clean|steep|loud|sharp)\b
     | ^\W*(?:is|are|was|were|has|have|had|isn't|aren't)\s+(?!{_OPEN})
     | ^\W*(?!{_ASKING})(?:does|do|did|can|could|will|would|should)\b(?!{_OPEN})
-    | \bwhose\s+(?:car|van|dog|bike|house|bag)\b | \b(?:brand|make|model)\s+(?:of\s+)?(?:car|van|bike|bicycle)\b
+    | \bwhose\s+(?:car|van|dog|bike|house|bag)\b | \bbrand\s+(?:of|is)\s+(?!on\b|written\b)| \b(?:make|model)\s+(?:(?:of|is)\s+)?(?:the\s+|that\s+)?(?:car|van|bike|bicycle)\b
     | \bwho(?:se)?\b[^?]*\b(?:took|take|made|painted|shot|owns?|built|photograph\w*|camera|standing|sitting|walking)\b
-    | \bwho(?:'s|\s+is|\s+are)\s+(?:the|that|this)\s+{_BEING} | \b(?:is|are|does|did|do|what's)\s+(?:the|that|this)\s+{_BEING}\s+\w+ing\b
+    | \bwho(?:'s|\s+is|\s+are)\s+(?:(?:the|that|this)\s+{_BEING}|(?:in|on)\s+(?:the|this)\s+(?:picture|photo|image)\b) | \b(?:is|are|does|did|do|what's)\s+(?:the|that|this)\s+{_BEING}\s+\w+ing\b
     | \bhow\s+much\s+(?:older|snow|rain|wind|water|light)\b | \bweigh
+    | \bwho\s+(?!(?:is|are|was|would|works?|do|does|should|can|could|to|runs?|may|must|will|the|that|this|it|an?|our|they|has|have|acts?|sits?|serves?)\b)\w+\b | \byour\s+name\b
+    | \b(?:old|new|nic|clean|dirti|pretti|ugli)e(?:r|st)\b | \blooks?\s+(?:like|old|new|nice|good)\b
+    | \b(?!person|people){_BEING}(?:'s\s+(?:name|job)|\s+(?:reads|holds|wears|has|carries))\b
+    | \bnumber\s+of\s+(?:{_BEING}|men|women|persons|cars|trees|windows|birds|dogs|signs|boats)\b
     | \b(?:weather|seasons?|breed|species|mood|emotions?|animals?|wearing|smiling|driving|riding|carrying|eating)\b
     | \bwhat\s+(?:kind|type|sort|make|model|shape|material|sound|font)\b(?!\s+of\s+{_DANGER}) | \bshape\b
     | \b(?:describe|description|count|guess|estimate|language)\b
@@ -159,7 +164,7 @@ NOT_TEXT: Final = re.compile(
     | \btime\s+(?:of\s+(?:day|year)(?!\s+is\s+the)|(?:is|was)\s+it\b(?!\s+(?:open|on|at|for)\b))
     | \b(?:photographed|photographer|camera|raining|snowing|sunny|cloudy|made\s+(?:of|from|out))\b
     | ^(?!.*\b(?:which|what)\s+{_ROAD}\b).*\b(?:picture|photo|image|shot|snap)\s+(?:was\s+|been\s+|being\s+)?(?:taken|shot|made)\b
-    | \b(?:doing|holding\s+in)\b | ^(?!.*\b(?:which|what)\s+{_ROAD}\b).*\blooking\s+at\b""",
+    | (?<!they\s)\bdoing\b | \bholding\s+in\b | ^(?!.*\b(?:which|what)\s+{_ROAD}\b).*\blooking\s+at\b""",
     re.VERBOSE | re.IGNORECASE,
 )
 """What the letters in a picture can't tell."""

@@ -22,6 +22,7 @@ _TEXT_FOLLOWS = re.compile(
     r"\b(?:says?|saying|said|words?|reading|reads|mention(?:s|ing)?|labelled|labeled|marked|titled|text|phrase|line|with|bearing|got|carrying|starting)"
     r"\s+(?:the\s+)?(?:words?\s+|text\s+)?$", re.IGNORECASE,
 )  # fmt: skip
+_SAYS = re.compile(r"\b(?:says?|reads?|mentions?)\s+(?:the\s+words?\s+)?$", re.IGNORECASE)
 _ENDINGS = ("'s", "s", "es", "d", "ed", "ing")
 
 
@@ -52,7 +53,8 @@ def pointed_at(question: str) -> str | None:
         found = pattern.search(question)
         if found is not None:
             text = found["text"].strip(" \"'“”.,:;?!")
-            return text if text and not wording.NOT_A_TEXT.fullmatch(text) else None
+            literal = _SAYS.search(question[: found.start("text")])
+            return text if text and (literal or not wording.NOT_A_TEXT.fullmatch(text)) else None
     return None
 
 

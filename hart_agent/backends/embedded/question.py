@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from hart_agent.backends.embedded import lexicon, wording
-from hart_agent.backends.embedded.lexicon import COLOURS, DAYS, LABEL_WORDS, PART_WORDS, Part
+from hart_agent.backends.embedded.lexicon import COLOURS, DAYS, LABEL_WORDS, PART_WORDS, VEHICLES, Part
 from hart_agent.backends.embedded.mentions import is_filler, neighbour, pointed_at, position, quotations, strip_common
 from hart_agent.backends.embedded.wording import READING
 
@@ -29,7 +29,14 @@ _FIRST_ASKED = re.compile(
     re.IGNORECASE,
 )
 """The first thing that a question asks for; `time` if that is a day or an hour."""
+_IS_THERE = re.compile(
+    r"\W*(?:is|are)\s+there\s+(?:an?|any)\s+(?:[\w-]+\s+){0,2}(?:numbers?|address|e-?mail|website|price|date|hours|times)\b",
+    re.IGNORECASE,
+)
+"""Whoever asks whether there is a number wants to know it."""
 _PLACE_OF = re.compile(r"\b(?:place|location|position)\s+of\b", re.IGNORECASE)
+_NAMED = re.compile(r"\b(?:which|what)\s+(\w+)\s+is\s+(?:on|written|printed|mentioned|named)\b", re.IGNORECASE)
+"""Asks for the one of its kind: "which park is on the sign?"."""
 _PLATE = re.compile(r"\b(?:plate|tag)s?\b", re.IGNORECASE)
 _PLATE_ON = re.compile(
     r"\bplates?\s+on\s+(?:the|that)\b.*\b(?:one|sign|board|panel|notice|poster|placard)\b", re.IGNORECASE
@@ -42,7 +49,9 @@ _STOP = re.compile(
     re.IGNORECASE,
 )
 _BUSES = re.compile(r"\bbus(?:es)?\s+(?:numbers?|lines?|routes?)|\bbuses\b", re.IGNORECASE)
-_LINES = re.compile(r"\bbus(?:es)?\b(?!\s+stop)|\broutes?\b|\blines\b|\bcatch\b|\bones\s+stop\b", re.IGNORECASE)
+_LINES = re.compile(
+    r"\bbus(?:es)?\b(?!\s+stop)|\broutes?\b|\blines\b|\bcatch\b|\bservices\b|\bones\s+stop\b", re.IGNORECASE
+)
 _COLOURED = re.compile(rf"\b({'|'.join(COLOURS)})(?:ish)?(?:[\s-]+colou?red)?\b", re.IGNORECASE)
 
 
@@ -91,7 +100,9 @@ def understand(question: str) -> Query | None:
         return Query(Part.WHERE, phrase=tuple(pointed.split()))
     plain = _strip_frames(_without(question, quoted))
     place = position(_without(asked, quoted))
-    beside = neighbour(asked, quoted) if place else ()
+    beside = neighbour(asked, quoted) if place == "under" or (place and READING.search(plain)) else ()
+    if beside and not quoted and _is_selective(" ".join(beside)):  # "above the door on the left": a place, no text
+        beside = ()
     part = _part(plain, quoted, bool(beside))
     if part is None:
         return None
@@ -126,17 +137,23 @@ def understand(question: str) -> Query | None:
 
 def _strip_frames(question: str) -> str:
     """The question without the words that only make it polite."""
-    plain = wording.FRAMES.sub(" ", wording.OPENER.sub("", question))
+    plain = wording.FRAMES.sub(" ", wording.CLOSER.sub("", wording.OPENER.sub("", question)))
     return " ".join(wording.OPENER.sub("", plain).split()).lstrip(" ,.:;!-")
 
 
 def _part(plain: str, quoted: tuple[str, ...], beside: bool) -> Part | None:
-    if wording.EVERYTHING.search(plain) and not wording.ONE_SIGN.search(plain) and not quoted and not beside:
+    one = quoted or beside or wording.ONE_SIGN.search(plain) or _is_selective(plain)
+    if wording.EVERYTHING.search(plain) and not one:
         return Part.ALL
     kinds, day = _kinds(plain), wording.WEEKDAY.search(plain)
-    if lexicon.NOT_TEXT.search(plain) and not quoted and not (day and Part.HOURS in kinds):
+    if (
+        lexicon.NOT_TEXT.search(plain)
+        and not quoted
+        and not (day and Part.HOURS in kinds)
+        and not _IS_THERE.match(plain)
+    ):
         return None
-    if beside and not day and (READING.search(plain) or wording.UNDER.search(plain)):
+    if beside and not day:
         return Part.SIGN
     return _place_part(plain, quoted, kinds) or _kind_part(plain, quoted, kinds) or _text_part(plain, quoted)
 
@@ -158,8 +175,10 @@ def _place_part(plain: str, quoted: tuple[str, ...], kinds: list[Part]) -> Part 
         return None
     if where and (quoted or not kinds or kinds[0] in (Part.VENUE, Part.WARNING, Part.NAME)):
         return Part.WHERE
+    one = wording.ONE_SIGN.search(plain) or _is_selective(plain)
+    finding = not kinds and not one and wording.FINDING.search(plain)
     pointing = not kinds and _POINTING.match(plain) and (READING.search(plain) or len(plain.split()) <= 4)
-    return Part.WHERE if pointing else None
+    return Part.WHERE if finding or pointing else None
 
 
 def _kind_part(plain: str, quoted: tuple[str, ...], kinds: list[Part]) -> Part | None:
@@ -177,6 +196,9 @@ def _kind_part(plain: str, quoted: tuple[str, ...], kinds: list[Part]) -> Part |
     plate = first in (None, Part.NUMBER) and not quoted and _PLATE.search(plain)
     if plate and (not _is_selective(plain) or _PLATE_ON.search(plain)):
         return Part.PLATE
+    named = _NAMED.search(plain)
+    if first is None and not quoted and named and not is_filler(named[1]):
+        return Part.NAME
     return None if first is Part.NUMBER and re.search(r"\bletters\b", plain, re.IGNORECASE) else first
 
 
@@ -235,8 +257,9 @@ def _anchors(plain: str, part: Part) -> tuple[str, ...]:
     for choices in (wording.ACROSS, wording.DOWN, wording.SIZES):
         for _, words in choices:
             rest = re.sub(rf"\b(?:{words})\b", " ", rest, flags=re.IGNORECASE)
-    if part is Part.LABELLED:
-        rest = re.sub(rf"\b(?:{LABEL_WORDS})\b", " ", rest, flags=re.IGNORECASE)
+    carriers = {Part.LABELLED: LABEL_WORDS, Part.PLATE: VEHICLES}
+    if part in carriers:
+        rest = re.sub(rf"\b(?:{carriers[part]})\b", " ", rest, flags=re.IGNORECASE)
     found = re.findall(r"[^\W_]+(?:['-][^\W_]+)*", rest)
     return tuple(word.removesuffix("'s") for word in found if len(word) > 1 and not is_filler(word))
 

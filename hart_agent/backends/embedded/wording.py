@@ -49,12 +49,17 @@ FRAMES: Final = _compile(
     r"\bwe(?:'ve|\s+have|\s+were)?\s+(?:been\s+)?asked\b",
     r"\bfor\s+(?:the|my|our|an?)\s+(?:insurance|police|report|records?|diary|homework|files?|form|notes?|log|class|school|work|blog)"
     r"\b(?:\s+(?:claim|report|form))?",
-    r"\b(?:tell|ask)(?=\s+the\s+police\b)|\bthe\s+police\b",
+    r"\b(?:tell|ask)\s+the\s+police\b",
     r"\bit\s+says?\s+so\b|,?\s*\b(?:if\s+so|in\s+that\s+case)\b",
     r"\b(?:can't|cannot|can\s+not|couldn't)\s+(?:quite\s+)?(?:read|see|make\s+out|tell|decipher)\b(?=\s+\w)",
     r",\s*(?:can|could|will|would)\s+(?:you|u)\b\W*$",
 )
 """Words around a question that only make it polite, or say who asks and what for."""
+
+CLOSER: Final = re.compile(
+    r"(?:[\s,]+(?:for\s+me|asap|please|pls|plz|thanks|thank\s+you|mate|sir|will\s+you|help))+\W*$", re.IGNORECASE
+)
+"""The same at the end."""
 
 SIGN_NOUNS: Final = (
     "signs?|signboards?|boards?|panels?|plates?|placards?|notices?|labels?|posters?|banners?|plaques?|tags?|billboards?"
@@ -87,6 +92,8 @@ WHERE: Final = _compile(
     r"\b(?:where|where's|whereabouts|wherever)\b",
     r"\b(?:position|location)\s+of\b",
     r"\b(?:which|what)\s+(?:corner|side|part|area|spot|region|bit|end|edge)\b",
+)
+FINDING: Final = _compile(
     r"\b(?:find|locate|spot|highlight|underline|outline|pinpoint|box\s+around|bounding\s+box|coordinates)\b",
     r"\bpoint\s+(?:me\s+)?(?:to|out|at)\b",
 )
@@ -147,7 +154,10 @@ SIZES: Final = (
 )
 MIDDLE: Final = re.compile(r"\b(?:middle|centre|center|central|mid)\b", re.IGNORECASE)
 
-_ARTICLE = r"an?|the|my|your|its?|their|any|all|this|that|there|me|us|out|where|you|i|in|on|at|what|which|how|with"
+_ARTICLE = (
+    r"an?|the|my|your|its?|their|any|all|this|that|there|me|us|out|where|you|i"
+    r"|in|on|at|what|which|how|with|until|till|when|who"
+)
 _TEXT = rf"(?P<text>(?!(?:{_ARTICLE})\b)[^;?]+?)"
 _WORDS = r"(?:the\s+(?:words?|text)\s+)?"
 _SEEN = (
@@ -168,7 +178,7 @@ POINTED: Final = tuple(
             rf"(?:{_IN_PHOTO}|\s+(?:in|on)\s+it)?",
         ),
         (
-            r"\bwhere\b.*?\b(?:do|can|could|did|should|must)\s+(?:you|u|i|we|one)\s+(?:have\s+to\s+)?(?:see|find|spot|read|look\s+for)\s+",
+            r"\bwhere\b.*?\b(?:do|can|could|did|should|must|would|might)\s+(?:you|u|i|we|one)\s+(?:have\s+to\s+)?(?:see|find|spot|read|look\s+for)\s+",
             rf"(?:\s+{_SEEN})?{_IN_PHOTO}?",
         ),
         (rf"\bwhere(?:abouts)?\b.*?\b{_SEEN}\s+(?!in\b|on\b|at\b)", ""),
@@ -179,6 +189,10 @@ POINTED: Final = tuple(
         (r"\bwhere(?:abouts)?(?:\s+exactly)?\s*(?:'s|\s+is|\s+are)\s+", rf"{_IN_PHOTO}?"),
         (r"\bwhere\b.*\bwords?\s+", r"\s+(?:are|is)"),
         (r"\bwhere\s+", rf"\s+(?:is|are|stands?|appears?)(?:\s+{_SEEN})?{_IN_PHOTO}?"),
+        (r"\bwhere\s+(?:can|could|might)\s+", r"\s+be\s+(?:found|seen|read)"),
+        (rf"\bwhere\s+(?:on|in)\s+(?:the|this|my)\s+{_PHOTO}\s+(?:is|are)\s+", ""),
+        (r"\b(?:can't|cannot|can\s+not)\s+(?:find|see|spot)\s+", r"\s*[,;.]?\s+where\b.*"),
+        (r"\bpoint\s+me\s+to\s+", rf"{_IN_PHOTO}?"),
         (r"\bwhere\s+to\s+(?:find|see|look\s+for)\s+", ""),
         (
             rf"\b(?:which|what)\s+(?:way|direction|{_PART})\b.*?\b(?:look\s+for|stands|holds|has|says|shows)\s+",
@@ -186,7 +200,7 @@ POINTED: Final = tuple(
         ),
         (
             r"\b(?:position|location|coordinates|bbox|(?:bounding\s+)?box)\s+(?:of\s+|for\s+|a?round\s+)",
-            rf"{_IN_PHOTO}?",
+            rf"(?:\s+be)?{_IN_PHOTO}?",
         ),
         (
             r"(?:^|\b(?:you|u|pls|please|to)\s+)(?:please\s+)?(?:locate|find|spot|pinpoint|highlight|circle|mark|outline|select|underline"
@@ -213,14 +227,14 @@ _WORD = (
     rf"(?!(?:{'|'.join(COLOURS)})\b)[^\W\d_][\w'-]*"
 )
 _SIGN_ENDS = (
-    r"(?=,|\?|\.|$|[-–:]|(?:says?|reads?|(?:to|for)\s+me|have|has|tells?|visible|readable|please|pls|and|carry|got|aloud"
+    r"(?=,|\?|\.|$|[-–:]|(?:says?|reads?|(?:to|for)\s+me|have|has|tells?|telling|asap|visible|readable|please|pls|and|carry|got|aloud"
     r"|verbatim)\b)"
 )
 WITH_TEXT: Final = re.compile(
     rf"\b(?:{SIGN_NOUNS}|one)\s+(?:(?:{_TOLD})\s+(?:"
     rf"the\s+(?:words?|text)\s+(?P<word>{_WORD})"
     rf"|(?P<words>{_WORD}(?:\s+{_WORD})??)\s+(?:written\s+|printed\s+)?on\s+it\b"
-    rf"|(?P<ending>{_WORD})\s*{_SIGN_ENDS})"
+    rf"|(?P<ending>{_WORD})\b\s*{_SIGN_ENDS})"
     rf"|where\s+(?P<where>{_WORD})\s+is\s+(?:written|printed|painted)\b)",
     re.IGNORECASE,
 )
