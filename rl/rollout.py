@@ -62,6 +62,7 @@ async def roll_out(
     samples: Sequence[Sample],
     group_size: int,
     seed: int,
+    reader: PolicyModel | None = None,
 ) -> list[Rollout]:
     """Ask each question so many times; group by group, in the order of the samples.
 
@@ -74,6 +75,7 @@ async def roll_out(
         samples: the questions.
         group_size: rollouts of each (G).
         seed: of sampling; the same seed gives the same rollouts from the same weights.
+        reader: another model, which gives the replies in which no tool may be called; they have no segments.
 
     Raises:
         ImageError: an image can't be used.
@@ -89,13 +91,16 @@ async def roll_out(
             for (sample, _), own in zip(asked, seeds, strict=True)
         ]
         while live := [index for index, episode in enumerate(episodes) if not episode.done]:
-            prompts = []
-            for index in live:
-                own = _seed(seeds[index], "turn", len(segments[index]))
-                prompts.append(model.prompt(episodes[index].messages, episodes[index].tools, own))
-            for index, prompt, said in zip(live, prompts, model.generate(prompts), strict=True):
-                segments[index].append(Segment(prompt, said.token_ids, said.log_probs))
-                await episodes[index].step(_reply(model, said))
+            read = [index for index in live if reader is not None and not episodes[index].tools]
+            for speaker, indices in ((model, [index for index in live if index not in read]), (reader or model, read)):
+                prompts = []
+                for index in indices:
+                    own = _seed(seeds[index], "turn", len(episodes[index].turns))
+                    prompts.append(speaker.prompt(episodes[index].messages, episodes[index].tools, own))
+                for index, prompt, said in zip(indices, prompts, speaker.generate(prompts), strict=True):
+                    if speaker is model:
+                        segments[index].append(Segment(prompt, said.token_ids, said.log_probs))
+                    await episodes[index].step(_reply(speaker, said))
     finally:
         for source in sources.values():
             source.close()

@@ -88,7 +88,13 @@ class Trainer(Run):
         samples = draw(self.samples, settings.prompts_per_step, step, settings.seed)
         seed = settings.seed * 1_000_003 + step
         group_size = settings.algorithm.group_size
-        return asyncio.run(roll_out(self.model, self._runtime, settings.episode(), samples, group_size, seed))
+        return asyncio.run(
+            roll_out(self.model, self._runtime, settings.episode(), samples, group_size, seed, self.reader())
+        )
+
+    def reader(self) -> PolicyModel | None:
+        """Another model that gives the answers in the policy's place; none, unless a subclass has one."""
+        return None
 
     def _differentiate(self, rollouts: Sequence[Rollout], rewards: Sequence[float]) -> dict[str, float]:
         config, device = self.settings.algorithm, self.model.device
