@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
+from types import ModuleType
 
 from hart_agent.geometry import CoordinateSpace
 from hart_agent.imaging import View
@@ -86,5 +88,10 @@ def answer_blind(question: str) -> list[Message]:
 
 
 def _prompt(name: str, **values: str) -> str:
-    text: str = sibling("prompts").load(name, **values)
+    text: str = _prompts().load(name, **values)
     return text
+
+
+@cache
+def _prompts() -> ModuleType:
+    return sibling("prompts")

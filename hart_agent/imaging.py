@@ -165,7 +165,7 @@ class SourceImage:
     def render(self, box: Box, size: Size) -> Image.Image:
         """The region at the given size, RGB, resampled from the original (Lanczos) only if the sizes differ.
 
-        The whole image, asked for again at the same size until `close`, is the same object: many episodes may look at it.
+        The whole image is kept until `close`, for many episodes may look at it.
 
         Args:
             box: in original pixels.

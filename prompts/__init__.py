@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from string import Template
 
@@ -19,5 +20,9 @@ def load(name: str, **values: str) -> str:
         FileNotFoundError: there is no such prompt.
         KeyError: a placeholder has no value.
     """
-    text = (Path(__file__).parent / f"{name}.md").read_text(encoding="utf-8")
-    return Template(text).substitute(values).strip()
+    return _template(name).substitute(values).strip()
+
+
+@cache
+def _template(name: str) -> Template:
+    return Template((Path(__file__).parent / f"{name}.md").read_text(encoding="utf-8"))

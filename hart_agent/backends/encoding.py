@@ -6,7 +6,7 @@ that cut views into tiles (InternVL) resize, to whole tiles; their boxes are 0-1
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from transformers import AutoImageProcessor
 from hart_agent.backends.checkpoint import Checkpoint
 from hart_agent.backends.prompting import Prompt, Prompter
 from hart_agent.errors import ConfigError, PolicyError
+from hart_agent.imaging import View
 
 _TILE_START, _TILE_END = "<img>", "</img>"
 """What InternVL puts around the tokens of a view."""
@@ -54,41 +55,31 @@ class Encoder:
         Raises:
             PolicyError: a view doesn't have the number of tokens that its size says.
         """
-        pixels: list[torch.Tensor] = []
-        grids: list[torch.Tensor] = []
-        rows: list[list[int]] = []
-        for prompt in prompts:
-            placeholders: list[list[int]] = []
-            if prompt.views:
-                features = self._features(prompt)
-                pixels.append(features["pixel_values"])
-                if self._tiled:
-                    placeholders = self._tiles(features["num_patches"])
-                else:
-                    grids.append(features["image_grid_thw"])
-                    placeholders = self._cells(prompt, features["image_grid_thw"])
-            rows.append(self._expanded(prompt.token_ids, placeholders))
+        views = [view for prompt in prompts for view in prompt.views]
+        features = self._features(views) if views else {}
+        placeholders = iter(self._placeholders(views, features) if views else ())
+        rows = [self._expanded(prompt.token_ids, placeholders) for prompt in prompts]
         lengths = torch.tensor([len(row) for row in rows])
         longest = int(lengths.max())
         padding = min(self._prompter.end_ids)
         input_ids = torch.tensor([[padding] * (longest - len(row)) + row for row in rows])  # (B, T)
         mask = torch.arange(longest) >= longest - lengths[:, None]  # (B, T)
         inputs = {"input_ids": input_ids, "attention_mask": mask.long()}
-        if pixels:
-            inputs["pixel_values"] = torch.cat(pixels).to(dtype)
-        if grids:
-            inputs["image_grid_thw"] = torch.cat(grids)  # (views, 3)
+        if views:
+            inputs["pixel_values"] = features["pixel_values"].to(dtype)
+        if views and not self._tiled:
+            inputs["image_grid_thw"] = features["image_grid_thw"]  # (views, 3)
             inputs["mm_token_type_ids"] = (input_ids == self._prompter.image_id).long()  # (B, T)
         return inputs
 
-    def _features(self, prompt: Prompt) -> Any:
+    def _features(self, views: Sequence[View]) -> Any:
         if not self._tiled:
-            self._check_grid(prompt)
+            self._check_grid(views)
         options = {"crop_to_patches": True} if self._tiled else {"do_resize": False}
-        return self._processor(images=[view.image for view in prompt.views], return_tensors="pt", **options)
+        return self._processor(images=[view.image for view in views], return_tensors="pt", **options)
 
-    def _check_grid(self, prompt: Prompt) -> None:
-        for view in prompt.views:
+    def _check_grid(self, views: Sequence[View]) -> None:
+        for view in views:
             size = view.frame.size
             if size.width % self._grid or size.height % self._grid:
                 raise PolicyError(
@@ -96,19 +87,17 @@ class Encoder:
                     f"that {self._grid} divides. Make views with ToolContext.render, or as policy.profile.budget says."
                 )
 
-    def _cells(self, prompt: Prompt, grids: torch.Tensor) -> list[list[int]]:
-        """The image tokens of each view: one for each cell of the model's grid."""
-        counts = (grids.prod(-1) // self._processor.merge_size**2).tolist()
-        self._prompter.check_counts(prompt.views, sum(counts))
-        return [[self._prompter.image_id] * count for count in counts]
-
-    def _tiles(self, counts: Sequence[int]) -> list[list[int]]:
-        """The tokens of each view: as many for each of its tiles, between a start and an end."""
-        start, end = self._tile_ends
-        return [[start, *[self._prompter.image_id] * (self._tile_tokens * int(count)), end] for count in counts]
-
-    def _expanded(self, token_ids: Sequence[int], placeholders: Sequence[list[int]]) -> list[int]:
-        """The prompt's tokens, with those of each view in the place of its one."""
-        remaining = iter(placeholders)
+    def _placeholders(self, views: Sequence[View], features: Any) -> list[list[int]]:
+        """The image tokens of each view: one for each cell of the model's grid, or tile by tile between two others."""
         image_id = self._prompter.image_id
-        return [token for each in token_ids for token in (next(remaining) if each == image_id else (each,))]
+        if self._tiled:
+            start, end = self._tile_ends
+            return [[start, *[image_id] * (self._tile_tokens * int(tiles)), end] for tiles in features["num_patches"]]
+        counts = (features["image_grid_thw"].prod(-1) // self._processor.merge_size**2).tolist()
+        self._prompter.check_counts(views, sum(counts))
+        return [[image_id] * count for count in counts]
+
+    def _expanded(self, token_ids: Sequence[int], placeholders: Iterator[list[int]]) -> list[int]:
+        """A prompt's tokens, with the next ones in the place of each view's one."""
+        image_id = self._prompter.image_id
+        return [token for each in token_ids for token in (next(placeholders) if each == image_id else (each,))]
