@@ -98,10 +98,8 @@ def test_written_questions_are_read_by_the_evaluation(tmp_path: Path) -> None:
     items = read_jsonl_items(path)
     for item, number in zip(items, range(3, 6), strict=True):
         scene = draw_scene(Split.TEST, number)
-        assert (item.question, item.answer) == (
-            f"What colour is the dot on the {scene.asked.colour} sign?",
-            scene.asked.dot,
-        )
+        assert item.question == f"What colour is the dot on the {scene.asked.colour} sign?"
+        assert item.answer == f"{scene.asked.colour} sign: {scene.asked.dot}"
         assert item.boxes == (scene.asked.box,)
         with SourceImage(item.image) as image:
             assert image.render(image.size.box, image.size).tobytes() == scene.image.tobytes()
@@ -122,10 +120,10 @@ def test_calls_come_back_from_their_tokens_and_parse(
 
 @pytest.mark.parametrize("colour", DOT_COLOURS)
 def test_answers_come_back_from_their_tokens_and_parse(student: cold_start.Student, colour: str) -> None:
-    token_ids = student.prompter.tokenizer(tokenizer.answer_text(colour))["input_ids"]
-    assert len(token_ids) == 3
+    token_ids = student.prompter.tokenizer(tokenizer.answer_text(f"red sign: {colour}"))["input_ids"]
+    assert len(token_ids) == 4
     assert student.prompter.ended(token_ids)
-    assert parse_reply(student.prompter.text(token_ids)).answer == colour
+    assert parse_reply(student.prompter.text(token_ids)).answer == f"red sign: {colour}"
 
 
 @given(st.text(max_size=60))
@@ -155,11 +153,21 @@ async def test_trained_on_the_very_prompts_that_the_product_sends(
         listener.replies = [student.prompter.text(taught[turn].token_ids) for turn in turns]
         listener.prompts = []
         trajectory = await agent.aask(scene.image, scene.asked.question)
-        assert (trajectory.stop_reason, trajectory.answer) == (StopReason.ANSWERED, scene.asked.dot)
+        assert (trajectory.stop_reason, trajectory.answer) == (StopReason.ANSWERED, scene.asked.answer)
         for turn, sent in zip(turns, listener.prompts, strict=True):
             assert sent.token_ids == taught[turn].prompt.token_ids
             assert [view.sha256 for view in sent.views] == [view.sha256 for view in taught[turn].prompt.views]
             assert len(sent.token_ids) < 40  # the long texts are single tokens
+
+
+@pytest.mark.parametrize("dots", DOTS)
+def test_the_overview_is_read_only_where_it_shows_the_dots(student: cold_start.Student, dots: str) -> None:
+    """Otherwise the answer could only be learnt by heart."""
+    scene = next(scene for number in range(20) if (scene := draw_scene(Split.COLD_START, number)).dots == dots)
+    from_overview = {Lesson.DIRECT, Lesson.OVERLOOK}
+    for taught in lessons.Teacher(student.prompter).lessons(scene, random.Random(0)):
+        assert (from_overview <= set(taught)) == (dots == "legible")
+        assert (Lesson.GUESS in taught) == (dots == "hidden")
 
 
 async def test_blind_question_is_the_one_of_the_controls(student: cold_start.Student) -> None:
@@ -224,6 +232,17 @@ def test_updates_teach_what_they_shall_and_keep_the_rest(tmp_path: Path) -> None
     assert float(first.loss(shown).detach()) < 0.8 * float(fresh.loss(shown).detach())
 
 
+def test_a_model_is_kept_in_half_the_room(student: cold_start.Student, folder: Path, tmp_path: Path) -> None:
+    """Rounded, with all that it needs to be opened."""
+    policy = student.keep(tmp_path / "kept")
+    assert policy.profile.space is CoordinateSpace.THOUSAND
+    kept = tmp_path / "kept" / "model.safetensors"
+    assert kept.stat().st_size < 0.55 * (folder / "model.safetensors").stat().st_size
+    again = cold_start.Student(tmp_path / "kept").model.state_dict()
+    for name, tensor in student.model.state_dict().items():
+        torch.testing.assert_close(again[name], tensor, rtol=2**-8, atol=0)
+
+
 def test_change_is_the_divergence_from_the_earlier_model(student: cold_start.Student, tmp_path: Path) -> None:
     """None from itself; from another, the KL divergence that torch.distributions gives at the reply's tokens."""
     other = cold_start.Student(model.make_checkpoint(tmp_path, seed=5))
@@ -263,7 +282,7 @@ def _taught(teacher: lessons.Teacher, scene: scenes.Scene, rng: random.Random) -
     context = ToolContext(SourceImage(scene.image), scene.asked.question, model.Onlooker(profile))
     overview = context.render(context.image.size.box, "overview")
     box = lessons.readable(scene.asked.box, DOTS[scene.dots], rng, overview.frame)
-    return teacher.teach(context, scene.asked, box, box)
+    return teacher.teach(context, scene.asked, box, box, wrong=lessons.random_steps(rng))
 
 
 def _names(key: str) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from hart_agent.backends.prompting import Prompt, Prompter
@@ -43,10 +43,17 @@ class Lesson(StrEnum):
     """Mode closed-loop, second turn: the answer from a crop."""
     READ_MGPO = "read-mgpo"
     """Mode mgpo, second turn: the answer from a crop beside the overview."""
+    OVERLOOK = "overlook"
+    """Mode mgpo, second turn: the answer from the overview, beside a crop that doesn't help. Legible dots only."""
     DIRECT = "direct"
-    """Mode direct: the answer from the overview."""
+    """Mode direct: the answer from the overview. Legible dots only."""
+    GUESS = "guess"
+    """Mode direct, hidden dots: the answer, which can only be guessed."""
     BLIND = "blind"
     """The answer without any image, which can only be guessed."""
+
+
+_LEGIBLE_ONLY, _HIDDEN_ONLY = (Lesson.OVERLOOK, Lesson.DIRECT), (Lesson.GUESS,)
 
 
 @dataclass(frozen=True)
@@ -75,19 +82,20 @@ class Teacher:
         self._tools: list[ToolSpec] = ToolRuntime(discover_tools()).only({"crop"}).specs
 
     def lessons(self, scene: Scene, rng: random.Random) -> Iterator[dict[Lesson, Example]]:
-        """Every lesson, for each sign of a scene, with boxes that are moved at random.
-
-        Where the dots are hidden, `Lesson.DIRECT` can only be guessed.
-        """
+        """The lessons of each sign of a scene, with boxes that are moved at random."""
         with SourceImage(scene.image) as image:
             overview = ToolContext(image, "", self._policy).render(image.size.box, "overview")
             for sign in scene.signs:
                 aim = pointed(sign.box, rng, overview.frame)
                 crop = readable(sign.box, DOTS[scene.dots], rng, overview.frame)
+                wrong = random_steps(rng)
                 context = ToolContext(image, sign.question, self._policy, {overview.id: overview})
-                yield self.teach(context, sign, aim, crop)
+                taught = self.teach(context, sign, aim, crop, wrong)
+                for lesson in _HIDDEN_ONLY if scene.dots == "legible" else _LEGIBLE_ONLY:
+                    del taught[lesson]
+                yield taught
 
-    def teach(self, context: ToolContext, sign: Sign, aim: Steps, crop: Steps) -> dict[Lesson, Example]:
+    def teach(self, context: ToolContext, sign: Sign, aim: Steps, crop: Steps, wrong: Steps) -> dict[Lesson, Example]:
         """Every lesson of one question.
 
         Args:
@@ -95,23 +103,31 @@ class Teacher:
             sign: that is asked about.
             aim: the box to point at.
             crop: the box to read from.
+            wrong: a box that shows anything.
         """
-        question, answer = context.question, answer_text(sign.dot)
-        view, words = self._crop(context, crop)
-        beside = [
-            *self._opening(Mode.MGPO, context),
-            Message(Role.ASSISTANT, (call_text(sign.colour, crop),)),
-            Message(Role.TOOL, (view, words)),
-            answer_with_crops(question, []),
-        ]
+        question, answer = context.question, answer_text(sign.answer)
+        view, _ = self._crop(context, crop)
+        direct = self._example(self._opening(Mode.DIRECT, context), answer)
         return {
             Lesson.POINT: self._example(self._opening(Mode.CLOSED_LOOP, context), call_text(sign.colour, aim)),
             Lesson.POINT_MGPO: self._example(self._opening(Mode.MGPO, context), call_text(sign.colour, aim)),
             Lesson.READ: self._example(answer_from_crops(question, [view]), answer),
-            Lesson.READ_MGPO: self._example(beside, answer),
-            Lesson.DIRECT: self._example(self._opening(Mode.DIRECT, context), answer),
+            Lesson.READ_MGPO: self._example(self._beside(context, sign, crop), answer),
+            Lesson.OVERLOOK: self._example(self._beside(context, sign, wrong), answer),
+            Lesson.DIRECT: direct,
+            Lesson.GUESS: direct,
             Lesson.BLIND: self._example(answer_blind(question), answer),
         }
+
+    def _beside(self, context: ToolContext, sign: Sign, box: Steps) -> list[Message]:
+        """The conversation in the mode `mgpo` after the call."""
+        view, words = self._crop(context, box)
+        return [
+            *self._opening(Mode.MGPO, context),
+            Message(Role.ASSISTANT, (call_text(sign.colour, box),)),
+            Message(Role.TOOL, (view, words)),
+            answer_with_crops(context.question, []),
+        ]
 
     def _example(self, messages: list[Message], reply: str) -> Example:
         """A reply and its prompt; a reply that ends in no answer ends with the end token, as it is generated."""
@@ -129,7 +145,8 @@ class Teacher:
         profile = self._policy.profile
         frame = context.views["overview"].frame
         box, _ = resolve_box(steps, profile.space, frame, context.image.size, profile.budget.max_aspect)
-        result = Crop().run(context, {"bbox_2d": box, "label": "sign"})
+        own = replace(context, views=dict(context.views), evidence=[])  # or the view would be named as a second one
+        result = Crop().run(own, {"bbox_2d": box, "label": "sign"})
         return result.views[0], result.text
 
 
@@ -149,6 +166,13 @@ def readable(box: Box, dot: float, rng: random.Random, frame: Frame) -> Steps:
         centre_x, centre_y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
         if min(centre_x - x0, x1 - centre_x, centre_y - y0, y1 - centre_y) >= dot / 2:
             return steps
+
+
+def random_steps(rng: random.Random) -> Steps:
+    """A box anywhere, as large as signs are."""
+    side = rng.randint(3, 5)
+    x, y = rng.randint(0, len(STEPS) - 1 - side), rng.randint(0, len(STEPS) - 1 - side)
+    return STEPS[x], STEPS[y], STEPS[x + side], STEPS[y + side]
 
 
 def _steps(edges: list[float], frame: Frame) -> Steps:

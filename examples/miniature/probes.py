@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from hart_agent.agent import Agent
 from hart_agent.dialogue import answer_blind, answer_from_crops
 from hart_agent.episode import EpisodeConfig
+from hart_agent.evals.controls import Control, ControlOutcome, run_controls
 from hart_agent.evals.metrics import IOGT_THRESHOLD, Prediction, measure
+from hart_agent.evals.statistics import evidence_gap
 from hart_agent.geometry import Box
 from hart_agent.imaging import SourceImage
 from hart_agent.parsing import parse_reply
@@ -44,6 +46,8 @@ class Grounding:
         area: mean part of the image that the box covers, where there is one.
         wrong_box_given_right: of the right answers, those that are not grounded.
         unanswered: without an answer.
+        evidence_gap: how much of the accuracy goes when the evidence is taken away: see
+            `hart_agent.evals.statistics.evidence_gap`.
     """
 
     accuracy: float
@@ -53,6 +57,7 @@ class Grounding:
     area: float | None
     wrong_box_given_right: float | None
     unanswered: float
+    evidence_gap: float | None = None
 
 
 @dataclass(frozen=True)
@@ -80,13 +85,35 @@ async def probe_mode(policy: Policy, scenes: Sequence[Scene], mode: Mode) -> Gro
         scenes: held out.
         mode: of the episodes; boxes are found in `closed-loop` and `mgpo` only.
     """
+    return summarise(await predict(policy, scenes, mode))
+
+
+async def predict(
+    policy: Policy, scenes: Sequence[Scene], mode: Mode, controls: Sequence[Control] = ()
+) -> list[Prediction]:
+    """What is answered to each scene's question, and found; see `probe_mode`.
+
+    Args:
+        controls: with which each is asked again, for the evidence gap.
+    """
     config = EpisodeConfig(mode, max_turns=MAX_TURNS, max_calls_per_turn=MAX_CALLS)
     agent = Agent(policy, config=config, verify=False)
-    trajectories = await _gather([agent.aask(scene.image, scene.asked.question) for scene in scenes])
-    predictions = [_prediction(scene, found) for scene, found in zip(scenes, trajectories, strict=True)]
+
+    async def ask(scene: Scene) -> Prediction:
+        found = await agent.aask(scene.image, scene.asked.question)
+        with SourceImage(scene.image) as source:
+            outcomes = await run_controls(agent, source, found, controls=controls)
+        return _prediction(scene, found, outcomes)
+
+    return await _gather([ask(scene) for scene in scenes])
+
+
+def summarise(predictions: Sequence[Prediction]) -> Grounding:
+    """The figures of a mode."""
     overlaps = measure(predictions)
+    gap = evidence_gap(predictions)
     right = np.array([each.right for each in predictions])
-    hidden = np.array([scene.dots == "hidden" for scene in scenes])
+    hidden = np.array([each.category == "hidden" for each in predictions])
     grounded = overlaps.best_iogt > IOGT_THRESHOLD
     boxed = np.array([bool(each.boxes) for each in predictions])
     return Grounding(
@@ -97,6 +124,7 @@ async def probe_mode(policy: Policy, scenes: Sequence[Scene], mode: Mode) -> Gro
         area=_mean(overlaps.area_fraction[boxed]) if boxed.any() else None,
         wrong_box_given_right=_mean(~grounded[right]) if boxed.any() and right.any() else None,
         unanswered=_mean(np.array([not each.answered for each in predictions])),
+        evidence_gap=None if gap is None else gap.value,
     )
 
 
@@ -115,28 +143,37 @@ async def probe_reading(policy: Policy, scenes: Sequence[Scene]) -> Reading:
     def other(scene: Scene) -> Box:
         return next(sign.box for sign in scene.signs if sign is not scene.asked)
 
-    async def share(conversations: Sequence[list[Message]]) -> float:
-        replies = await _gather([policy.reply(messages, []) for messages in conversations])
-        answers = [parse_reply(reply.text).answer for reply in replies]
-        return _mean(np.array([said == scene.asked.dot for said, scene in zip(answers, scenes, strict=True)]))
-
     return Reading(
-        tight=await share([crop(scene, scene.asked.box) for scene in scenes]),
-        loose=await share([crop(scene, loose(scene)) for scene in scenes]),
-        wrong_sign=await share([crop(scene, other(scene)) for scene in scenes]),
-        blind=await share([answer_blind(scene.asked.question) for scene in scenes]),
+        tight=await _rightly_answered(policy, scenes, [crop(scene, scene.asked.box) for scene in scenes]),
+        loose=await _rightly_answered(policy, scenes, [crop(scene, loose(scene)) for scene in scenes]),
+        wrong_sign=await _rightly_answered(policy, scenes, [crop(scene, other(scene)) for scene in scenes]),
+        blind=await probe_blind(policy, scenes),
     )
 
 
-def _prediction(scene: Scene, found: Trajectory) -> Prediction:
+async def probe_blind(policy: Policy, scenes: Sequence[Scene]) -> float:
+    """Right answers without any image, as a fraction."""
+    return await _rightly_answered(policy, scenes, [answer_blind(scene.asked.question) for scene in scenes])
+
+
+async def _rightly_answered(
+    policy: Policy, scenes: Sequence[Scene], conversations: Sequence[Sequence[Message]]
+) -> float:
+    replies = await _gather([policy.reply(messages, []) for messages in conversations])
+    answers = [parse_reply(reply.text).answer for reply in replies]
+    return _mean(np.array([said == scene.asked.answer for said, scene in zip(answers, scenes, strict=True)]))
+
+
+def _prediction(scene: Scene, found: Trajectory, outcomes: Sequence[ControlOutcome]) -> Prediction:
     return Prediction(
         id=scene.id,
         category=scene.dots,
-        right=found.answer == scene.asked.dot,
+        right=found.answer == scene.asked.answer,
         boxes=tuple(evidence.box for evidence in found.evidence),
         gold_boxes=(scene.asked.box,),
         image=found.image.size,
         answered=found.answer is not None,
+        controls={outcome.control.value: outcome.answer == scene.asked.answer for outcome in outcomes},
     )
 
 

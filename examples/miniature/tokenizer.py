@@ -18,7 +18,7 @@ from hart_agent.tooling import Policy, ToolContext, discover_tools
 from hart_agent.types import Mode
 from tools.crop import Crop
 
-from .scenes import DOT_COLOURS, QUESTION, SIGN_COLOURS, Split, draw_scene
+from .scenes import ANSWER, DOT_COLOURS, QUESTION, SIGN_COLOURS, Split, draw_scene
 
 END, PAD, IMAGE = "<|im_end|>", "<|endoftext|>", "<|image_pad|>"
 _ROLES = ["<|system|>", "<|user|>", "<|assistant|>"]
@@ -39,7 +39,7 @@ Steps = tuple[int, int, int, int]
 MAX_PIXELS = 32 * 32
 """Area of one view, overview or crop. The policy must be given it (`--max-pixels`), for the family's own is larger."""
 MAX_TOKENS = 16
-"""Of a reply: a call takes 8, an answer 3. A reply of an untrained miniature may never end by itself."""
+"""Of a reply: a call takes 8, an answer 4. A reply of an untrained miniature may never end by itself."""
 MAX_CALLS, MAX_TURNS = 8, 2
 """As episodes have them; other numbers change the prompts, which are then spelt in bytes."""
 
@@ -59,9 +59,9 @@ def call_text(colour: str, box: Steps) -> str:
     return f"{_CALL}{_named(colour)}{', '.join(map(str, box))}{_END_OF_CALL}"
 
 
-def answer_text(colour: str) -> str:
+def answer_text(answer: str) -> str:
     """A reply that answers."""
-    return f"<answer>{colour}</answer>"
+    return f"<answer>{answer}</answer>"
 
 
 def nearest_step(thousandth: float) -> int:
@@ -95,7 +95,10 @@ def make_tokenizer(policy: Policy) -> PreTrainedTokenizerFast:
 def _replies() -> list[str]:
     """What the policy writes."""
     coordinates = [f"{step}, " for step in STEPS] + [str(step) for step in STEPS]
-    return [_CALL, *map(_named, SIGN_COLOURS), *coordinates, _END_OF_CALL, "<answer>", *DOT_COLOURS, "</answer>"]
+    signs = [ANSWER.format(colour, "") for colour in SIGN_COLOURS]
+    return [
+        _CALL, *map(_named, SIGN_COLOURS), *coordinates, _END_OF_CALL, "<answer>", *signs, *DOT_COLOURS, "</answer>"
+    ]  # fmt: skip
 
 
 def _named(colour: str) -> str:
