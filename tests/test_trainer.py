@@ -85,19 +85,22 @@ def test_rollouts_are_the_products_and_their_log_probabilities_those_of_a_fresh_
     assert _said(other) != _said(rollouts)
 
     rows = [row for rollout in rollouts for row in model.rows(rollout.segments)]
-    written = [ids for rollout in rollouts for segment in rollout.segments for ids in segment.token_ids]
+    said = [segment.token_ids for rollout in rollouts for segment in rollout.segments]
     fresh = [value for rollout in rollouts for segment in rollout.segments for value in fresh_pass(model, segment)]
     sampled = [value for rollout in rollouts for segment in rollout.segments for value in segment.log_probs]
     assert sampled == pytest.approx(fresh, abs=1e-4)
     found: dict[int, list[float]] = {}
+    tokens: dict[int, list[int]] = {}
     for indices, batch in model.micro_batches(rows):
         with torch.no_grad():
             log_probs = model.log_probs(batch)
         assert (log_probs[batch.mask == 0] == 0).all()
-        for index, values, old, mask in zip(indices, log_probs, batch.old, batch.mask, strict=True):
-            found[index] = values[mask > 0].tolist()
-            assert old[mask > 0].tolist() == pytest.approx(rows[index].log_probs)
-    assert sum(row.written for row in rows) == len(written)
+        for place, index in enumerate(indices):
+            written = batch.mask[place] > 0  # no image, no word of the environment, no padding
+            tokens[index] = batch.rest["input_ids"][place][written].tolist()
+            found[index] = log_probs[place][written].tolist()
+            assert batch.old[place][written].tolist() == pytest.approx(rows[index].log_probs)
+    assert [token for index in sorted(tokens) for token in tokens[index]] == [token for ids in said for token in ids]
     assert [value for index in sorted(found) for value in found[index]] == pytest.approx(fresh, abs=1e-4)
 
 
