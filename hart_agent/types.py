@@ -299,3 +299,9 @@ class Trajectory:
             lines.append(f"verdict: {self.verdict.value}")
         lines += [f"evidence: {item.box} {item.label}" for item in self.evidence]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the answer, and the evidence on the image."""
+        from hart_agent.notebook import result_html
+
+        return result_html(self)

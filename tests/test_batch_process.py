@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import os
 import random
 import re
@@ -15,36 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from batch_processes import finish, lines_in, start, wait_for
 from batch_runs import behave, by_id, number_of, read, right_answer, slowly, write_questions
-from loopback import Behaviour, Handler, Loopback, refuse, serve
+from loopback import Behaviour, Handler, refuse, serve
 
-
-def start(server: Loopback, questions: Path, out: Path, *options: str, **more: Any) -> subprocess.Popen[str]:
-    command = [
-        sys.executable, "-m", "hart_agent", "batch", str(questions), str(out), "--base-url", server.url,
-        "--model", "qwen2.5-vl", "--concurrency", "16", *options,
-    ]  # fmt: skip
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=questions.parent, **more)
-
-
-def finish(process: subprocess.Popen[str], seconds: float = 120) -> tuple[int, str]:
-    try:
-        _, said = process.communicate(timeout=seconds)
-    finally:
-        process.kill()
-    return process.returncode, said
-
-
-def lines_in(path: Path) -> int:
-    return path.read_bytes().count(b"\n") if path.exists() else 0
-
-
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 60) -> None:
-    """Until the condition holds, or the process is done."""
-    deadline = time.monotonic() + seconds
-    while not condition() and process.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
+from hart_agent import Agent
+from hart_agent.batch.on_ray import Cluster, ask_on_ray
+from hart_agent.batch.reading import BatchInput
+from hart_agent.batch.results import ResultFile
+from hart_agent.batch.run import keep_results
+from hart_agent.errors import InstallError
 
 
 def steadily(body: dict[str, Any], number: int) -> Behaviour:
@@ -205,3 +187,18 @@ def test_a_full_disk(tmp_path: Path, small_disk: Path) -> None:
         subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=True)
 
     resumes_after_a_full_disk(write_questions(tmp_path, 200), small_disk / "out.jsonl", make_room)
+
+
+def test_ray_without_its_packages_names_the_command_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)  # as where it isn't installed
+    questions = BatchInput(str(write_questions(tmp_path, 3)))
+    asking = functools.partial(ask_on_ray, Agent, cluster=Cluster(), concurrency=1)
+    with ResultFile(tmp_path / "out.jsonl") as file, pytest.raises(InstallError, match=r"pip install .*\[ray\]"):
+        asyncio.run(keep_results(asking, questions, file))
+
+
+def test_what_is_of_a_cluster_alone_is_refused_without_one(tmp_path: Path) -> None:
+    with serve(behave) as server:
+        code, said = finish(start(server, write_questions(tmp_path, 3), tmp_path / "out.jsonl", "--workers", "2"))
+    assert code == 2
+    assert "--on ray" in said

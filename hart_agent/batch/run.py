@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+import functools
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from hart_agent.agent import Agent
-from hart_agent.batch.asking import ask_all
 from hart_agent.batch.images import ImageCache
 from hart_agent.batch.items import BatchItem, BatchResult
 from hart_agent.batch.reading import BatchInput, Row
@@ -19,6 +19,10 @@ from hart_agent.errors import HartError, PolicyError
 
 _FAILURES_IN_A_ROW = 10
 """After so many questions at which the policy failed, the run stops: its server is down, say."""
+
+
+Asking: TypeAlias = Callable[[Iterable[BatchItem]], AsyncGenerator[BatchResult, None]]
+"""Asks questions, and gives the results as they come: here, or on a cluster."""
 
 
 class Watcher(Protocol):
@@ -65,9 +69,7 @@ async def run_batch(
     retry_errors: bool = False,
     watcher: Watcher | None = None,
 ) -> Summary:
-    """Ask all questions that the file knows nothing of.
-
-    When this is cancelled, questions under way are given up; results that are there are still written.
+    """Ask all questions that the file knows nothing of, in this process; see `keep_results`.
 
     Args:
         agent: that answers.
@@ -79,9 +81,36 @@ async def run_batch(
         watcher: is told how it goes.
 
     Raises:
+        PolicyError, OutputError: see `keep_results`.
+        ConfigError: `concurrency` is out of range, or the input has changed meanwhile.
+    """
+    asking = functools.partial(agent.abatch, concurrency=concurrency, images=images)
+    return await keep_results(asking, questions, file, retry_errors=retry_errors, watcher=watcher)
+
+
+async def keep_results(
+    asking: Asking,
+    questions: BatchInput,
+    file: ResultFile,
+    *,
+    retry_errors: bool = False,
+    watcher: Watcher | None = None,
+) -> Summary:
+    """Have all questions asked that the file knows nothing of, and write the results down.
+
+    When this is cancelled, questions under way are given up; results that are there are still written.
+
+    Args:
+        asking: asks them.
+        questions: the batch.
+        file: gets a line of each, as it comes.
+        retry_errors: ask those again that failed, and no others.
+        watcher: is told how it goes.
+
+    Raises:
         PolicyError: the policy failed at many questions in a row, which are not written down. Run it again to go on.
         OutputError: a result can't be written.
-        ConfigError: `concurrency` is out of range, or the input has changed meanwhile.
+        ConfigError: the input has changed meanwhile.
     """
     summary = Summary()
     extras: dict[str, Line] = {}
@@ -109,8 +138,7 @@ async def run_batch(
         watcher.begin(questions.count, questions.count - sum(1 for _ in rows()))
     writer = Writer(write, written)
     try:
-        results = ask_all(agent.aask, agent.policy, draw(), concurrency=concurrency, images=images)
-        async with aclosing(_without_outages(results)) as lasting:
+        async with aclosing(_without_outages(asking(draw()))) as lasting:
             async for result in lasting:
                 await writer.put(result)
     finally:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hart_agent.batch.images import ImageCache
+from hart_agent.batch.on_ray import Cluster, ask_on_ray
 from hart_agent.batch.reading import BatchInput
 from hart_agent.batch.results import ResultFile
-from hart_agent.batch.run import Summary, run_batch
+from hart_agent.batch.run import Asking, Summary, keep_results
 from hart_agent.cli.common import (
     DEFAULT_MEGAPIXELS,
     EXIT_NO_ANSWER,
@@ -23,8 +26,17 @@ from hart_agent.cli.common import (
 )
 from hart_agent.cli.options import AgentOptions, with_agent_options
 from hart_agent.console.batch import BatchProgress
+from hart_agent.errors import ConfigError
 
 EXIT_INTERRUPTED = 130
+
+_RAY = "Ray"
+
+
+class On(StrEnum):
+    """Where else than in this process questions are asked."""
+
+    RAY = "ray"
 
 
 @with_agent_options
@@ -45,12 +57,38 @@ def batch(
         str | None, typer.Option(help="What is asked about all images, or of rows without a question.")
     ] = None,
     concurrency: Annotated[
-        int, typer.Option(min=1, help="Questions at once, at most; fewer where the server can't keep up.")
+        int,
+        typer.Option(
+            min=1, help="Questions at once, at most, on Ray of each worker; fewer where the server can't keep up."
+        ),
     ] = 4,
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Ask those questions again that failed, and no others.")
     ] = False,
     allow_download: Annotated[bool, typer.Option("--allow-download", help="Images may be URLs.")] = False,
+    on: Annotated[
+        On | None,
+        typer.Option(
+            "--on",
+            rich_help_panel=_RAY,
+            help="Ask on a Ray cluster: the one at --ray-address or RAY_ADDRESS, else one that is started on this "
+            "machine and ends with the batch. Its machines need hart-agent, and images under the same paths.",
+            show_default=False,
+        ),
+    ] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(envvar="RAY_ADDRESS", rich_help_panel=_RAY, help="Of the cluster: host:port, or auto."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, rich_help_panel=_RAY, help="Processes with a policy each. By default one for each machine."
+        ),
+    ] = None,
+    worker_gpus: Annotated[
+        float, typer.Option(min=0, rich_help_panel=_RAY, help="GPUs that each worker has to itself.")
+    ] = 0.0,
     max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -62,16 +100,23 @@ def batch(
     were asked, 3 some of them failed, 4 the policy failed at many in a row, 130 interrupted.
     """
     check_writable(out, keep=Path(source))
+    if on is None and (workers or worker_gpus):
+        raise ConfigError("--workers and --worker-gpus are of a cluster: say --on ray, too")
     questions = BatchInput(source, question, allow_download=allow_download)
-    agent = options.agent()
-    images = ImageCache(max_pixels=max_image_megapixels * 1_000_000, allow_download=allow_download)
+    make_images = functools.partial(
+        ImageCache, max_pixels=max_image_megapixels * 1_000_000, allow_download=allow_download
+    )
+    asking: Asking
+    if on is On.RAY:
+        cluster = Cluster(ray_address, workers, worker_gpus)
+        asking = functools.partial(
+            ask_on_ray, options.agent, cluster=cluster, concurrency=concurrency, make_images=make_images
+        )
+    else:
+        asking = functools.partial(options.agent().abatch, concurrency=concurrency, images=make_images())
     try:
         with ResultFile(out) as file, BatchProgress(enabled=not quiet) as progress:
-            work = run_batch(
-                agent, questions, file, concurrency=concurrency, images=images, retry_errors=retry_errors,
-                watcher=progress,
-            )  # fmt: skip
-            summary = asyncio.run(work)
+            summary = asyncio.run(keep_results(asking, questions, file, retry_errors=retry_errors, watcher=progress))
     except KeyboardInterrupt:
         print(f"interrupted; {out} is whole. Run the same command again to go on.", file=sys.stderr)
         raise typer.Exit(EXIT_INTERRUPTED) from None

@@ -44,8 +44,8 @@ class Gallery:
     def photo(self) -> Picture:
         """The whole image, downscaled."""
         whole = self._source.size
-        size = _scaled(whole, _PHOTO_SIDE / max(whole.width, whole.height))
-        return _fitted(self._source.render(whole.box, size), PHOTO_BYTES)
+        size = scaled(whole, _PHOTO_SIDE / max(whole.width, whole.height))
+        return fitted(self._source.render(whole.box, size), PHOTO_BYTES)
 
     def crop(self, box: Box, share: int) -> Picture:
         """An evidence region at the original's full resolution, or as near to it as the budget allows.
@@ -54,8 +54,8 @@ class Gallery:
             box: in original pixels.
             share: how many crops, this one included, are still to come.
         """
-        size = _scaled(box.size, math.sqrt(_CROP_AREA / box.area))
-        picture = _fitted(self._source.render(box, size), self._left["crops"] // share, sharp=True)
+        size = scaled(box.size, math.sqrt(_CROP_AREA / box.area))
+        picture = fitted(self._source.render(box, size), self._left["crops"] // share, sharp=True)
         self._left["crops"] -= picture.bytes
         return picture
 
@@ -68,21 +68,21 @@ class Gallery:
         """
         if self._left["thumbnails"] < _LEAST_BYTES:
             return None
-        size = _scaled(shown, _THUMBNAIL_SIDE / max(shown.width, shown.height))
-        picture = _fitted(self._source.render(box, size), THUMBNAILS_BYTES // 4)
+        size = scaled(shown, _THUMBNAIL_SIDE / max(shown.width, shown.height))
+        picture = fitted(self._source.render(box, size), THUMBNAILS_BYTES // 4)
         if picture.bytes > self._left["thumbnails"]:
             return None
         self._left["thumbnails"] -= picture.bytes
         return picture
 
 
-def _scaled(size: Size, factor: float) -> Size:
+def scaled(size: Size, factor: float) -> Size:
     """The size, shrunk by the factor; never enlarged."""
     factor = min(1.0, factor)
     return Size(max(1, round(size.width * factor)), max(1, round(size.height * factor)))
 
 
-def _fitted(image: Image.Image, limit: int, *, sharp: bool = False) -> Picture:
+def fitted(image: Image.Image, limit: int, *, sharp: bool = False) -> Picture:
     """The best JPEG of at most `limit` bytes, or a tiny one; if `sharp`, with colours at full resolution, too."""
     while True:
         for quality in _QUALITIES:
@@ -94,5 +94,5 @@ def _fitted(image: Image.Image, limit: int, *, sharp: bool = False) -> Picture:
         if buffer.tell() <= limit or max(image.size) <= _SMALLEST_SIDE:
             url = f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
             return Picture(url, size, buffer.tell())
-        shrunk = _scaled(size, 0.75)
+        shrunk = scaled(size, 0.75)
         image = image.resize((shrunk.width, shrunk.height), Image.Resampling.LANCZOS)

@@ -1,0 +1,40 @@
+"""`hart-agent batch` as a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from loopback import Loopback
+
+
+def start(server: Loopback, questions: Path, out: Path, *options: str, **more: Any) -> subprocess.Popen[str]:
+    command = [
+        sys.executable, "-m", "hart_agent", "batch", str(questions), str(out), "--base-url", server.url,
+        "--model", "qwen2.5-vl", "--concurrency", "16", *options,
+    ]  # fmt: skip
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=questions.parent, **more)
+
+
+def finish(process: subprocess.Popen[str], seconds: float = 120) -> tuple[int, str]:
+    try:
+        _, said = process.communicate(timeout=seconds)
+    finally:
+        process.kill()
+    return process.returncode, said
+
+
+def lines_in(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 60) -> None:
+    """Until the condition holds, or the process is done."""
+    deadline = time.monotonic() + seconds
+    while not condition() and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
