@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from conftest import answer, tool_call
-from loopback import Behaviour, Handler, say
+from loopback import Behaviour, Handler, refuse, say
 from PIL import Image
 
 from hart_agent.types import Message
@@ -94,3 +95,30 @@ def timeless(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: timeless(inner) for key, inner in value.items() if key != "seconds"}
     return [timeless(inner) for inner in value] if isinstance(value, list) else value
+
+
+class Crowd:
+    """What a loopback server does that takes so many requests at once and says 429 beyond."""
+
+    def __init__(self, takes: int, seconds: float) -> None:
+        self._takes, self._seconds = takes, seconds
+        self._lock = threading.Lock()
+        self._inside = 0
+        self.history: list[tuple[bool, int]] = []
+
+    def behave(self, body: dict[str, Any], _: int) -> Behaviour:
+        words = answer(right_answer(number_of(body)))
+        with self._lock:
+            taken = self._inside < self._takes
+            self._inside += taken
+            self.history.append((taken, self._inside))
+        return self._served(words) if taken else refuse(429, "too many requests")
+
+    def _served(self, words: str) -> Behaviour:
+        def serve_it(handler: Handler) -> None:
+            time.sleep(self._seconds)
+            with self._lock:
+                self._inside -= 1
+            say(words)(handler)
+
+        return serve_it

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batch_runs import number_of, right_answer, write_questions
+from batch_runs import Crowd, number_of, right_answer, write_questions
 from conftest import answer
 from hypothesis import given
 from hypothesis import strategies as st
-from loopback import Behaviour, Handler, refuse, say, serve
+from loopback import Behaviour, Handler, say, serve
 
 from hart_agent import Agent, EpisodeConfig, Mode
 from hart_agent.backends.adaptive import AdaptiveLimit
@@ -155,33 +155,6 @@ def test_no_place_is_lost_or_given_twice(steps: list[str]) -> None:
             pass
 
     asyncio.run(check())
-
-
-class Crowd:
-    """What a loopback server does that takes so many requests at once and says 429 beyond."""
-
-    def __init__(self, takes: int, seconds: float) -> None:
-        self._takes, self._seconds = takes, seconds
-        self._lock = threading.Lock()
-        self._inside = 0
-        self.history: list[tuple[bool, int]] = []
-
-    def behave(self, body: dict[str, Any], _: int) -> Behaviour:
-        words = answer(right_answer(number_of(body)))
-        with self._lock:
-            taken = self._inside < self._takes
-            self._inside += taken
-            self.history.append((taken, self._inside))
-        return self._served(words) if taken else refuse(429, "too many requests")
-
-    def _served(self, words: str) -> Behaviour:
-        def serve_it(handler: Handler) -> None:
-            time.sleep(self._seconds)
-            with self._lock:
-                self._inside -= 1
-            say(words)(handler)
-
-        return serve_it
 
 
 async def test_a_server_that_refuses_beyond_12_at_once_answers_everything(tmp_path: Path) -> None:

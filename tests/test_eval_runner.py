@@ -9,20 +9,26 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from batch_runs import Crowd, right_answer, write_questions
+from loopback import serve
 from simulated_policies import QUESTION, Guesser, Looker, WholeImageLooker, square_scene
 
-from hart_agent import Agent, ConfigError, PolicyError, ScriptedPolicy
+from hart_agent import Agent, ConfigError, EpisodeConfig, Mode, PolicyError, ScriptedPolicy
 from hart_agent.answers import AnswerType
+from hart_agent.backends.openai import OpenAIPolicy
+from hart_agent.backends.retries import RetryPolicy
 from hart_agent.evals.folder import evaluate_folder, trace_name
 from hart_agent.evals.items import Item
 from hart_agent.evals.report import MANIFEST, PAGE, RECORDS, REPORT, compare_runs
 from hart_agent.evals.runner import EvalSettings
 from hart_agent.tooling import Policy
 from hart_agent.trace import load_trace
+from hart_agent.types import Message, Reply, ToolSpec
 
 COUNT = 12
 
@@ -143,6 +149,40 @@ def test_a_policy_that_is_down_stops_the_run(items: list[Item], tmp_path: Path) 
     with pytest.raises(PolicyError, match="10 questions in a row"):
         run(ScriptedPolicy([]), items, tmp_path / "run")
     assert len((tmp_path / "run" / RECORDS).read_text().splitlines()) == 10
+
+
+class Counting(OpenAIPolicy):
+    """Notes how many questions are under way whenever one begins."""
+
+    under_way = 0
+    history: list[int]
+
+    async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
+        self.under_way += 1
+        self.history.append(self.under_way)
+        try:
+            return await super().reply(messages, tools)
+        finally:
+            self.under_way -= 1
+
+
+def test_questions_begin_when_the_server_has_room_for_them(tmp_path: Path) -> None:
+    image = write_questions(tmp_path, 1).with_name("0.png")
+    asked = [
+        Item(str(number), image, f"what is number {number}?", right_answer(number), AnswerType.TEXT)
+        for number in range(60)
+    ]
+    crowd = Crowd(2, 0.05)
+    with serve(crowd.behave) as server:
+        policy = Counting("qwen2.5-vl", base_url=server.url, retry=RetryPolicy(retries=4, base=0.05))
+        policy.history = []
+        agent = Agent(policy, config=EpisodeConfig(Mode.DIRECT))
+        settings = EvalSettings(concurrency=60)
+        report = asyncio.run(evaluate_folder(agent, "jsonl", asked, tmp_path / "run", settings, {}))
+    assert (report["failed"], report["summary"]["accuracy"]["value"]) == (0, 1)
+    assert not all(taken for taken, _ in crowd.history)
+    assert max(policy.history) <= 32  # the server had said nothing yet
+    assert max(policy.history[40:]) <= 12
 
 
 def test_a_limit_draws_the_same_questions_whenever_asked(items: list[Item]) -> None:

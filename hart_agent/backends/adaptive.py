@@ -9,7 +9,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Protocol, runtime_checkable
 
 _FIRST = 16.0
@@ -25,6 +25,11 @@ class Admitting(Protocol):
     def admission(self) -> AbstractAsyncContextManager[None]:
         """Wait for room for one more episode, and hold it. An episode's time should start inside."""
         ...
+
+
+def admission(policy: object) -> AbstractAsyncContextManager[None]:
+    """Room for one more episode with a policy: to be had at once where it isn't `Admitting`."""
+    return policy.admission() if isinstance(policy, Admitting) else nullcontext()
 
 
 class AdaptiveLimit:

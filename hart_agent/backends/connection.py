@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlunsplit
 
@@ -17,9 +16,8 @@ _KEPT_SECONDS = 4.0
 """Uvicorn, and with it vLLM, drops an idle connection after 5 seconds: a request must not meet that end."""
 
 
-@dataclass(frozen=True)
-class Response:
-    """What a server sent.
+class Refusal(Exception):  # noqa: N818 (an answer, of which the backend makes an error)
+    """A server's answer that is an HTTP error.
 
     Attributes:
         status: of HTTP.
@@ -27,9 +25,11 @@ class Response:
         text: the body.
     """
 
-    status: int
-    headers: Mapping[str, str]
-    text: str
+    def __init__(self, status: int, headers: Mapping[str, str], text: str) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
+        self.headers = headers
+        self.text = text
 
 
 class Connection:
@@ -68,33 +68,34 @@ class Connection:
         """Have the connections closed when the event loop shuts down. Call this once."""
         await anext(self._keeper)
 
-    async def complete(self, body: dict[str, Any]) -> Response:
+    async def complete(self, body: dict[str, Any]) -> Any:
         """Send a chat completion.
 
-        Raises:
-            OSError: there is no whole answer.
-        """
-        return await self._raw(lambda: self._client.chat.completions.with_raw_response.create(**body))
-
-    async def models(self) -> Response:
-        """Ask for the models.
+        Returns:
+            The server's JSON; or its words, where it doesn't answer in JSON.
 
         Raises:
+            Refusal: the server answers with an error.
             OSError: there is no whole answer.
+            ValueError: its JSON can't be read.
         """
-        return await self._raw(self._client.models.with_raw_response.list)
+        # Not `chat.completions.create`: it looks for types in all parts of the body, which takes as long as the rest.
+        return await self._answer(self._client.post("/chat/completions", body=body, cast_to=object))
+
+    async def models(self) -> Any:
+        """Ask for the models; see `complete`."""
+        return await self._answer(self._client.get("/models", cast_to=object))
 
     @staticmethod
-    async def _raw(send: Callable[[], Any]) -> Response:
+    async def _answer(request: Awaitable[object]) -> Any:
         import openai
 
         try:
-            answer = (await send()).http_response
+            return await request
         except openai.APIStatusError as error:
-            answer = error.response
+            raise Refusal(error.response.status_code, error.response.headers, error.response.text) from None
         except openai.APIConnectionError as error:
             raise OSError(str(error.__cause__ or error)) from error
-        return Response(answer.status_code, answer.headers, answer.text)
 
 
 def _basic(url: SplitResult) -> dict[str, str]:

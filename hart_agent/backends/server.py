@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from hart_agent.backends.connection import Connection, Response
+from hart_agent.backends.connection import Connection, Refusal
 from hart_agent.backends.failures import ADVICE, Failure, Problem, diagnose
 from hart_agent.backends.retries import RetryPolicy, retry_after
 from hart_agent.errors import ConfigError, InstallError, PolicyError
@@ -165,7 +165,7 @@ class Server:
             await asyncio.sleep(self.retry.delay(retry, failure.wait))
         raise await self.explain(failure, "", retry + 1)
 
-    async def _ask(self, send: Callable[[Connection], Awaitable[Response]]) -> Any:
+    async def _ask(self, send: Callable[[Connection], Awaitable[Any]]) -> Any:
         """The server's JSON; or its words, where it doesn't answer in JSON.
 
         Raises:
@@ -174,11 +174,9 @@ class Server:
         connection = await self._connection()
         try:
             async with asyncio.timeout(self._timeout):
-                response = await send(connection)
-            if response.status >= 400:
-                raise self._refusal(response)
-            in_json = "json" in response.headers.get("content-type", "")
-            return json.loads(response.text) if in_json else response.text
+                return await send(connection)
+        except Refusal as refusal:
+            raise self._refusal(refusal) from None
         except TimeoutError:
             failure = Failure(Problem.BUSY, f"no complete reply within {self._timeout:g} seconds")
             raise ServerError(failure, late=True) from None
@@ -201,18 +199,18 @@ class Server:
             raise self._error(Problem.BUSY, f"its chat completion is empty: {str(answer)[:200]}")
         return answer
 
-    def _refusal(self, response: Response) -> ServerError:
+    def _refusal(self, refusal: Refusal) -> ServerError:
         """What an HTTP error means. Servers put their words in `error.message`, `error`, `message`, or nowhere."""
         words: Any = None
         try:
-            words = json.loads(response.text)
+            words = json.loads(refusal.text)
             words = words.get("error") or words
             words = words.get("message")
         except (ValueError, AttributeError):  # no JSON; or text where an object might be
             words = words if isinstance(words, str) else None
-        message = self.clean(f"HTTP {response.status}: {words or response.text}")
-        failure = diagnose(response.status, message, retry_after(response.headers))
-        return ServerError(failure, refused=failure.problem is Problem.BUSY and response.status in _TOO_MUCH)
+        message = self.clean(f"HTTP {refusal.status}: {words or refusal.text}")
+        failure = diagnose(refusal.status, message, retry_after(refusal.headers))
+        return ServerError(failure, refused=failure.problem is Problem.BUSY and refusal.status in _TOO_MUCH)
 
     async def _connection(self) -> Connection:
         """The connection of the running event loop."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from contextlib import nullcontext
 
-from hart_agent.backends.adaptive import Admitting
+from hart_agent.backends.adaptive import admission
 from hart_agent.batch.images import ImageCache
 from hart_agent.batch.items import BatchItem, BatchResult, ItemLike, as_item
 from hart_agent.concurrency import map_concurrently
@@ -39,10 +38,8 @@ async def ask_all(
     if concurrency < 1:
         raise ConfigError(f"concurrency must be 1 or more, got {concurrency}")
 
-    admission = policy.admission if isinstance(policy, Admitting) else nullcontext
-
     async def answer(item: BatchItem) -> BatchResult:
-        async with admission():
+        async with admission(policy):
             try:
                 run = await ask(await images.open(item.image), item.question)
             except HartError as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 from hart_agent.agent import Agent
 from hart_agent.answers import AnswerType
+from hart_agent.backends.adaptive import admission
 from hart_agent.concurrency import map_concurrently
 from hart_agent.errors import ConfigError, ImageError, PolicyError
 from hart_agent.evals.controls import run_controls
@@ -33,7 +34,7 @@ class EvalSettings:
     Attributes:
         seed: of the options' order and the random boxes of the controls.
         controls: whether each answer is put to the controls.
-        concurrency: questions at once.
+        concurrency: questions at once, at most; fewer while the policy's server can't keep up.
         limit: of the questions, drawn by the seed; None for all.
         traces: whether the trace of each question is kept.
     """
@@ -105,7 +106,8 @@ async def evaluate(
     failures = 0
 
     async def ask(shown: Presentation) -> tuple[Record, Trajectory | None]:
-        return await _ask(agent, shown, items, settings)
+        async with admission(agent.policy):
+            return await _ask(agent, shown, items, settings)
 
     async for record, trajectory in map_concurrently(ask, pending, settings.concurrency):
         journal.append(record)
