@@ -58,13 +58,13 @@ def test_the_same_lines_as_without_ray(tmp_path: Path) -> None:
         plain, on_ray = tmp_path / "plain.jsonl", tmp_path / "ray.jsonl"
         assert finish(start(server, questions, plain))[0] == 3
         asked = len(server.bodies)
-        code, said = finish(start(server, questions, on_ray, *ON_RAY))
+        code, said = finish(start(server, questions, on_ray, *ON_RAY), 240)
         assert code == 3, said
         assert len(server.bodies) == 2 * asked
         assert "30 answered, 0 without an answer, 10 failed" in said
         assert by_id(read(on_ray)) == by_id(read(plain))
         (tmp_path / "2.png").rename(tmp_path / "3.png")
-        code, said = finish(start(server, questions, on_ray, *ON_RAY, "--retry-errors"))
+        code, said = finish(start(server, questions, on_ray, *ON_RAY, "--retry-errors"), 240)
         assert code == 0, said
     lines = by_id(read(on_ray))
     assert {name: line["answer"] for name, line in lines.items()} == {f"q{n}": right_answer(n) for n in range(40)}
@@ -133,13 +133,13 @@ def test_an_outage_and_a_broken_worker_stop_the_run(tmp_path: Path) -> None:
     questions = write_questions(tmp_path, 30)
     out = tmp_path / "out.jsonl"
     with serve([refuse(401, "who are you?")]) as server:
-        code, said = finish(start(server, questions, out, *ON_RAY))
+        code, said = finish(start(server, questions, out, *ON_RAY), 240)
         assert code == 4, said
         assert "10 questions in a row" in said
-        code, said = finish(start(server, questions, out, *ON_RAY, "--tool", "missing.py:nothing"))
+        code, said = finish(start(server, questions, out, *ON_RAY, "--tool", "missing.py:nothing"), 240)
         assert code == 2, said
         assert "missing.py" in said
-        code, said = finish(start(server, questions, out, "--on", "ray", "--ray-address", "127.0.0.1:1"))
+        code, said = finish(start(server, questions, out, "--on", "ray", "--ray-address", "127.0.0.1:1"), 240)
         assert code == 2, said
         assert "127.0.0.1:1" in said
     assert lines_in(out) == 0

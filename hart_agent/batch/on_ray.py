@@ -9,7 +9,7 @@ import importlib.util
 import logging
 import os
 import warnings
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,8 +71,8 @@ async def ask_on_ray(
     _start(cluster)
     import ray
 
+    found = _found(_answered(waiting, (make_agent, make_images, str(Path.cwd())), cluster, concurrency))
     try:
-        found = _found(_answered(waiting, (make_agent, make_images, str(Path.cwd())), cluster, concurrency))
         lost = {item.id for item in waiting}
         while (result := await in_thread(lambda: next(found, None))) is not None:
             lost.discard(result.id)
@@ -81,6 +81,8 @@ async def ask_on_ray(
             message = f"its worker was lost {_RETRIES + 1} times: it ran out of memory, say. Ray's logs may tell more."
             yield BatchResult(name, None, PolicyError(message, retryable=True))
     finally:
+        with contextlib.suppress(ValueError):  # a thread still waits in it: the end of Ray wakes it
+            found.close()
         ray.shutdown()
 
 
@@ -137,6 +139,7 @@ def _start(cluster: Cluster) -> None:
     if importlib.util.find_spec("ray") is None or importlib.util.find_spec("pyarrow") is None:
         raise InstallError("a batch on Ray needs Ray Data. Install it: pip install 'hart-agent[ray]'")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that is started here tells nobody of it
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # what is still under way at the end would start Ray once more
     import ray
     import ray.data
 
@@ -180,7 +183,7 @@ def _answered(items: Sequence[BatchItem], arguments: tuple[Any, ...], cluster: C
         )
 
 
-def _found(answered: Dataset) -> Iterator[BatchResult]:
+def _found(answered: Dataset) -> Generator[BatchResult, None, None]:
     """The results in the order in which they are done.
 
     Raises:
