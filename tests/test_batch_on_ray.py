@@ -5,6 +5,7 @@ Not part of the default run. Its one command is `tests/on_ray/run`, which says w
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import time
@@ -16,6 +17,10 @@ from batch_processes import finish, lines_in, start, wait_for
 from batch_runs import behave, by_id, number_of, read, right_answer, slowly, write_questions
 from conftest import tool_call
 from loopback import Behaviour, Handler, refuse, say, serve
+
+from hart_agent.batch.items import BatchItem
+from hart_agent.batch.on_ray import Cluster, ask_on_ray
+from hart_agent.errors import PolicyError
 
 pytestmark = pytest.mark.ray
 
@@ -162,3 +167,12 @@ def test_an_interrupt_gives_up_what_is_under_way(tmp_path: Path) -> None:
     assert code == 130, said
     assert "Traceback" not in said
     assert len(by_id(read(out))) == 10
+
+
+async def test_a_worker_that_breaks_down_as_it_starts_is_told(tmp_path: Path) -> None:
+    broken: Any = functools.partial(int, "no agent")
+    results = ask_on_ray(
+        broken, [BatchItem("a", tmp_path / "a.png", "what?")], cluster=Cluster(workers=1), concurrency=1
+    )
+    with pytest.raises(PolicyError, match=r"Ray gave up: ValueError.*'no agent'"):
+        _ = [result async for result in results]

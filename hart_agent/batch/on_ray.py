@@ -8,6 +8,8 @@ import contextlib
 import importlib.util
 import logging
 import os
+import re
+import socket
 import warnings
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from hart_agent.errors import ConfigError, HartError, InstallError, PolicyError
 if TYPE_CHECKING:
     from ray.data import Dataset
 
+_HOST_AND_PORT = re.compile(r"\[?(?P<host>[^/\[\]]+)\]?:(?P<port>\d+)")
 _RETRIES = 3
 """How often a question is asked again whose worker was lost. One that is the death of its workers comes to an end."""
 
@@ -122,7 +125,7 @@ class Worker:
 
 
 def _portable(error: Exception | None) -> Exception | None:
-    """An error that can be sent, and says the same. Others than our own may not be made again from what pickle keeps."""
+    """An error that can be sent, and says the same. Others than our own may not survive it as they are."""
     if error is None or isinstance(error, HartError):
         return error
     portable: Exception = type(type(error).__name__, (Exception,), {})(str(error))
@@ -148,8 +151,11 @@ def _start(cluster: Cluster) -> None:
             handler.setLevel(logging.CRITICAL)
     here: dict[str, Any] = {"num_cpus": cluster.workers, "include_dashboard": False} if cluster.address is None else {}
     try:
+        if cluster.address is not None and (found := _HOST_AND_PORT.fullmatch(cluster.address)):
+            # Ray would try again for minutes.
+            socket.create_connection((found["host"], int(found["port"])), timeout=10).close()
         ray.init(cluster.address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise ConfigError(
             f"there is no Ray cluster to be had at {cluster.address or 'this machine'} ({error}). Check the address "
             "with `ray status`, or leave --ray-address and RAY_ADDRESS out to start one on this machine."
