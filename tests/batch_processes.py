@@ -36,5 +36,7 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seco
     """Until the condition holds, or the process is done."""
     deadline = time.monotonic() + seconds
     while not condition() and process.poll() is None:
-        assert time.monotonic() < deadline
+        if time.monotonic() > deadline:
+            process.kill()
+            raise AssertionError(f"after {seconds} seconds this still doesn't hold")
         time.sleep(0.002)

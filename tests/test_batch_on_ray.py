@@ -24,6 +24,8 @@ from hart_agent.errors import PolicyError
 
 pytestmark = pytest.mark.ray
 
+START_SECONDS = 300
+"""Ray starts in a few seconds, and on two busy cores in more than a minute."""
 ON_RAY = ("--on", "ray", "--workers", "2")
 TRAP = '''
 import os, signal
@@ -80,11 +82,11 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     with serve(slow) as server:
         process = start(server, questions, out, *ON_RAY, "--concurrency", "4")
-        wait_for(lambda: lines_in(out) >= 10, process, 120)
+        wait_for(lambda: lines_in(out) >= 10, process, START_SECONDS)
         before = workers_of(process.pid)
         assert len(before) == 2
         os.kill(before[0], signal.SIGKILL)
-        wait_for(lambda: lines_in(out) >= 40, process, 120)
+        wait_for(lambda: lines_in(out) >= 40, process, START_SECONDS)
         assert lines_in(out) < 60
         os.kill(next(pid for pid in workers_of(process.pid) if pid in before), signal.SIGKILL)
         code, said = finish(process, 240)
@@ -101,7 +103,7 @@ def test_a_killed_driver_goes_on(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     with serve(slow) as server:
         process = start(server, questions, out, *ON_RAY)
-        wait_for(lambda: lines_in(out) >= 10, process, 120)
+        wait_for(lambda: lines_in(out) >= 10, process, START_SECONDS)
         process.kill()
         assert finish(process)[0] == -signal.SIGKILL
         known = by_id(read(out))
@@ -159,7 +161,7 @@ def test_an_interrupt_gives_up_what_is_under_way(tmp_path: Path) -> None:
 
     with serve(lambda body, number: never if number_of(body) >= 10 else behave(body, number)) as server:
         process = start(server, questions, out, *ON_RAY)
-        wait_for(lambda: lines_in(out) >= 10, process, 120)
+        wait_for(lambda: lines_in(out) >= 10, process, START_SECONDS)
         started = time.monotonic()
         process.send_signal(signal.SIGINT)
         code, said = finish(process)
