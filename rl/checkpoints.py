@@ -18,6 +18,8 @@ from hart_agent.errors import ConfigError, OutputError
 
 _NAME = re.compile(r"step-(\d{6})")
 _STATE = "trainer.pt"
+_WEIGHTS = {".safetensors", ".bin", ".pt", ".pth", ".gguf"}
+_WRITTEN_ANEW = {"config.json", "model.safetensors.index.json"}
 
 
 def save_checkpoint(
@@ -63,6 +65,18 @@ def save_checkpoint(
 def checkpoints(run: Path) -> list[Path]:
     """The checkpoints of a run, the newest last."""
     return sorted(path for path in run.glob("step-*") if _NAME.fullmatch(path.name))
+
+
+def copy_beside_weights(model: Path, folder: Path) -> None:
+    """Copy what a model's folder holds beside its weights: tokenizer, processor, chat template.
+
+    Args:
+        model: from which a run began.
+        folder: into which its weights were written.
+    """
+    for path in sorted(model.iterdir()):
+        if path.is_file() and path.name not in _WRITTEN_ANEW and path.suffix not in _WEIGHTS:
+            shutil.copy(path, folder)
 
 
 def load_state(checkpoint: Path) -> dict[str, Any]:

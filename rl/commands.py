@@ -59,8 +59,18 @@ class StepProgress(CountProgress):
         self.add("  ".join(f"{name} {metrics[name]:.3g}" for name in _SHOWN if name in metrics))
 
 
-def run_command(command: Callable[..., None], arguments: Sequence[str] | None = None) -> Any:
-    """Run a command; a HartError becomes one line on stderr and an exit code."""
+def run_command(
+    command: Callable[..., None],
+    arguments: Sequence[str] | None = None,
+    passed_on: Callable[[], dict[str, Any]] = dict,
+) -> Any:
+    """Run a command; a HartError becomes one line on stderr and an exit code.
+
+    Args:
+        command: a function with typer's options.
+        arguments: of the command line; None for this program's.
+        passed_on: makes what the command finds as its context's `obj`.
+    """
     handler = RichHandler(console=Console(stderr=True), show_path=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
     app = typer.Typer(
@@ -70,4 +80,4 @@ def run_command(command: Callable[..., None], arguments: Sequence[str] | None = 
     )
     app.command()(command)
     with reported_errors():
-        return app(arguments)
+        return app(arguments, obj=passed_on())

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,11 +22,9 @@ from hart_agent.backends.generation import Generated
 from hart_agent.backends.prompting import Prompt, Prompter
 from hart_agent.errors import InstallError
 from hart_agent.types import Message, ToolSpec
+from rl.checkpoints import copy_beside_weights
 from rl.rows import Row, Segment, join_replies
 from rl.shared_prefix import GroupGenerator, SharedPrefix, Tensors, distinct
-
-_WEIGHTS = {".safetensors", ".bin", ".pt", ".pth", ".gguf"}
-_WRITTEN_ANEW = {"config.json", "model.safetensors.index.json"}
 
 
 @dataclass(frozen=True)
@@ -145,9 +142,7 @@ class PolicyModel:
         if self._lora is not None:  # merged in a copy: taking adapters out again would leave rounding behind
             module = copy.deepcopy(module).merge_and_unload()
         module.save_pretrained(folder)
-        for path in sorted(self.checkpoint.iterdir()):
-            if path.is_file() and path.name not in _WRITTEN_ANEW and path.suffix not in _WEIGHTS:
-                shutil.copy(path, folder)
+        copy_beside_weights(self.checkpoint, folder)
 
     def prompt(self, messages: Sequence[Message], tools: Sequence[ToolSpec], seed: int) -> Prompt:
         """The prompt for a conversation, to be answered with the given seed.

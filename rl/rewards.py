@@ -121,6 +121,23 @@ class CustomReward:
         return number
 
 
+def choose_reward(name: str | None, max_area: float | None, tightness: float | None) -> Reward:
+    """The reward of a run.
+
+    Args:
+        name: of one's own; None for `answer_reward`.
+        max_area: of an `AreaGuard`; None for none.
+        tightness: weight of a `TightnessBonus`; None for none.
+
+    Raises:
+        ConfigError: there is no such function, or a number is out of range.
+    """
+    reward: Reward = answer_reward if name is None else load_reward(name)
+    if tightness is not None:
+        reward = TightnessBonus(reward, tightness)
+    return reward if max_area is None else AreaGuard(reward, max_area)
+
+
 def load_reward(name: str) -> CustomReward:
     """A reward of one's own.
 

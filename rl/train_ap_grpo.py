@@ -3,13 +3,17 @@
 ap-grpo   answers from its crops alone (arXiv 2602.23615)
 mgpo      answers with crops and overview in sight (arXiv 2507.05920); k = 0
 grpo      answers from the overview, without crops; k = 0
+
+Flags with a dot, behind all else, are passed on to OpenRLHF: --vllm.num_engines 8 (see docs/openrlhf.md).
 """
 
 from __future__ import annotations
 
 import logging
+import sys
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -18,7 +22,12 @@ from hart_agent.types import Mode
 from rl import options
 from rl.commands import StepProgress, load, needs_torch, run_command
 from rl.config import AlgorithmConfig
-from rl.rewards import AreaGuard, CustomReward, Reward, TightnessBonus, answer_reward, load_reward
+from rl.config_file import read_config
+from rl.openrlhf.command import flags_of, parse_flags, split_flags
+from rl.openrlhf.launch import available, train_on_openrlhf
+from rl.openrlhf.run import OpenRLHFRun
+from rl.plan import estimate, model_shape
+from rl.rewards import AreaGuard, CustomReward, Reward, TightnessBonus, choose_reward
 from rl.settings import TrainSettings
 
 _log = logging.getLogger(__name__)
@@ -39,7 +48,17 @@ class Engine(StrEnum):
 _MODES = {Algorithm.AP_GRPO: Mode.CLOSED_LOOP, Algorithm.MGPO: Mode.MGPO, Algorithm.GRPO: Mode.DIRECT}
 
 
+def _read_config(context: typer.Context, path: Path | None) -> Path | None:
+    """Take a file's options for defaults, and its flags of OpenRLHF where the command line has none."""
+    if path is not None:
+        own = {parameter.name for parameter in context.command.params if parameter.name} - {"config"}
+        context.default_map, flags = read_config(path, own)
+        context.obj = {**flags, **(context.obj or {})}
+    return path
+
+
 def train(
+    context: typer.Context,
     data: options.Data,
     model: options.Model,
     out: options.Out,
@@ -73,15 +92,20 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show three rollouts and which of their tokens carry loss, and stop.")
     ] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Estimate memory and time on OpenRLHF with H100s of 80 GB, and stop.")
+    ] = False,
+    config: Annotated[
+        Path | None, typer.Option(is_eager=True, callback=_read_config, help="YAML file of these options.")
+    ] = None,
 ) -> None:
     """Train a policy on questions with answers; no boxes are needed.
 
     Each checkpoint opens with: hart-agent ask IMAGE QUESTION --backend transformers --model RUN/step-000200
     """
-    samples = load(data, apart_from)
-    _choose_engine(engine)
+    passed_on: dict[str, Any] = context.obj or {}
     chosen = mode or _MODES[algorithm]
-    rewarded = _reward(reward, max_area, tightness)
+    rewarded = choose_reward(reward, max_area, tightness)
     settings = TrainSettings(
         model=model, steps=steps, prompts_per_step=prompts_per_step, learning_rate=learning_rate,
         temperature=temperature, max_tokens=max_tokens, max_pixels=max_pixels, micro_batch=micro_batch,
@@ -91,6 +115,21 @@ def train(
             k=k if algorithm is Algorithm.AP_GRPO else 0.0, beta=beta, group_size=group_size, clip=clip
         ),
     )  # fmt: skip
+    run = OpenRLHFRun(
+        out=out, data=data, settings=settings, reward=reward, max_area=max_area, tightness=tightness
+    ).everywhere()
+    if plan:
+        flags = flags_of(run, passed_on)
+        print("\n".join(estimate(model_shape(model), settings, flags).lines()))
+        return
+    samples = load(data, apart_from)
+    if _choose_engine(engine) is Engine.OPENRLHF:
+        if drop_blind_questions or dry_run or device:
+            raise ConfigError("--drop-blind, --dry-run and --device are of the engine local: add --engine local")
+        print(train_on_openrlhf(run, samples, passed_on))
+        return
+    if passed_on:
+        raise ConfigError(f"--{next(iter(passed_on))} is a flag of OpenRLHF: add --engine openrlhf")
     with needs_torch():
         from rl.dry_run import show_rollouts
         from rl.trainer import Trainer
@@ -105,23 +144,12 @@ def train(
     print(checkpoint)
 
 
-def _choose_engine(engine: Engine) -> None:
-    """Say which engine trains.
-
-    Raises:
-        ConfigError: OpenRLHF is demanded.
-    """
-    if engine is Engine.OPENRLHF:
-        raise ConfigError("the engine openrlhf is not built yet; choose --engine local, which trains on one machine")
+def _choose_engine(engine: Engine) -> Engine:
+    """Which engine trains; said where nobody chose it."""
     if engine is Engine.AUTO:
-        _log.warning("engine: local (one machine)")
-
-
-def _reward(name: str | None, max_area: float | None, tightness: float | None) -> Reward:
-    reward: Reward = answer_reward if name is None else load_reward(name)
-    if tightness is not None:
-        reward = TightnessBonus(reward, tightness)
-    return reward if max_area is None else AreaGuard(reward, max_area)
+        engine = Engine.OPENRLHF if available() else Engine.LOCAL
+        _log.warning("engine: %s", "openrlhf" if engine is Engine.OPENRLHF else "local (one machine)")
+    return engine
 
 
 def _described(reward: Reward) -> str:
@@ -134,4 +162,5 @@ def _described(reward: Reward) -> str:
 
 
 if __name__ == "__main__":
-    run_command(train)
+    own, flags = split_flags(sys.argv[1:])
+    run_command(train, own, passed_on=lambda: parse_flags(flags))

@@ -1,0 +1,84 @@
+"""OpenRLHF's actor for rollouts of several rows, which were put behind one another (see `interaction`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from openrlhf.models import Actor
+from torch.nn.functional import pad
+from torch.nn.utils.rnn import pad_sequence
+
+from rl.openrlhf.interaction import ROW_COUNTS, ROW_LENGTHS
+
+_BIAS = -100.0
+"""Added to the logits of placeholders, as the engine does when it samples."""
+
+
+class RowActor(Actor):  # type: ignore[misc]
+    """Takes each row of a rollout for a sequence of its own: none sees another. `adopt` makes it of an Actor."""
+
+    @classmethod
+    def adopt(cls, actor: Actor) -> None:
+        """From now on the actor reads rows, and its log-probabilities are those of the policy that is sampled from."""
+        actor.__class__ = cls
+        config = actor._vlm_config
+        banned = [config.image_token_id, getattr(config, "video_token_id", None)]
+        banned = [token for token in banned if token is not None]
+
+        def ban(module: torch.nn.Module, args: Any, output: Any) -> None:
+            output.logits[..., banned] += _BIAS
+
+        getattr(actor.model, "module", actor.model).register_forward_hook(ban)
+
+    def forward(
+        self,
+        sequences: torch.Tensor,
+        action_mask: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        return_output: bool = False,
+        **options: Any,
+    ) -> Any:
+        """As OpenRLHF's.
+
+        Args:
+            sequences: B rollouts, padded on the right, shape (B, T).
+            action_mask: shape (B, T - 1): whether the next token is the policy's.
+            attention_mask: 1 for tokens, shape (B, T).
+            return_output: whether to give the model's output, too; its `entropy` then has the shape of the mask.
+            options: OpenRLHF's, and tensors of images, `ROW_LENGTHS` and `ROW_COUNTS`.
+
+        Returns:
+            Log-probabilities of the policy's tokens, 0 elsewhere, shape (B, T - 1).
+        """
+        lengths, counts = options.pop(ROW_LENGTHS, None), options.pop(ROW_COUNTS, None)
+        if lengths is None or counts is None or action_mask is None:
+            return super().forward(sequences, action_mask, attention_mask, return_output, **options)
+        owned = lengths.split(counts.tolist())
+        rows = [
+            row
+            for rollout, own in zip(sequences, owned, strict=True)
+            for row in rollout[: int(own.sum())].split(own.tolist())
+        ]
+        end = int(rows[0][-1])  # a reply ends each row, and no reply has a placeholder
+        tokens = pad_sequence(rows, batch_first=True, padding_value=end)  # (rows, L)
+        mask = torch.arange(tokens.shape[1], device=tokens.device) < lengths.to(tokens.device)[:, None]
+        log_probs, output = super().forward(
+            tokens, torch.ones_like(tokens[:, 1:]), mask.long(), return_output=True, **options
+        )
+        log_probs = _side_by_side(log_probs, owned, action_mask.shape[1]) * action_mask
+        if getattr(output, "entropy", None) is not None:
+            output.entropy = _side_by_side(output.entropy, owned, action_mask.shape[1])
+        return (log_probs, output) if return_output else log_probs
+
+
+def _side_by_side(values: torch.Tensor, owned: tuple[torch.Tensor, ...], width: int) -> torch.Tensor:
+    """What was found for the tokens behind the first of each row, as of whole rollouts, shape (B, width)."""
+    remaining = iter(values)
+    rollouts = []
+    for own in owned:
+        # Nothing was found for a row's first token, which follows on no other.
+        pieces = [pad(next(remaining)[: length - 1], (0, 1)) for length in own.tolist()]
+        whole = torch.cat(pieces)[:width]
+        rollouts.append(pad(whole, (0, width - len(whole))))
+    return torch.stack(rollouts)

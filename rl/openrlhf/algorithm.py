@@ -1,0 +1,136 @@
+"""AP-GRPO inside OpenRLHF: the weights of `rl.ap_grpo` on its experiences, and that loss in its actor."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import torch
+from openrlhf.trainer.ppo_utils.experience import Experience
+from openrlhf.trainer.ppo_utils.experience_maker import RemoteExperienceMaker
+from openrlhf.trainer.ray.ppo_actor import ActorPPOTrainer
+
+from rl.ap_grpo import RolloutWeights, ap_grpo_loss, diagnostics, rollout_weights
+from rl.config import AlgorithmConfig
+from rl.openrlhf.scoring import LOGGED, step_metrics
+
+_WEIGHTS = ("advantage", "mu1", "mu2")
+"""What each rollout's `info` carries to the actor."""
+
+
+class APGRPOExperienceMaker(RemoteExperienceMaker):  # type: ignore[misc]
+    """Gives experiences the advantages and weights of AP-GRPO, from their raw rewards.
+
+    Attributes:
+        algorithm: its numbers.
+        step_metrics: of the last batch.
+    """
+
+    algorithm: AlgorithmConfig
+    step_metrics: dict[str, float]
+
+    def compute_advantages_and_returns(self, experiences: list[Experience]) -> list[Experience]:
+        raw = [experience.rewards.float().clone() for experience in experiences]
+        experiences = super().compute_advantages_and_returns(experiences)
+        place = torch.tensor([index for experience in experiences for index in experience.index])
+        rewards = torch.empty(len(place)).index_copy(0, place, torch.cat(raw))  # group by group
+        written = torch.cat([experience.action_mask.sum(dim=-1) for experience in experiences])
+        lengths = torch.empty_like(written).index_copy(0, place, written)
+        weights = rollout_weights(rewards, lengths, self.algorithm)
+        logged: dict[str, list[float]] = defaultdict(list)
+        for experience in experiences:
+            own = weights.of(experience.index)
+            experience.info |= dict(zip(_WEIGHTS, (own.advantages, own.mu1, own.mu2), strict=True))
+            experience.advantages = (own.mu1 * own.advantages)[:, None] * experience.action_mask
+            experience.returns = experience.advantages.clone()
+            for name in [name for name in experience.info if name.startswith(LOGGED)]:
+                logged[name] += experience.info.pop(name).tolist()
+        self.step_metrics = {
+            "reward": float(rewards.mean()), **step_metrics(logged), **diagnostics(rewards, weights, self.algorithm)
+        }  # fmt: skip
+        return experiences
+
+
+class APGRPOLoss(torch.nn.Module):  # type: ignore[misc]
+    """Stands in the place of OpenRLHF's PolicyLoss; the KL term is part of it, for each rollout weighs it differently.
+
+    Args:
+        config: the algorithm.
+    """
+
+    def __init__(self, config: AlgorithmConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.experience: Experience | None = None
+        self.kl = torch.tensor(0.0)
+
+    def forward(
+        self,
+        log_probs: torch.Tensor,
+        old_log_probs: torch.Tensor,
+        advantages: torch.Tensor,
+        action_mask: torch.Tensor,
+        rollout_log_probs: torch.Tensor | None = None,
+        dp_size: int = 1,
+        batch_num_tokens: torch.Tensor | float = 1.0,
+        global_batch_size: torch.Tensor | float = 1.0,
+    ) -> tuple[torch.Tensor, ...]:
+        """As of OpenRLHF's PolicyLoss.
+
+        Args:
+            log_probs: with gradient, shape (B, A); so are the other tensors.
+            old_log_probs: of the policy that sampled.
+            advantages: not used; those of the experience and its weights are.
+            action_mask: 1 for tokens that the policy wrote.
+            rollout_log_probs: as the engine sampled them.
+            dp_size: processes over whose gradients DeepSpeed averages.
+            batch_num_tokens: that the policy wrote in this update, over the micro-batches of a process.
+            global_batch_size: rollouts of this update, likewise.
+
+        Returns:
+            The loss, the share of clipped tokens, the KL from the old policy to this, from the engine's to the
+            actor's, and the share of tokens that were left out (none).
+        """
+        info = self._known().info
+        advantage, mu1, mu2 = (torch.stack(list(info[name])).to(log_probs) for name in _WEIGHTS)
+        written = action_mask.sum(dim=-1).to(log_probs).clamp_min(1)
+        if self.config.aggregation == "sequence":
+            share = dp_size / (global_batch_size * written)
+        else:
+            share = (dp_size / torch.as_tensor(batch_num_tokens)).to(log_probs).expand_as(written)
+        weights = RolloutWeights(advantage, mu1, mu2, share)
+        reference = self._known().base_action_log_probs if self.config.beta else None
+        loss = ap_grpo_loss(log_probs, old_log_probs, reference, action_mask, weights, self.config)
+        self.kl = loss.kl
+        tokens = action_mask.sum().clamp_min(1)
+        moved = ((old_log_probs - log_probs.detach()) * action_mask).sum() / tokens
+        engine = old_log_probs if rollout_log_probs is None else rollout_log_probs
+        apart = ((engine - old_log_probs) * action_mask).sum() / tokens
+        return loss.value, loss.clipped, moved, apart, torch.zeros_like(apart)
+
+    def _known(self) -> Experience:
+        assert self.experience is not None
+        return self.experience
+
+
+class APGRPOActorTrainer(ActorPPOTrainer):  # type: ignore[misc]
+    """Trains the actor with the loss of AP-GRPO. `adopt` makes it of one that OpenRLHF has made."""
+
+    @classmethod
+    def adopt(cls, trainer: ActorPPOTrainer, config: AlgorithmConfig) -> None:
+        trainer.__class__ = cls
+        trainer.actor_loss_fn = APGRPOLoss(config)
+
+    def training_step(
+        self, experience: Experience, kl_ctl: float, step: int, loss_batch_info: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """One micro-batch. OpenRLHF's own KL term, the same for all rollouts, gets no weight: ours is in the loss."""
+        if self.args.train.async_enable:
+            # The weights have moved on since the rollout; what the engine said then is the policy that sampled.
+            experience.action_log_probs = experience.rollout_log_probs
+        self.actor_loss_fn.experience = experience
+        status: dict[str, Any] = super().training_step(experience, 0.0, step, loss_batch_info)
+        self.actor_loss_fn.experience = None
+        if self.actor_loss_fn.config.beta:
+            status["metrics"]["kl"], status["weights"]["kl"] = self.actor_loss_fn.kl, "sample"
+        return status

@@ -1,0 +1,78 @@
+"""OpenRLHF's agent: give this file's path as `--train.agent_func_path`. It runs inside the workers of vLLM."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from openrlhf.utils.agent import AgentExecutorBase
+from vllm import SamplingParams
+from vllm.sampling_params import RequestOutputKind
+
+from hart_agent.backends.chat import STOP
+from rl.data import load_samples
+from rl.openrlhf.interaction import Engine, Interaction
+from rl.openrlhf.run import OpenRLHFRun
+from rl.openrlhf.scoring import score
+
+
+class AgentExecutor(AgentExecutorBase):  # type: ignore[misc]
+    """Plays rollouts of the run that this process is part of (see `OpenRLHFRun.current`)."""
+
+    def __init__(self) -> None:
+        run = OpenRLHFRun.current()
+        self._interaction = Interaction(run.settings)
+        self._reward = run.make_reward()
+        self._samples = {sample.id: sample for sample in load_samples(run.data)}
+
+    async def execute(
+        self,
+        prompt: str,
+        label: str,
+        sampling_params: SamplingParams,
+        max_length: int,
+        hf_tokenizer: Any,
+        llm_engine: Engine,
+        images: Any = None,
+    ) -> dict[str, Any]:
+        """One rollout of the question whose id is the label.
+
+        Nothing is kept between calls: the image is opened and the sampling parameters are made for each, for many
+        rollouts are under way at once.
+
+        Raises:
+            ConfigError: not even the first prompt fits, or the reward is no number.
+            ImageError: the image can't be used.
+        """
+        prompter = self._interaction.prompter
+
+        def parameters(max_tokens: int) -> SamplingParams:
+            return SamplingParams(
+                temperature=sampling_params.temperature,
+                top_p=sampling_params.top_p,
+                top_k=sampling_params.top_k,
+                max_tokens=max_tokens,
+                stop=list(STOP),
+                stop_token_ids=sorted(prompter.end_ids),
+                include_stop_str_in_output=True,
+                logit_bias=dict.fromkeys(prompter.banned_ids, -100.0),
+                logprobs=0,  # of the chosen tokens alone
+                output_kind=RequestOutputKind.FINAL_ONLY,
+            )
+
+        played = await self._interaction.play(self._samples[label], llm_engine, parameters, max_length)
+        sequence = await asyncio.to_thread(self._interaction.sequence, played.rollout)
+        reward, logged = score(self._reward, played.rollout, truncated=played.truncated)
+        return {
+            "prompt": prompt,
+            "label": label,
+            "images": None,
+            "mm_train_inputs": sequence.tensors,
+            "reward": reward,
+            "scores": reward,
+            "observation_tokens": sequence.token_ids,
+            "action_ranges": sequence.action_ranges,
+            "rollout_log_probs": sequence.log_probs,
+            "truncated": played.truncated,
+            "extra_logs": logged,
+        }

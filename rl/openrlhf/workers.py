@@ -1,0 +1,134 @@
+"""Our subclasses of OpenRLHF's workers, put in their place before OpenRLHF starts. None of its files is changed.
+
+What a worker makes with its own constructor is adopted afterwards: the constructors stay OpenRLHF's.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import ray
+from openrlhf.trainer import ppo_trainer, ppo_trainer_async
+from openrlhf.trainer.ray import launcher, ppo_actor, vllm_engine
+
+from hart_agent.backends.checkpoint import find_checkpoint
+from hart_agent.backends.profiles import detect_family, detect_profile
+from rl.checkpoints import copy_beside_weights, save_checkpoint
+from rl.monitor import MetricsLog, alarms
+from rl.openrlhf.actor import RowActor
+from rl.openrlhf.algorithm import APGRPOActorTrainer, APGRPOExperienceMaker
+from rl.openrlhf.run import OpenRLHFRun
+
+_log = logging.getLogger(__name__)
+
+
+def _class_of(actor: Any) -> Any:
+    """The class that OpenRLHF made a Ray actor."""
+    return actor.__ray_metadata__.modified_class
+
+
+class PolicyWorker(_class_of(ppo_actor.PolicyModelActor)):  # type: ignore[misc]
+    """Trains the policy, and writes checkpoints that open anywhere, under the same names as on one machine."""
+
+    def init_model_from_pretrained(self, *args: Any, **kwargs: Any) -> None:
+        super().init_model_from_pretrained(*args, **kwargs)
+        self._run = OpenRLHFRun.current()
+        RowActor.adopt(self.actor)
+        APGRPOActorTrainer.adopt(self.trainer, self._run.settings.algorithm)
+        self._step = self.checkpoint_states.get("global_step", 0)
+        self._saved: int | None = None
+
+    def fit(self, kl_ctl: float = 0) -> Any:
+        status = super().fit(kl_ctl)
+        self._step += 1
+        return status
+
+    def save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        super().save_checkpoint(*args, **kwargs)
+        self.save_model()
+
+    def save_model(self) -> None:
+        """Write the model as it is after the last update, whole or not at all, unless that was done."""
+        if self._saved == self._step:
+            return
+        self._saved = self._step
+        if self.strategy.is_rank_0():
+            save_checkpoint(
+                self._run.out, self._step, self._write, {"step": self._step}, self._run.settings.keep_checkpoints
+            )
+        else:
+            self._write(self._run.out)  # only lends its part of the weights
+
+    def _write(self, folder: Path) -> None:
+        self.strategy.save_model(self.actor, self.tokenizer, str(folder))
+        if self.strategy.is_rank_0():
+            copy_beside_weights(find_checkpoint(self._run.settings.model).path, folder)
+
+
+class ReferenceWorker(_class_of(launcher.ReferenceModelActor)):  # type: ignore[misc]
+    """The model before the training."""
+
+    def init_model_from_pretrained(self, *args: Any, **kwargs: Any) -> None:
+        super().init_model_from_pretrained(*args, **kwargs)
+        RowActor.adopt(self.model)
+
+
+class RolloutWorker(_class_of(vllm_engine.RolloutRayActor)):  # type: ignore[misc]
+    """Runs vLLM: views are on the model's grid, so that nothing may be resized, and log-probabilities are those of the
+    distribution that is sampled from."""
+
+    async def __init__(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[misc]
+        settings = OpenRLHFRun.current().settings
+        checkpoint = find_checkpoint(settings.model)
+        family = detect_family(str(checkpoint.path), checkpoint.config)
+        if family.tokens_per_view is None:
+            budget = detect_profile(str(checkpoint.path), checkpoint.config, max_pixels=settings.max_pixels).budget
+            size = {"shortest_edge": budget.grid**2, "longest_edge": budget.max_pixels}
+            kwargs["mm_processor_kwargs"] = {"size": size}
+        await super().__init__(*args, **{**kwargs, "logprobs_mode": "processed_logprobs"})
+
+
+def _with_ap_grpo(base: Any) -> Any:
+    """A trainer of OpenRLHF, sync or async, whose experiences AP-GRPO weighs; it writes our metrics, too."""
+
+    class APGRPOTrainer(base):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self._run = OpenRLHFRun.current()
+            self._metrics: MetricsLog | None = None
+            self._warned: set[str] = set()
+            self.experience_maker.__class__ = APGRPOExperienceMaker
+            self.experience_maker.algorithm = self._run.settings.algorithm
+
+        def train_step(self, rollout_samples: Any, global_step: int) -> Any:
+            status, next_step = super().train_step(rollout_samples, global_step)
+            learnt = {
+                "loss": status["policy_loss"], "kl": status.get("kl", 0.0), "clipped": status["ppo_clip_ratio"],
+                "grad_norm": status["actor_grad_norm"], "engine_apart": status["vllm_kl"],
+                "update_seconds": status["timing/ppo_train"],
+            }  # fmt: skip
+            found = self.experience_maker.step_metrics | {name: float(value) for name, value in learnt.items()}
+            self._write(global_step, found)
+            return status | {f"ap_grpo/{name}": value for name, value in found.items()}, next_step
+
+        def _write(self, step: int, found: dict[str, float]) -> None:
+            if self._metrics is None:
+                self._metrics = MetricsLog(self._run.out, step)
+            self._metrics.write(step, found)
+            for alarm in alarms(self._metrics.history):
+                if (kind := alarm.partition(":")[0]) not in self._warned:
+                    self._warned.add(kind)
+                    _log.warning("step %d: %s", step, alarm)
+
+    return APGRPOTrainer
+
+
+def install() -> None:
+    """Put our workers in the place of OpenRLHF's. Its launcher looks them up by name, after this."""
+    vllm_engine.RolloutRayActor = ray.remote(RolloutWorker)
+    ppo_actor.PolicyModelActor = ray.remote(num_gpus=1)(PolicyWorker)
+    launcher.ReferenceModelActor = ray.remote(num_gpus=1)(ReferenceWorker)
+    ppo_trainer.PPOTrainer = ray.remote(_with_ap_grpo(_class_of(ppo_trainer.PPOTrainer)))
+    ppo_trainer_async.TrainingActor = ray.remote(_with_ap_grpo(_class_of(ppo_trainer_async.TrainingActor)))
