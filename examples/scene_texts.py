@@ -17,7 +17,7 @@ from typing import Any
 Box = tuple[int, int, int, int]
 Rgb = tuple[int, int, int]
 Split = int  # the first seed of its scenes
-SPLITS: tuple[Split, ...] = (0, 1000, 2000)
+SPLITS: tuple[Split, ...] = (0, 1000, 2000, 3000, 4000)
 
 
 def _load(section: str) -> dict[Split, Any]:

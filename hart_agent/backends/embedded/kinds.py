@@ -23,7 +23,8 @@ _RANGE = rf"{_CLOCK}\s?(?:[-–—]|to|until)\s?{_CLOCK}"
 _CURRENCY = r"(?:[$€£¥]|\b(?:eur|euro|usd|gbp|chf)\b)"
 _STREET = (
     r"(?:\b(?:street|road|avenue|lane|square|drive|court|place|way|row|hill|close|terrace|alley|boulevard|crescent|grove|mews"
-    r"|walk|gardens|quay|yard|wharf|\w+stra(?:ß|ss)e|\w+weg|\w+platz|rue|via|calle)\b|(?<=\w\s)(?:st|rd|ave|ln|sq|dr|ct|blvd)\b)\.?"
+    r"|walk|gardens|quay|yard|wharf|parade|circus|broadway|parkway|highway|freeway|esplanade|promenade|embankment|causeway|bypass"
+    r"|passage|rise|vale|croft|villas|turnpike|wynd|brae|\w+stra(?:ß|ss)e|\w+weg|\w+platz|rue|via|calle)\b|(?<=\w\s)(?:st|rd|ave|ln|sq|dr|ct|blvd)\b)\.?"
 )
 _ROAD = r"\b(?:street|road|avenue|lane|\w+stra(?:ß|ss)e|rue|via|calle)\b"
 _DATE = (
@@ -31,7 +32,12 @@ _DATE = (
     rf"|(?:{_DAY},?\s+)?\b{_MONTH}\.?\s*\d{{1,2}}(?:st|nd|rd|th)?\b(?:,?\s*\d{{4}})?"
     r"|\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}[./]\d{1,2}[./](?:\d{4}|\d{2})\b"
 )
-_HEADER = re.compile(r"\b(?:warning|danger|caution|beware|attention|notice)\b\W*", re.IGNORECASE)
+_HEADER = re.compile(
+    r"\b(?:warning|danger|caution|beware|attention|notice|hazards?|alert|look\s+out|watch\s+out|mind\s+out|take\s+care"
+    r"|(?:please\s+)?be\s+(?:careful|aware)|careful|heads\s+up|take\s+heed|stay\s+alert|keep\s+alert)\b\W*",
+    re.IGNORECASE,
+)
+"""What announces a warning."""
 _ORDER = re.compile(
     r"(?:do not|don't|no|keep|stay|hold|please|use|wear|turn|slow down|stop|drive|walk|ask|wait|report|follow|give way"
     r"|return|lift|push|pull|stand|wash|switch|call|dial|close|leave|enter|pass|proceed|go|access|authori[sz]ed)\b",
@@ -130,7 +136,8 @@ def _streets(query: Query, sign: Sign) -> list[Value]:
     """A street's own sign has no house number in the name's row and little else."""
     found = _addresses(query, sign)
     if len(sign.rows) <= 2:
-        return [(text, row) for text, row in found if not re.search(r"\d", text)]
+        houses = any(re.fullmatch(r"\d+[a-z]?\s?[-–—]\s?\d+[a-z]?", text, re.IGNORECASE) for text in sign.texts)
+        return [(text, row) for text, row in (_rows(sign) if houses else found) if not re.search(r"\d", text)]
     return [(re.sub(r"^\d+\w?\s+", "", text), row) for text, row in found]
 
 

@@ -80,6 +80,8 @@ def is_filler(word: str) -> bool:
     bare = word.lower().strip(".,:;!?'\"")
     stems = [bare.removesuffix(ending) for ending in _ENDINGS if bare.endswith(ending)]
     doubled = [stem[:-1] for stem in stems if len(stem) > 3 and stem[-1:] == stem[-2:-1]]  # "getting"
+    if bare.endswith("n't"):
+        return True
     return bool(READING.fullmatch(bare)) or any(
         form in COMMON or (form + "e" in COMMON and form != bare) for form in (bare, *stems, *doubled)
     )

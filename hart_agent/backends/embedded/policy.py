@@ -1,12 +1,14 @@
 """A policy that reads: it emits the same tool calls as a vision-language model and sees nothing but its messages.
 
 Overview -> candidates -> zoom on them -> answer if sure, else sweep the rest in tiles -> crop the evidence, verify ->
-answer. Each reply is worked out anew from the conversation; only what was read on a view is remembered.
+look at the crops again, answer. Each reply is worked out anew from the conversation; only what was read on a view is
+remembered.
 """
 
 from __future__ import annotations
 
 import asyncio
+import difflib
 import json
 import math
 import re
@@ -17,9 +19,10 @@ from typing import TypeVar
 from PIL import Image, ImageOps
 
 from hart_agent.backends.embedded.answering import Finding, find
+from hart_agent.backends.embedded.lexicon import Part
 from hart_agent.backends.embedded.question import Query, understand
 from hart_agent.backends.embedded.reader import TextReader
-from hart_agent.backends.embedded.signs import Line, as_one, bounds, group, locate, merge
+from hart_agent.backends.embedded.signs import Line, Sign, as_one, bounds, group, locate, merge
 from hart_agent.backends.embedded.windows import candidate_windows, covered, follow_up_windows, sweep_windows
 from hart_agent.budget import CoordinateProfile, ViewBudget
 from hart_agent.errors import InstallError
@@ -38,6 +41,12 @@ _SURE = 0.8
 """Confidence of an answer's weakest line; below it the whole photo is swept."""
 _MARGIN = 24
 """Pixels around a crop that is read again."""
+_CHECK, _LOOKS = 2.25, (2.0, 2.5, 1.5)
+"""How much a crop is enlarged: to verify an answer, and to have another look at it before it is given. The check is at
+a scale of its own, so that it stays independent of what it checks. Of 130 drawn signs, 128 were read rightly at 2 and
+2.25, 125 at 1.5 and 2.5, 121 at 3."""
+_SLIPS = 0.78
+"""Two readings at least so similar are the same text read with slips; others are two texts."""
 _DECLINED = (
     "I can't tell: the embedded reader only reads text; to answer this, use a vision-language model (see --backend)."
 )
@@ -84,12 +93,28 @@ class EmbeddedPolicy:
         overview, zooms = views[0], [view for view in views if view.kind == "zoom"]
         lines = self._lines(overview, zooms)
         finding = find(query, group(lines), overview.frame.box.size)
-        if any(view.kind == "crop" for view in views):
-            return f"<answer>{finding.text}</answer>"
+        if crops := [view for view in views if view.kind == "crop"]:
+            return f"<answer>{self._second_look(query, finding, crops)}</answer>"
         windows = self._unseen(query, finding, overview, zooms, lines)
         if windows:
             return "\n".join(_call("zoom", bbox_2d=_on(overview.frame, window.as_tuple())) for window in windows)
         return _abstain(finding.reason) if finding.text is None else _commit(query, finding, overview.frame)
+
+    def _second_look(self, query: Query, finding: Finding, crops: Sequence[View]) -> str:
+        """The answer, or what two readings of the crops say instead, if that is the same text read with fewer slips."""
+        assert finding.text is not None
+        first = " ".join(line.text for lines in finding.lines for line in lines) if query.part is Part.WHERE else None
+        text, place = (finding.text, "") if first is None else (first, finding.text.removeprefix(first))
+        if len(crops) != len(finding.lines):  # there were more regions than crops
+            return finding.text
+        said: list[str | None] = []
+        for scale in _LOOKS:
+            said.append(find(query, self._signs_of(crops, scale), None).text)
+            if said[-1] == text:
+                return finding.text
+        other = next((reading for reading in said if reading is not None and said.count(reading) > 1), text)
+        similar = difflib.SequenceMatcher(None, other, text, autojunk=False).ratio() >= _SLIPS
+        return f"{other}{place}" if similar else finding.text
 
     def _localise(self, messages: Sequence[Message]) -> str:
         """Name the regions that answer, as far as the overview lets them be read."""
@@ -143,15 +168,16 @@ class EmbeddedPolicy:
         crops = [view for view in views if view.kind != "overview"]
         if query is None or not views:
             return _abstain("I can't tell from what I see.")
-        if crops:
-            finding = find(query, [sign for view in crops for sign in as_one(merge(self._read_crop(view)))], None)
-        else:
-            finding = self._on_overview(query, views[0])
+        finding = find(query, self._signs_of(crops, _CHECK), None) if crops else self._on_overview(query, views[0])
         return _abstain(finding.reason) if finding.text is None else f"<answer>{finding.text}</answer>"
 
-    def _read_crop(self, view: View) -> list[Line]:
-        """Lines of a crop, enlarged twice as much as a zoom would, with a margin that a tight crop lacks."""
-        scale = min(3.0, math.sqrt(VIEW_PIXELS / (view.image.width * view.image.height)))
+    def _signs_of(self, crops: Sequence[View], scale: float) -> list[Sign]:
+        """What stands on crops that are read enlarged so many times."""
+        return [sign for view in crops for sign in as_one(merge(self._read_crop(view, scale)))]
+
+    def _read_crop(self, view: View, scale: float) -> list[Line]:
+        """Lines of a crop, enlarged so many times, with a margin that a tight crop lacks."""
+        scale = min(scale, math.sqrt(VIEW_PIXELS / (view.image.width * view.image.height)))
         size = (max(1, round(view.image.width * scale)), max(1, round(view.image.height * scale)))
         enlarged = view.image.resize(size, Image.Resampling.BICUBIC)
         padded = ImageOps.expand(enlarged, _MARGIN, fill=_edge_colour(view.image))

@@ -23,7 +23,7 @@ CONTRACTION: Final = re.compile(r"\b(what|where|who|how|when|that|there|it)s(?=\
 """An apostrophe that was left out."""
 
 OPENER: Final = re.compile(
-    r"^\W*(?:(?:(?:hi|hey|hello)(?:\s+there)?|um+|pardon(?:\s+me)?|(?:can|could)\s+you\s+help\s+me|uh|er|hmm+|ok|okay|so|well|please|pls|like|sorry(?:\s+to\s+bother\s+you)?"
+    r"^\W*(?:(?:(?:hi|hiya|hey|heya|hello|hullo|howdy|greetings|evening|morning|afternoon)(?:\s+(?:there|all|everyone|folks))?|um+|pardon(?:\s+me)?|(?:can|could)\s+you\s+help\s+me|uh|er|hmm+|ok|okay|so|well|please|pls|like|sorry(?:\s+to\s+bother\s+you)?"
     r"|excuse\s+me|quick\s+(?:question|one)|one\s+(?:more\s+thing|quick\s+question)|just\s+(?:wondering|curious)"
     r"|thanks|thank\s+you|quickly|good\s+(?:morning|day|evening|afternoon)|now|right|and|but|also|yo|dear"
     r"|(?:siri|alexa|assistant|google|computer))\b[\s,:.!-]*)+",
@@ -35,7 +35,7 @@ FRAMES: Final = _compile(
     r"(?:know|see(?=\s+(?:what|where|when|who|how|which)\b)|mind\s+(?:\w+ing\s+(?:me|us|out|up)\b|say(?:ing)?|tell(?:ing)?\b))",
     rf"\b(?:can|could|will|would|may|might)\s+{_WHO}\s+{_SOFTLY}"
     r"(?:tell|help|say|check|confirm|work\s+out|figure\s+out|find\s+out|look\s+up|make\s+out|please)\b",
-    r"\b(?:tell|inform|help|let)\s+(?:me|us)\b(?:\s+know\b)?",
+    r"\b(?:tell|inform|help|let)\s+(?:me|us)\b(?:\s+(?:know|have|see|hear)\b)?",
     rf"\bi\s*(?:'m|\s+am|\s+was)?\s+{_SOFTLY}(?:wonder(?:ing|ed)?|curious|unsure|not\s+sure)\b(?:\s+about\b)?",
     r"\bi\s*(?:'m|\s+am|\s+was)\s+(?:trying|hoping|supposed|unable)\s+to\s+(?:\w+\s+out|see|know|learn|note(?:\s+down)?)\b",
     rf"\bi\s*(?:'d|\s+would)?\s+{_SOFTLY}(?:like|love|want|wanna|need|have)\s+(?:to\s+)?(?:know|learn|find\s+out|ask|hear|note\s+down)\b",
@@ -78,6 +78,8 @@ _TEXTS = (
 _PHOTO = r"(?:picture|photo|image|photograph|pic|shot|snap|scene)"
 EVERYTHING: Final = _compile(
     rf"\b{_ALL}\b.*\b{_TEXTS}\b",
+    r"\b(?:every|each)\s+(?:[\w'-]+\s+)?(?:sign|signboard|board|notice)\b(?!\s+(?:that|which|with))",
+    r"\b(?:on|of|from)\s+all\s+(?:of\s+)?(?:the|these|those)\s+(?:signs|boards|notices)\b",
     r"\b(?:read|list|transcribe|type|dump|ocr)\s+(?:out\s+|me\s+|aloud\s+)?"
     rf"(?:everything|it\s+all|all|the\s+lot|whatever|(?:this|the)\s+(?:whole\s+|entire\s+)?{_PHOTO})\b",
     rf"\b(?:texts?|words|writing|ocr|strings|says?)\b.*\b(?:in|on|of|from|within|inside)\s+(?:the|this|that|my)\s+(?:\w+\s+)?{_PHOTO}\b",
@@ -85,7 +87,8 @@ EVERYTHING: Final = _compile(
     r"^\W*(?:the\s+)?(?:text|texts|ocr|words|transcript)\W*$",
 )
 ONE_SIGN: Final = _compile(
-    rf"\b(?:the|this|that|a)\s+(?:[\w'-]+\s+){{0,3}}?(?:{SIGN_NOUNS.replace('s?', '')}|one)\b", r"\bof\s+the\s+signs\b"
+    rf"\b(?:the|this|that|a)\s+(?:(?!every\b|each\b|all\b)[\w'-]+\s+){{0,3}}?(?:{SIGN_NOUNS.replace('s?', '')}|one)\b",
+    r"(?<!\ball )(?<!\bevery one )(?<!\beach )\bof\s+the\s+signs\b",
 )
 WHERE: Final = _compile(
     r"(?<!that )(?<!sign )(?<!board )(?<!notice )(?<!one )(?<!panel )(?<!placard )(?<!plate )"
