@@ -40,6 +40,17 @@ from .tokenizer import MAX_PIXELS, MAX_TOKENS, MAX_TURNS
 Said = tuple["str | None", tuple[tuple[int, int, int, int], ...]]
 """An answer and its boxes."""
 _START_SECONDS = 120
+_SERVE = """
+from transformers.generation import stopping_criteria
+original = stopping_criteria.StopStringCriteria.__init__
+def repaired(self, tokenizer, stop_strings):
+    original(self, getattr(tokenizer, "tokenizer", tokenizer), stop_strings)
+stopping_criteria.StopStringCriteria.__init__ = repaired
+from transformers.cli.transformers import main
+main()
+"""
+"""The server of transformers 5.24 hands its processor where a tokenizer is wanted, and fails at every request that
+names where to stop."""
 
 
 async def by_policy(policy: Policy, scenes: Sequence[Scene]) -> list[Said]:
@@ -75,7 +86,7 @@ def served(model: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", str(model.resolve())]
+    command = [sys.executable, "-c", _SERVE, "serve", str(model.resolve())]
     command += ["--host", "127.0.0.1", "--port", str(port), "--device", "cpu", "--dtype", "float32"]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
@@ -105,9 +116,8 @@ def main() -> None:
     found = {"study": asyncio.run(by_policy(open_policy(arguments.model), scenes))}
     found["hart-agent ask"] = by_command(arguments.model, scenes)
     with served(arguments.model) as url:
-        policy = OpenAIPolicy(
-            str(arguments.model.resolve()), base_url=url, max_pixels=MAX_PIXELS, max_tokens=MAX_TOKENS
-        )
+        policy = OpenAIPolicy(str(arguments.model.resolve()), base_url=url, max_tokens=MAX_TOKENS)
+        policy.profile = open_policy(arguments.model).profile  # no family that is told by its name has so small a grid
         found["transformers serve"] = asyncio.run(by_policy(policy, scenes))
     for name, said in found.items():
         right = sum(answer == scene.asked.answer for (answer, _), scene in zip(said, scenes, strict=True))
