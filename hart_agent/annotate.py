@@ -16,7 +16,7 @@ _COLOUR = (230, 30, 30)
 
 def annotate(image: SourceImage, evidence: Sequence[Evidence]) -> Image.Image:
     """The upright image at full resolution with numbered frames around, never over, the evidence."""
-    canvas = image.render(image.size.box, image.size)
+    canvas = image.render(image.size.box, image.size).copy()  # the image keeps its own
     draw_numbered(canvas, [item.box.as_tuple() for item in evidence])
     return canvas
 

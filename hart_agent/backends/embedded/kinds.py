@@ -34,7 +34,7 @@ _DATE = (
 )
 _HEADER = re.compile(
     r"\b(?:warning|danger|caution|beware|attention|notice|hazards?|alert|look\s+out|watch\s+out|mind\s+out|take\s+care"
-    r"|(?:please\s+)?be\s+(?:careful|aware)|careful|heads\s+up|take\s+heed|stay\s+alert|keep\s+alert)\b\W*",
+    r"|(?:please\s+)?be\s+(?:careful|aware)|careful|please\s+note|note|heads\s+up|safety\s+notice|take\s+heed|stay\s+alert|keep\s+alert)\b\W*",
     re.IGNORECASE,
 )
 """What announces a warning."""

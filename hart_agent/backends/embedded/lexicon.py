@@ -124,7 +124,7 @@ PART_WORDS: Final[tuple[tuple[Part, str], ...]] = (
     )),
     (Part.NAME, _any(
         r"identify|calls?\s+(?:itself|himself|herself|themselves)|(?:full\s+|first\s+|last\s+|good\s+|sur|person's\s+)?names?",
-        r"(?:which|what)\s+(?:business|firm|one\s+(?:is\s+)?the)|(?:which|what)\s+person|named|called|who|who's|whose|whom|brand|go(?:es)?\s+by(?=\W*$)",
+        r"(?:which|what)\s+(?:business|firm|one\s+(?:is\s+)?the)|(?:which|what)\s+person|named|called|who|who's|whose(?!\s+(?:background|colou?r|text|letters))|whom|brand|go(?:es)?\s+by(?=\W*$)",
     )),
     (Part.NUMBER, r"numbers?|digits?|(?:speed\s+)?limit"),
 )  # fmt: skip

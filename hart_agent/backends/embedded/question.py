@@ -93,7 +93,7 @@ class Query:
 def understand(question: str) -> Query | None:
     """Turn a question into a query, or None if text in a picture can't answer it (or it isn't understood)."""
     question = " ".join(question.replace("’", "'").split())
-    question = wording.CONTRACTION.sub(r"\1's", question)
+    question = wording.COLOUR_CLAUSE.sub("in ", wording.CONTRACTION.sub(r"\1's", question))
     quoted = quotations(question)
     asked = _strip_frames(question)
     if not _QUOTATION_MARK.search(question) and (pointed := pointed_at(asked)) is not None:

@@ -61,8 +61,16 @@ CLOSER: Final = re.compile(
 )
 """The same at the end."""
 
+COLOUR_CLAUSE: Final = re.compile(
+    r"\b(?:(?:whose|where|with|of)\s+(?:the\s+|a\s+|its\s+)?(?:background|backdrop|board|panel|colou?r)\s+(?:(?:is|looks)\s+)?"
+    r"|(?:that\s+|which\s+)?(?:you|i|people|one)(?:'d|\s+would|\s+might)\s+call\s+|made\s+of\s+"
+    rf"|(?:that|which)\s+looks\s+(?:kind\s+of\s+|rather\s+)?)(?=(?:a\s+)?(?:{'|'.join(COLOURS)})\b)",
+    re.IGNORECASE,
+)
+"""Long ways to say that a sign is of a colour."""
+
 SIGN_NOUNS: Final = (
-    "signs?|signboards?|boards?|panels?|plates?|placards?|notices?|labels?|posters?|banners?|plaques?|tags?|billboards?"
+    "signs?|signboards?|boards?|noticeboards?|hoardings?|fascias?|shopfronts?|storefronts?|tablets?|shields?|markers?|panels?|plates?|placards?|notices?|labels?|posters?|banners?|plaques?|tags?|billboards?"
     r"|stickers?|signposts?|nameplates?|inscriptions?|text\s+blocks?|stickers?|things?\s+with\s+(?:writing|text|letters|words)"
 )
 READING: Final = _compile(
@@ -178,7 +186,7 @@ POINTED: Final = tuple(
         (
             rf"\b(?:where|{_PART})\s+(?:{_IN_PHOTO}\s+)?(?:that\s+|which\s+)?(?:does\s+|has\s+|with\s+)?(?:(?:it|the\s+sign|this|one|something)\s+)?"
             r"(?:says?|reads?|mentions?|has|shows?)\s+",
-            rf"(?:{_IN_PHOTO}|\s+(?:in|on)\s+it)?",
+            rf"(?:\s+been\s+{_SEEN})?(?:{_IN_PHOTO}|\s+(?:in|on)\s+it)?",
         ),
         (
             r"\bwhere\b.*?\b(?:do|can|could|did|should|must|would|might)\s+(?:you|u|i|we|one)\s+(?:have\s+to\s+)?(?:see|find|spot|read|look\s+for)\s+",
