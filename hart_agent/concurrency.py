@@ -16,7 +16,7 @@ R = TypeVar("R")
 async def map_concurrently(
     work: Callable[[T], Awaitable[R]], items: Iterable[T], limit: int
 ) -> AsyncGenerator[R, None]:
-    """The results of some work on each item, as they come.
+    """The results of some work on each item, in the order in which they are done.
 
     Items are drawn only when there is room for them, so that they may be endless. When an item's work raises, or the
     generator is closed, what is under way is cancelled.
@@ -28,6 +28,7 @@ async def map_concurrently(
     """
     remaining = iter(items)
     running: set[asyncio.Task[R]] = set()
+    finished: asyncio.Queue[asyncio.Task[R]] = asyncio.Queue()
 
     async def run(item: T) -> R:
         return await work(item)
@@ -35,12 +36,14 @@ async def map_concurrently(
     try:
         while True:
             while len(running) < limit and (item := next(remaining, _END)) is not _END:
-                running.add(asyncio.create_task(run(item)))  # type: ignore[arg-type]
+                task = asyncio.create_task(run(item))  # type: ignore[arg-type]
+                task.add_done_callback(finished.put_nowait)
+                running.add(task)
             if not running:
                 return
-            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                yield task.result()
+            task = await finished.get()
+            running.remove(task)
+            yield task.result()
     finally:
         for task in running:
             task.cancel()

@@ -20,6 +20,7 @@ from hart_agent.batch.items import BatchItem, BatchResult
 from hart_agent.batch.reading import BatchInput
 from hart_agent.batch.results import ResultFile
 from hart_agent.batch.run import Summary, run_batch
+from hart_agent.concurrency import map_concurrently
 from hart_agent.errors import InstallError, OutputError
 from hart_agent.tooling import Policy
 from hart_agent.types import Message
@@ -245,3 +246,18 @@ async def test_abatch_draws_items_as_there_is_room_and_gives_up_what_is_left(tmp
     assert len(found) == 20
     assert drawn <= 20 + 5 + 5  # those that were done together were drawn together
     assert policy.at_once == 0
+
+
+async def test_results_come_in_the_order_in_which_they_are_done() -> None:
+    """Also those that are done at the same moment, and while the one who takes them is busy."""
+    together = asyncio.Event()
+
+    async def work(number: int) -> int:
+        await together.wait()
+        return number
+
+    results = map_concurrently(work, range(80), 40)
+    first = asyncio.create_task(anext(results))
+    await asyncio.sleep(0.01)
+    together.set()
+    assert [await first] + [number async for number in results] == list(range(80))

@@ -27,9 +27,9 @@ class Admitting(Protocol):
         ...
 
 
-def admission(policy: object) -> AbstractAsyncContextManager[None]:
-    """Room for one more episode with a policy: to be had at once where it isn't `Admitting`."""
-    return policy.admission() if isinstance(policy, Admitting) else nullcontext()
+def admission_of(policy: object) -> Callable[[], AbstractAsyncContextManager[None]]:
+    """How room for one more episode with a policy is had: at once where it isn't `Admitting`."""
+    return policy.admission if isinstance(policy, Admitting) else nullcontext
 
 
 class AdaptiveLimit:

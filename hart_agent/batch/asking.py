@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
-from hart_agent.backends.adaptive import admission
+from hart_agent.backends.adaptive import admission_of
 from hart_agent.batch.images import ImageCache
 from hart_agent.batch.items import BatchItem, BatchResult, ItemLike, as_item
 from hart_agent.concurrency import map_concurrently
@@ -38,8 +38,10 @@ async def ask_all(
     if concurrency < 1:
         raise ConfigError(f"concurrency must be 1 or more, got {concurrency}")
 
+    admission = admission_of(policy)
+
     async def answer(item: BatchItem) -> BatchResult:
-        async with admission(policy):
+        async with admission():
             try:
                 run = await ask(await images.open(item.image), item.question)
             except HartError as error:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hart_agent.agent import Agent
 from hart_agent.answers import AnswerType
-from hart_agent.backends.adaptive import admission
+from hart_agent.backends.adaptive import admission_of
 from hart_agent.concurrency import map_concurrently
 from hart_agent.errors import ConfigError, ImageError, PolicyError
 from hart_agent.evals.controls import run_controls
@@ -104,9 +104,10 @@ async def evaluate(
     done = {record["key"] for record in journal.records if record["error"] is None}
     pending = [shown for shown in presentations(items, settings.seed) if shown.key not in done]
     failures = 0
+    admission = admission_of(agent.policy)
 
     async def ask(shown: Presentation) -> tuple[Record, Trajectory | None]:
-        async with admission(agent.policy):
+        async with admission():
             return await _ask(agent, shown, items, settings)
 
     async for record, trajectory in map_concurrently(ask, pending, settings.concurrency):
