@@ -3,8 +3,9 @@
     python tests/benchmarks/batch.py                          # 5 runs of 20,000 questions
     python tests/benchmarks/batch.py --items 100000 --runs 1  # memory over a long run
 
-The ideal is the concurrency divided by the latency. `bare` is what requests of the same size reach on this machine
-without an agent, images or results around them; the server has a process of its own.
+The ideal is the concurrency divided by the latency. Beside a batch stand, each time, requests of the same size without
+an agent, images or results around them: `bare` through the backend's client, `wire` as bytes that are ready to be sent,
+which shows what server and machine allow. The server has a process of its own.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from PIL import Image
 
@@ -71,6 +73,30 @@ class Answering(asyncio.Protocol):
             self._data = b""
         if not self._missing:
             asyncio.get_running_loop().call_later(self._latency, self._transport.write, self._answer)
+
+
+class Asking(asyncio.Protocol):
+    """Sends a request that is ready as soon as the last one was answered, until there are no more to be sent."""
+
+    def __init__(self, request: bytes, numbers: Iterator[int]) -> None:
+        self._request = request
+        self._numbers = numbers
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        self._ask()
+
+    def data_received(self, data: bytes) -> None:
+        assert data.startswith(b"HTTP/1.1 200")  # answers are short and written at once
+        self._ask()
+
+    def _ask(self) -> None:
+        if next(self._numbers, None) is not None:
+            self._transport.write(self._request)
+        else:
+            self._transport.close()
+            self.done.set_result(None)
 
 
 async def serve(latency: float) -> None:
@@ -131,6 +157,21 @@ async def bare(url: str, items: int, concurrency: int) -> float:
     return items / (time.perf_counter() - started)
 
 
+async def wire(url: str, items: int, concurrency: int) -> float:
+    body = json.dumps(BODY).encode()
+    request = f"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+    numbers, port = iter(range(items)), urlsplit(url).port
+    started = time.perf_counter()
+    for _, client in await asyncio.gather(
+        *(
+            asyncio.get_running_loop().create_connection(lambda: Asking(request, numbers), "127.0.0.1", port)
+            for _ in range(concurrency)
+        )
+    ):
+        await client.done
+    return items / (time.perf_counter() - started)
+
+
 def run(folder: Path, questions: Path, url: str, concurrency: int) -> tuple[Meter, float, float]:
     """A whole batch. Returns the meter, its questions a second, and seconds of CPU per 1,000 questions."""
     out = folder / "out.jsonl"
@@ -161,7 +202,7 @@ def main() -> None:
         asyncio.run(serve(options.latency))
         return
     ideal = options.concurrency / options.latency
-    rates, steady, cpus, bares = [], [], [], []
+    rates, steady, cpus, bares, wires = [], [], [], [], []
     with tempfile.TemporaryDirectory() as name, served(options.latency) as url:
         folder = Path(name)
         for index in range(IMAGES):
@@ -173,19 +214,22 @@ def main() -> None:
                 file.write(json.dumps(entry) + "\n")
         print(f"ideal {ideal:.0f}/s: concurrency {options.concurrency}, latency {options.latency:g} s")
         for _ in range(options.runs):
-            bares.append(asyncio.run(bare(url, min(options.items, 10_000), options.concurrency)))
+            fewer = min(options.items, 10_000)
+            wires.append(asyncio.run(wire(url, fewer, options.concurrency)))
+            bares.append(asyncio.run(bare(url, fewer, options.concurrency)))
             meter, rate, cpu = run(folder, questions, url, options.concurrency)
             rates.append(rate)
             steady.append(meter.steady_rate)
             cpus.append(cpu)
             memory = " ".join(f"{value:.0f}" for value in meter.memory)
-            print(f"{rate:.0f}/s, steady {steady[-1]:.0f}/s, bare {bares[-1]:.0f}/s, cpu {cpu:.2f} s per 1,000")
+            beside = f"bare {bares[-1]:.0f}/s, wire {wires[-1]:.0f}/s"
+            print(f"{rate:.0f}/s, steady {steady[-1]:.0f}/s, {beside}, cpu {cpu:.2f} s per 1,000")
             print(f"  MB after each tenth: {memory}", flush=True)
-    for label, values in (("whole run", rates), ("steady", steady), ("bare", bares)):
+    for label, values in (("whole run", rates), ("steady", steady), ("bare", bares), ("wire", wires)):
         low, middle, high = min(values), statistics.median(values), max(values)
         print(f"{label:9} {middle:.0f}/s ({low:.0f} to {high:.0f}) = {middle / ideal:.1%} of the ideal")
     if options.json:
-        found = {"ideal": ideal, "rates": rates, "steady": steady, "bare": bares, "cpu_s_per_1000": cpus}
+        found = {"ideal": ideal, "rates": rates, "steady": steady, "bare": bares, "wire": wires, "cpu_s_per_1000": cpus}
         options.json.write_text(json.dumps({**found, "megabytes": meter.memory}))
 
 
