@@ -4,9 +4,10 @@ The formulas are in docs/openrlhf.md, and tested by hand-made numbers. All sizes
 parameters, T of them trained, on N GPUs that share the policy:
 
     weights                 2 P                     / N with ZeRO-3
-    gradients               2 T                     / N with ZeRO-2 and 3
-    optimiser               12 T / N                on the host with --ds.adam_offload
-    reference               2 P                     / N with ZeRO-3; on the host with --ref.offload; none if beta is 0
+    gradients               2 T                     / N with ZeRO-2 and 3; on the host with --ds.adam_offload
+    optimiser               12 T / N                on the host with --ds.adam_offload, where both take 16 T / N
+    reference               2 P                     / N with ZeRO-3, there on the host with --ref.offload; none if
+                                                    beta is 0
     activations             m S (2 h L + 2 (8 h + 3 f) + 14 V)
     vLLM                    --vllm.gpu_memory_utilization of the GPU
 
@@ -144,27 +145,27 @@ def estimate(shape: ModelShape, settings: TrainSettings, flags: Mapping[str, Fla
     length, micro = number(flags, "data.max_len"), number(flags, "train.micro_batch_size")
     layer = 2 * shape.width * shape.layers + 2 * (8 * shape.width + 3 * shape.inner) + 14 * shape.words
     engine = float(str(flags.get("vllm.gpu_memory_utilization", 0.95))) * gpu.memory
-    policy = {
-        "weights": 2 * whole / shared,
-        "gradients": 2 * trained / (gpus if stage >= 2 else 1),
+    weights = 2 * whole / shared
+    states = {
+        "gradients": 0 if offload else 2 * trained / (gpus if stage >= 2 else 1),
         "optimiser": 0 if offload else 12 * trained / gpus,
     }
-    reference = 2 * whole / shared if beta and not flags.get("ref.offload") else 0
+    away = bool(flags.get("ref.offload")) and stage >= 3  # OpenRLHF heeds it only there
+    reference = weights if beta and not away else 0
     together = flags.get("train.colocate_all") or flags.get("train.colocate_actor_ref")
-    training: dict[str, float] = {**policy, "activations": micro * length * layer, "fixed": FIXED}
+    training: dict[str, float] = {"weights": weights, **states, "activations": micro * length * layer, "fixed": FIXED}
     if together:
         training["reference"] = reference
     rollouts: dict[str, float] = {"vLLM": engine}
     if colocated:
         training["vLLM"] = 0 if flags.get("vllm.enable_sleep") else engine
         asleep = bool(flags.get("ds.enable_sleep"))
-        rollouts |= {"reference": reference, "fixed": FIXED, **({} if asleep else policy)}
+        rollouts |= {"weights": weights, "reference": reference, "fixed": FIXED, **({} if asleep else states)}
     room = engine - 2 * whole / split
     at_once = max(int(room * split // (shape.cache * length)), 0) * engines
 
-    host = (12 * trained / gpus * per_node if offload else 0) + (
-        2 * whole * per_node / shared if beta and flags.get("ref.offload") else 0
-    )
+    moved = 16 * trained / gpus if offload else sum(states.values()) if flags.get("ds.enable_sleep") else 0
+    host = per_node * (moved + (weights if beta and away else 0))
     seconds = _seconds(shape, settings, gpu, gpus, (engines, split), at_once, trained, offload=offload)
     return Plan(training, rollouts, host, at_once, seconds, sum(seconds.values()) * settings.steps / 3600, gpu.memory)
 

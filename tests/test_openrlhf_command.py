@@ -112,8 +112,10 @@ def test_a_run_is_what_it_was_when_it_is_read_again(tmp_path: Path) -> None:
     assert isinstance(reward.reward, TightnessBonus)
     with pytest.raises(ConfigError, match="begun with another max_area"):
         replace(run, max_area=0.5).save()
-    replace(run, settings=replace(run.settings, steps=9)).save()
-    assert OpenRLHFRun.load(run.out).settings.steps == 9
+    with pytest.raises(ConfigError, match="begun with another steps"):
+        replace(run, settings=replace(run.settings, steps=9)).save()
+    replace(run, settings=replace(run.settings, micro_batch=1)).save()
+    assert OpenRLHFRun.load(run.out).settings.micro_batch == 1
 
 
 def test_a_process_outside_a_run_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,6 +155,8 @@ def flags_of(run: OpenRLHFRun, passed_on: Mapping[str, Flag]) -> dict[str, Flag]
     flags |= {**chosen, **passed_on}
     flags.setdefault("ref.num_nodes", flags["actor.num_nodes"])
     flags.setdefault("ref.num_gpus_per_node", flags["actor.num_gpus_per_node"])
+    together = flags.get("train.colocate_all") and not flags.get("train.async_enable")
+    flags.setdefault("vllm.gpu_memory_utilization", 0.5 if together else 0.9)
     gpus = number(flags, "actor.num_nodes") * number(flags, "actor.num_gpus_per_node")
     share = number(flags, "train.micro_batch_size") * gpus
     if rollouts % share:

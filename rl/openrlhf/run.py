@@ -19,7 +19,8 @@ SETTINGS = "settings.json"
 FOLDER_VARIABLE = "HART_RUN"
 """The environment variable that tells Ray's workers the run's folder."""
 
-_MAY_CHANGE = frozenset({"steps", "checkpoint_every", "keep_checkpoints", "micro_batch"})
+_MAY_CHANGE = frozenset({"checkpoint_every", "keep_checkpoints", "micro_batch"})
+"""Not the steps: OpenRLHF draws all of their questions at once."""
 
 
 @dataclass(frozen=True, kw_only=True)

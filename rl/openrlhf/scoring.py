@@ -38,11 +38,10 @@ def score(reward: Reward, rollout: Rollout, *, truncated: bool) -> tuple[float, 
 
 
 def step_metrics(logged: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """The metrics of a step from what its rollouts logged: means over the rollouts to which each applies."""
+    """The metrics of a step from what its rollouts logged: means over those to which each applies, NaN if to none."""
     found = {}
     for name, values in logged.items():
         present = np.asarray(values, dtype=float)
         present = present[~np.isnan(present)]
-        if present.size:
-            found[name.removeprefix(LOGGED)] = float(present.mean())
+        found[name.removeprefix(LOGGED)] = float(present.mean()) if present.size else float("nan")
     return found

@@ -58,11 +58,12 @@ def metrics_of(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "run" / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize(
-    "flags", [[], ["--train.async_enable"], ["--train.colocate_all"]], ids=["sync", "async", "hybrid"]
-)
-def test_two_updates(folder: Path, flags: list[str]) -> None:
-    done = subprocess.run(command(folder, *flags), capture_output=True, text=True, check=False, timeout=WAIT)
+WAYS = {"sync": [], "async": ["--train.async_enable"], "colocated": ["--train.colocate_all"]}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_two_updates(folder: Path, way: str) -> None:
+    done = subprocess.run(command(folder, *WAYS[way]), capture_output=True, text=True, check=False, timeout=WAIT)
     assert done.returncode == 0, done.stderr[-5000:]
     checkpoint = folder / "run" / "step-000002"
     assert done.stdout.strip().splitlines()[-1] == str(checkpoint)
@@ -71,8 +72,8 @@ def test_two_updates(folder: Path, flags: list[str]) -> None:
     assert first["kl"] == pytest.approx(0, abs=1e-4)
     assert second["kl"] > first["kl"]
     for metrics in (first, second):
-        assert {"mu1_min", "mu1_max", "mu2_min", "mu2_max", "reward/test_loop:starts_early", "area_fraction", "accuracy",
-                "loss", "grad_norm", "engine_apart", "invalid_calls"} <= metrics.keys()  # fmt: skip
+        assert {"mu1_min", "mu1_max", "mu2_min", "mu2_max", "reward/test_loop:starts_early", "area_fraction", "loss",
+                "accuracy", "grad_norm", "engine_apart", "invalid_calls"} <= metrics.keys()  # fmt: skip
         assert metrics["grad_norm"] > 0
         assert abs(metrics["engine_apart"]) < 0.1  # vLLM and the actor say the same of the same tokens
         groups_differ = metrics["zero_variance_groups"] < 1
