@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+from hart_agent.backends.prompting import Prompt, Prompter
+from hart_agent.budget import CoordinateProfile
 from hart_agent.episode import Episode, EpisodeConfig
 from hart_agent.runtime import ToolRuntime
-from hart_agent.types import Mode, Reply, StopReason, Verdict
+from hart_agent.types import Message, Mode, Reply, StopReason, ToolSpec, Verdict
 from rl.data import Sample
 from rl.model import PolicyModel
 from rl.rewards import answer_reward
-from rl.rollout import Asker, roll_out
+from rl.rollout import roll_out
 from rl.rows import Segment
 
 _CLOSED_LOOP = EpisodeConfig(Mode.CLOSED_LOOP, max_turns=2, max_format_errors=1, max_seconds=1e9)
@@ -73,7 +76,31 @@ async def distil(
     return list(kept.values())
 
 
-async def segments_of(model: PolicyModel, shown: Demonstration, runtime: ToolRuntime) -> list[Segment]:
+class Writer(Protocol):
+    """Knows how a model is asked: `PolicyModel`, and whatever else writes prompts for one."""
+
+    @property
+    def prompter(self) -> Prompter: ...
+
+    @property
+    def profile(self) -> CoordinateProfile: ...
+
+    def prompt(self, messages: Sequence[Message], tools: Sequence[ToolSpec], seed: int) -> Prompt: ...
+
+
+class _Nobody:
+    """A policy for episodes whose replies are given."""
+
+    name = "demonstration"
+
+    def __init__(self, profile: CoordinateProfile) -> None:
+        self.profile = profile
+
+    async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
+        raise RuntimeError("a demonstration asks nobody")
+
+
+async def segments_of(model: Writer, shown: Demonstration, runtime: ToolRuntime) -> list[Segment]:
     """An episode in which the policy says what it is given: each reply with the prompt to which it is the answer.
 
     Args:
@@ -92,7 +119,7 @@ async def segments_of(model: PolicyModel, shown: Demonstration, runtime: ToolRun
     segments = []
     config = EpisodeConfig(shown.mode, max_turns=max(2, len(shown.replies)), max_seconds=1e9)
     with shown.sample.open() as source:
-        episode = Episode(source, shown.sample.prompt(), Asker(model, 0), runtime, config)
+        episode = Episode(source, shown.sample.prompt(), _Nobody(model.profile), runtime, config)
         for text in shown.replies:
             prompt = model.prompt(episode.messages, episode.tools, seed=0)
             token_ids = model.prompter.reply_ids(text)

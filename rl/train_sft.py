@@ -5,14 +5,23 @@ The second stage of the method (arXiv 2602.23615); its questions must be others 
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from hart_agent.errors import ConfigError
 from rl import options
 from rl.commands import StepProgress, load, needs_torch, run_command
+from rl.openrlhf.command import parse_flags, split_flags
+from rl.openrlhf.launch import fine_tune_on_openrlhf
 from rl.settings import SftSettings
+
+
+class Engine(StrEnum):
+    LOCAL = "local"
+    OPENRLHF = "openrlhf"
 
 
 class Targets(StrEnum):
@@ -21,6 +30,7 @@ class Targets(StrEnum):
 
 
 def train(
+    context: typer.Context,
     data: options.Data,
     model: options.Model,
     out: options.Out,
@@ -40,6 +50,10 @@ def train(
     seed: options.Seed = 0,
     apart_from: options.ApartFrom = None,
     checkpoint_every: options.CheckpointEvery = 50,
+    engine: Annotated[
+        Engine, typer.Option(help="On one device, or with OpenRLHF's stack on several GPUs.")
+    ] = Engine.LOCAL,
+    gpus: Annotated[int, typer.Option(min=1, help="Of the engine openrlhf.")] = 1,
 ) -> None:
     """Fine-tune a policy on questions with answers, the full image in sight.
 
@@ -51,6 +65,11 @@ def train(
         max_tokens=max_tokens, max_pixels=max_pixels, micro_batch=micro_batch, lora_rank=lora_rank, dtype=dtype,
         device=device, seed=seed, checkpoint_every=checkpoint_every, targets=targets.value, attempts=attempts,
     )  # fmt: skip
+    if engine is Engine.OPENRLHF:
+        print(fine_tune_on_openrlhf(settings, data.absolute(), out.absolute(), gpus, context.obj))
+        return
+    if context.obj:
+        raise ConfigError(f"--{next(iter(context.obj))} is a flag of the engine openrlhf")
     with needs_torch():
         from rl.sft import SftTrainer
     trainer = SftTrainer(settings, samples, out)
@@ -60,4 +79,5 @@ def train(
 
 
 if __name__ == "__main__":
-    run_command(train)
+    own, flags = split_flags(sys.argv[1:])
+    run_command(train, own, passed_on=lambda: parse_flags(flags))

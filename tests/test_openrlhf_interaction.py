@@ -27,8 +27,9 @@ from hart_agent.geometry import Box  # noqa: E402
 from hart_agent.runtime import ToolRuntime  # noqa: E402
 from hart_agent.tooling import discover_tools  # noqa: E402
 from rl.model import PolicyModel  # noqa: E402
-from rl.openrlhf.interaction import ROW_COUNTS, ROW_LENGTHS, Interaction, Played  # noqa: E402
+from rl.openrlhf.interaction import Interaction, Played  # noqa: E402
 from rl.openrlhf.scoring import score, step_metrics  # noqa: E402
+from rl.openrlhf.sequences import ROW_COUNTS, ROW_LENGTHS  # noqa: E402
 from rl.rewards import AreaGuard, answer_reward  # noqa: E402
 from rl.rollout import roll_out  # noqa: E402
 from rl.settings import TrainSettings  # noqa: E402
@@ -101,7 +102,7 @@ def test_tokens_masks_and_images_are_those_of_the_engine_on_one_machine(
     chosen = settings(folders(family), mode)
     interaction = Interaction(chosen)
     played, engine = play(interaction, sample, SCRIPTS[mode])
-    sequence = interaction.sequence(played.rollout)
+    sequence = interaction.sequence(played.rollout.segments)
 
     model = PolicyModel(chosen.model, max_pixels=chosen.max_pixels, max_tokens=chosen.max_tokens)
     words = iter(SCRIPTS[mode])
@@ -139,7 +140,7 @@ def test_tokens_masks_and_images_are_those_of_the_engine_on_one_machine(
 def test_only_the_policys_words_are_acted(folders: Folders, sample: Item) -> None:
     interaction = Interaction(settings(folders("qwen2.5-vl"), Mode.AGENT))
     played, _ = play(interaction, sample, SCRIPTS[Mode.AGENT])
-    sequence = interaction.sequence(played.rollout)
+    sequence = interaction.sequence(played.rollout.segments)
     said = [interaction.prompter.text(sequence.token_ids[begin:end]) for begin, end in sequence.action_ranges]
     assert said == [words for words in SCRIPTS[Mode.AGENT] if words != answer("of the check")]
 
@@ -148,21 +149,21 @@ def test_each_turn_is_capped_and_the_last_ends_with_the_budget(folders: Folders,
     interaction = Interaction(settings(folders("qwen2.5-vl"), Mode.AGENT, max_tokens=60))
     whole, engine = play(interaction, sample, [ZOOM, ZOOM, answer("x")])
     assert [most for _, most, _ in engine.asked] == [60, 60, 60]
-    length = len(interaction.sequence(whole.rollout).token_ids)
+    length = len(interaction.sequence(whole.rollout.segments).token_ids)
     assert not whole.truncated
     last = len(whole.rollout.segments[-1].token_ids)
 
     cut, engine = play(interaction, sample, [ZOOM, ZOOM, answer("x")], budget=length - 1)
     assert [most for _, most, _ in engine.asked] == [60, 60, last - 1]
     assert cut.truncated
-    assert len(interaction.sequence(cut.rollout).token_ids) == length - 1
+    assert len(interaction.sequence(cut.rollout.segments).token_ids) == length - 1
 
     ended, engine = play(interaction, sample, [ZOOM, ZOOM, answer("x")], budget=length - last)
     assert len(engine.asked) == 2
     assert ended.truncated
     assert ended.rollout.trajectory.answer is None
     assert ended.rollout.trajectory.stop_reason is StopReason.POLICY_ERROR
-    assert len(interaction.sequence(ended.rollout).action_ranges) == 2
+    assert len(interaction.sequence(ended.rollout.segments).action_ranges) == 2
 
 
 def test_a_budget_without_room_for_a_first_reply_is_refused(folders: Folders, sample: Item) -> None:
@@ -200,4 +201,7 @@ def test_rollouts_at_once_are_as_one_after_the_other(folders: Folders, sample: I
     alone = [play(interaction, sample, script)[0] for script in scripts]
     for one, other in zip(alone, asyncio.run(together()), strict=True):
         assert one.rollout.segments[1].prompt.views[0].sha256 == other.rollout.segments[1].prompt.views[0].sha256
-        assert interaction.sequence(one.rollout).token_ids == interaction.sequence(other.rollout).token_ids
+        assert (
+            interaction.sequence(one.rollout.segments).token_ids
+            == interaction.sequence(other.rollout.segments).token_ids
+        )

@@ -1,4 +1,4 @@
-"""OpenRLHF's actor for rollouts of several rows, which were put behind one another (see `interaction`)."""
+"""OpenRLHF's actor for rollouts of several rows, which were put behind one another (see `sequences`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from openrlhf.models import Actor
 from torch.nn.functional import pad
 from torch.nn.utils.rnn import pad_sequence
 
-from rl.openrlhf.interaction import ROW_COUNTS, ROW_LENGTHS
+from rl.openrlhf.sequences import ROW_COUNTS, ROW_LENGTHS
 
 _BIAS = -100.0
 """Added to the logits of placeholders, as the engine does when it samples."""

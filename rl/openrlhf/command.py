@@ -133,7 +133,7 @@ def flags_of(run: OpenRLHFRun, passed_on: Mapping[str, Flag]) -> dict[str, Flag]
         "actor.adam.lr": settings.learning_rate,
         "actor.adam.betas": list(settings.betas),
         "actor.max_norm": settings.max_grad_norm,
-        "ds.param_dtype": _DTYPES.get(settings.dtype or "bfloat16", ""),
+        "ds.param_dtype": DTYPES.get(settings.dtype or "bfloat16", ""),
         "ckpt.path": str(run.out / CHECKPOINTS),
         "ckpt.output_dir": str(run.out),
         "ckpt.save_steps": settings.checkpoint_every,
@@ -181,13 +181,18 @@ def number(flags: Mapping[str, Flag], name: str) -> int:
 
 def command_line(out: Path, flags: Mapping[str, Flag]) -> list[str]:
     """The command, as a list of arguments."""
-    command = [sys.executable, "-m", "rl.openrlhf", str(out)]
+    return [sys.executable, "-m", "rl.openrlhf", str(out), *flag_words(flags)]
+
+
+def flag_words(flags: Mapping[str, Flag]) -> list[str]:
+    """Flags as arguments."""
+    words: list[str] = []
     for name, value in flags.items():
         if value is True:
-            command.append(f"--{name}")
+            words.append(f"--{name}")
         elif value is not False:
-            command += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
-    return command
+            words += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
+    return words
 
 
 def write_run(run: OpenRLHFRun, questions: Sequence[tuple[str, str]], command: Sequence[str]) -> None:
@@ -218,7 +223,7 @@ def shown(command: Sequence[str]) -> str:
     return text
 
 
-_DTYPES = {"bfloat16": "bf16", "float16": "fp16"}
+DTYPES = {"bfloat16": "bf16", "float16": "fp16"}
 
 _DEFAULTS: dict[str, Flag] = {
     "data.max_len": MAX_LENGTH,

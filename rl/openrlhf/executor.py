@@ -61,7 +61,7 @@ class AgentExecutor(AgentExecutorBase):  # type: ignore[misc]
             )
 
         played = await self._interaction.play(self._samples[label], llm_engine, parameters, max_length)
-        sequence = await asyncio.to_thread(self._interaction.sequence, played.rollout)
+        sequence = await asyncio.to_thread(self._interaction.sequence, played.rollout.segments)
         reward, logged = score(self._reward, played.rollout, truncated=played.truncated)
         return {
             "prompt": prompt,

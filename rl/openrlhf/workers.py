@@ -6,7 +6,6 @@ What a worker makes with its own constructor is adopted afterwards: the construc
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -15,10 +14,10 @@ from openrlhf.trainer.ray import launcher, ppo_actor, vllm_engine
 
 from hart_agent.backends.checkpoint import find_checkpoint
 from hart_agent.backends.profiles import detect_family, detect_profile
-from rl.checkpoints import copy_beside_weights, save_checkpoint
 from rl.monitor import MetricsLog, alarms
 from rl.openrlhf.actor import RowActor
 from rl.openrlhf.algorithm import APGRPOActorTrainer, APGRPOExperienceMaker
+from rl.openrlhf.export import export
 from rl.openrlhf.run import OpenRLHFRun
 
 _log = logging.getLogger(__name__)
@@ -54,17 +53,7 @@ class PolicyWorker(_class_of(ppo_actor.PolicyModelActor)):  # type: ignore[misc]
         if self._saved == self._step:
             return
         self._saved = self._step
-        if self.strategy.is_rank_0():
-            save_checkpoint(
-                self._run.out, self._step, self._write, {"step": self._step}, self._run.settings.keep_checkpoints
-            )
-        else:
-            self._write(self._run.out)  # only lends its part of the weights
-
-    def _write(self, folder: Path) -> None:
-        self.strategy.save_model(self.actor, self.tokenizer, str(folder))
-        if self.strategy.is_rank_0():
-            copy_beside_weights(find_checkpoint(self._run.settings.model).path, folder)
+        export(self.strategy, self.actor, self.tokenizer, self._run.settings, self._run.out, self._step)
 
 
 class ReferenceWorker(_class_of(launcher.ReferenceModelActor)):  # type: ignore[misc]

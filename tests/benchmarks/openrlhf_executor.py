@@ -72,12 +72,12 @@ def _sides(folder: Path) -> dict[str, Callable[[], None]]:
     script = [tool_call("zoom", bbox_2d=[10 * number, 10, 300, 200]) for number in range(1, TURNS)] + [answer("x")]
     interaction = Interaction(settings)
     runtime = ToolRuntime(discover_tools())
-    prompter, encoder = interaction.prompter, interaction._encoder
+    prompter, encoder = interaction.prompter, interaction.encoder
 
     def executor() -> None:
         engine = ScriptedEngine(prompter, script)
         played = asyncio.run(interaction.play(sample, engine, Parameters, 8000))
-        assert len(interaction.sequence(played.rollout).action_ranges) == TURNS
+        assert len(interaction.sequence(played.rollout.segments).action_ranges) == TURNS
         score(answer_reward, played.rollout, truncated=played.truncated)
 
     async def drive() -> None:

@@ -100,7 +100,7 @@ def opens_elsewhere(folder: Path, checkpoint: Path) -> None:
         assert json.loads(asked.stdout)["mode"] == "closed-loop"
 
 
-@pytest.mark.parametrize("victim", ["VLLM::EngineCore", "ray::PolicyWorker"])
+@pytest.mark.parametrize("victim", ["VLLM::EngineCore", "ray::Policy"])
 def test_a_killed_worker_ends_the_run_and_it_goes_on(folder: Path, victim: str) -> None:
     with (folder / "log").open("w") as log:
         started = subprocess.Popen(command(folder, steps=4), stdout=log, stderr=log)

@@ -189,7 +189,7 @@ def _through_openrlhf(
     generator = SamplesGenerator.__new__(SamplesGenerator)
     experiences = []
     for number, (rollout, reward) in enumerate(zip(rollouts, rewards, strict=True)):
-        sequence = interaction.sequence(rollout)
+        sequence = interaction.sequence(rollout.segments)
         experience = generator._process_response_into_experience(
             {
                 "observation_tokens": sequence.token_ids, "action_ranges": sequence.action_ranges, "reward": reward,

@@ -1,0 +1,36 @@
+"""Checkpoints of OpenRLHF's models that open anywhere, under the same names as on one machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hart_agent.backends.checkpoint import find_checkpoint
+from rl.checkpoints import copy_beside_weights, save_checkpoint
+from rl.settings import RunSettings
+
+
+def export(strategy: Any, actor: Any, tokenizer: Any, settings: RunSettings, out: Path, step: int) -> None:
+    """Write a model with tokenizer, processor and chat template, whole or not at all. All processes must call it.
+
+    Args:
+        strategy: OpenRLHF's, which collects weights that are spread over processes.
+        actor: the model.
+        tokenizer: of the model.
+        settings: of the run.
+        out: the run's folder.
+        step: after which it is written.
+
+    Raises:
+        OutputError: it can't be written; earlier ones stay.
+    """
+
+    def write(folder: Path) -> None:
+        strategy.save_model(actor, tokenizer, str(folder))
+        if strategy.is_rank_0():
+            copy_beside_weights(find_checkpoint(settings.model).path, folder)
+
+    if strategy.is_rank_0():
+        save_checkpoint(out, step, write, {"step": step}, settings.keep_checkpoints)
+    else:
+        write(out)  # only lends its part of the weights

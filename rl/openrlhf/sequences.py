@@ -1,0 +1,118 @@
+"""Replies and their prompts as one sequence, as OpenRLHF knows a rollout. Importing this loads torch.
+
+Where the conversation starts anew, as in the mode `closed-loop`, a rollout is several rows (see `rl.rows`); they are
+put behind one another, and the actor takes them apart again (see `actor`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from hart_agent.backends.checkpoint import find_checkpoint
+from hart_agent.backends.encoding import Encoder
+from hart_agent.backends.prompting import Prompt, Prompter
+from hart_agent.budget import CoordinateProfile
+from hart_agent.types import Message, ToolSpec
+from rl.rows import Row, Segment, join_replies
+from rl.settings import RunSettings
+
+ROW_LENGTHS, ROW_COUNTS = "row_lengths", "row_counts"
+"""What a rollout's tensors tell the actor: the tokens of each row, shape (rows,), and how many rows, shape (1,)."""
+
+
+@dataclass(frozen=True)
+class Sequence1D:
+    """A rollout as one sequence of T tokens.
+
+    Attributes:
+        token_ids: of all rows, those of images multiplied as the model has them, shape (T,).
+        action_ranges: where the policy's own tokens lie: from, and up to but without.
+        log_probs: of those tokens under the distribution that they were sampled from, 0 elsewhere, shape (T,).
+        tensors: pixels, and `ROW_LENGTHS` and `ROW_COUNTS`; all are joined along their first axis in batches.
+    """
+
+    token_ids: list[int]
+    action_ranges: list[tuple[int, int]]
+    log_probs: list[float]
+    tensors: dict[str, torch.Tensor]
+
+
+class Sequencer:
+    """Writes prompts, and makes sequences of replies, for the model of a run.
+
+    Args:
+        settings: of the run.
+
+    Attributes:
+        prompter: writes the prompts.
+        profile: how the model sees and points.
+
+    Raises:
+        ConfigError: the model can't be used.
+    """
+
+    def __init__(self, settings: RunSettings) -> None:
+        checkpoint = find_checkpoint(settings.model)
+        self.prompter = Prompter(
+            checkpoint,
+            coordinates=None,
+            max_pixels=settings.max_pixels,
+            max_images=None,
+            max_tokens=settings.max_tokens,
+            max_context_tokens=None,
+            temperature=settings.temperature,
+            seed=settings.seed,
+        )
+        self.encoder = Encoder(checkpoint, self.prompter)
+        self._dtype = getattr(torch, settings.dtype or "bfloat16")
+
+    @property
+    def profile(self) -> CoordinateProfile:
+        return self.prompter.profile
+
+    def prompt(self, messages: Sequence[Message], tools: Sequence[ToolSpec], seed: int) -> Prompt:
+        """The prompt for a conversation, as `rl.model.PolicyModel.prompt`."""
+        return replace(self.prompter.prompt(messages, tools), seed=seed)
+
+    def sequence(self, segments: Sequence[Segment]) -> Sequence1D:
+        """The replies of an episode as OpenRLHF trains on them: tokens, masks and pixels are those of `rl.model`."""
+        token_ids: list[int] = []
+        log_probs: list[float] = []
+        ranges: list[tuple[int, int]] = []
+        lengths: list[int] = []
+        parts: list[dict[str, torch.Tensor]] = []
+        for row in join_replies(segments, self.prompter.counts):
+            inputs = self.encoder.encode([whole(row)], self._dtype)
+            own = inputs["input_ids"][0].tolist()
+            said = iter(row.log_probs)
+            values = [0.0] * len(own)
+            for begin, end in row.spans:
+                first, last = len(own) - begin, len(own) - end
+                ranges.append((len(token_ids) + first, len(token_ids) + last))
+                values[first:last] = [next(said) for _ in range(first, last)]
+            token_ids += own
+            log_probs += values
+            lengths.append(len(own))
+            parts.append({name: inputs[name] for name in ("pixel_values", "image_grid_thw") if name in inputs})
+        tensors = {name: torch.cat([part[name] for part in parts if name in part]) for name in _names(parts)}
+        tensors |= {ROW_LENGTHS: torch.tensor(lengths), ROW_COUNTS: torch.tensor([len(lengths)])}
+        return Sequence1D(token_ids, ranges, log_probs, tensors)
+
+    def length(self, prompt: Prompt) -> int:
+        """The tokens of a prompt as the model has them."""
+        images = sum(self.prompter.family.view_tokens(view.frame.size) for view in prompt.views)
+        return len(prompt.token_ids) - len(prompt.views) + images
+
+
+def whole(row: Row) -> Prompt:
+    """All of a row, the replies included, in the place of a prompt."""
+    return replace(
+        row.first, token_ids=row.first.token_ids + row.rest.token_ids, views=row.first.views + row.rest.views
+    )
+
+
+def _names(parts: Sequence[dict[str, torch.Tensor]]) -> list[str]:
+    return list(dict.fromkeys(name for part in parts for name in part))
