@@ -41,16 +41,18 @@ Said = tuple["str | None", tuple[tuple[int, int, int, int], ...]]
 """An answer and its boxes."""
 _START_SECONDS = 120
 _SERVE = """
+from transformers.cli.serving import utils
 from transformers.generation import stopping_criteria
 original = stopping_criteria.StopStringCriteria.__init__
 def repaired(self, tokenizer, stop_strings):
     original(self, getattr(tokenizer, "tokenizer", tokenizer), stop_strings)
 stopping_criteria.StopStringCriteria.__init__ = repaired
+utils.get_response_template = lambda processor, model: None
 from transformers.cli.transformers import main
 main()
 """
-"""The server of transformers 5.24 hands its processor where a tokenizer is wanted, and fails at every request that
-names where to stop."""
+"""The server of transformers 5.24 with two faults repaired: it hands its processor where a tokenizer is wanted, and so
+fails at every request that names where to stop; and it takes the example of a call in the prompt for one."""
 
 
 async def by_policy(policy: Policy, scenes: Sequence[Scene]) -> list[Said]:
