@@ -56,7 +56,7 @@ def _any(*choices: str) -> str:
 _PERSON = r"(?:i|we|you|u|they|he|she|one|people|folks|locals|visitors|customers)"
 _TIMES = r"(?:hours?|times?|schedule)"
 _LINES = r"(?:bus(?:es)?|lines?|routes?)"
-_ROAD = r"(?:street|road|avenue|lane|alley|square)"
+_ROAD = r"(?:street|road|avenue|lane|alley|square|thoroughfare)"
 _EVENTS = r"(?:days?|air|mic|fires?|house|doors|studios?|evenings?|nights?|markets?)"
 
 PART_WORDS: Final[tuple[tuple[Part, str], ...]] = (
@@ -75,7 +75,7 @@ PART_WORDS: Final[tuple[tuple[Part, str], ...]] = (
     (Part.LABELLED, _any(
         rf"(?:{LABEL_WORDS})(?:'s)?\s+(?:{LABEL_DETAIL}|lines?|routes?|services?)|bus\s+stop(?:'s)?\s+(?:{LABEL_DETAIL})",
         rf"(?:{LABEL_DETAIL})\s+(?:\w+\s+){{0,3}}(?:{LABEL_WORDS})\b(?:\s+have)?",
-        rf"(?:which|what)\s+(?:{_LINES}|room|office|gate|platform|floor|track|stop)\b(?:\s+(?:lines?|routes?|services?|{LABEL_DETAIL}))?",
+        rf"(?:which|what)\s+(?:{_LINES}|room|office|door|gate|platform|floor|track|stop)\b(?:\s+(?:lines?|routes?|services?|{LABEL_DETAIL}))?",
         r"bus\s+lines?|bus\s+routes?|bus\s+services?|bus(?=\s+stops?\s+here)|every\s+bus|bus\s+connections?|services?(?=.*\bstop\b)|lines(?=\s+at\b)|bus\b.*\bwhich\s+ones|buses|routes?|room(?!\s+and\b)",
         rf"stop(?=\s+(?:numbered|identified|labelled)\b)|^\W*(?:the\s+)?(?:bus\s+)?(?:stop|room|gate|platform)(?=\s*(?:[?.!]|$|in|on|at|for)\b)|(?:what|which)\s+(?:can|could)\s+{_PERSON}\s+catch|which\s+ones\s+stop",
     )),
@@ -102,24 +102,24 @@ PART_WORDS: Final[tuple[tuple[Part, str], ...]] = (
         rf"days?\s+and\s+times?\s+of\s+opening|(?:opening|business|open|operating|working|trading|office|shop|store|visiting|regular)\s+{_TIMES}",
         r"hours(?:\s+of\s+(?:business|opening|operation))?|schedule|timings?",
         rf"open(?!\s+{_EVENTS})|opens|opened|opening|close|closes|closing(?:\s+time)?|closed|shut|shuts",
-        r"how\s+late|until\s+when|till\s+when",
+        r"how\s+late|until\s+when|till\s+when|unlock(?:s|ed)?|lock(?:s|ed)?\s+up",
         rf"(?:when|(?:(?:during|between)\s+)?(?:what|which)\s+{_TIMES}|how\s+(?:early|late))\s+(?:can|could|may|should)\s+{_PERSON}\s+"
         r"(?:go|come|visit|drop|get\s+in|enter|shop)",
     )),
     (Part.TIME, _any(
         r"(?:what|which)\s+time|times?|hour|kick-?off|expected(?=\s+at\b)|how\s+many\s+o\'?clock|(?:starts?|starting|begins?|beginning)(?!\s+with)",
-        r"kicks?\s+off|commences?|o'?clock|how\s+early",
+        r"kicks?\s+off|commences?|o'?clock|how\s+early|gets?\s+(?:going|under\s?way)",
     )),
     (Part.DATE, r"dates?|(?:which|what)\s+(?:day|month|date)|(?<!open )days?(?:\s+and\s+months?)?|months?|when|calendar"),
-    (Part.ADDRESS, r"(?:street|road|house\s+number)\s+(?:name\s+)?and\s+(?:the\s+)?(?:house\s+|street\s+|building\s+|road\s+)?(?:number|name)|street\s+and\s+(?:at\s+)?(?:what|which)\s+number"
+    (Part.ADDRESS, r"(?:street|road|house\s+number)\s+(?:name\s+)?and\s+(?:the\s+)?(?:house\s+|street\s+|building\s+|road\s+)?(?:number|name)|street\s+and\s+(?:at\s+)?(?:what|which)\s+number|(?:on|in)\s+(?:what|which)\s+street\s+(?:would|can|could|do|does|will|should)"
      r"|(?:street\s+|full\s+|postal\s+|mailing\s+|exact\s+)address|house\s+number"),
     (Part.STREET, _any(
         rf"{_ROAD}(?:'s)?\s+(?:name[ds]?|called|is\s+(?:this|it))|names?\s+(?:of|for|does)\s+(?:the|this|that)\s+{_ROAD}",
         rf"(?:which|what)\s+{_ROAD}|{_ROAD}(?=\s+(?:\w+\s+)?called)|name\s+(?:\w+\s+){{0,3}}{_ROAD}|^\W*{_ROAD}\W*$",
     )),
-    (Part.ADDRESS, r"address|addy|addr|located|street|road|avenue|lane"),
+    (Part.ADDRESS, r"address|addy|addr|(?<!sign )(?<!one )(?<!board )(?<!notice )(?<!panel )(?<!plaque )located|street|road|avenue|lane"),
     (Part.WARNING, _any(
-        r"dangers?|dangerous|warn(?:s|ed|ing)?\s+(?:people\s+|us\s+|you\s+)?(?:about|against|of|us)|hazards?|warn(?:s|ed|ings?)?",
+        r"dangers?|dangerous|perils?|threats?|warn(?:s|ed|ing)?\s+(?:people\s+|us\s+|you\s+)?(?:about|against|of|us)|hazards?|warn(?:s|ed|ings?)?",
         r"cautions?|cautioned|careful|(?:watch|look)\s+out|beware|risks?|alert(?:s|ed|ing)?|unsafe|cautious|feared?|mind\s+the|attention\s+to",
     )),
     (Part.NAME, _any(

@@ -114,7 +114,7 @@ NO_POSITION: Final = _compile(
     r"\b(?:down|listed|shown)\s+below\b",
     r"\b(?:under|after)\s+(?:what|which)\s+(?!words?\b|text\b)",
     r"\bover\s+(?:on|there|here|in|at|to)\b",
-    r"\bafter\s+all\b|\bup\s+above\b|\babove\s+every\w+",
+    r"\bafter\s+all\b|\bunder\s?way\b|\bup\s+above\b|\babove\s+every\w+",
 )
 UNDER: Final = _compile(
     r"\b(?:under|underneath|below|beneath|after|next\s+line|comes?\s+next|follows|following)\b",
