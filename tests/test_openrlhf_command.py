@@ -135,7 +135,7 @@ def test_a_shell_reads_the_command_back(tmp_path: Path) -> None:
 
 def test_untested_versions_are_refused_and_the_tested_named(monkeypatch: pytest.MonkeyPatch) -> None:
     installed = {"openrlhf": "0.11.2", "vllm": "0.29.0+cu130", "ray": "2.55.0", "deepspeed": "0.19.6"}
-    monkeypatch.setattr(versions, "_version", installed.get)
+    monkeypatch.setattr(versions, "installed_version", installed.get)
     versions.check_versions()
     installed["openrlhf"] = "0.12.0"
     with pytest.raises(ConfigError, match=r"openrlhf 0.12.0 was not tested .* 0.11.2 was.*pip install"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from hart_agent.files import keep_settings, write_json, write_whole
 from rl.data import Sample
 from rl.openrlhf.command import COMMAND, DTYPES, Flag, command_line, flag_words, flags_of, shown, write_run
 from rl.openrlhf.run import OpenRLHFRun
-from rl.openrlhf.versions import check_versions
+from rl.openrlhf.versions import check_versions, installed_version
 from rl.settings import SftSettings
 
 _log = logging.getLogger(__name__)
@@ -32,7 +31,7 @@ SFT_FLAGS: dict[str, Flag] = {
 
 def available() -> bool:
     """Whether OpenRLHF and a CUDA device are here."""
-    if importlib.util.find_spec("openrlhf") is None or importlib.util.find_spec("torch") is None:
+    if installed_version("openrlhf") is None:
         return False
     import torch
 

@@ -18,7 +18,7 @@ def check_versions() -> None:
         ConfigError: a package has another version; the message names those that were tested.
     """
     for package, tested in TESTED.items():
-        found = _version(package)
+        found = installed_version(package)
         if found is None:
             raise InstallError(
                 f"the engine openrlhf needs the package {package}. Run: pip install 'hart-agent[rl]' (docs/openrlhf.md "
@@ -31,7 +31,8 @@ def check_versions() -> None:
             )
 
 
-def _version(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
+    """A package's version, also under the other names that it has; None if it isn't installed."""
     for name in (package, *_ALSO_CALLED.get(package, ())):
         try:
             return version(name)

@@ -82,14 +82,14 @@ def test_two_updates(folder: Path, way: str) -> None:
     assert min(first["zero_variance_groups"], second["zero_variance_groups"]) < 1
     assert f"--actor.model_name_or_path {folder / 'tiny'}" in (folder / "run" / "command.sh").read_text()
     if way == "sync":
-        opens_elsewhere(folder, checkpoint)
+        opens_elsewhere(folder, checkpoint, "transformers", "vllm")
 
 
-def opens_elsewhere(folder: Path, checkpoint: Path) -> None:
+def opens_elsewhere(folder: Path, checkpoint: Path, *backends: str) -> None:
     assert {"preprocessor_config.json", "chat_template.jinja", "tokenizer.json"} <= {
         p.name for p in checkpoint.iterdir()
     }
-    for backend in ("transformers", "vllm"):
+    for backend in backends:
         asked = subprocess.run(
             [sys.executable, "-m", "hart_agent", "ask", str(folder / "0.png"), "what?", "--backend", backend, "--model",
              str(checkpoint), "--mode", "closed-loop", "--json", "--max-tokens", "8", "--max-turns", "2",

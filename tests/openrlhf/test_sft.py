@@ -1,0 +1,41 @@
+"""Stage 2 on OpenRLHF's stack, under DeepSpeed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_loop import WAIT, folder, metrics_of, opens_elsewhere  # noqa: F401 (a fixture)
+
+from rl.data import load_samples
+from rl.settings import SftSettings
+from rl.sft import SftTrainer
+
+pytestmark = pytest.mark.openrlhf
+
+
+def test_its_first_loss_is_that_on_one_machine_and_it_goes_on(folder: Path) -> None:
+    def fine_tune(steps: int) -> str:
+        command = [
+            sys.executable, "-m", "rl.train_sft", str(folder / "questions.jsonl"), "--engine", "openrlhf", "--model",
+            str(folder / "tiny"), "--out", str(folder / "run"), "--steps", str(steps), "--prompts-per-step", "4",
+            "--micro-batch", "2", "--max-pixels", "16384", "--learning-rate", "2e-3", "--checkpoint-every", "2",
+            "--ds.attn_implementation", "eager",
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT)
+        assert done.returncode == 0, done.stderr[-5000:]
+        return done.stdout.strip()
+
+    assert fine_tune(2) == str(folder / "run" / "step-000002")
+    first = metrics_of(folder)
+    assert fine_tune(4) == str(folder / "run" / "step-000004")
+    metrics = metrics_of(folder)
+    assert [each["step"] for each in metrics] == [0, 1, 2, 3]
+    assert metrics[:2] == first
+    assert metrics[3]["loss"] < metrics[0]["loss"] - 0.3
+    settings = SftSettings(model=str(folder / "tiny"), prompts_per_step=4, micro_batch=1, max_pixels=16_384)
+    here = SftTrainer(settings, load_samples(folder / "questions.jsonl"), folder / "here").compute_gradients()
+    assert metrics[0]["loss"] == pytest.approx(here["loss"], rel=0.01)  # bfloat16 beside float32
+    opens_elsewhere(folder, folder / "run" / "step-000004", "transformers")
