@@ -16,9 +16,16 @@ pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip insta
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 from miniature import claims, jobs, report, study  # noqa: E402
 from miniature.carry_out import Workplace  # noqa: E402
+from miniature.cold_start import open_policy  # noqa: E402
 from miniature.jobs import ARMS, Job, Reader, all_jobs  # noqa: E402
 from miniature.model import make_checkpoint  # noqa: E402
+from miniature.probes import probe_mode  # noqa: E402
+from miniature.scenes import Split, draw_scene  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
+
+from hart_agent.agent import Agent  # noqa: E402
+from hart_agent.episode import EpisodeConfig  # noqa: E402
+from hart_agent.types import Mode  # noqa: E402
 
 
 def test_every_arm_has_every_cold_start_and_seed_once() -> None:
@@ -33,6 +40,21 @@ def test_every_arm_has_every_cold_start_and_seed_once() -> None:
 def test_the_scenes_of_the_stages_and_of_the_test_are_apart() -> None:
     assert not set(jobs.RL_SCENES) & set(jobs.SFT_SCENES)
     assert min(jobs.TEST_SCENES) >= 1000
+
+
+@pytest.mark.parametrize("start", jobs.STARTS)
+async def test_the_kept_cold_starts_fit_the_prompts_of_today(start: int) -> None:
+    """Prompts that have changed since are spelt in bytes, and not understood: the cold starts must be made anew then."""
+    policy = open_policy(jobs.COLD_STARTS / str(start))
+    scenes = [draw_scene(Split.VALIDATION, number) for number in range(24)]
+    found = await probe_mode(policy, scenes, Mode.CLOSED_LOOP)
+    assert found.accuracy > 0.5
+    assert found.grounded > 0.4
+    seen = await Agent(policy, config=EpisodeConfig(Mode.MGPO, max_turns=2), verify=False).aask(
+        scenes[0].image, scenes[0].asked.question
+    )
+    assert len(seen.turns) == 2
+    assert seen.usage.input_tokens < 150  # some 40 at first, and 75 with the crop
 
 
 @pytest.fixture(scope="module")
