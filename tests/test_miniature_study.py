@@ -44,7 +44,7 @@ def test_the_scenes_of_the_stages_and_of_the_test_are_apart() -> None:
 
 @pytest.mark.parametrize("start", jobs.STARTS)
 async def test_the_kept_cold_starts_fit_the_prompts_of_today(start: int) -> None:
-    """Prompts that have changed since are spelt in bytes, and not understood: the cold starts must be made anew then."""
+    """Prompts that have changed since are spelt in bytes, and not understood: make the cold starts anew."""
     policy = open_policy(jobs.COLD_STARTS / str(start))
     scenes = [draw_scene(Split.VALIDATION, number) for number in range(24)]
     found = await probe_mode(policy, scenes, Mode.CLOSED_LOOP)
