@@ -53,6 +53,8 @@ class EpisodeConfig:
         max_format_errors: replies in a row without a call or an answer (while it is to name regions: without a valid
             region), after which the episode ends.
         max_seconds: wall clock; checked between turns.
+        token_budget: tokens in and out, those of checks included, after which no further reply is asked for; None for
+            no limit. Only policies that count tokens heed it.
     """
 
     mode: Mode = Mode.AGENT
@@ -60,10 +62,11 @@ class EpisodeConfig:
     max_calls_per_turn: int = 8
     max_format_errors: int = 3
     max_seconds: float = 600.0
+    token_budget: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("max_turns", "max_calls_per_turn", "max_format_errors", "max_seconds"):
-            if getattr(self, name) <= 0:
+        for name in ("max_turns", "max_calls_per_turn", "max_format_errors", "max_seconds", "token_budget"):
+            if getattr(self, name) is not None and getattr(self, name) <= 0:
                 raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
         if self.mode in _LOCALISING and self.max_turns < 2:
             raise ConfigError(f"the mode {self.mode.value!r} needs max_turns of 2 or more, got {self.max_turns}")
@@ -110,6 +113,7 @@ class Episode:
         self._started = self._turn_started = time.perf_counter()
         self._format_errors = 0
         self._call_count = 0
+        self._replied = Usage()
         mode = self.config.mode
         self._localising = mode in _LOCALISING
         self._runtime = runtime if mode is Mode.AGENT else runtime.only({"crop"} if self._localising else ())
@@ -139,6 +143,7 @@ class Episode:
         if self.done:
             raise RuntimeError(f"the episode is over ({self.stop_reason}); start a new one")
         parsed = parse_reply(reply.text, reply.native_calls)
+        self._replied += reply.usage
         calls = tuple(self._number(raw) for raw in parsed.calls[: self.config.max_calls_per_turn])
         self.messages.append(Message(Role.ASSISTANT, (reply.text,), calls))
         results: list[ToolResult] = []
@@ -167,7 +172,8 @@ class Episode:
             Whether it can; if not, nothing has changed.
         """
         turns_left = self.config.max_turns - len(self.turns)
-        if self.config.mode is not Mode.AGENT or not turns_left or not self.seconds_left or not self.done:
+        spent = not turns_left or not self.seconds_left or self._over_budget
+        if self.config.mode is not Mode.AGENT or spent or not self.done:
             return False
         self.answer = self.reason = self.stop_reason = None
         if turns_left == 1:
@@ -187,6 +193,16 @@ class Episode:
         """What is left of the episode's time; never negative."""
         return max(0.0, self.config.max_seconds - (time.perf_counter() - self._started))
 
+    @property
+    def _usage(self) -> Usage:
+        """Of the replies and of the checks."""
+        return sum((check.usage for check in self.context.verifications), self._replied)
+
+    @property
+    def _over_budget(self) -> bool:
+        budget = self.config.token_budget
+        return budget is not None and self._usage.input_tokens + self._usage.output_tokens >= budget
+
     def fail(self, error: PolicyError | TimeoutError) -> None:
         """End the episode because the policy failed or took too long; what was found so far is kept."""
         if isinstance(error, PolicyError):
@@ -197,7 +213,6 @@ class Episode:
     def trajectory(self) -> Trajectory:
         """All that happened so far."""
         context = self.context
-        usage = sum((turn.reply.usage for turn in self.turns), Usage())
         return Trajectory(
             question=context.question,
             image=self._image,
@@ -212,7 +227,7 @@ class Episode:
             verification=context.verifications[-1] if context.verifications else None,
             evidence=tuple(context.evidence),
             stop_reason=self.stop_reason or StopReason.MAX_TURNS,
-            usage=sum((check.usage for check in context.verifications), usage),
+            usage=self._usage,
             seconds=time.perf_counter() - self._started,
         )
 
@@ -244,6 +259,9 @@ class Episode:
         if not context.evidence and mode is Mode.CLOSED_LOOP:
             feedback = [str(parsed.error) if parsed.error and not parsed.answer else "", _NO_REGION]
             return self._go_on(parsed, feedback, failed=True, turns_needed=2)
+        if self._over_budget:
+            self._out_of_tokens()
+            return None
         self._localising = False
         self._format_errors = 0
         self._runtime = self._runtime.only(())
@@ -268,6 +286,8 @@ class Episode:
             self.reason = f"no answer within {self.config.max_turns} turns"
         elif self.seconds_left <= 0:
             self._out_of_time()
+        elif self._over_budget:
+            self._out_of_tokens()
         elif turns_left == turns_needed == 1:
             feedback.append(_LAST_TURN)
         return " ".join(filter(None, feedback)) or None
@@ -275,6 +295,10 @@ class Episode:
     def _out_of_time(self) -> None:
         self.stop_reason = StopReason.MAX_SECONDS
         self.reason = f"no answer within {self.config.max_seconds:g} seconds"
+
+    def _out_of_tokens(self) -> None:
+        self.stop_reason = StopReason.TOKEN_BUDGET
+        self.reason = f"no answer within {self.config.token_budget} tokens"
 
     async def _execute(self, call: ToolCall) -> ToolResult:
         result, views = await self._runtime.execute(call, self.context)

@@ -198,6 +198,7 @@ class StopReason(StrEnum):
     ABSTAINED = "abstained"
     MAX_TURNS = "max_turns"
     MAX_SECONDS = "max_seconds"
+    TOKEN_BUDGET = "token_budget"
     FORMAT_ERRORS = "format_errors"
     """Too many replies in a row held neither a call nor an answer."""
     POLICY_ERROR = "policy_error"

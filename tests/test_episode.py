@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from hart_agent import Agent, Episode, EpisodeConfig, Reply, ScriptedPolicy, Sou
 from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.runtime import ToolRuntime
 from hart_agent.tooling import discover_tools
-from hart_agent.types import Message, Role, ToolSpec
+from hart_agent.types import Message, Mode, Role, ToolSpec, Usage
 
 ZOOM = tool_call("zoom", bbox_2d=[0, 0, 100, 100])
 CROP = tool_call("crop", bbox_2d=[0, 0, 100, 100], label="sign")
@@ -156,6 +157,38 @@ def test_a_policy_that_hangs_in_the_final_check_leaves_the_answer_unchecked() ->
     assert "no time was left" in (trajectory.reason or "")
 
 
+class Counting(ScriptedPolicy):
+    """Takes 100 tokens for each reply."""
+
+    async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
+        return replace(await super().reply(messages, tools), usage=Usage(90, 10, 1))
+
+
+@pytest.mark.parametrize(
+    ("budget", "replies", "outcome"),
+    [
+        (250, [ZOOM, CROP, ZOOM, ZOOM], (None, "token_budget", 300, 1)),
+        (200, [ZOOM, answer("STOP")], ("STOP", "answered", 200, 0)),  # the answer was there when it was spent
+        (250, [CROP, tool_call("verify", answer="STOP"), answer("STOP"), ZOOM], (None, "token_budget", 300, 1)),
+        (1000, [ZOOM, CROP, answer("STOP")], ("STOP", "answered", 300, 1)),
+    ],
+)
+def test_a_question_stops_when_its_tokens_are_spent(
+    budget: int, replies: list[str], outcome: tuple[str | None, str, int, int]
+) -> None:
+    config = EpisodeConfig(token_budget=budget)
+    trajectory = Agent(Counting(replies), config=config, verify=False).ask(IMAGE, "what?")
+    used = trajectory.usage.input_tokens + trajectory.usage.output_tokens
+    assert (trajectory.answer, trajectory.stop_reason, used, len(trajectory.evidence)) == outcome
+    assert trajectory.stop_reason == "answered" or f"{budget} tokens" in (trajectory.reason or "")
+
+
+def test_the_closed_loop_asks_for_no_answer_when_its_tokens_are_spent() -> None:
+    config = EpisodeConfig(mode=Mode.CLOSED_LOOP, token_budget=100)
+    trajectory = Agent(Counting([CROP, answer("STOP")]), config=config).ask(IMAGE, "what?")
+    assert (trajectory.stop_reason, len(trajectory.turns), len(trajectory.evidence)) == ("token_budget", 1, 1)
+
+
 def test_a_policys_own_time_out_is_not_taken_for_the_episodes() -> None:
     class Impatient(ScriptedPolicy):
         async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
@@ -220,6 +253,6 @@ def test_messages_are_only_ever_appended(replies: list[str]) -> None:
 def test_an_empty_question_and_impossible_limits_are_refused() -> None:
     with pytest.raises(ConfigError, match="empty"):
         Agent(ScriptedPolicy([])).ask(IMAGE, " \n")
-    for name in ("max_turns", "max_calls_per_turn", "max_format_errors", "max_seconds"):
+    for name in ("max_turns", "max_calls_per_turn", "max_format_errors", "max_seconds", "token_budget"):
         with pytest.raises(ConfigError, match=name):
             EpisodeConfig(**{name: 0})

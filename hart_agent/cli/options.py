@@ -100,6 +100,10 @@ class AgentOptions:
     max_seconds: Annotated[
         float, typer.Option(min=1, rich_help_panel=_EPISODE, help="Seconds before it must stop.")
     ] = 600.0
+    token_budget: Annotated[
+        int | None,
+        typer.Option(min=1, rich_help_panel=_EPISODE, help="Tokens in and out, of one question, before it must stop."),
+    ] = None
     tool: ExtraTools = None
 
     def policy(self) -> Policy:
@@ -117,7 +121,9 @@ class AgentOptions:
         Raises:
             ConfigError, InstallError, PluginError, PolicyError: see `create_policy`, `find_tool` and `Agent`.
         """
-        config = EpisodeConfig(self.mode, max_turns=self.max_turns, max_seconds=self.max_seconds)
+        config = EpisodeConfig(
+            self.mode, max_turns=self.max_turns, max_seconds=self.max_seconds, token_budget=self.token_budget
+        )
         tools = with_extra_tools(self.tool or ())
         return Agent(self.policy(), tools=tools, config=config, on_unsupported=self.on_unsupported)
 
