@@ -188,7 +188,9 @@ def test_the_same_names_are_logged_whatever_happens(folders: Folders, sample: It
     assert metrics["iou"] > 0
 
 
-def test_rollouts_at_once_are_as_one_after_the_other(folders: Folders, sample: Item) -> None:
+def test_rollouts_at_once_are_as_one_after_the_other_and_open_the_image_once(
+    folders: Folders, sample: Item, monkeypatch: pytest.MonkeyPatch
+) -> None:
     interaction = Interaction(settings(folders("qwen3-vl"), Mode.CLOSED_LOOP))
     scripts = [
         [tool_call("crop", bbox_2d=[10, 10, 100 * number, 600], label="it"), answer("x")] for number in (2, 5, 9)
@@ -198,10 +200,15 @@ def test_rollouts_at_once_are_as_one_after_the_other(folders: Folders, sample: I
         engines = [ScriptedEngine(interaction.prompter, script) for script in scripts]
         return await asyncio.gather(*(interaction.play(sample, engine, Parameters, 4000) for engine in engines))
 
+    opened: list[Item] = []
+    really = Item.open
+    monkeypatch.setattr(Item, "open", lambda item: opened.append(item) or really(item))
     alone = [play(interaction, sample, script)[0] for script in scripts]
+    assert len(opened) == 3
     for one, other in zip(alone, asyncio.run(together()), strict=True):
         assert one.rollout.segments[1].prompt.views[0].sha256 == other.rollout.segments[1].prompt.views[0].sha256
         assert (
             interaction.sequence(one.rollout.segments).token_ids
             == interaction.sequence(other.rollout.segments).token_ids
         )
+    assert len(opened) == 4

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hart_agent.backends.prompting import Prompt
 from hart_agent.episode import Episode
 from hart_agent.errors import ConfigError, PolicyError
+from hart_agent.imaging import SourceImage
 from hart_agent.runtime import ToolRuntime
 from hart_agent.tooling import discover_tools
 from hart_agent.types import Message, Reply, ToolSpec, Usage
@@ -54,6 +56,7 @@ class Interaction(Sequencer):
         super().__init__(settings)
         self._runtime = ToolRuntime(discover_tools())
         self._config = settings.episode()
+        self._open: dict[str, tuple[SourceImage, int]] = {}
 
     async def play(self, sample: Sample, engine: Engine, parameters: Parameters, max_length: int) -> Played:
         """One rollout.
@@ -72,7 +75,7 @@ class Interaction(Sequencer):
         speaker = _Speaker(self, engine, parameters, max_length)
         segments: list[Segment] = []
         truncated = False
-        with sample.open() as source:
+        with self._source(sample) as source:
             episode = await asyncio.to_thread(
                 Episode, source, sample.prompt(), speaker, self._runtime, self._config
             )  # decodes the image
@@ -92,6 +95,20 @@ class Interaction(Sequencer):
                 segments.append(Segment(prompt, reply.token_ids or (), reply.log_probs or ()))
                 await episode.step(reply)
             return Played(Rollout(sample, episode.trajectory(), tuple(segments)), truncated)
+
+    @contextmanager
+    def _source(self, sample: Sample) -> Iterator[SourceImage]:
+        """The image of a question; its rollouts that are under way at once share one, so that it is decoded once."""
+        source, users = self._open.get(sample.id) or (sample.open(), 0)
+        self._open[sample.id] = source, users + 1
+        try:
+            yield source
+        finally:
+            _, users = self._open.pop(sample.id)
+            if users > 1:
+                self._open[sample.id] = source, users - 1
+            else:
+                source.close()
 
     def _length_with(self, segments: Sequence[Segment], prompt: Prompt) -> int:
         """The tokens of all rows if the policy replied nothing to this prompt."""
