@@ -7,11 +7,12 @@ import concurrent.futures
 import copy
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from enum import StrEnum
+from functools import partial
 
 from hart_agent.backends import create_policy
 from hart_agent.batch.asking import ask_all
 from hart_agent.batch.images import ImageCache
-from hart_agent.batch.items import BatchResult, ItemLike
+from hart_agent.batch.items import BatchItem, BatchResult, ItemLike
 from hart_agent.episode import Episode, EpisodeConfig
 from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.imaging import ImageInput, SourceImage
@@ -117,7 +118,12 @@ class Agent:
             return episode.trajectory()
 
     def abatch(
-        self, items: Iterable[ItemLike], *, concurrency: int = 4, images: ImageCache | None = None
+        self,
+        items: Iterable[ItemLike],
+        *,
+        concurrency: int = 4,
+        images: ImageCache | None = None,
+        observer: Callable[[str, Turn], None] | None = None,
     ) -> AsyncGenerator[BatchResult, None]:
         """Answer many questions: `async for result in agent.abatch(items)`, in the order in which they are done.
 
@@ -125,6 +131,7 @@ class Agent:
             items: each an (id, image, question), or a mapping with these keys; drawn when there is room for them.
             concurrency: questions at once, at most; fewer while the policy's server can't keep up.
             images: opens them, by path; by default one that keeps the overviews of the images used last.
+            observer: called after each turn of any question, with the question's id.
 
         Returns:
             An iterator; what goes wrong with a question is its result, and the others go on.
@@ -132,7 +139,12 @@ class Agent:
         Raises:
             ConfigError: `concurrency` is out of range, or an item has another form.
         """
-        return ask_all(self.aask, self.policy, items, concurrency=concurrency, images=images or ImageCache())
+
+        async def ask(item: BatchItem, image: SourceImage) -> Trajectory:
+            watch = partial(observer, item.id) if observer is not None else None
+            return await self.aask(image, item.question, observer=watch)
+
+        return ask_all(ask, self.policy, items, concurrency=concurrency, images=images or ImageCache())
 
     def variant(self, config: EpisodeConfig, *, verify: bool) -> Agent:
         """An agent with the same policy and tools that works otherwise, and keeps all its answers."""

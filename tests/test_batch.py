@@ -23,7 +23,7 @@ from hart_agent.batch.run import Summary, run_batch
 from hart_agent.concurrency import map_concurrently
 from hart_agent.errors import InstallError, OutputError
 from hart_agent.tooling import Policy
-from hart_agent.types import Message
+from hart_agent.types import Message, Turn
 
 
 class Slow(ScriptedPolicy):
@@ -224,6 +224,19 @@ async def test_abatch_takes_items_of_any_form(tmp_path: Path, small: Image.Image
             _ = [result async for result in agent.abatch(bad)]
     with pytest.raises(ConfigError, match="concurrency"):
         _ = [result async for result in agent.abatch(items, concurrency=0)]
+
+
+async def test_abatch_tells_of_each_turn_whose_question_it_is(tmp_path: Path) -> None:
+    write_questions(tmp_path, 6)
+    items = [(f"q{number}", tmp_path / "0.png", f"what is number {number}?") for number in range(6)]
+    seen: list[tuple[str, Turn]] = []
+    agent = Agent(ScriptedPolicy(speak))
+    results = [
+        r async for r in agent.abatch(items, concurrency=3, observer=lambda name, turn: seen.append((name, turn)))
+    ]
+    turns = {result.id: result.trajectory.turns for result in results if result.trajectory is not None}
+    assert sorted(turns) == [f"q{number}" for number in range(6)]
+    assert {name: tuple(turn for other, turn in seen if other == name) for name in turns} == turns
 
 
 async def test_abatch_draws_items_as_there_is_room_and_gives_up_what_is_left(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from hart_agent.types import StopReason, Trajectory
 
 _log = logging.getLogger(__name__)
 
-Ask = Callable[[SourceImage, str], Awaitable[Trajectory]]
+Ask = Callable[[BatchItem, SourceImage], Awaitable[Trajectory]]
 
 
 async def ask_all(
@@ -25,7 +25,7 @@ async def ask_all(
     """The results of many questions, as they come. What goes wrong with one is its result.
 
     Args:
-        ask: answers one question.
+        ask: answers one question about its image.
         policy: where it is `Admitting`, questions wait for it before their time starts.
         items: drawn when there is room for them, so that there may be any number.
         concurrency: questions at once, at most.
@@ -43,7 +43,7 @@ async def ask_all(
     async def answer(item: BatchItem) -> BatchResult:
         async with admission():
             try:
-                run = await ask(await images.open(item.image), item.question)
+                run = await ask(item, await images.open(item.image))
             except HartError as error:
                 return BatchResult(item.id, None, error)
             except Exception as error:
