@@ -123,7 +123,7 @@ def test_a_result_is_not_made_again_and_the_report_says_what_is_missing(
     report.write_report(report.read_results(tmp_path / "results"), planned, tmp_path / "results")
     told = capsys.readouterr().out
     assert "1 of 2 jobs are done" in told
-    assert "Missing: trained-k0-start0-seed0." in told
+    assert "- trained k0: 0/0\n" in told
     assert (tmp_path / "results" / "arms.png").stat().st_size > 1000
 
 

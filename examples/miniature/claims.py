@@ -118,10 +118,15 @@ CLAIMS: dict[str, list[Claim]] = {
     "H1": [_withholding(arm) for arm in ("start", "mgpo", "k0", "k0.6")],
     "H2 (primary)": [_closed_loop("k0", "mgpo", "iou")],
     "H2": [
-        *(_closed_loop(k, baseline, name) for k in ("k0", "k0.6") for baseline in ("mgpo", "grpo") for name in _BOXES),
+        _closed_loop("k0", "mgpo", "grounded"),
+        *(_closed_loop("k0", "grpo", name) for name in _BOXES),
+        *(_closed_loop("k0.6", baseline, name) for baseline in ("mgpo", "grpo") for name in _BOXES),
         *(_closed_loop("k0", "mgpo", name, _FROZEN) for name in _BOXES),
     ],
-    "H3": [_preference(k, name, reader) for reader in Reader for k in ("k0.6", "k0.3", "k0.15") for name in _BOXES],
+    "H3": [
+        *(_preference(k, name, who) for who in (_TRAINED, _POOR) for k in ("k0.6", "k0.3", "k0.15") for name in _BOXES),
+        *(_preference("k0.6", name, _FROZEN) for name in _BOXES),
+    ],
     "H4": [_order(arm) for arm in ("sft-rl", "k0.6", "sft", "mgpo-sft")],
 }
 """The claims of `HYPOTHESES.md`, by hypothesis."""
@@ -130,7 +135,7 @@ CLAIMS: dict[str, list[Claim]] = {
 def verdict(differences: dict[tuple[int, int], float]) -> str:
     """A claim holds where the interval lies above 0, and the mean of each cold start does."""
     if len(differences) < 2:
-        return "too few runs"
+        return "too few runs" if differences else "not run yet"
     found = interval(list(differences.values()))
     by_start = defaultdict(list)
     for (start, _), value in differences.items():

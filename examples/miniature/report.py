@@ -16,6 +16,7 @@ from .examination import FORMATS
 from .jobs import ARMS, MAX_AREA, Job, Reader
 
 _RESAMPLES = 2000
+_OF_BOXES = ("iou", "grounded", "wrong_box_given_right")
 _COLUMNS = {
     "accuracy": "accuracy",
     "grounded": "IoGT>0.3",
@@ -38,17 +39,24 @@ def write_report(results: Sequence[Result], planned: Sequence[Job], folder: Path
         InstallError: matplotlib is missing.
     """
     done = {(each["reader"], each["arm"], each["start"], each["seed"]) for each in results}
-    missing = [job.name for job in planned if (job.reader, job.arm, job.start, job.seed) not in done]
+    missing = [job for job in planned if (job.reader, job.arm, job.start, job.seed) not in done]
     parts = [f"{len(planned) - len(missing)} of {len(planned)} jobs are done."]
     if results:
         parts += [*_table(results), *_claims(results)]
         _plot(results, folder)
     if missing:
-        parts.append(f"Missing: {', '.join(missing)}.")
+        parts += ["", "Missing, by reader and arm; each as cold start/seed:", "", *_missing(missing)]
     text = "\n".join(parts) + "\n"
     print(text)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "REPORT.md").write_text(f"# What came of the study\n\n{text}", encoding="utf-8")
+
+
+def _missing(jobs: Sequence[Job]) -> list[str]:
+    runs: dict[str, list[str]] = {}
+    for job in jobs:
+        runs.setdefault(f"{job.reader} {job.arm}", []).append(f"{job.start}/{job.seed}")
+    return [f"- {name}: {', '.join(each)}" for name, each in runs.items()]
 
 
 def _groups(results: Sequence[Result]) -> list[tuple[Reader, str, list[Result]]]:
