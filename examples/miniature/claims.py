@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from .examination import FORMATS
-from .jobs import Reader
+from .jobs import ARMS, Reader
 
 Result = dict[str, Any]
 Measure = Callable[[Result], "float | None"]
@@ -145,3 +145,32 @@ def verdict(differences: dict[tuple[int, int], float]) -> str:
     if found.high < 0:
         return "does not hold here: the reverse does"
     return "not shown here"
+
+
+def groups(results: Sequence[Result]) -> list[tuple[Reader, str, list[Result]]]:
+    """The results of each arm that has any, in the order of readers and arms."""
+    every = [
+        (reader, arm, [each for each in results if (each["reader"], each["arm"]) == (reader, arm)])
+        for reader in Reader
+        for arm in ARMS
+    ]
+    return [group for group in every if group[2]]
+
+
+def changes(group: Sequence[Result], results: Sequence[Result], form: str, name: str) -> list[float]:
+    """By how much a figure differs from that of the same cold start before training; one value for each run.
+
+    Args:
+        group: runs.
+        results: among which the cold starts are.
+        form: the format.
+        name: of the figure.
+    """
+    before = {(each["reader"], each["start"]): each[form][name] for each in results if each["arm"] == "start"}
+    found = []
+    for each in group:
+        reader = Reader.TRAINED if each["reader"] == Reader.FROZEN else each["reader"]
+        first, last = before.get((reader, each["start"])), each[form][name]
+        if first is not None and last is not None:
+            found.append(last - first)
+    return found
