@@ -63,8 +63,8 @@ def _draw_changes(results: Sequence[Result], pyplot: Any) -> Any:
         panel.grid(axis="x", alpha=0.3)
     names = [f"{arm}, {reader} reader, {len(group)} runs" for reader, arm, group in trained]
     panels[0].set_yticks(range(len(trained)), names)
-    panels[0].set_ylim(len(trained) - 0.5, -0.5)
     if trained:
+        panels[0].set_ylim(len(trained) - 0.5, -0.5)
         panels[0].legend(fontsize=7)
     return figure
 
