@@ -190,7 +190,8 @@ def _select(query: Query, signs: Sequence[Sign], photo: Size | None) -> list[Sig
     if not left:
         return _none("I found no readable text at that place")
     if query.size:
-        left = [sorted(left, key=lambda sign: sign.extent, reverse=query.size == "largest")[0]]
+        written = [sign for sign in left if sum(map(str.isalnum, sign.text)) >= 4]  # no twigs that look like an A
+        left = [sorted(written or left, key=lambda sign: sign.extent, reverse=query.size == "largest")[0]]
     if query.required and not matched and (query.part is not Part.SIGN or len(left) > 1):
         return _none(f"the text that I can read doesn't mention {', '.join(map(repr, query.required))}")
     return left

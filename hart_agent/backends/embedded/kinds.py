@@ -39,7 +39,8 @@ _HEADER = re.compile(
 )
 """What announces a warning."""
 _ORDER = re.compile(
-    r"(?:do not|don't|no|keep|stay|hold|please|use|wear|turn|slow down|stop|drive|walk|ask|wait|report|follow|give way"
+    r"(?:do not|don't|no|keep|watch|mind|"
+    r"stay|hold|please|use|wear|turn|slow down|stop|drive|walk|ask|wait|report|follow|give way"
     r"|return|lift|push|pull|stand|wash|switch|call|dial|close|leave|enter|pass|proceed|go|access|authori[sz]ed)\b",
     re.IGNORECASE,
 )

@@ -42,7 +42,7 @@ COLOURS: Final = {
 }  # fmt: skip
 
 LABEL_WORDS: Final = (
-    "stop|room|office|door|bus|buses|line|route|gate|platform|track|floor|flat|apartment|suite|unit|bay|exit|seat|table|locker"
+    "stop|room|office|door|bus|buses|busses|line|route|gate|platform|track|floor|flat|apartment|suite|unit|bay|exit|seat|table|locker"
     "|junction|invoice|order|serial|lot|ext|extension|postcode|zip"
 )
 VEHICLES: Final = r"(?:car|vehicle|van|truck|lorry|taxi|cab|motorbike|scooter|automobile)s?"
@@ -55,13 +55,13 @@ def _any(*choices: str) -> str:
 
 _PERSON = r"(?:i|we|you|u|they|he|she|one|people|folks|locals|visitors|customers)"
 _TIMES = r"(?:hours?|times?|schedule)"
-_LINES = r"(?:bus(?:es)?|lines?|routes?)"
+_LINES = r"(?:bus(?:s?es)?|lines?|routes?)"
 _ROAD = r"(?:street|road|avenue|lane|alley|square|thoroughfare)"
 _EVENTS = r"(?:days?|air|mic|fires?|house|doors|studios?|evenings?|nights?|markets?)"
 
 PART_WORDS: Final[tuple[tuple[Part, str], ...]] = (
     (Part.EMAIL, r"e-?mail(?:\s+address)?|mail\s+address"),
-    (Part.WEBSITE, r"web\s?(?:site|page|address)|website|url|homepage|internet|online|web|site(?=.*\bvisit\b)"),
+    (Part.WEBSITE, r"web\s?(?:site|page|address)|www(?:\s+address)?|website|url|homepage|internet|online|web|site(?=.*\bvisit\b)"),
     (Part.PLATE, _any(
         r"(?:licen[cs]e|number|registration|car|vehicle|car's)[\s-]+(?:plates?|registration|number|tags?)(?:\s+number)?",
         rf"(?:plates?|tags?|number|licen[cs]e)(?:\s+number)?(?=.*\b{VEHICLES}\b)",
@@ -76,7 +76,7 @@ PART_WORDS: Final[tuple[tuple[Part, str], ...]] = (
         rf"(?:{LABEL_WORDS})(?:'s)?\s+(?:{LABEL_DETAIL}|lines?|routes?|services?)|bus\s+stop(?:'s)?\s+(?:{LABEL_DETAIL})",
         rf"(?:{LABEL_DETAIL})\s+(?:\w+\s+){{0,3}}(?:{LABEL_WORDS})\b(?:\s+have)?",
         rf"(?:which|what)\s+(?:{_LINES}|room|office|door|gate|platform|floor|track|stop)\b(?:\s+(?:lines?|routes?|services?|{LABEL_DETAIL}))?",
-        r"bus\s+lines?|bus\s+routes?|bus\s+services?|bus(?=\s+stops?\s+here)|every\s+bus|bus\s+connections?|services?(?=.*\bstop\b)|lines(?=\s+at\b)|bus\b.*\bwhich\s+ones|buses|routes?|room(?!\s+and\b)",
+        r"bus\s+lines?|bus\s+routes?|bus\s+services?|bus(?=\s+stops?\s+here)|every\s+bus|bus\s+connections?|services?(?=.*\bstop\b)|lines(?=\s+at\b)|bus\b.*\bwhich\s+ones|buss?es|routes?|room(?!\s+and\b)",
         rf"stop(?=\s+(?:numbered|identified|labelled)\b)|^\W*(?:the\s+)?(?:bus\s+)?(?:stop|room|gate|platform)(?=\s*(?:[?.!]|$|in|on|at|for)\b)|(?:what|which)\s+(?:can|could)\s+{_PERSON}\s+catch|which\s+ones\s+stop",
     )),
     (Part.PHONE, _any(

@@ -48,9 +48,9 @@ _STOP = re.compile(
     rf"|\bstop(?:'s)?\s+(?:{lexicon.LABEL_DETAIL})|(?:{lexicon.LABEL_DETAIL})\s+(?:\w+\s+){{0,3}}(?:bus\s+)?stop\b",
     re.IGNORECASE,
 )
-_BUSES = re.compile(r"\bbus(?:es)?\s+(?:numbers?|lines?|routes?)|\bbuses\b", re.IGNORECASE)
+_BUSES = re.compile(r"\bbus(?:s?es)?\s+(?:numbers?|lines?|routes?)|\bbuss?es\b", re.IGNORECASE)
 _LINES = re.compile(
-    r"\bbus(?:es)?\b(?!\s+stop)|\broutes?\b|\blines\b|\bcatch\b|\bservices\b|\bones\s+stop\b", re.IGNORECASE
+    r"\bbus(?:s?es)?\b(?!\s+stop)|\broutes?\b|\blines\b|\bcatch\b|\bservices\b|\bones\s+stop\b", re.IGNORECASE
 )
 _COLOURED = re.compile(rf"\b({'|'.join(COLOURS)})(?:ish)?(?:[\s-]+colou?red)?\b", re.IGNORECASE)
 

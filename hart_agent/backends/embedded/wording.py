@@ -48,11 +48,12 @@ FRAMES: Final = _compile(
     r"\b(?:my|the)\s+(?:\w+\s+){1,2}(?:asks?|wonders?|(?:wants?|needs?|would\s+like)\s+to\s+know)\b(?:\s+(?:for|about)\b)?",
     r"\bwe(?:'ve|\s+have|\s+were)?\s+(?:been\s+)?asked\b",
     r"\bfor\s+(?:the|my|our|an?)\s+(?:insurance|police|report|records?|diary|homework|files?|form|notes?|log|class|school|work|blog)"
-    r"\b(?:\s+(?:claim|report|form))?",
+    r"\b(?:\s+(?:claim|report|form))?(?=\s*(?:[,.;:?!]|$))",
     r"\b(?:tell|ask)\s+the\s+police\b",
     r"\bit\s+says?\s+so\b|,?\s*\b(?:if\s+so|in\s+that\s+case)\b",
-    r"\b(?:can't|cannot|can\s+not|couldn't)\s+(?:quite\s+)?(?:read|see|make\s+out|tell|decipher)\b(?=\s+\w)",
+    r"\b(?:can'?t|cannot|can\s+not|couldn'?t)\s+(?:quite\s+)?(?:read|see|make\s+out|tell|decipher)\b(?=\s+\w)",
     r",\s*(?:can|could|will|would)\s+(?:you|u)\b\W*$",
+    r",?\s*\b(?:from\s+)?(?:top\s+to\s+bottom|left\s+to\s+right)\b",
 )
 """Words around a question that only make it polite, or say who asks and what for."""
 
@@ -202,7 +203,7 @@ POINTED: Final = tuple(
         (r"\bwhere\s+", rf"\s+(?:is|are|stands?|appears?)(?:\s+{_SEEN})?{_IN_PHOTO}?"),
         (r"\bwhere\s+(?:can|could|might)\s+", r"\s+be\s+(?:found|seen|read)"),
         (rf"\bwhere\s+(?:on|in)\s+(?:the|this|my)\s+{_PHOTO}\s+(?:is|are)\s+", ""),
-        (r"\b(?:can't|cannot|can\s+not)\s+(?:find|see|spot)\s+", r"\s*[,;.]?\s+where\b.*"),
+        (r"\b(?:can'?t|cannot|can\s+not)\s+(?:find|see|spot)\s+", r"\s*[,;.]?\s+where\b.*"),
         (r"\bpoint\s+me\s+to\s+", rf"{_IN_PHOTO}?"),
         (r"\bwhere\s+to\s+(?:find|see|look\s+for)\s+", ""),
         (
@@ -246,7 +247,8 @@ WITH_TEXT: Final = re.compile(
     rf"the\s+(?:words?|text)\s+(?P<word>{_WORD})"
     rf"|(?P<words>{_WORD}(?:\s+{_WORD})??)\s+(?:written\s+|printed\s+)?on\s+it\b"
     rf"|(?P<ending>{_WORD})\b\s*{_SIGN_ENDS})"
-    rf"|where\s+(?P<where>{_WORD})\s+is\s+(?:written|printed|painted)\b)",
+    rf"|where\s+(?P<where>{_WORD})\s+is\s+(?:written|printed|painted)\b"
+    rf"|where\s+(?:you|i|we)\s+(?:can\s+)?(?:see|read)\s+(?P<seen>{_WORD})\b)",
     re.IGNORECASE,
 )
 """A sign that is told by a word on it."""
