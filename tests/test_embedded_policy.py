@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,10 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from hart_agent import Agent, Box, EpisodeConfig, InstallError, Mode, StopReason, Trajectory, Verdict
 from hart_agent.backends.embedded import EmbeddedPolicy
 from hart_agent.trace import result_json
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+
+from scenes import draw_scene
 
 BACKGROUND = Path(__file__).resolve().parents[1] / "examples" / "images" / "backgrounds" / "fig.jpg"
 TEXT = "Phone 0482 716 395"
@@ -201,3 +206,11 @@ def test_it_works_in_every_mode(small: tuple[Image.Image, Box], mode: Mode) -> N
         assert result.evidence[0].box.iou(box) >= 0.5
     nothing = Agent(config=EpisodeConfig(mode)).ask(image, "Who is the king?")
     assert nothing.stop_reason is StopReason.ABSTAINED
+
+
+def test_a_second_look_at_the_crop_mends_what_was_misread(agent: Agent) -> None:
+    scene = draw_scene(3002, 16, size=(5312, 2988))
+    result = agent.ask(scene.image, "What is written on the sign with the word Parade?")
+    crop = next(made.call for turn in result.turns for made in turn.results if made.call.name == "crop")
+    assert crop.arguments["text"] == "R Ravensstow Parade 13-31"  # what a zoom was read as
+    assert (result.answer, result.verdict) == ("Ravensstow Parade 13-31", Verdict.SUPPORTED)
