@@ -127,6 +127,19 @@ def test_a_result_is_not_made_again_and_the_report_says_what_is_missing(
     assert (tmp_path / "results" / "arms.png").stat().st_size > 1000
 
 
+def test_a_quick_look_says_that_it_is_one(
+    place: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {"QUICK": study.QUICK[:2], "QUICK_STEPS": 1, "QUICK_TESTED": range(1000, 1004)}.items():
+        monkeypatch.setattr(study, name, value)
+    monkeypatch.setattr(sys, "argv", ["study.py", "--quick", "--work", str(tmp_path)])
+    study.main()
+    told = capsys.readouterr().out
+    assert "2 of 2 jobs are done" in told
+    assert "It shows no result" in told
+    assert len(list((tmp_path / "quick" / "results").glob("*-seed0.json"))) == 2
+
+
 def result(arm: str, start: int, seed: int, iou: float) -> dict[str, Any]:
     formats = {form: {"iou": iou, "grounded": iou} for form in report.FORMATS}
     return {"reader": "trained", "arm": arm, "start": start, "seed": seed, **formats}
