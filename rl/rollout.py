@@ -91,8 +91,9 @@ async def roll_out(
             for (sample, _), own in zip(asked, seeds, strict=True)
         ]
         while live := [index for index, episode in enumerate(episodes) if not episode.done]:
-            read = [index for index in live if reader is not None and not episodes[index].tools]
-            for speaker, indices in ((model, [index for index in live if index not in read]), (reader or model, read)):
+            speakers = {index: model if reader is None or episodes[index].tools else reader for index in live}
+            for speaker in dict.fromkeys(speakers.values()):
+                indices = [index for index, own_speaker in speakers.items() if own_speaker is speaker]
                 prompts = []
                 for index in indices:
                     own = _seed(seeds[index], "turn", len(episodes[index].turns))
