@@ -68,8 +68,10 @@ def _table(results: Sequence[Result]) -> list[str]:
     ]
     for reader, arm, group in groups(results):
         for form in FORMATS:
-            cells = [_cell([each[form][name] for each in group]) for name in _COLUMNS]
-            cells += [_cell([each[name] for each in group]) for name in ("overview_only", "question_only")]
+            spread = arm != "start"  # of two cold starts there is none worth telling
+            cells = [_cell([each[form][name] for each in group], spread=spread) for name in _COLUMNS]
+            without = ("overview_only", "question_only")
+            cells += [_cell([each[name] for each in group], spread=spread) for name in without]
             lines.append(f"| {reader} | {arm} | {len(group)} | {form} | " + " | ".join(cells) + " |")
     return [*lines, *_changes(results), *_sampled(results)]
 
@@ -103,9 +105,10 @@ def _sampled(results: Sequence[Result]) -> list[str]:
     return lines
 
 
-def _cell(values: Sequence[float | None]) -> str:
+def _cell(values: Sequence[float | None], *, spread: bool = True) -> str:
     present = [value for value in values if value is not None]
-    return str(interval(present)) if present else "-"
+    found = interval(present) if present else None
+    return "-" if found is None else str(found) if spread else f"{found.mean:.3f}"
 
 
 def _claims(results: Sequence[Result]) -> list[str]:
