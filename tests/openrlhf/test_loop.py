@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -95,6 +96,7 @@ def opens_elsewhere(folder: Path, checkpoint: Path, *backends: str) -> None:
              str(checkpoint), "--mode", "closed-loop", "--json", "--max-tokens", "8", "--max-turns", "2",
              *(["--max-context-tokens", "4096"] if backend == "vllm" else [])],
             capture_output=True, text=True, check=False, timeout=WAIT,
+            env={**os.environ, "VLLM_LOGGING_STREAM": "ext://sys.stderr"},  # vLLM's own log goes to stdout otherwise
         )  # fmt: skip
         assert asked.returncode == 3, asked.stderr[-3000:]  # random words: no answer, and no crash
         assert json.loads(asked.stdout)["mode"] == "closed-loop"
