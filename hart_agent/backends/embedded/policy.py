@@ -101,7 +101,10 @@ class EmbeddedPolicy:
         return _abstain(finding.reason) if finding.text is None else _commit(query, finding, overview.frame)
 
     def _second_look(self, query: Query, finding: Finding, crops: Sequence[View]) -> str:
-        """The answer, or what two readings of the crops say instead, if that is the same text read with fewer slips."""
+        """The answer, or what two readings of the crops say instead, if that is the same text with other gaps: letters
+        that were missed or made up. Where one letter stands for another the answer stays, for a crop cuts off the ends
+        of letters.
+        """
         assert finding.text is not None
         first = " ".join(line.text for lines in finding.lines for line in lines) if query.part is Part.WHERE else None
         text, place = (finding.text, "") if first is None else (first, finding.text.removeprefix(first))
@@ -114,7 +117,8 @@ class EmbeddedPolicy:
                 return finding.text
         other = next((reading for reading in said if reading is not None and said.count(reading) > 1), text)
         similar = difflib.SequenceMatcher(None, other, text, autojunk=False).ratio() >= _SLIPS
-        return f"{other}{place}" if similar else finding.text
+        gaps = sum(map(str.isalnum, other)) != sum(map(str.isalnum, text))
+        return f"{other}{place}" if similar and gaps else finding.text
 
     def _localise(self, messages: Sequence[Message]) -> str:
         """Name the regions that answer, as far as the overview lets them be read."""
