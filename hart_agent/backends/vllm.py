@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import itertools
+import os
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
@@ -64,6 +65,7 @@ class VLLMPolicy:
         return_log_probs: bool = False,
         engine_options: Mapping[str, Any] | None = None,
     ) -> None:
+        os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # stdout is for answers
         if importlib.util.find_spec("vllm") is None:
             raise InstallError("the backend 'vllm' needs the package vllm. Run: pip install 'hart-agent[vllm]'")
         checkpoint = find_checkpoint(model)
