@@ -64,3 +64,13 @@ def keep_settings(path: Path, settings: dict[str, Any], *, may_differ: Collectio
             f"--out, or the settings in {path.name}"
         )
     return found
+
+
+def renew_settings(path: Path, settings: dict[str, Any], *, may_differ: Collection[str]) -> None:
+    """As `keep_settings`, but what may differ is written as it is now.
+
+    Raises:
+        ConfigError: the run was begun with others.
+        OutputError: the file can't be written.
+    """
+    write_json(path, keep_settings(path, settings, may_differ=may_differ) | settings)

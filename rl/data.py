@@ -117,6 +117,19 @@ def split(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Samp
     return parts
 
 
+def check_count(samples: Sequence[Sample], prompts_per_step: int) -> None:
+    """Make sure that there are as many questions as a step asks.
+
+    Raises:
+        ConfigError: there are fewer.
+    """
+    if len(samples) < prompts_per_step:
+        raise ConfigError(
+            f"{prompts_per_step} questions are asked in a step, but there are only {len(samples)}: lower "
+            "prompts_per_step, or add questions"
+        )
+
+
 def check_disjoint(first: Sequence[Sample], second: Sequence[Sample]) -> None:
     """Make sure that two sets of questions share no image, whatever the files are called.
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from hart_agent.files import keep_settings, write_json
+from hart_agent.files import renew_settings
 from rl.checkpoints import checkpoints, load_state, save_checkpoint
 from rl.model import PolicyModel
 from rl.monitor import MetricsLog, alarms
@@ -60,8 +60,7 @@ class Run(ABC):
 
     def __init__(self, settings: RunSettings, out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
-        told = asdict(settings)
-        write_json(out / SETTINGS, keep_settings(out / SETTINGS, told, may_differ=_MAY_CHANGE) | told)
+        renew_settings(out / SETTINGS, asdict(settings), may_differ=_MAY_CHANGE)
         self.out = out
         self.step = 0
         self._settings = settings

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import torch
 
-from hart_agent.errors import ConfigError
 from hart_agent.runtime import ToolRuntime
 from hart_agent.tooling import discover_tools
 from rl.ap_grpo import ap_grpo_loss, diagnostics, rollout_weights
-from rl.data import BlindlyAnswered, Sample, drop_blind
+from rl.data import BlindlyAnswered, Sample, check_count, drop_blind
 from rl.model import Batch, PolicyModel
 from rl.monitor import rollout_metrics
 from rl.rewards import Reward, answer_reward, reward_parts
@@ -39,7 +38,7 @@ class Trainer(Run):
     """
 
     def __init__(self, settings: TrainSettings, samples: Sequence[Sample], reward: Reward, out: Path) -> None:
-        _check_count(samples, settings)
+        check_count(samples, settings.prompts_per_step)
         super().__init__(settings, out)
         self.settings = settings
         self.samples = list(samples)
@@ -58,7 +57,7 @@ class Trainer(Run):
         asker = Asker(self.first_model(), self.settings.seed)
         self.samples, dropped = asyncio.run(drop_blind(self.samples, asker))
         _log.warning("%d questions are answered without the image and dropped", len(dropped))
-        _check_count(self.samples, self.settings)
+        check_count(self.samples, self.settings.prompts_per_step)
         return dropped
 
     def compute_gradients(self) -> dict[str, float]:
@@ -121,11 +120,3 @@ class Trainer(Run):
                 return self._reference.log_probs(batch)
             with self.model.as_reference():
                 return self.model.log_probs(batch)
-
-
-def _check_count(samples: Sequence[Sample], settings: TrainSettings) -> None:
-    if len(samples) < settings.prompts_per_step:
-        raise ConfigError(
-            f"{settings.prompts_per_step} questions are asked in a step, but there are only {len(samples)}: lower "
-            "prompts_per_step, or add questions"
-        )

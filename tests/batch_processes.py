@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +19,8 @@ def start(server: Loopback, questions: Path, out: Path, *options: str, **more: A
         sys.executable, "-m", "hart_agent", "batch", str(questions), str(out), "--base-url", server.url,
         "--model", "qwen2.5-vl", "--concurrency", "16", *options,
     ]  # fmt: skip
+    # A shell that starts the tests in the background has them ignore SIGINT, and what they start, too.
+    more.setdefault("preexec_fn", functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL))
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=questions.parent, **more)
 
 

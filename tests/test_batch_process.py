@@ -113,9 +113,7 @@ def test_an_interrupt_gives_up_what_is_under_way_and_says_how_to_go_on(tmp_path:
         handler.loopback.closing.wait(60)
 
     with serve(lambda body, number: never if number_of(body) >= 25 else behave(body, number)) as server:
-        # A shell that starts the tests in the background has them ignore SIGINT, and what they start, too.
-        heeding = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-        process = start(server, questions, out, preexec_fn=heeding)
+        process = start(server, questions, out)
         wait_for(lambda: lines_in(out) >= 25, process)
         started = time.monotonic()
         process.send_signal(signal.SIGINT)

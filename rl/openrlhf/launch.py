@@ -10,8 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from hart_agent.errors import ConfigError, PolicyError
-from hart_agent.files import keep_settings, write_json, write_whole
-from rl.data import Sample
+from hart_agent.files import renew_settings, write_whole
+from rl.data import Sample, check_count
 from rl.openrlhf.command import COMMAND, DTYPES, Flag, command_line, flag_words, flags_of, shown, write_run
 from rl.openrlhf.run import OpenRLHFRun
 from rl.openrlhf.versions import check_versions, installed_version
@@ -59,11 +59,7 @@ def train_on_openrlhf(run: OpenRLHFRun, samples: Sequence[Sample], passed_on: Ma
     from rl.run import draw
 
     settings = run.settings
-    if len(samples) < settings.prompts_per_step:
-        raise ConfigError(
-            f"{settings.prompts_per_step} questions are asked in a step, but there are only {len(samples)}: lower "
-            "prompts_per_step, or add questions"
-        )
+    check_count(samples, settings.prompts_per_step)
     command = command_line(run.out, flags_of(run, passed_on))
     asked = [
         sample
@@ -112,7 +108,7 @@ def fine_tune_on_openrlhf(
         raise ConfigError(f"--{min(unknown)} is no flag of fine-tuning; there are: {', '.join(SFT_FLAGS)}")
     out.mkdir(parents=True, exist_ok=True)
     told = {"engine": "openrlhf", "data": str(data), **asdict(settings)}
-    write_json(out / SETTINGS, keep_settings(out / SETTINGS, told, may_differ={"steps", "checkpoint_every"}) | told)
+    renew_settings(out / SETTINGS, told, may_differ={"steps", "checkpoint_every"})
     started = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     command = [*started, "-m", "rl.openrlhf.sft", str(out), *flag_words(passed_on)]
     write_whole(out / COMMAND, "#!/bin/sh\nexec " + shown(command) + "\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hart_agent.errors import ConfigError
-from hart_agent.files import keep_settings, write_json
+from hart_agent.files import renew_settings
 from hart_agent.types import Mode
 from rl.config import AlgorithmConfig
 from rl.rewards import Reward, choose_reward
@@ -74,7 +74,7 @@ class OpenRLHFRun:
             "engine": "openrlhf", "data": str(self.data), "own_reward": self.reward, "max_area": self.max_area,
             "tightness": self.tightness, **asdict(self.settings),
         }  # fmt: skip
-        write_json(path, keep_settings(path, told, may_differ=_MAY_CHANGE) | told)
+        renew_settings(path, told, may_differ=_MAY_CHANGE)
 
     @classmethod
     def load(cls, out: Path) -> OpenRLHFRun:

@@ -106,8 +106,9 @@ class EmbeddedPolicy:
         of letters.
         """
         assert finding.text is not None
-        first = " ".join(line.text for lines in finding.lines for line in lines) if query.part is Part.WHERE else None
-        text, place = (finding.text, "") if first is None else (first, finding.text.removeprefix(first))
+        written = " ".join(line.text for lines in finding.lines for line in lines)
+        text = written if query.part is Part.WHERE else finding.text
+        place = finding.text.removeprefix(text)
         if len(crops) != len(finding.lines):  # there were more regions than crops
             return finding.text
         said: list[str | None] = []
