@@ -111,7 +111,9 @@ class Agent:
             ConfigError: the question is empty.
         """
         with image if isinstance(image, SourceImage) else SourceImage(image) as source:
-            episode = await asyncio.to_thread(Episode, source, question, self.policy, self._runtime, self.config)
+            begin = partial(Episode, source, question, self.policy, self._runtime, self.config)
+            at_hand = source.at_hand(self.policy.profile.budget.fit(source.size))
+            episode = begin() if at_hand else await asyncio.to_thread(begin)
             await self._converse(episode, observer)
             if self._verify and episode.stop_reason is StopReason.ANSWERED:
                 await self._settle(episode, observer)

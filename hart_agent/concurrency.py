@@ -18,8 +18,9 @@ async def map_concurrently(
 ) -> AsyncGenerator[R, None]:
     """The results of some work on each item, in the order in which they are done.
 
-    Items are drawn only when there is room for them, so that they may be endless. When an item's work raises, or the
-    generator is closed, what is under way is cancelled.
+    Items are drawn only when there is room for them, so that they may be endless; results wait for whoever takes them,
+    as many as there may be items at once. When an item's work raises, or the generator is closed, what is under way is
+    cancelled.
 
     Args:
         work: on one item.
@@ -27,27 +28,32 @@ async def map_concurrently(
         limit: how many at once.
     """
     remaining = iter(items)
-    running: set[asyncio.Task[R]] = set()
-    finished: asyncio.Queue[asyncio.Task[R]] = asyncio.Queue()
+    found: asyncio.Queue[R | asyncio.Task[None]] = asyncio.Queue()
+    untaken = asyncio.Semaphore(limit)
 
-    async def run(item: T) -> R:
-        return await work(item)
+    async def work_on() -> None:
+        # One item after the other: going on to the next at once, without a task for each, keeps a server busier.
+        for item in remaining:
+            result = await work(item)
+            await untaken.acquire()
+            found.put_nowait(result)
 
+    workers = {asyncio.create_task(work_on()) for _ in range(limit)}
+    for worker in workers:
+        worker.add_done_callback(found.put_nowait)
     try:
-        while True:
-            while len(running) < limit and (item := next(remaining, _END)) is not _END:
-                task = asyncio.create_task(run(item))  # type: ignore[arg-type]
-                task.add_done_callback(finished.put_nowait)
-                running.add(task)
-            if not running:
-                return
-            task = await finished.get()
-            running.remove(task)
-            yield task.result()
+        while workers:
+            one = await found.get()
+            if isinstance(one, asyncio.Task):
+                workers.remove(one)
+                one.result()  # raises what the work raised
+            else:
+                untaken.release()
+                yield one
     finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
 
 
 async def in_thread(function: Callable[[], R]) -> R:
@@ -72,6 +78,3 @@ async def in_thread(function: Callable[[], R]) -> R:
 
     threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True).start()
     return await asyncio.wrap_future(outcome)
-
-
-_END = object()

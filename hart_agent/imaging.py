@@ -162,6 +162,10 @@ class SourceImage:
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
+    def at_hand(self, size: Size) -> bool:
+        """Whether an episode can begin, with an overview of the given size, without reading or decoding anything."""
+        return False
+
     def render(self, box: Box, size: Size) -> Image.Image:
         """The region at the given size, RGB, resampled from the original (Lanczos) only if the sizes differ.
 

@@ -118,7 +118,9 @@ class Run(ABC):
         state: dict[str, Any] = {"step": self.step, "optimiser": self._optimiser.state_dict()}
         if self._settings.lora_rank:
             state["adapters"] = {name: value.detach() for name, value in self.model.trainable().items()}
-        return save_checkpoint(self.out, self.step, self.model.save, state, self._settings.keep_checkpoints)
+        saved = save_checkpoint(self.out, self.step, self.model.save, state, self._settings.keep_checkpoints)
+        self.model.checkpoint = saved  # the one that it was opened from may be gone now
+        return saved
 
     def _resume(self, checkpoint: Path) -> None:
         state = load_state(checkpoint)

@@ -264,13 +264,18 @@ async def test_abatch_draws_items_as_there_is_room_and_gives_up_what_is_left(tmp
 async def test_results_come_in_the_order_in_which_they_are_done() -> None:
     """Also those that are done at the same moment, and while the one who takes them is busy."""
     together = asyncio.Event()
+    done: list[int] = []
 
     async def work(number: int) -> int:
         await together.wait()
+        if number % 3 == 0:
+            await asyncio.sleep(0)
+        done.append(number)
         return number
 
     results = map_concurrently(work, range(80), 40)
     first = asyncio.create_task(anext(results))
     await asyncio.sleep(0.01)
     together.set()
-    assert [await first] + [number async for number in results] == list(range(80))
+    assert [await first] + [number async for number in results] == done
+    assert sorted(done) == list(range(80))

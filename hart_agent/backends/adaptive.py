@@ -55,12 +55,12 @@ class AdaptiveLimit:
 
     def episode(self) -> AbstractAsyncContextManager[None]:
         """Hold a place among the episodes under way: about as many as keep the server busy."""
-        return self._episodes.place()
+        return self._episodes
 
     @asynccontextmanager
     async def request(self) -> AsyncIterator[None]:
         """Hold a place among the requests under way; how the body ends moves the bound."""
-        async with self._requests.place():
+        async with self._requests:
             # What was sent before the last decrease says nothing of the bound that holds now.
             decreases = self._decreases
             try:
@@ -86,26 +86,28 @@ class AdaptiveLimit:
         self._decreases += 1
 
 
-class _Room:
-    """Places that are given away in the order of coming; how many there are may change."""
+class _Room(AbstractAsyncContextManager[None]):
+    """Places that are given away in the order of coming, one to each `async with`; how many there are may change."""
 
     def __init__(self, size: Callable[[], int]) -> None:
         self.taken = 0
         self._size = size
         self._waiting: deque[asyncio.Future[None]] = deque()
 
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    async def __aenter__(self) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         self.fill()
         try:
             await turn
-            yield
-        finally:
-            if not turn.cancelled():  # while it waited
-                self.taken -= 1
-                self.fill()
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # it had its turn already
+                await self.__aexit__()
+            raise
+
+    async def __aexit__(self, *error: object) -> None:
+        self.taken -= 1
+        self.fill()
 
     def fill(self) -> None:
         """Give away what is free."""

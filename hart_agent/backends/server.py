@@ -69,17 +69,16 @@ class Server:
         retry: when to ask again.
 
     Raises:
-        InstallError: the package `openai` is missing.
+        InstallError: the package `aiohttp` is missing.
         ConfigError: the base URL is no URL.
     """
 
     def __init__(self, base_url: str | None, api_key: str | None, timeout: float, retry: RetryPolicy) -> None:
         try:
             import aiohttp  # noqa: F401
-            import openai  # noqa: F401
         except ImportError as error:
             raise InstallError(
-                "the backend 'openai' needs the package openai. Run: pip install 'hart-agent[openai]'"
+                "the backend 'openai' needs the package aiohttp. Run: pip install 'hart-agent[openai]'"
             ) from error
         if base_url is not None and not re.match(r"https?://[^/]", base_url):
             raise ConfigError(f"--base-url {base_url!r} is no URL; expected one like http://localhost:8000/v1")

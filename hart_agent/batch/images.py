@@ -49,25 +49,34 @@ class SharedImage(SourceImage):
         overview = 3 * self._overview.width * self._overview.height if self._overview is not None else 0
         return _OVERHEAD + encoded + overview
 
+    def at_hand(self, size: Size) -> bool:
+        return self._digest is not None and self._kept(size) is not None
+
     def sha256(self) -> str:
-        with self._working:
-            if self._digest is None:
-                self._digest = super().sha256()
-            return self._digest
+        if self._digest is None:
+            with self._working:
+                self._digest = self._digest or super().sha256()
+        return self._digest
 
     def render(self, box: Box, size: Size) -> Image.Image:
         if box != self.size.box:
             return super().render(box, size)
+        if (kept := self._kept(size)) is not None:
+            return kept
         with self._working:
-            kept = self._overview
-            if kept is not None and kept.size == (size.width, size.height):
+            if (kept := self._kept(size)) is not None:  # made by another question meanwhile
                 return kept
             pixels = super().render(box, size)
-            if kept is not None:  # the whole image at a size that the model asked for
+            if self._overview is not None:  # the whole image at a size that the model asked for
                 return pixels
             self._overview = pixels
         self._grown(self)
         return pixels
+
+    def _kept(self, size: Size) -> Image.Image | None:
+        """The overview, if it is there and has that size."""
+        kept = self._overview
+        return kept if kept is not None and kept.size == (size.width, size.height) else None
 
     def __enter__(self) -> SharedImage:
         with self._counting:

@@ -5,7 +5,8 @@
 
 The ideal is the concurrency divided by the latency. Beside a batch stand, each time, requests of the same size without
 an agent, images or results around them: `bare` through the backend's client, `wire` as bytes that are ready to be sent,
-which shows what server and machine allow. The server has a process of its own.
+which shows what server and machine allow. The server has a process of its own and, where there are two or more, a core
+of its own, as one on another machine would.
 """
 
 from __future__ import annotations
@@ -110,6 +111,10 @@ def served(latency: float) -> Iterator[str]:
     command = [sys.executable, __file__, "--serve", "--latency", str(latency)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
+        *others, last = sorted(os.sched_getaffinity(0))
+        if others:
+            os.sched_setaffinity(process.pid, {last})
+            os.sched_setaffinity(0, others)
         try:
             yield f"http://127.0.0.1:{process.stdout.readline().strip()}/v1"
         finally:
