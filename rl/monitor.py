@@ -135,7 +135,7 @@ def _number(value: float | None) -> float:
 
 def _average(records: Sequence[Mapping[str, float]]) -> dict[str, float]:
     shared = set.intersection(*(set(record) for record in records))
-    return {name: float(np.nanmean([record[name] for record in records])) for name in shared}
+    return {name: _mean([record[name] for record in records]) for name in shared}
 
 
 def _mean(values: Any) -> float:

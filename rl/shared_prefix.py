@@ -73,7 +73,8 @@ class SharedPrefix:
         output = model(**inputs, position_ids=placed, use_cache=True, logits_to_keep=1)
         self.logits: torch.Tensor = output.logits[which, -1]
         self._model = model
-        self._cache = output.cache
+        self._cache_name = "cache" if hasattr(output, "cache") else "past_key_values"  # as older transformers call it
+        self._cache = output[self._cache_name]
         self._cache.batch_select_indices(which)
         self._mask = inputs["attention_mask"][which]  # (B, P)
         self._following = _following(placed)[..., which, :]
@@ -91,8 +92,8 @@ class SharedPrefix:
         self._mask = torch.cat([self._mask, inputs["attention_mask"]], dim=1)
         placed = positions(self._model, inputs) + self._following
         self._following = _following(placed)
-        given = {**inputs, "attention_mask": self._mask, "position_ids": placed}
-        logits: torch.Tensor = self._model(**given, cache=self._cache, use_cache=True, logits_to_keep=keep).logits
+        given = {**inputs, "attention_mask": self._mask, "position_ids": placed, self._cache_name: self._cache}
+        logits: torch.Tensor = self._model(**given, use_cache=True, logits_to_keep=keep).logits
         return logits
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 from PIL import Image
-from tiny_vlm import make_tiny_vlm
+from taught_vlm import MAX_PIXELS, make_taught_vlm
+
+from hart_agent import Mode
+from rl.data import load_samples
 
 pytestmark = pytest.mark.openrlhf
 
@@ -24,23 +27,26 @@ WAIT = 2400
 """Seconds; a run takes about one minute on a machine of one's own."""
 
 
-def starts_early(trajectory: object, sample: object) -> float:
-    """A reward that differs within groups: is the first letter of the first reply in the alphabet's first half?"""
-    first = next((letter for letter in trajectory.turns[0].reply.text if letter.isalpha()), "z")  # type: ignore[attr-defined]
-    return float(first.lower() < "n")
+@pytest.fixture(scope="module")
+def lessons(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with four questions, and a tiny model that points somewhere and answers x or y, as chance has it."""
+    folder = tmp_path_factory.mktemp("lessons")
+    rows = []
+    for number in range(4):
+        Image.effect_noise((300, 200), 60 + number).convert("RGB").save(folder / f"{number}.png")
+        row = {"image": f"{number}.png", "question": f"what is {number}?", "answer": "x", "boxes": [[9, 9, 90, 90]]}
+        rows.append(row)
+    questions = folder / "questions.jsonl"
+    questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    make_taught_vlm(folder, load_samples(questions), ["x", "y"]).rename(folder / "tiny")
+    return folder
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder with a tiny model and four questions; whatever a test leaves running ends with it."""
-    make_tiny_vlm(tmp_path / "tiny")
-    rows = []
-    for number in range(4):
-        Image.effect_noise((300, 200), 60 + number).convert("RGB").save(tmp_path / f"{number}.png")
-        row = {"image": f"{number}.png", "question": f"what is {number}?", "answer": "x", "boxes": [[9, 9, 90, 90]]}
-        rows.append(row)
-    (tmp_path / "questions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    yield tmp_path
+def folder(lessons: Path, tmp_path: Path) -> Iterator[Path]:
+    """Such a folder of the test's own; whatever the test leaves running ends with it."""
+    shutil.copytree(lessons, tmp_path / "folder")
+    yield tmp_path / "folder"
     for process in psutil.Process().children(recursive=True):
         process.kill()
 
@@ -49,9 +55,8 @@ def command(folder: Path, *more: str, steps: int = 2) -> list[str]:
     return [
         sys.executable, "-m", "rl.train_ap_grpo", str(folder / "questions.jsonl"), "--engine", "openrlhf",
         "--model", str(folder / "tiny"), "--out", str(folder / "run"), "--steps", str(steps), "--prompts-per-step", "2",
-        "--group-size", "4", "--beta", "0.05", "--k", "0.6", "--max-tokens", "8", "--max-pixels", "16384",
-        "--micro-batch", "2", "--learning-rate", "1e-3", "--checkpoint-every", "1",
-        "--reward", "test_loop:starts_early", *ON_A_CPU, *more,
+        "--group-size", "4", "--beta", "0.05", "--k", "0.6", "--max-tokens", "64", "--max-pixels", str(MAX_PIXELS),
+        "--micro-batch", "2", "--learning-rate", "3e-4", "--checkpoint-every", "1", *ON_A_CPU, *more,
     ]  # fmt: skip
 
 
@@ -73,9 +78,11 @@ def test_two_updates(folder: Path, way: str) -> None:
     assert first["kl"] == pytest.approx(0, abs=1e-4)
     assert second["kl"] > first["kl"]
     for metrics in (first, second):
-        assert {"mu1_min", "mu1_max", "mu2_min", "mu2_max", "reward/test_loop:starts_early", "area_fraction", "loss",
+        assert {"mu1_min", "mu1_max", "mu2_min", "mu2_max", "reward/answer", "area_fraction", "loss",
                 "accuracy", "grad_norm", "engine_apart", "invalid_calls"} <= metrics.keys()  # fmt: skip
         assert metrics["grad_norm"] > 0
+        assert metrics["called_tool"] > 0.5  # what was learnt by heart: both turns were taken, with crops in between
+        assert metrics["iou"] > 0
         assert abs(metrics["engine_apart"]) < 0.1  # vLLM and the actor say the same of the same tokens
         groups_differ = metrics["zero_variance_groups"] < 1
         assert (metrics["mu1_max"] > 1) == groups_differ
@@ -86,20 +93,21 @@ def test_two_updates(folder: Path, way: str) -> None:
         opens_elsewhere(folder, checkpoint, "transformers", "vllm")
 
 
-def opens_elsewhere(folder: Path, checkpoint: Path, *backends: str) -> None:
+def opens_elsewhere(folder: Path, checkpoint: Path, *backends: str, mode: Mode = Mode.CLOSED_LOOP) -> None:
     assert {"preprocessor_config.json", "chat_template.jinja", "tokenizer.json"} <= {
         p.name for p in checkpoint.iterdir()
     }
     for backend in backends:
         asked = subprocess.run(
-            [sys.executable, "-m", "hart_agent", "ask", str(folder / "0.png"), "what?", "--backend", backend, "--model",
-             str(checkpoint), "--mode", "closed-loop", "--json", "--max-tokens", "8", "--max-turns", "2",
+            [sys.executable, "-m", "hart_agent", "ask", str(folder / "0.png"), "what is 0?", "--backend", backend,
+             "--model", str(checkpoint), "--mode", mode, "--json", "--max-pixels", str(MAX_PIXELS),
              *(["--max-context-tokens", "4096"] if backend == "vllm" else [])],
             capture_output=True, text=True, check=False, timeout=WAIT,
-            env={**os.environ, "VLLM_LOGGING_STREAM": "ext://sys.stderr"},  # vLLM's own log goes to stdout otherwise
         )  # fmt: skip
-        assert asked.returncode == 3, asked.stderr[-3000:]  # random words: no answer, and no crash
-        assert json.loads(asked.stdout)["mode"] == "closed-loop"
+        assert asked.returncode == 0, asked.stderr[-3000:]
+        run = json.loads(asked.stdout)
+        assert run["answer"] in ("x", "y")
+        assert bool(run["evidence"]) == (mode is Mode.CLOSED_LOOP)
 
 
 @pytest.mark.parametrize("victim", ["VLLM::EngineCore", "ray::Policy"])

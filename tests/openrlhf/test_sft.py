@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_loop import WAIT, folder, metrics_of, opens_elsewhere  # noqa: F401 (a fixture)
+from test_loop import WAIT, folder, lessons, metrics_of, opens_elsewhere  # noqa: F401 (fixtures)
 
+from hart_agent import Mode
 from rl.data import load_samples
 from rl.settings import SftSettings
 from rl.sft import SftTrainer
@@ -38,4 +39,4 @@ def test_its_first_loss_is_that_on_one_machine_and_it_goes_on(folder: Path) -> N
     settings = SftSettings(model=str(folder / "tiny"), prompts_per_step=4, micro_batch=1, max_pixels=16_384)
     here = SftTrainer(settings, load_samples(folder / "questions.jsonl"), folder / "here").compute_gradients()
     assert metrics[0]["loss"] == pytest.approx(here["loss"], rel=0.01)  # bfloat16 beside float32
-    opens_elsewhere(folder, folder / "run" / "step-000004", "transformers")
+    opens_elsewhere(folder, folder / "run" / "step-000004", "transformers", mode=Mode.DIRECT)
