@@ -64,6 +64,30 @@ def test_questions_on_one_image_share_its_overview(tmp_path: Path, decodes: list
         assert (result.trajectory.overview, result.trajectory.image) == (same.overview, same.image)
 
 
+def test_what_would_take_time_is_done_in_a_thread(coded_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first question on an image reads and decodes it; the next one finds all it needs, and needs no thread."""
+    workers: list[bool] = []
+    for name in ("_scaled_decode", "_decoded"):
+        method = getattr(SourceImage, name)
+
+        def watched(self: SourceImage, *arguments: Any, method: Any = method) -> Any:
+            workers.append(threading.current_thread() is not threading.main_thread())
+            return method(self, *arguments)
+
+        monkeypatch.setattr(SourceImage, name, watched)
+    shared = opened(ImageCache(), coded_path)
+    agent = Agent(ScriptedPolicy(lambda *_: answer("x")))
+    size = agent.policy.profile.budget.fit(shared.size)
+    assert not shared.at_hand(size)
+    asyncio.run(agent.aask(shared, "what?"))
+    assert workers == [True]
+    assert shared.at_hand(size)
+    assert not shared.at_hand(Size(size.width // 2, size.height // 2))
+    monkeypatch.setattr(asyncio, "to_thread", None)
+    assert asyncio.run(agent.aask(shared, "and now?")).answer == "x"
+    assert workers == [True]
+
+
 def test_a_shared_image_shows_the_same_as_one_of_its_own(coded_path: Path) -> None:
     cache = ImageCache()
     shared, own = opened(cache, coded_path), SourceImage(coded_path)
