@@ -90,7 +90,7 @@ def test_no_answer_is_exit_3(photo: Path) -> None:
 
 
 def test_a_policy_that_fails_is_one_line_on_stderr_and_exit_4(photo: Path) -> None:
-    pytest.importorskip("openai")
+    pytest.importorskip("aiohttp")
     with socket.socket() as closed, ThreadPoolExecutor(2) as pool:
         closed.bind(("127.0.0.1", 0))  # nobody listens there
         server = ("--base-url", f"http://127.0.0.1:{closed.getsockname()[1]}/v1", "--model", "m")
@@ -222,7 +222,7 @@ def test_a_broken_character_in_an_answer_is_no_reason_to_fail(photo: Path) -> No
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_an_answer_survives_a_terminal_that_lacks_its_letters(photo: Path, encoding: str) -> None:
-    pytest.importorskip("openai")
+    pytest.importorskip("aiohttp")
     said = "Bäckerei 5 € \N{GRINNING FACE}"
     with serve([say(f"<answer>{said}</answer>")]) as server:
         asked = ("ask", photo, "what?", "--base-url", server.url, "--coordinates", "thousand")
@@ -247,7 +247,7 @@ HOSTILE = "red \x1b[31m, title \x1b]0;owned\x07, back\x08, C1 \x9b2J, turned \u2
     ids=["answer", "abstention", "call"],
 )
 def test_a_model_cannot_steer_the_terminal(photo: Path, options: tuple[str, ...], said: str) -> None:
-    pytest.importorskip("openai")
+    pytest.importorskip("aiohttp")
     with serve([say(said)]) as server:
         done = run("ask", photo, "what?", "--base-url", server.url, "--max-turns", "3", *options)
     assert done.returncode in (0, 3), done.stderr
