@@ -4,7 +4,7 @@
 
 asks the same test scenes three times: as the study does, by `hart-agent ask --backend transformers`, and with the
 OpenAI backend against `transformers serve`, a server of its own process. It prints how many are right each time, and
-fails if an answer or a box differs. It needs fastapi: pip install 'transformers[serving]'
+fails if an answer or a box differs. It needs more: pip install 'transformers[serving]' accelerate torchvision
 """
 
 from __future__ import annotations
