@@ -27,6 +27,11 @@ WAIT = 2400
 """Seconds; a run takes about one minute on a machine of one's own."""
 
 
+def says_x(trajectory: object, sample: object) -> float:
+    """A reward of one's own."""
+    return float(trajectory.answer == "x")  # type: ignore[attr-defined]
+
+
 @pytest.fixture(scope="module")
 def lessons(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with four questions, and a tiny model that points somewhere and answers x or y, as chance has it."""
@@ -56,7 +61,7 @@ def command(folder: Path, *more: str, steps: int = 2) -> list[str]:
         sys.executable, "-m", "rl.train_ap_grpo", str(folder / "questions.jsonl"), "--engine", "openrlhf",
         "--model", str(folder / "tiny"), "--out", str(folder / "run"), "--steps", str(steps), "--prompts-per-step", "2",
         "--group-size", "4", "--beta", "0.05", "--k", "0.6", "--max-tokens", "64", "--max-pixels", str(MAX_PIXELS),
-        "--micro-batch", "2", "--learning-rate", "3e-4", "--checkpoint-every", "1", *ON_A_CPU, *more,
+        "--micro-batch", "2", "--learning-rate", "3e-4", "--checkpoint-every", "1", *more, *ON_A_CPU,
     ]  # fmt: skip
 
 
@@ -64,7 +69,11 @@ def metrics_of(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "run" / "metrics.jsonl").read_text().splitlines()]
 
 
-WAYS = {"sync": [], "async": ["--train.async_enable"], "colocated": ["--train.colocate_all"]}
+WAYS = {
+    "sync": [],
+    "async": ["--reward", "test_loop:says_x", "--train.async_enable"],
+    "colocated": ["--train.colocate_all"],
+}
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -73,12 +82,13 @@ def test_two_updates(folder: Path, way: str) -> None:
     assert done.returncode == 0, done.stderr[-5000:]
     checkpoint = folder / "run" / "step-000002"
     assert done.stdout.strip().splitlines()[-1] == str(checkpoint)
+    reward = "test_loop:says_x" if way == "async" else "answer"
     first, second = metrics_of(folder)
     assert (first["step"], second["step"]) == (0, 1)
     assert first["kl"] == pytest.approx(0, abs=1e-4)
     assert second["kl"] > first["kl"]
     for metrics in (first, second):
-        assert {"mu1_min", "mu1_max", "mu2_min", "mu2_max", "reward/answer", "area_fraction", "loss",
+        assert {"mu1_min", "mu1_max", "mu2_min", "mu2_max", f"reward/{reward}", "area_fraction", "loss",
                 "accuracy", "grad_norm", "engine_apart", "invalid_calls"} <= metrics.keys()  # fmt: skip
         assert metrics["grad_norm"] > 0
         assert metrics["called_tool"] > 0.5  # what was learnt by heart: both turns were taken, with crops in between
