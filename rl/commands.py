@@ -15,21 +15,36 @@ from rich.logging import RichHandler
 from hart_agent.console.failure import reported_errors
 from hart_agent.console.progress import CountProgress
 from hart_agent.errors import InstallError
-from rl.data import Sample, check_disjoint, load_samples
+from rl.data import Sample, check_disjoint, load_samples, stage_part
+
+_log = logging.getLogger(__name__)
 
 _SHOWN = ("reward", "accuracy", "iou", "area_fraction", "invalid_calls", "zero_variance_groups", "loss", "kl")
+_VALIDATION = "validation/"
 
 
-def load(data: Path, apart: Path | None) -> list[Sample]:
-    """The questions of a run.
+def load(
+    data: Path, apart: Path | None, validation: Path | None, rl_share: float | None, *, supervised: bool
+) -> tuple[list[Sample], list[Sample]]:
+    """The questions of a run, and those that it is measured by, if any.
+
+    Args:
+        data: where the questions are.
+        apart: where others are, which must share no image with them.
+        validation: where those of the measurement are.
+        rl_share: see `stage_part`.
+        supervised: whether this is the supervised stage.
 
     Raises:
-        DatasetError: they can't be used, or share an image with those that must be apart.
+        ConfigError: the share can't be used.
+        DatasetError: questions can't be used, or share an image with those that must be apart.
+        ImageError: an image can't be used.
     """
-    samples = load_samples(data)
-    if apart is not None:
-        check_disjoint(samples, load_samples(apart))
-    return samples
+    samples = stage_part(load_samples(data), rl_share, supervised=supervised)
+    others = [load_samples(path) if path is not None else [] for path in (apart, validation)]
+    for other in others:
+        check_disjoint(samples, other)
+    return samples, others[1]
 
 
 @contextmanager
@@ -48,15 +63,19 @@ def needs_torch() -> Iterator[None]:
 
 
 class StepProgress(CountProgress):
-    """Shows on stderr how a run goes; its `show` is an observer of `Run.train`."""
+    """Shows on stderr how a run goes; its `show` is an observer of `Run.train`. Measurements stay, line by line."""
 
     def __init__(self, steps: int) -> None:
         super().__init__("steps")
         self._steps = steps
 
     def show(self, step: int, metrics: dict[str, float]) -> None:
-        self.begin(self._steps, step)
-        self.add("  ".join(f"{name} {metrics[name]:.3g}" for name in _SHOWN if name in metrics))
+        if measured := {name: value for name, value in metrics.items() if name.startswith(_VALIDATION)}:
+            words = (f"{name.removeprefix(_VALIDATION)} {value:.3g}" for name, value in measured.items())
+            _log.warning("after %d steps: %s", step, "  ".join(words))
+        if len(measured) < len(metrics):
+            self.begin(self._steps, step)
+            self.add("  ".join(f"{name} {metrics[name]:.3g}" for name in _SHOWN if name in metrics))
 
 
 def run_command(

@@ -10,21 +10,16 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from hart_agent.answers import AnswerType, is_right
-from hart_agent.concurrency import map_concurrently
-from hart_agent.dialogue import answer_blind
 from hart_agent.errors import ConfigError, DatasetError
 from hart_agent.evals.datasets import load_dataset
 from hart_agent.evals.datasets.jsonl import RECORD, item_of
 from hart_agent.evals.datasets.reading import check, require_images
 from hart_agent.evals.items import EmbeddedImage, Item
 from hart_agent.imaging import EncodedImage, SourceImage
-from hart_agent.parsing import parse_reply
-from hart_agent.tooling import Policy
 from rl.tables import parquet_rows, saved_rows
 
 Sample: TypeAlias = Item
@@ -117,6 +112,28 @@ def split(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Samp
     return parts
 
 
+def stage_part(samples: Sequence[Sample], rl_share: float | None, *, supervised: bool) -> list[Sample]:
+    """What a stage of the training may use of the questions that are given to both.
+
+    Args:
+        samples: the questions.
+        rl_share: of their images that reinforcement learning gets, more than 0 and less than 1; the supervised stage
+            gets the others. None for all.
+        supervised: whether the stage is the supervised one.
+
+    Raises:
+        ConfigError: the share is out of range, or leaves a part empty.
+        ImageError: an image can't be read.
+    """
+    return list(samples) if rl_share is None else split(samples, rl_share, seed=0)[supervised]
+
+
+def fingerprint(samples: Sequence[Sample]) -> str:
+    """Of the questions and their right answers, by which a run knows that it goes on with the same ones."""
+    told = [(each.id, each.question, each.options, each.type.value, each.answer, each.alternatives) for each in samples]
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+
+
 def check_count(samples: Sequence[Sample], prompts_per_step: int) -> None:
     """Make sure that there are as many questions as a step asks.
 
@@ -146,57 +163,6 @@ def check_disjoint(first: Sequence[Sample], second: Sequence[Sample]) -> None:
             f"images are in both sets: {theirs.id!r} of the second is about the image of {ours.id!r} of the first "
             f"({len(leaks)} in all). Remove such questions, or split again."
         )
-
-
-@dataclass(frozen=True)
-class BlindlyAnswered:
-    """A question that was dropped, and why.
-
-    Attributes:
-        sample: the question.
-        answers: what the policy said without the image, attempt by attempt; None where it gave no answer.
-    """
-
-    sample: Sample
-    answers: tuple[str | None, ...]
-
-
-async def drop_blind(
-    samples: Sequence[Sample], policy: Policy, attempts: int = 1, at_once: int = 8
-) -> tuple[list[Sample], list[BlindlyAnswered]]:
-    """Drop questions that the policy answers without the image: their reward says nothing about the evidence.
-
-    Args:
-        samples: the questions.
-        policy: that is to be trained.
-        attempts: how often it is asked. A question is dropped when more than half of the answers are right: with
-            several attempts of a policy that samples, a lucky guess among options drops nothing.
-        at_once: questions that are asked at the same time.
-
-    Returns:
-        Those that are kept, and those that are dropped, both in the order of the samples.
-
-    Raises:
-        ConfigError: there is no attempt.
-        PolicyError: the policy fails.
-    """
-    if attempts < 1:
-        raise ConfigError(f"attempts must be 1 or more, got {attempts}")
-
-    async def ask(number: int) -> tuple[int, tuple[str | None, ...]]:
-        messages = answer_blind(samples[number].prompt())
-        replies = [await policy.reply(messages, ()) for _ in range(attempts)]
-        return number, tuple(parse_reply(reply.text).answer for reply in replies)
-
-    said = {number: answers async for number, answers in map_concurrently(ask, range(len(samples)), at_once)}
-    kept: list[Sample] = []
-    dropped: list[BlindlyAnswered] = []
-    for number, sample in enumerate(samples):
-        if 2 * sum(sample.is_right(answer) for answer in said[number]) > attempts:
-            dropped.append(BlindlyAnswered(sample, said[number]))
-        else:
-            kept.append(sample)
-    return kept, dropped
 
 
 def _contents(samples: Sequence[Sample]) -> list[str]:

@@ -19,7 +19,7 @@ _PROMPT_TAIL = 300
 def show_rollouts(trainer: Trainer, out: Path) -> None:
     """Print the first rollouts of a run's next step, and write their traces to its folder.
 
-    What the policy wrote, and carries loss, is green; what it was given, and carries none, is dim.
+    What the policy wrote carries loss, and is green; what it was given carries none, and is dim.
 
     Raises:
         ImageError: an image can't be used.
@@ -39,4 +39,6 @@ def show_rollouts(trainer: Trainer, out: Path) -> None:
             console.print(f"turn {turn}: {given} tokens and {views} images given, {written} tokens written")
             prompt = printable(tokenizer.decode(segment.prompt.token_ids))[-_PROMPT_TAIL:]
             reply = printable(tokenizer.decode(segment.token_ids))
-            console.print(Text.assemble((f"...{prompt}", "dim"), (reply, "green")))
+            for carries, text, style in (("no loss", f"...{prompt}", "dim"), ("loss", reply, "green")):
+                for line in text.splitlines():
+                    console.print(Text(f"{carries:>7} | {line}", style))

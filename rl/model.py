@@ -112,6 +112,19 @@ class PolicyModel:
     def device(self) -> torch.device:
         return self._generator.device
 
+    @property
+    def dtype(self) -> torch.dtype:
+        return self._generator.dtype
+
+    @contextmanager
+    def greedily(self) -> Iterator[None]:
+        """Within it, `generate` takes the likeliest token each time instead of sampling."""
+        before, self.prompter.temperature = self.prompter.temperature, 0.0
+        try:
+            yield
+        finally:
+            self.prompter.temperature = before
+
     def add_lora(self, rank: int, alpha: int) -> None:
         """Train low-rank adapters of all linear layers instead of the model itself, which is then the reference.
 

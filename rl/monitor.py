@@ -13,6 +13,7 @@ import numpy as np
 
 from hart_agent.evals.metrics import IOGT_THRESHOLD, Prediction, measure
 from hart_agent.types import StopReason
+from rl.rewards import answer_reward
 from rl.rollout import Rollout
 
 _log = logging.getLogger(__name__)
@@ -23,14 +24,13 @@ WINDOW = 20
 METRICS = "metrics.jsonl"
 
 
-def rollout_metrics(rollouts: Sequence[Rollout], right: Sequence[bool]) -> dict[str, float]:
-    """What the rollouts of a step say of the policy. Grounding is measured only where the samples have boxes.
+def rollout_metrics(rollouts: Sequence[Rollout]) -> dict[str, float]:
+    """What some rollouts say of the policy. Grounding is measured only where the samples have boxes.
 
-    Args:
-        rollouts: N episodes.
-        right: whether each answer is right, by the default reward, whatever the policy is rewarded for; shape (N,).
+    An answer is right by the default reward, whatever the policy is rewarded for.
     """
     runs = [rollout.trajectory for rollout in rollouts]
+    right = [answer_reward(rollout.trajectory, rollout.sample) > 0 for rollout in rollouts]
     calls = [result for run in runs for turn in run.turns for result in turn.results]
     predictions = [
         Prediction(str(number), "", ok, tuple(item.box for item in run.evidence), rollout.sample.boxes, run.image.size)

@@ -13,6 +13,14 @@ Out = Annotated[Path, typer.Option(help="Folder of the run; a run that is there 
 ApartFrom = Annotated[
     Path | None, typer.Option(help="Other questions, of the other stage, say, that must share no image with these.")
 ]
+RlShare = Annotated[
+    float | None,
+    typer.Option(help="Share of the images for reinforcement learning; the other stage, told the same, gets the rest."),
+]
+Validation = Annotated[
+    Path | None,
+    typer.Option(help="Other questions: asked before the first step and at each checkpoint, with crops and without."),
+]
 Steps = Annotated[int, typer.Option(min=1, help="Updates.")]
 PromptsPerStep = Annotated[int, typer.Option(min=1, help="Questions of a step.")]
 LearningRate = Annotated[float, typer.Option(help="Of AdamW.")]

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hart_agent.backends.generation import Generated
+from hart_agent.dialogue import answer_blind
 from hart_agent.episode import Episode, EpisodeConfig
+from hart_agent.parsing import parse_reply
 from hart_agent.runtime import ToolRuntime
 from hart_agent.types import Message, Reply, ToolSpec, Trajectory, Usage
 from rl.data import Sample
@@ -109,6 +111,29 @@ async def roll_out(
         Rollout(sample, episode.trajectory(), tuple(said))
         for (sample, _), episode, said in zip(asked, episodes, segments, strict=True)
     ]
+
+
+def answer_blindly(
+    model: PolicyModel, samples: Sequence[Sample], attempts: int, seed: int
+) -> list[tuple[str | None, ...]]:
+    """The policy's answers to each question without the image, attempt by attempt; None where it gives none.
+
+    Args:
+        model: the policy.
+        samples: the questions.
+        attempts: how often each is asked.
+        seed: of sampling.
+
+    Raises:
+        PolicyError: the model fails, or its memory doesn't suffice.
+    """
+    prompts = [
+        model.prompt(answer_blind(sample.prompt()), (), _seed(seed, sample.id, "blind", attempt))
+        for sample in samples
+        for attempt in range(attempts)
+    ]
+    said = [parse_reply(model.prompter.text(reply.token_ids)).answer for reply in model.generate(prompts)]
+    return [tuple(said[begin : begin + attempts]) for begin in range(0, len(said), attempts)]
 
 
 def _reply(model: PolicyModel, said: Generated) -> Reply:

@@ -7,6 +7,7 @@ the same, bit by bit, on a CPU with as many threads.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 from abc import ABC, abstractmethod
@@ -17,11 +18,18 @@ from typing import Any, TypeVar
 
 import torch
 
+from hart_agent.episode import EpisodeConfig
+from hart_agent.errors import ConfigError
 from hart_agent.files import renew_settings
+from hart_agent.runtime import ToolRuntime
+from hart_agent.tooling import discover_tools
 from rl.checkpoints import checkpoints, load_state, save_checkpoint
+from rl.data import Sample, fingerprint
 from rl.model import PolicyModel
 from rl.monitor import MetricsLog, alarms
+from rl.optimiser import Optimiser
 from rl.settings import RunSettings
+from rl.validation import validate
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +53,10 @@ class Run(ABC):
 
     Args:
         settings: of the run.
+        samples: the questions that it learns from.
         out: the run's folder; it is made.
+        validation: other questions, by which the policy is measured, greedily, before the first step and at each
+            checkpoint; a record of the metrics is of the weights after as many steps as its number says.
 
     Attributes:
         model: the policy in training.
@@ -53,25 +64,30 @@ class Run(ABC):
         metrics: of all steps so far.
 
     Raises:
-        ConfigError: the folder holds a run with other settings, or the model can't be used.
+        ConfigError: the folder holds a run with other settings or questions, or the model can't be used.
         InstallError: a package is missing.
         PolicyError: the model has to be downloaded, and can't be.
     """
 
-    def __init__(self, settings: RunSettings, out: Path) -> None:
+    def __init__(
+        self, settings: RunSettings, samples: Sequence[Sample], out: Path, validation: Sequence[Sample]
+    ) -> None:
         out.mkdir(parents=True, exist_ok=True)
-        renew_settings(out / SETTINGS, asdict(settings), may_differ=_MAY_CHANGE)
+        told = {**asdict(settings), "questions": fingerprint(samples)}
+        renew_settings(out / SETTINGS, told, may_differ=_MAY_CHANGE)
         self.out = out
         self.step = 0
         self._settings = settings
+        self._validation = validation
+        self._runtime = ToolRuntime(discover_tools())
         found = checkpoints(out)
         torch.manual_seed(settings.seed)  # of the adapters' first weights
         self.model = load_model(settings, settings.model if settings.lora_rank or not found else str(found[-1]))
         if settings.lora_rank:
             self.model.add_lora(settings.lora_rank, settings.lora_alpha)
-        self._optimiser = torch.optim.AdamW(
-            self.model.trainable().values(), lr=settings.learning_rate, betas=settings.betas, weight_decay=0.0
-        )
+        if self.model.dtype is torch.float16:
+            raise ConfigError("gradients are too small for float16: choose another --dtype, bfloat16 or float32")
+        self._optimiser = Optimiser(self.model.trainable().values(), settings)
         if found:
             self._resume(found[-1])
         self.metrics = MetricsLog(out, self.step)
@@ -84,7 +100,29 @@ class Run(ABC):
 
     @abstractmethod
     def compute_gradients(self) -> dict[str, float]:
-        """Leave the gradients of step number `step` on the model. Returns the step's metrics."""
+        """Compute the gradients of step number `step`. Returns the step's metrics."""
+
+    @abstractmethod
+    def episode(self) -> EpisodeConfig:
+        """The mode and limits of the episodes in which the policy is measured."""
+
+    def reader(self) -> PolicyModel | None:
+        """Another model that gives the answers in the policy's place; none, unless a subclass has one."""
+        return None
+
+    def validate(self) -> dict[str, float]:
+        """How the policy does on the validation questions as it is now; nothing if there are none.
+
+        Raises:
+            ImageError: an image can't be used.
+            PolicyError: the model fails, or its memory doesn't suffice.
+        """
+        if not self._validation:
+            return {}
+        at_once = self._settings.micro_batch
+        return asyncio.run(
+            validate(self.model, self._runtime, self.episode(), self._validation, at_once, self.reader())
+        )
 
     def train(self, observer: Observer | None = None) -> Path:
         """Run to the last step; returns the folder of the last checkpoint.
@@ -96,11 +134,9 @@ class Run(ABC):
         """
         warned: set[str] = set()
         while self.step < self._settings.steps:
-            metrics = self.compute_gradients()
-            parameters = self.model.trainable().values()
-            metrics["grad_norm"] = float(torch.nn.utils.clip_grad_norm_(parameters, self._settings.max_grad_norm))
-            self._optimiser.step()
-            self._optimiser.zero_grad(set_to_none=True)
+            metrics = self.validate() if self.step % self._settings.checkpoint_every == 0 else {}
+            metrics |= self.compute_gradients()
+            metrics["grad_norm"] = self._optimiser.step()
             self.metrics.write(self.step, metrics)
             if observer is not None:
                 observer(self.step, metrics)
@@ -111,6 +147,10 @@ class Run(ABC):
             self.step += 1
             if self.step % self._settings.checkpoint_every == 0 or self.step == self._settings.steps:
                 self.save()
+        if reached := self.validate():
+            self.metrics.write(self.step, reached)
+            if observer is not None:
+                observer(self.step, reached)
         return checkpoints(self.out)[-1]
 
     def save(self) -> Path:

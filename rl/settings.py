@@ -30,6 +30,7 @@ class RunSettings:
         device: such as "cuda:1"; None for the first accelerator, else the CPU.
         dtype: such as "bfloat16"; None for that on accelerators, "float32" on the CPU.
         seed: of sampling, and of the order of the questions.
+        rl_share: the share of the images that reinforcement learning gets; see `rl.data.stage_part`.
         checkpoint_every: steps.
         keep_checkpoints: older ones are removed.
     """
@@ -49,6 +50,7 @@ class RunSettings:
     device: str | None = None
     dtype: str | None = None
     seed: int = 0
+    rl_share: float | None = None
     checkpoint_every: int = 50
     keep_checkpoints: int = 2
 
@@ -73,12 +75,14 @@ class TrainSettings(RunSettings):
         mode: of the episodes: `closed-loop` (HART), `mgpo`, `agent` for several turns, or `direct` (GRPO's baseline).
         max_turns: of an episode.
         reward: its name, for the record.
+        drop_blind: first drop the questions that the model answers without the image (see `rl.blind`).
     """
 
     algorithm: AlgorithmConfig = field(default_factory=AlgorithmConfig)
     mode: Mode = Mode.CLOSED_LOOP
     max_turns: int = 2
     reward: str = "answer"
+    drop_blind: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

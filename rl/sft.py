@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from hart_agent.episode import EpisodeConfig
 from hart_agent.errors import ConfigError
-from hart_agent.runtime import ToolRuntime
-from hart_agent.tooling import discover_tools
+from hart_agent.types import Mode
 from rl.data import Sample
 from rl.demonstrations import Demonstration, distil, gold_answers, segments_of
 from rl.rows import Row
@@ -24,15 +24,18 @@ class SftTrainer(Run):
         settings: of the run.
         samples: the questions.
         out: the run's folder; see `Run`.
+        validation: other questions; see `Run`.
 
     Raises:
         ConfigError, InstallError, PolicyError: see `Run`; or there is nothing to learn from.
     """
 
-    def __init__(self, settings: SftSettings, samples: Sequence[Sample], out: Path) -> None:
-        super().__init__(replace(settings, temperature=1.0), out)  # the likelihood is the model's own
+    def __init__(
+        self, settings: SftSettings, samples: Sequence[Sample], out: Path, validation: Sequence[Sample] = ()
+    ) -> None:
+        alone = replace(settings, temperature=1.0)  # the likelihood is the model's own
+        super().__init__(alone, samples, out, validation)
         self.settings = settings
-        self._runtime = ToolRuntime(discover_tools())
         self.demonstrations = self._demonstrations(samples)
         if not self.demonstrations:
             raise ConfigError(
@@ -53,6 +56,10 @@ class SftTrainer(Run):
             part.backward()
             loss += float(part.detach())
         return {"loss": loss, "reply_tokens": total / len(shown)}
+
+    def episode(self) -> EpisodeConfig:
+        """As what it learns: crops, and the full image in sight."""
+        return EpisodeConfig(Mode.MGPO, max_turns=2, max_format_errors=1, max_seconds=1e9)
 
     def _demonstrations(self, samples: Sequence[Sample]) -> list[Demonstration]:
         if self.settings.targets == "gold":

@@ -39,6 +39,11 @@ class Algorithm(StrEnum):
     GRPO = "grpo"
 
 
+class Aggregation(StrEnum):
+    SEQUENCE = "sequence"
+    TOKEN = "token"
+
+
 class Engine(StrEnum):
     AUTO = "auto"
     LOCAL = "local"
@@ -67,6 +72,9 @@ def train(
     k: Annotated[float, typer.Option(help="Preference for right answers; 0 is GRPO. Only of ap-grpo.")] = 0.6,
     beta: Annotated[float, typer.Option(min=0, help="Weight of the KL to the first model.")] = 0.02,
     group_size: Annotated[int, typer.Option(min=2, help="Rollouts of each question.")] = 8,
+    aggregation: Annotated[
+        Aggregation, typer.Option(help="Whether each rollout or each token counts the same.")
+    ] = Aggregation.SEQUENCE,
     clip: Annotated[float | None, typer.Option(help="Clip the ratio; by default, as in the paper, not.")] = None,
     mode: Annotated[Mode | None, typer.Option(help="Of the episodes, instead of the algorithm's own.")] = None,
     max_turns: Annotated[int | None, typer.Option(min=1, help="Of an episode; by default 2, in mode agent 6.")] = None,
@@ -84,10 +92,12 @@ def train(
     reward: Annotated[str | None, typer.Option(help="module:function instead of: is the answer right?")] = None,
     max_area: Annotated[float | None, typer.Option(help="No reward for evidence over this share of the image.")] = None,
     tightness: Annotated[float | None, typer.Option(help="Weight of a bonus for little evidence.")] = None,
-    drop_blind_questions: Annotated[
+    drop_blind: Annotated[
         bool, typer.Option("--drop-blind", help="First drop questions that the model answers without the image.")
     ] = False,
     apart_from: options.ApartFrom = None,
+    rl_share: options.RlShare = None,
+    validation: options.Validation = None,
     checkpoint_every: options.CheckpointEvery = 50,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show three rollouts and which of their tokens carry loss, and stop.")
@@ -109,10 +119,12 @@ def train(
     settings = TrainSettings(
         model=model, steps=steps, prompts_per_step=prompts_per_step, learning_rate=learning_rate,
         temperature=temperature, max_tokens=max_tokens, max_pixels=max_pixels, micro_batch=micro_batch,
-        lora_rank=lora_rank, dtype=dtype, device=device, seed=seed, checkpoint_every=checkpoint_every, mode=chosen,
-        max_turns=max_turns or (6 if chosen is Mode.AGENT else 2), reward=_described(rewarded),
+        lora_rank=lora_rank, dtype=dtype, device=device, seed=seed, rl_share=rl_share,
+        checkpoint_every=checkpoint_every, mode=chosen, max_turns=max_turns or (6 if chosen is Mode.AGENT else 2),
+        reward=_described(rewarded), drop_blind=drop_blind,
         algorithm=AlgorithmConfig(
-            k=k if algorithm is Algorithm.AP_GRPO else 0.0, beta=beta, group_size=group_size, clip=clip
+            k=k if algorithm is Algorithm.AP_GRPO else 0.0, beta=beta, group_size=group_size, clip=clip,
+            aggregation=aggregation.value,
         ),
     )  # fmt: skip
     run = OpenRLHFRun(
@@ -122,10 +134,12 @@ def train(
         flags = flags_of(run, passed_on)
         print("\n".join(estimate(model_shape(model), settings, flags).lines()))
         return
-    samples = load(data, apart_from)
+    samples, held_out = load(data, apart_from, validation, rl_share, supervised=False)
     if _choose_engine(engine) is Engine.OPENRLHF:
-        if drop_blind_questions or dry_run or device:
-            raise ConfigError("--drop-blind, --dry-run and --device are of the engine local: add --engine local")
+        if drop_blind or dry_run or device or held_out:
+            raise ConfigError(
+                "--drop-blind, --dry-run, --device and --validation are of the engine local: add --engine local"
+            )
         print(train_on_openrlhf(run, samples, passed_on))
         return
     if passed_on:
@@ -133,9 +147,7 @@ def train(
     with needs_torch():
         from rl.dry_run import show_rollouts
         from rl.trainer import Trainer
-    trainer = Trainer(settings, samples, rewarded, out)
-    if drop_blind_questions:
-        trainer.drop_blind_questions()
+    trainer = Trainer(settings, samples, rewarded, out, held_out)
     if dry_run:
         show_rollouts(trainer, out)
         return

@@ -49,6 +49,8 @@ def train(
     device: options.Device = None,
     seed: options.Seed = 0,
     apart_from: options.ApartFrom = None,
+    rl_share: options.RlShare = None,
+    validation: options.Validation = None,
     checkpoint_every: options.CheckpointEvery = 50,
     engine: Annotated[
         Engine, typer.Option(help="On one device, or with OpenRLHF's stack on several GPUs.")
@@ -59,20 +61,23 @@ def train(
 
     Each checkpoint opens with: hart-agent ask IMAGE QUESTION --backend transformers --model RUN/step-000200
     """
-    samples = load(data, apart_from)
+    samples, held_out = load(data, apart_from, validation, rl_share, supervised=True)
     settings = SftSettings(
         model=model, steps=steps, prompts_per_step=prompts_per_step, learning_rate=learning_rate,
         max_tokens=max_tokens, max_pixels=max_pixels, micro_batch=micro_batch, lora_rank=lora_rank, dtype=dtype,
-        device=device, seed=seed, checkpoint_every=checkpoint_every, targets=targets.value, attempts=attempts,
+        device=device, seed=seed, rl_share=rl_share, checkpoint_every=checkpoint_every, targets=targets.value,
+        attempts=attempts,
     )  # fmt: skip
     if engine is Engine.OPENRLHF:
-        print(fine_tune_on_openrlhf(settings, data.absolute(), out.absolute(), gpus, context.obj))
+        if held_out:
+            raise ConfigError("--validation is of the engine local: add --engine local")
+        print(fine_tune_on_openrlhf(settings, samples, data.absolute(), out.absolute(), gpus, context.obj))
         return
     if context.obj:
         raise ConfigError(f"--{next(iter(context.obj))} is a flag of the engine openrlhf")
     with needs_torch():
         from rl.sft import SftTrainer
-    trainer = SftTrainer(settings, samples, out)
+    trainer = SftTrainer(settings, samples, out, held_out)
     with StepProgress(steps) as progress:
         checkpoint = trainer.train(progress.show)
     print(checkpoint)

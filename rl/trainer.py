@@ -10,18 +10,21 @@ from pathlib import Path
 
 import torch
 
-from hart_agent.runtime import ToolRuntime
-from hart_agent.tooling import discover_tools
+from hart_agent.episode import EpisodeConfig
 from rl.ap_grpo import ap_grpo_loss, diagnostics, rollout_weights
-from rl.data import BlindlyAnswered, Sample, check_count, drop_blind
+from rl.blind import ATTEMPTS, find_blind, read_blind, write_blind
+from rl.data import Sample, check_count
 from rl.model import Batch, PolicyModel
 from rl.monitor import rollout_metrics
-from rl.rewards import Reward, answer_reward, reward_parts
-from rl.rollout import Asker, Rollout, roll_out
+from rl.rewards import Reward, reward_parts
+from rl.rollout import Rollout, answer_blindly, roll_out
 from rl.run import Run, draw, first_model
 from rl.settings import TrainSettings
 
 _log = logging.getLogger(__name__)
+
+BLIND = "blind.jsonl"
+"""In the run's folder: which questions were dropped."""
 
 
 class Trainer(Run):
@@ -32,33 +35,28 @@ class Trainer(Run):
         samples: questions that are asked.
         reward: of a rollout.
         out: the run's folder; see `Run`.
+        validation: other questions; see `Run`.
 
     Raises:
         ConfigError, InstallError, PolicyError: see `Run`; or there are fewer questions than a step asks.
     """
 
-    def __init__(self, settings: TrainSettings, samples: Sequence[Sample], reward: Reward, out: Path) -> None:
+    def __init__(
+        self,
+        settings: TrainSettings,
+        samples: Sequence[Sample],
+        reward: Reward,
+        out: Path,
+        validation: Sequence[Sample] = (),
+    ) -> None:
         check_count(samples, settings.prompts_per_step)
-        super().__init__(settings, out)
+        super().__init__(settings, samples, out, validation)
         self.settings = settings
-        self.samples = list(samples)
         self.reward = reward
-        self._runtime = ToolRuntime(discover_tools())
+        self.samples = self._without_blind(samples) if settings.drop_blind else list(samples)
         self._reference: PolicyModel | None = None
         if settings.algorithm.beta and not settings.lora_rank:
             self._reference = first_model(settings)
-
-    def drop_blind_questions(self) -> list[BlindlyAnswered]:
-        """Leave out the questions that the policy answered without the image before the run; see `drop_blind`.
-
-        Raises:
-            ConfigError: too few are left.
-        """
-        asker = Asker(self.first_model(), self.settings.seed)
-        self.samples, dropped = asyncio.run(drop_blind(self.samples, asker))
-        _log.warning("%d questions are answered without the image and dropped", len(dropped))
-        check_count(self.samples, self.settings.prompts_per_step)
-        return dropped
 
     def compute_gradients(self) -> dict[str, float]:
         """Ask, reward, and differentiate the loss of AP-GRPO. Returns the step's metrics."""
@@ -70,11 +68,10 @@ class Trainer(Run):
         learnt = self._differentiate(rollouts, rewards)
         ended = time.perf_counter()
         tokens = sum(len(segment.token_ids) for rollout in rollouts for segment in rollout.segments)
-        right = [answer_reward(rollout.trajectory, rollout.sample) > 0 for rollout in rollouts]
         return {
             "reward": sum(rewards) / len(rewards),
             **{f"reward/{name}": sum(named[name] for named in parts) / len(parts) for name in parts[0]},
-            **rollout_metrics(rollouts, right),
+            **rollout_metrics(rollouts),
             **learnt,
             "tokens_per_second": tokens / (ended - started),
             "rollout_seconds": asked - started,
@@ -91,9 +88,25 @@ class Trainer(Run):
             roll_out(self.model, self._runtime, settings.episode(), samples, group_size, seed, self.reader())
         )
 
-    def reader(self) -> PolicyModel | None:
-        """Another model that gives the answers in the policy's place; none, unless a subclass has one."""
-        return None
+    def episode(self) -> EpisodeConfig:
+        return self.settings.episode()
+
+    def _without_blind(self, samples: Sequence[Sample]) -> list[Sample]:
+        """Those that the policy, as it was before the run, didn't answer without the image; see `rl.blind`.
+
+        Raises:
+            ConfigError: too few are left.
+        """
+        record = self.out / BLIND
+        if not record.exists():
+            _log.warning("asking %d questions without their images", len(samples))
+            said = answer_blindly(self.first_model(), samples, ATTEMPTS, self.settings.seed)
+            write_blind(find_blind(samples, said), record)
+        dropped = read_blind(record)
+        _log.warning("%d questions are answered without the image, and dropped; see %s", len(dropped), record)
+        kept = [sample for sample in samples if sample.id not in dropped]
+        check_count(kept, self.settings.prompts_per_step)
+        return kept
 
     def _differentiate(self, rollouts: Sequence[Rollout], rewards: Sequence[float]) -> dict[str, float]:
         config, device = self.settings.algorithm, self.model.device

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,15 @@ import pytest
 from conftest import answer, tool_call
 from PIL import Image
 
-from hart_agent import Agent, ConfigError, ImageError, Message, Mode, Reply, Trajectory
+from hart_agent import Agent, ConfigError, ImageError, Mode, Trajectory
 from hart_agent.answers import AnswerType
 from hart_agent.backends.scripted import ScriptedPolicy
 from hart_agent.episode import EpisodeConfig
 from hart_agent.errors import DatasetError
 from hart_agent.evals.items import Item
 from hart_agent.geometry import Box
-from hart_agent.types import ToolSpec
-from rl.data import check_disjoint, drop_blind, load_samples, split
+from rl.blind import find_blind, read_blind, write_blind
+from rl.data import check_disjoint, fingerprint, load_samples, split, stage_part
 from rl.rewards import AreaGuard, TightnessBonus, answer_reward, load_reward, reward_parts
 
 ROWS: list[dict[str, Any]] = [
@@ -244,44 +244,30 @@ def test_a_leak_shows_whatever_the_images_are_called_and_wherever_they_are(tmp_p
         check_disjoint(damaged, fresh)
 
 
-class Guesser(ScriptedPolicy):
-    """Answers blindly what it is told to say to a question, over and over, and yields to others first."""
-
-    def __init__(self, said: dict[str, list[str]]) -> None:
-        super().__init__([])
-        self._said = said
-        self.seen: list[Sequence[Message]] = []
-
-    async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
-        self.seen.append(messages)
-        assert not tools
-        question = next(name for name in self._said if name in messages[-1].text)
-        text = self._said[question].pop(0)
-        await asyncio.sleep(0.001 * len(text))
-        return Reply(text)
-
-
-def test_questions_that_are_answered_blindly_are_dropped(tmp_path: Path, photos: list[Path]) -> None:
+def test_what_is_answered_blindly_in_more_than_half_of_the_attempts_is_found(
+    tmp_path: Path, photos: list[Path]
+) -> None:
     samples = load_samples(write_jsonl(tmp_path / "questions.jsonl", with_paths(photos)))
-    policy = Guesser(
-        {
-            "What does it say": [answer("stop"), answer("go"), answer("HALT")],  # right in 2 of 3
-            "Which colour": [answer("B"), answer("A"), "<abstain>no image</abstain>"],  # in 1 of 3: a lucky guess
-            "How many": [answer("12"), answer("13"), answer("12 people")],  # 13 is within 10 %
-            "Which shops": ["no idea", answer("baker"), answer("butcher")],
-        }
-    )
-    kept, dropped = asyncio.run(drop_blind(samples, policy, attempts=3))
-    assert [sample.id for sample in kept] == ["b", "d"]
-    assert [(each.sample.id, each.answers) for each in dropped] == [
-        ("a", ("stop", "go", "HALT")),
-        ("c", ("12", "13", "12 people")),
-    ]
-    assert len(policy.seen) == 12
-    assert not any(message.views for messages in policy.seen for message in messages)
-    assert any("B. blue" in messages[-1].text for messages in policy.seen)
-    with pytest.raises(ConfigError, match="attempts"):
-        asyncio.run(drop_blind(samples, policy, attempts=0))
+    said = {
+        "a": ("stop", "go", "HALT", None),  # right in 2 of 4
+        "b": ("B", "A", None, None),  # in 1 of 4: a lucky guess
+        "c": ("12", "13", "12 people", None),  # in 3: 13 is within 10 %
+        "d": (None, "baker", "butcher", None),
+    }
+    found = find_blind(samples, [said[sample.id] for sample in samples])
+    assert [(each.sample.id, each.answers) for each in found] == [("c", said["c"])]
+    write_blind(found, tmp_path / "blind.jsonl")
+    assert read_blind(tmp_path / "blind.jsonl") == {"c"}
+
+
+def test_each_stage_gets_its_part_and_a_fingerprint_tells_questions_apart(tmp_path: Path) -> None:
+    samples = many(tmp_path, images=40, questions=2)
+    first, second = (stage_part(samples, 0.6, supervised=supervised) for supervised in (False, True))
+    assert (first, second) == split(samples, 0.6, seed=0)
+    assert stage_part(samples, None, supervised=True) == samples
+    changed = [replace(samples[0], answer="y"), *samples[1:]]
+    assert len({fingerprint(each) for each in (samples, first, second, changed, samples[::-1])}) == 5
+    assert fingerprint(list(samples)) == fingerprint(samples)
 
 
 SAMPLE = Item("s", Path("unused"), "Which colour?", "red", AnswerType.TEXT)

@@ -15,18 +15,23 @@ pytest.importorskip("torch", reason=REASON)
 from tiny_backend import Folders, folders, one_thread  # noqa: E402, F401 (fixtures)
 
 from hart_agent.trace import load_trace  # noqa: E402
+from rl.data import fingerprint, load_samples, stage_part  # noqa: E402
 from rl.monitor import WINDOW, alarms  # noqa: E402
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """Four questions, the file from which the README's page on training starts."""
+    return questions(tmp_path, range(4), "questions.jsonl")
+
+
+def questions(folder: Path, numbers: range, name: str) -> Path:
     rows = []
-    for number in range(4):
-        Image.effect_noise((300, 200), 60 + number).convert("RGB").save(tmp_path / f"{number}.png")
+    for number in numbers:
+        Image.effect_noise((300, 200), 60 + number).convert("RGB").save(folder / f"{number}.png")
         row = {"image": f"{number}.png", "question": f"what is {number}?", "answer": "x", "boxes": [[9, 9, 90, 90]]}
         rows.append(row)
-    path = tmp_path / "questions.jsonl"
+    path = folder / name
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
 
@@ -42,13 +47,18 @@ SMALL = ("--steps", 2, "--prompts-per-step", 2, "--max-tokens", 8, "--max-pixels
 def test_rl_then_sft_then_ask(folders: Folders, data: Path, tmp_path: Path) -> None:
     first = run(
         "train_ap_grpo", data, "--model", folders("qwen3-vl"), "--out", tmp_path / "rl", *SMALL, "--group-size", 2,
-        "--learning-rate", "1e-3", "--max-area", 0.5,
+        "--learning-rate", "1e-3", "--max-area", 0.5, "--aggregation", "token",
+        "--validation", questions(tmp_path, range(4, 6), "held_out.jsonl"),
     )  # fmt: skip
     assert first.returncode == 0, first.stderr
     assert "engine: local" in first.stderr
+    assert [f"after {steps} steps: accuracy 0" in first.stderr for steps in (0, 1, 2, 3)] == [True, True, True, False]
+    told = json.loads((tmp_path / "rl" / "settings.json").read_text())
+    assert told["algorithm"]["aggregation"] == "token"
     checkpoint = Path(first.stdout.strip())
     assert checkpoint == tmp_path / "rl" / "step-000002"
     metrics = [json.loads(line) for line in (tmp_path / "rl" / "metrics.jsonl").read_text().splitlines()]
+    assert "validation/accuracy_without_crops" in metrics[2]
     assert {"reward", "reward/answer", "reward/area_guard", "iou", "mu1_max", "kl", "invalid_calls", "area_fraction",
             "zero_variance_groups", "tokens_per_second"} <= metrics[1].keys()  # fmt: skip
     assert list((tmp_path / "rl" / "tensorboard").iterdir())
@@ -68,6 +78,8 @@ def test_a_dry_run_shows_rollouts_and_trains_nothing(folders: Folders, data: Pat
     assert done.returncode == 0, done.stderr
     assert [f"rollout {number}:" in done.stdout for number in (1, 2, 3, 4)] == [True, True, True, False]
     assert "tokens written" in done.stdout
+    shown = [line.partition("|")[0].strip() for line in done.stdout.splitlines() if "|" in line]
+    assert {"loss", "no loss"} <= set(shown)  # told in words: there may be no colours
     assert load_trace(tmp_path / "run" / "dry-run-1.json")["mode"] == "closed-loop"
     assert not list((tmp_path / "run").glob("step-*"))
 
@@ -81,12 +93,15 @@ def test_a_dry_run_shows_rollouts_and_trains_nothing(folders: Folders, data: Pat
         (("--engine", "openrlhf"), "pip install 'hart-agent[rl]'"),
         (("--max-area", 2), "share of the image"),
         (("--model", "nowhere"), "no folder 'nowhere'"),
+        (("--rl-share", 1), "between 0 and 1"),
+        (("--validation", "questions.jsonl"), "images are in both sets"),
     ],
 )
 def test_mistakes_are_one_line_before_anything_starts(
     folders: Folders, data: Path, tmp_path: Path, arguments: tuple[object, ...], words: str
 ) -> None:
-    done = run("train_ap_grpo", data, "--model", folders("qwen3-vl"), "--out", tmp_path / "run", *SMALL, *arguments)
+    own = [data if argument == data.name else argument for argument in arguments]
+    done = run("train_ap_grpo", data, "--model", folders("qwen3-vl"), "--out", tmp_path / "run", *SMALL, *own)
     assert done.returncode == 2
     last = done.stderr.strip().splitlines()[-1]
     assert words in last
@@ -97,6 +112,20 @@ def test_images_of_the_other_stage_are_refused(folders: Folders, data: Path, tmp
     done = run("train_sft", data, "--model", folders("qwen3-vl"), "--out", tmp_path / "run", "--apart-from", data)
     assert done.returncode == 2
     assert "images are in both sets" in done.stderr
+
+
+def test_one_file_serves_both_stages(folders: Folders, tmp_path: Path) -> None:
+    """Each takes its own part of the images, by the same share."""
+    data = questions(tmp_path, range(8), "questions.jsonl")
+    used = {}
+    for module, more in (("train_ap_grpo", ("--group-size", 2)), ("train_sft", ())):
+        options = ("--model", folders("qwen3-vl"), "--out", tmp_path / module, "--rl-share", 0.5, *SMALL, *more)
+        done = run(module, data, *options, "--steps", 1)
+        assert done.returncode == 0, done.stderr
+        used[module] = json.loads((tmp_path / module / "settings.json").read_text())["questions"]
+    samples = load_samples(data)
+    parts = [stage_part(samples, 0.5, supervised=supervised) for supervised in (False, True)]
+    assert list(used.values()) == [fingerprint(part) for part in parts]
 
 
 STEADY = {"called_tool": 1.0, "area_fraction": 0.1, "iou": 0.4, "reward": 0.5, "zero_variance_groups": 0.2}

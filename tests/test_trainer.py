@@ -31,7 +31,7 @@ from hart_agent.episode import EpisodeConfig  # noqa: E402
 from hart_agent.evals.items import Item  # noqa: E402
 from hart_agent.runtime import ToolRuntime  # noqa: E402
 from hart_agent.tooling import discover_tools  # noqa: E402
-from rl.checkpoints import checkpoints  # noqa: E402
+from rl.checkpoints import checkpoints, load_state  # noqa: E402
 from rl.config import AlgorithmConfig  # noqa: E402
 from rl.demonstrations import Demonstration, segments_of  # noqa: E402
 from rl.model import PolicyModel  # noqa: E402
@@ -145,25 +145,28 @@ def _said(rollouts: list[Rollout]) -> list[Any]:
     return [(segment.prompt.token_ids, segment.token_ids, segment.log_probs) for segment in segments]
 
 
+@pytest.mark.parametrize(("lora_rank", "dtype"), [(0, "float32"), (0, "bfloat16"), (4, "float32"), (4, "bfloat16")])
 def test_a_run_that_is_stopped_and_gone_on_with_is_bit_identical(
-    folders: Folders, samples: list[Item], tmp_path: Path
+    folders: Folders, samples: list[Item], tmp_path: Path, lora_rank: int, dtype: str
 ) -> None:
-    for lora_rank in (0, 4):
-        chosen = settings(folders("qwen3-vl"), lora_rank=lora_rank)
-        whole, parts = tmp_path / f"whole{lora_rank}", tmp_path / f"parts{lora_rank}"
-        Trainer(chosen, samples, says_u, whole).train()
-        for steps in (1, 3):
-            changes = {"lora_rank": lora_rank, "steps": steps, "keep_checkpoints": 1}  # also of the one it goes on from
-            Trainer(settings(folders("qwen3-vl"), **changes), samples, says_u, parts).train()
-        weights = [load_file(folder / "step-000003" / "model.safetensors") for folder in (whole, parts)]
-        assert weights[0].keys() == weights[1].keys()
-        assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
-        before = load_file(folders("qwen3-vl") / "model.safetensors")
-        assert any(not torch.equal(weights[0][name], before[name]) for name in before)
-        told = [_metrics(folder) for folder in (whole, parts)]
-        assert told[0] == told[1]
-        assert [record["step"] for record in told[0]] == [0, 1, 2]
-        assert [len(checkpoints(folder)) for folder in (whole, parts)] == [2, 1]  # older ones are removed
+    chosen = settings(folders("qwen3-vl"), lora_rank=lora_rank, dtype=dtype)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    Trainer(chosen, samples, says_u, whole).train()
+    for steps in (1, 3):
+        changed = replace(chosen, steps=steps, keep_checkpoints=1)  # also of the one it goes on from
+        Trainer(changed, samples, says_u, parts).train()
+    weights = [load_file(folder / "step-000003" / "model.safetensors") for folder in (whole, parts)]
+    assert weights[0].keys() == weights[1].keys()
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    before = load_file(folders("qwen3-vl") / "model.safetensors")
+    assert any(not torch.equal(weights[0][name], before[name].to(weights[0][name].dtype)) for name in before)
+    states = [load_state(folder / "step-000003")["optimiser"] for folder in (whole, parts)]
+    assert len(states[0]["weights"]) == (len(before) if (lora_rank, dtype) == (0, "bfloat16") else 0)
+    assert all(torch.equal(one, other) for one, other in zip(*(each["weights"] for each in states), strict=True))
+    told = [_metrics(folder) for folder in (whole, parts)]
+    assert told[0] == told[1]
+    assert [record["step"] for record in told[0]] == [0, 1, 2]
+    assert [len(checkpoints(folder)) for folder in (whole, parts)] == [2, 1]  # older ones are removed
 
 
 def _metrics(run: Path) -> list[dict[str, Any]]:

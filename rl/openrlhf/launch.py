@@ -6,12 +6,12 @@ import logging
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.files import renew_settings, write_whole
-from rl.data import Sample, check_count
+from rl.data import Sample, check_count, fingerprint
 from rl.openrlhf.command import COMMAND, DTYPES, Flag, command_line, flag_words, flags_of, shown, write_run
 from rl.openrlhf.run import OpenRLHFRun
 from rl.openrlhf.versions import check_versions, installed_version
@@ -66,18 +66,24 @@ def train_on_openrlhf(run: OpenRLHFRun, samples: Sequence[Sample], passed_on: Ma
         for step in range(settings.steps)
         for sample in draw(samples, settings.prompts_per_step, step, settings.seed)
     ]
-    write_run(run, [(sample.id, sample.question) for sample in asked], command)
+    write_run(replace(run, questions=fingerprint(samples)), [(sample.id, sample.question) for sample in asked], command)
     return _run(command, run.out, settings.steps)
 
 
 def fine_tune_on_openrlhf(
-    settings: SftSettings, data: Path, out: Path, processes: int, passed_on: Mapping[str, Flag]
+    settings: SftSettings,
+    samples: Sequence[Sample],
+    data: Path,
+    out: Path,
+    processes: int,
+    passed_on: Mapping[str, Flag],
 ) -> Path:
     """Fine-tune; a run that was stopped goes on from its last checkpoint.
 
     Args:
         settings: of the run; its targets are "gold".
-        data: the questions' file.
+        samples: its questions.
+        data: their file.
         out: the run's folder.
         processes: as many GPUs of this machine.
         passed_on: of `SFT_FLAGS`.
@@ -107,7 +113,7 @@ def fine_tune_on_openrlhf(
     if unknown := passed_on.keys() - SFT_FLAGS.keys():
         raise ConfigError(f"--{min(unknown)} is no flag of fine-tuning; there are: {', '.join(SFT_FLAGS)}")
     out.mkdir(parents=True, exist_ok=True)
-    told = {"engine": "openrlhf", "data": str(data), **asdict(settings)}
+    told = {"engine": "openrlhf", "data": str(data), "questions": fingerprint(samples), **asdict(settings)}
     renew_settings(out / SETTINGS, told, may_differ={"steps", "checkpoint_every"})
     started = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     command = [*started, "-m", "rl.openrlhf.sft", str(out), *flag_words(passed_on)]

@@ -31,6 +31,7 @@ class OpenRLHFRun:
         out: the run's folder, which all machines see.
         data: the questions' file.
         settings: of the run, as on one machine.
+        questions: the fingerprint of those that are asked (see `rl.data.fingerprint`).
         reward: name of a reward of one's own, "module:function"; None for: is the answer right?
         max_area: see `rl.rewards.AreaGuard`; None for no guard.
         tightness: see `rl.rewards.TightnessBonus`; None for no bonus.
@@ -39,6 +40,7 @@ class OpenRLHFRun:
     out: Path
     data: Path
     settings: TrainSettings
+    questions: str = ""
     reward: str | None = None
     max_area: float | None = None
     tightness: float | None = None
@@ -71,8 +73,8 @@ class OpenRLHFRun:
         self.out.mkdir(parents=True, exist_ok=True)
         path = self.out / SETTINGS
         told = {
-            "engine": "openrlhf", "data": str(self.data), "own_reward": self.reward, "max_area": self.max_area,
-            "tightness": self.tightness, **asdict(self.settings),
+            "engine": "openrlhf", "data": str(self.data), "questions": self.questions, "own_reward": self.reward,
+            "max_area": self.max_area, "tightness": self.tightness, **asdict(self.settings),
         }  # fmt: skip
         renew_settings(path, told, may_differ=_MAY_CHANGE)
 
@@ -85,7 +87,7 @@ class OpenRLHFRun:
         """
         try:
             told: dict[str, Any] = json.loads((out / SETTINGS).read_text(encoding="utf-8"))
-            own = {name: told.pop(name) for name in ("data", "own_reward", "max_area", "tightness")}
+            own = {name: told.pop(name) for name in ("data", "questions", "own_reward", "max_area", "tightness")}
             if told.pop("engine") != "openrlhf":
                 raise ValueError("of another engine")
             settings = TrainSettings(
@@ -100,8 +102,8 @@ class OpenRLHFRun:
                 f"{out} holds no run on OpenRLHF ({error}). Start it with: python -m rl.train_ap_grpo --engine openrlhf"
             ) from error
         return cls(
-            out=out, data=Path(own["data"]), settings=settings, reward=own["own_reward"], max_area=own["max_area"],
-            tightness=own["tightness"],
+            out=out, data=Path(own["data"]), questions=own["questions"], settings=settings, reward=own["own_reward"],
+            max_area=own["max_area"], tightness=own["tightness"],
         )  # fmt: skip
 
     @classmethod

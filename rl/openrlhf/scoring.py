@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rl.monitor import rollout_metrics
-from rl.rewards import Reward, answer_reward, reward_parts
+from rl.rewards import Reward, reward_parts
 from rl.rollout import Rollout
 
 LOGGED = "hart/"
@@ -31,8 +31,7 @@ def score(reward: Reward, rollout: Rollout, *, truncated: bool) -> tuple[float, 
         ConfigError: the reward is no finite number.
     """
     parts = reward_parts(reward, rollout.trajectory, rollout.sample)
-    right = answer_reward(rollout.trajectory, rollout.sample) > 0
-    measured = dict.fromkeys(_ONLY_WITH_BOXES, float("nan")) | rollout_metrics([rollout], [right])
+    measured = dict.fromkeys(_ONLY_WITH_BOXES, float("nan")) | rollout_metrics([rollout])
     named = {f"reward/{name}": value for name, value in parts.items()} | measured | {"truncated": float(truncated)}
     return list(parts.values())[-1], {LOGGED + name: float(value) for name, value in named.items()}
 

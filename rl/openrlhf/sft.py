@@ -25,7 +25,7 @@ from torch.nn.utils.rnn import pad_sequence
 from hart_agent.console.failure import reported_errors
 from hart_agent.runtime import ToolRuntime
 from hart_agent.tooling import discover_tools
-from rl.data import load_samples
+from rl.data import load_samples, stage_part
 from rl.demonstrations import Demonstration, gold_answers, segments_of
 from rl.monitor import MetricsLog
 from rl.openrlhf.actor import RowActor
@@ -62,9 +62,10 @@ class ImageSft:
     def __init__(self, out: Path, flags: Mapping[str, Any]) -> None:
         told = json.loads((out / SETTINGS).read_text(encoding="utf-8"))
         self._out = out
-        self._demonstrations = gold_answers(load_samples(Path(told.pop("data"))))
-        del told["engine"]
+        samples = load_samples(Path(told.pop("data")))
+        del told["engine"], told["questions"]
         self.settings = settings = SftSettings(**{**told, "betas": tuple(told["betas"])})
+        self._demonstrations = gold_answers(stage_part(samples, settings.rl_share, supervised=True))
         self._sequencer = Sequencer(settings)
         self._runtime = ToolRuntime(discover_tools())
         ds = Namespace(

@@ -1,0 +1,61 @@
+"""How the policy in training does on questions that it isn't trained on: greedy, with crops and without."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hart_agent.episode import EpisodeConfig
+from hart_agent.runtime import ToolRuntime
+from hart_agent.types import Mode
+from rl.data import Sample
+from rl.model import PolicyModel
+from rl.monitor import rollout_metrics
+from rl.rollout import Rollout, roll_out
+
+_MEASURED = (
+    "accuracy", "answered", "called_tool", "invalid_calls", "area_fraction", "iogt", "iou", "grounded",
+    "wrong_box_given_right",
+)  # fmt: skip
+
+
+async def validate(
+    model: PolicyModel,
+    runtime: ToolRuntime,
+    config: EpisodeConfig,
+    samples: Sequence[Sample],
+    at_once: int,
+    reader: PolicyModel | None = None,
+) -> dict[str, float]:
+    """Ask each question once.
+
+    Args:
+        model: the policy.
+        runtime: the tools.
+        config: the mode and the limits of the episodes.
+        samples: the questions, one or more.
+        at_once: so many questions are asked together.
+        reader: see `roll_out`.
+
+    Returns:
+        What `rollout_metrics` says, under names that begin with "validation/". In `accuracy_without_crops` the answers
+        are given from the overview alone: what the crops are good for is the difference.
+
+    Raises:
+        ImageError: an image can't be used.
+        PolicyError: the model fails, or its memory doesn't suffice.
+    """
+
+    async def ask(mode: Mode) -> list[Rollout]:
+        asked: list[Rollout] = []
+        for begin in range(0, len(samples), at_once):
+            chosen = replace(config, mode=mode)
+            asked += await roll_out(model, runtime, chosen, samples[begin : begin + at_once], 1, 0, reader)
+        return asked
+
+    with model.greedily():
+        found = rollout_metrics(await ask(config.mode))
+        metrics = {f"validation/{name}": found[name] for name in _MEASURED if name in found}
+        if config.mode is not Mode.DIRECT:
+            metrics["validation/accuracy_without_crops"] = rollout_metrics(await ask(Mode.DIRECT))["accuracy"]
+    return metrics
