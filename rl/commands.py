@@ -72,7 +72,7 @@ class StepProgress(CountProgress):
     def show(self, step: int, metrics: dict[str, float]) -> None:
         if measured := {name: value for name, value in metrics.items() if name.startswith(_VALIDATION)}:
             words = (f"{name.removeprefix(_VALIDATION)} {value:.3g}" for name, value in measured.items())
-            _log.warning("after %d steps: %s", step, "  ".join(words))
+            _log.info("after %d steps: %s", step, "  ".join(words))
         if len(measured) < len(metrics):
             self.begin(self._steps, step)
             self.add("  ".join(f"{name} {metrics[name]:.3g}" for name in _SHOWN if name in metrics))
@@ -92,6 +92,7 @@ def run_command(
     """
     handler = RichHandler(console=Console(stderr=True), show_path=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    logging.getLogger("rl").setLevel(logging.INFO)
     app = typer.Typer(
         add_completion=False,
         pretty_exceptions_enable=False,

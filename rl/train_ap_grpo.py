@@ -30,7 +30,7 @@ from rl.plan import estimate, model_shape
 from rl.rewards import AreaGuard, CustomReward, Reward, TightnessBonus, choose_reward
 from rl.settings import TrainSettings
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("rl.train_ap_grpo")  # whatever its __name__ when it is run
 
 
 class Algorithm(StrEnum):
@@ -160,7 +160,7 @@ def _choose_engine(engine: Engine) -> Engine:
     """Which engine trains; said where nobody chose it."""
     if engine is Engine.AUTO:
         engine = Engine.OPENRLHF if available() else Engine.LOCAL
-        _log.warning("engine: %s", "openrlhf" if engine is Engine.OPENRLHF else "local (one machine)")
+        _log.info("engine: %s", "openrlhf" if engine is Engine.OPENRLHF else "local (one machine)")
     return engine
 
 

@@ -99,11 +99,11 @@ class Trainer(Run):
         """
         record = self.out / BLIND
         if not record.exists():
-            _log.warning("asking %d questions without their images", len(samples))
+            _log.info("asking %d questions without their images", len(samples))
             said = answer_blindly(self.first_model(), samples, ATTEMPTS, self.settings.seed)
             write_blind(find_blind(samples, said), record)
         dropped = read_blind(record)
-        _log.warning("%d questions are answered without the image, and dropped; see %s", len(dropped), record)
+        _log.info("%d questions are answered without the image, and dropped; see %s", len(dropped), record)
         kept = [sample for sample in samples if sample.id not in dropped]
         check_count(kept, self.settings.prompts_per_step)
         return kept

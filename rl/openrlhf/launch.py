@@ -132,7 +132,7 @@ def _run(command: Sequence[str], out: Path, steps: int) -> Path:
     print(shown(command), file=sys.stderr)
     found = checkpoints(out)
     if found and found[-1].name == f"step-{steps:06d}":
-        _log.warning("the run is at its end")
+        _log.info("the run is at its end")
         return found[-1]
     code = subprocess.run(command, stdout=sys.stderr, check=False).returncode
     found = checkpoints(out)
