@@ -25,8 +25,8 @@ _FORMAT_COLOURS = ("tab:blue", "tab:orange")
 _LINES = {Reader.TRAINED: "-", Reader.POOR: "--", Reader.FROZEN: ":"}
 
 
-def draw_plots(results: Sequence[Result], folder: Path) -> None:
-    """Write `arms.png` and `training.png`.
+def load_pyplot() -> Any:
+    """The module that draws.
 
     Raises:
         InstallError: matplotlib is missing.
@@ -34,15 +34,25 @@ def draw_plots(results: Sequence[Result], folder: Path) -> None:
     try:
         import matplotlib
     except ImportError as error:
-        raise InstallError("the plots need matplotlib. Run: pip install matplotlib") from error
+        raise InstallError("the study's plots need matplotlib. Run: pip install matplotlib") from error
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    return pyplot
+
+
+def draw_plots(results: Sequence[Result], folder: Path) -> None:
+    """Write `arms.png` and `training.png`.
+
+    Raises:
+        InstallError: matplotlib is missing.
+    """
+    pyplot = load_pyplot()
     folder.mkdir(parents=True, exist_ok=True)
     for name, draw in (("arms.png", _draw_changes), ("training.png", _draw_curves)):
         figure = draw(results, pyplot)
         figure.tight_layout()
-        figure.savefig(folder / name, dpi=90)
+        figure.savefig(folder / name, dpi=90, bbox_inches="tight")
         pyplot.close(figure)
 
 
@@ -83,6 +93,7 @@ def _draw_curves(results: Sequence[Result], pyplot: Any) -> Any:
         panel.set_title(f"{title} of the rollouts")
         panel.set_xlabel("step")
         panel.grid(alpha=0.3)
-    if panels[0].lines:
-        panels[0].legend(fontsize=7)
+    if panels[-1].lines:
+        labelled = panels[0].get_legend_handles_labels()  # the first panel has a line of every arm
+        panels[-1].legend(*labelled, fontsize=7, loc="center left", bbox_to_anchor=(1.02, 0.5))
     return figure

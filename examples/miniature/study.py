@@ -18,7 +18,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from filelock import FileLock, Timeout
 
+from hart_agent.console.failure import reported_errors
 from miniature.jobs import Job, Reader, all_jobs
+from miniature.plots import load_pyplot
 from miniature.report import read_results, write_report
 
 HERE = Path(__file__).parent
@@ -58,6 +60,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one cold start, three arms, few steps: a look only")
     parser.add_argument("--work", type=Path, default=Path("runs/miniature"), help="folder of scenes and checkpoints")
     arguments = parser.parse_args()
+    load_pyplot()  # or say what is missing before hours are spent
     if arguments.quick:
         results, work = arguments.work / "quick" / "results", arguments.work / "quick"
         if arguments.what == "run":
@@ -71,4 +74,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with reported_errors():
+        main()
