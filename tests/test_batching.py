@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -95,3 +98,50 @@ async def test_what_nobody_waits_for_is_not_begun_or_told_so() -> None:
     go_on.set()
     assert await batcher.submit(3) == 3
     assert [(job.item, job.abandoned) for job in seen] == [(1, True), (3, False)]
+
+
+ENDS_AT_ONCE = """
+import asyncio, sys, time
+from hart_agent.backends.batching import Batcher
+
+class Model:
+    def work(self, jobs):
+        return [job.item for job in jobs]
+
+    def __del__(self):
+        time.sleep(0.5)  # other threads go on, as while tensors are freed
+        print("freed", flush=True)
+
+batcher = Batcher(Model().work, max_size=1, wait=0.2)
+print(asyncio.run(batcher.submit("answer")), flush=True)
+"""
+
+
+def test_a_program_ends_only_when_the_model_is_freed() -> None:
+    """The thread outlives the last answer and is then the last to hold the model; torch aborts if it is cut off."""
+    done = subprocess.run([sys.executable, "-c", ENDS_AT_ONCE], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["answer", "freed"], "")
+
+
+INTERRUPTED = """
+import asyncio, time
+from hart_agent.backends.batching import Batcher
+
+def work(jobs):
+    print("begun", flush=True)
+    while not jobs[0].abandoned:  # as generation does, between two tokens
+        time.sleep(0.01)
+    print("given up", flush=True)
+    return [None]
+
+asyncio.run(Batcher(work, max_size=1).submit("question"))
+"""
+
+
+def test_an_interrupted_program_gives_up_and_ends() -> None:
+    with subprocess.Popen([sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "begun\n"
+        program.send_signal(signal.SIGINT)
+        assert program.stdout.read() == "given up\n"
+        assert program.wait(timeout=30) == -signal.SIGINT

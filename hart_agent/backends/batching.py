@@ -56,7 +56,9 @@ class Batcher(Generic[Item, Result]):
             self._pending.append(job)
             if not self._running:
                 self._running = True
-                threading.Thread(target=self._run, name="hart-agent batches", daemon=True).start()
+                # No daemon, so that Python waits for it at the end of the program: it may be the last to hold a model,
+                # and a thread that frees tensors while the interpreter shuts down ends the program with SIGABRT.
+                threading.Thread(target=self._run, name="hart-agent batches").start()
         try:
             return await asyncio.wrap_future(job.future)
         except asyncio.CancelledError:
