@@ -124,13 +124,17 @@ def test_a_program_ends_only_when_the_model_is_freed() -> None:
 
 
 INTERRUPTED = """
-import asyncio, time
+import asyncio, signal, time
 from hart_agent.backends.batching import Batcher
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
 
 def work(jobs):
     print("begun", flush=True)
-    while not jobs[0].abandoned:  # as generation does, between two tokens
+    until = time.monotonic() + 60
+    while not jobs[0].abandoned and time.monotonic() < until:  # as generation does, between two tokens
         time.sleep(0.01)
+    assert jobs[0].abandoned
     print("given up", flush=True)
     return [None]
 

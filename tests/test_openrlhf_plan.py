@@ -154,11 +154,20 @@ QWEN3_8B = {
     ("name", "model_type", "config", "published"),
     [("qwen2.5-vl-7b", "qwen2_5_vl", QWEN25_7B, 8_292_166_656), ("qwen3-vl-8b", "qwen3_vl", QWEN3_8B, 8_767_123_696)],
 )
-def test_the_recipes_fit(tmp_path: Path, name: str, model_type: str, config: dict[str, Any], published: int) -> None:
+def test_the_recipes_fit(
+    tmp_path: Path,
+    name: str,
+    model_type: str,
+    config: dict[str, Any],
+    published: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
     yaml = pytest.importorskip("yaml")
+    from rl.commands import run_command
     from rl.plan import model_shape
+    from rl.train_ap_grpo import train
 
     (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type, **config}))
     assert model_shape(str(tmp_path)).parameters == published
@@ -169,7 +178,8 @@ def test_the_recipes_fit(tmp_path: Path, name: str, model_type: str, config: dic
         content["policy"]["model"] = str(tmp_path)
         changed = tmp_path / recipe.name
         changed.write_text(yaml.safe_dump(content))
-        command = [sys.executable, "-m", "rl.train_ap_grpo", "q.jsonl", "--out", str(tmp_path / "run"), "--plan",
-                   "--config", str(changed)]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-        assert "it should fit" in done.stdout, done.stdout + done.stderr
+        with pytest.raises(SystemExit) as ended:
+            run_command(train, ["q.jsonl", "--out", str(tmp_path / "run"), "--plan", "--config", str(changed)])
+        told = capsys.readouterr()
+        assert ended.value.code == 0, told.err
+        assert "it should fit" in told.out

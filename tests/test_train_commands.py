@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ pytest.importorskip("torch", reason=REASON)
 from tiny_backend import Folders, folders, one_thread  # noqa: E402, F401 (fixtures)
 
 from hart_agent.trace import load_trace  # noqa: E402
+from rl.commands import run_command  # noqa: E402
 from rl.data import fingerprint, load_samples, stage_part  # noqa: E402
 from rl.monitor import WINDOW, alarms  # noqa: E402
 
@@ -41,10 +43,19 @@ def run(module: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
 
+def run_here(module: str, *arguments: object) -> None:
+    """In this process, where torch is loaded already.
+
+    Raises:
+        SystemExit: always.
+    """
+    run_command(importlib.import_module(f"rl.{module}").train, list(map(str, arguments)))
+
+
 SMALL = ("--steps", 2, "--prompts-per-step", 2, "--max-tokens", 8, "--max-pixels", 16_384, "--checkpoint-every", 1)
 
 
-def test_rl_then_sft_then_ask(folders: Folders, data: Path, tmp_path: Path) -> None:
+def test_rl_then_sft_then_ask(folders: Folders, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = run(
         "train_ap_grpo", data, "--model", folders("qwen3-vl"), "--out", tmp_path / "rl", *SMALL, "--group-size", 2,
         "--learning-rate", "1e-3", "--max-area", 0.5, "--aggregation", "token",
@@ -62,11 +73,14 @@ def test_rl_then_sft_then_ask(folders: Folders, data: Path, tmp_path: Path) -> N
     assert {"reward", "reward/answer", "reward/area_guard", "iou", "mu1_max", "kl", "invalid_calls", "area_fraction",
             "zero_variance_groups", "tokens_per_second"} <= metrics[1].keys()  # fmt: skip
     assert list((tmp_path / "rl" / "tensorboard").iterdir())
-    second = run("train_sft", data, "--model", checkpoint, "--out", tmp_path / "sft", *SMALL, "--learning-rate", "1e-3")
-    assert second.returncode == 0, second.stderr
+    with pytest.raises(SystemExit) as ended:
+        run_here("train_sft", data, "--model", checkpoint, "--out", tmp_path / "sft", *SMALL, "--learning-rate", "1e-3")
+    assert ended.value.code == 0
+    tuned = capsys.readouterr().out.strip()
+    assert tuned == str(tmp_path / "sft" / "step-000002")
     asked = subprocess.run(
         [sys.executable, "-m", "hart_agent", "ask", str(tmp_path / "0.png"), "what?", "--backend", "transformers",
-         "--model", second.stdout.strip(), "--mode", "closed-loop", "--json", "--max-tokens", "8", "--max-turns", "2"],
+         "--model", tuned, "--mode", "closed-loop", "--json", "--max-tokens", "8", "--max-turns", "2"],
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert asked.returncode == 3, asked.stderr  # random words: no answer, and no crash
@@ -98,20 +112,28 @@ def test_a_dry_run_shows_rollouts_and_trains_nothing(folders: Folders, data: Pat
     ],
 )
 def test_mistakes_are_one_line_before_anything_starts(
-    folders: Folders, data: Path, tmp_path: Path, arguments: tuple[object, ...], words: str
+    folders: Folders,
+    data: Path,
+    tmp_path: Path,
+    arguments: tuple[object, ...],
+    words: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     own = [data if argument == data.name else argument for argument in arguments]
-    done = run("train_ap_grpo", data, "--model", folders("qwen3-vl"), "--out", tmp_path / "run", *SMALL, *own)
-    assert done.returncode == 2
-    last = done.stderr.strip().splitlines()[-1]
-    assert words in last
-    assert "Traceback" not in done.stderr
+    with pytest.raises(SystemExit) as ended:
+        run_here("train_ap_grpo", data, "--model", folders("qwen3-vl"), "--out", tmp_path / "run", *SMALL, *own)
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert words in told.strip().splitlines()[-1]
+    assert "Traceback" not in told
+    assert not list(tmp_path.rglob("step-*"))
 
 
 def test_images_of_the_other_stage_are_refused(folders: Folders, data: Path, tmp_path: Path) -> None:
     done = run("train_sft", data, "--model", folders("qwen3-vl"), "--out", tmp_path / "run", "--apart-from", data)
     assert done.returncode == 2
-    assert "images are in both sets" in done.stderr
+    (line,) = done.stderr.splitlines()
+    assert "images are in both sets" in line
 
 
 def test_one_file_serves_both_stages(folders: Folders, tmp_path: Path) -> None:
@@ -120,8 +142,9 @@ def test_one_file_serves_both_stages(folders: Folders, tmp_path: Path) -> None:
     used = {}
     for module, more in (("train_ap_grpo", ("--group-size", 2)), ("train_sft", ())):
         options = ("--model", folders("qwen3-vl"), "--out", tmp_path / module, "--rl-share", 0.5, *SMALL, *more)
-        done = run(module, data, *options, "--steps", 1)
-        assert done.returncode == 0, done.stderr
+        with pytest.raises(SystemExit) as ended:
+            run_here(module, data, *options, "--steps", 1)
+        assert ended.value.code == 0
         used[module] = json.loads((tmp_path / module / "settings.json").read_text())["questions"]
     samples = load_samples(data)
     parts = [stage_part(samples, 0.5, supervised=supervised) for supervised in (False, True)]
