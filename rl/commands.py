@@ -41,10 +41,10 @@ def load(
         ImageError: an image can't be used.
     """
     samples = stage_part(load_samples(data), rl_share, supervised=supervised)
-    others = [load_samples(path) if path is not None else [] for path in (apart, validation)]
-    for other in others:
-        check_disjoint(samples, other)
-    return samples, others[1]
+    others, held_out = (load_samples(path) if path is not None else [] for path in (apart, validation))
+    if others or held_out:  # reads all images
+        check_disjoint(samples, [*others, *held_out])
+    return samples, held_out
 
 
 @contextmanager

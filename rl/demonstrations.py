@@ -20,8 +20,7 @@ from rl.model import PolicyModel
 from rl.rewards import answer_reward
 from rl.rollout import roll_out
 from rl.rows import Segment
-
-_CLOSED_LOOP = EpisodeConfig(Mode.CLOSED_LOOP, max_turns=2, max_format_errors=1, max_seconds=1e9)
+from rl.settings import rollout_episode
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ async def distil(
         PolicyError: the model fails.
     """
     kept: dict[str, Demonstration] = {}
-    for rollout in await roll_out(model, runtime, _CLOSED_LOOP, samples, attempts, seed):
+    for rollout in await roll_out(model, runtime, rollout_episode(Mode.CLOSED_LOOP), samples, attempts, seed):
         run = rollout.trajectory
         if run.verdict is Verdict.SUPPORTED and answer_reward(run, rollout.sample) == 1:
             said = tuple(turn.reply.text for turn in run.turns)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hart_agent.backends.generation import Generated
 from hart_agent.dialogue import answer_blind
@@ -127,9 +127,10 @@ def answer_blindly(
     Raises:
         PolicyError: the model fails, or its memory doesn't suffice.
     """
+    asked = [model.prompt(answer_blind(sample.prompt()), (), seed) for sample in samples]
     prompts = [
-        model.prompt(answer_blind(sample.prompt()), (), _seed(seed, sample.id, "blind", attempt))
-        for sample in samples
+        replace(prompt, seed=_seed(seed, sample.id, "blind", attempt))
+        for sample, prompt in zip(samples, asked, strict=True)
         for attempt in range(attempts)
     ]
     said = [parse_reply(model.prompter.text(reply.token_ids)).answer for reply in model.generate(prompts)]

@@ -10,6 +10,11 @@ from hart_agent.types import Mode
 from rl.config import AlgorithmConfig
 
 
+def rollout_episode(mode: Mode, max_turns: int = 2) -> EpisodeConfig:
+    """The limits of a rollout: what is malformed ends it, and is worth nothing; no clock does."""
+    return EpisodeConfig(mode, max_turns=max_turns, max_format_errors=1, max_seconds=1e9)
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
     """What every run is made with; the same settings and data give the same run.
@@ -89,8 +94,8 @@ class TrainSettings(RunSettings):
         self.episode()
 
     def episode(self) -> EpisodeConfig:
-        """The mode and limits of the episodes: what is malformed ends a rollout, and is worth nothing."""
-        return EpisodeConfig(self.mode, max_turns=self.max_turns, max_format_errors=1, max_seconds=1e9)
+        """The mode and limits of the episodes."""
+        return rollout_episode(self.mode, self.max_turns)
 
 
 @dataclass(frozen=True, kw_only=True)

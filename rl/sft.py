@@ -14,7 +14,7 @@ from rl.data import Sample
 from rl.demonstrations import Demonstration, distil, gold_answers, segments_of
 from rl.rows import Row
 from rl.run import Run, draw
-from rl.settings import SftSettings
+from rl.settings import SftSettings, rollout_episode
 
 
 class SftTrainer(Run):
@@ -59,7 +59,7 @@ class SftTrainer(Run):
 
     def episode(self) -> EpisodeConfig:
         """As what it learns: crops, and the full image in sight."""
-        return EpisodeConfig(Mode.MGPO, max_turns=2, max_format_errors=1, max_seconds=1e9)
+        return rollout_episode(Mode.MGPO)
 
     def _demonstrations(self, samples: Sequence[Sample]) -> list[Demonstration]:
         if self.settings.targets == "gold":

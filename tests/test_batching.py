@@ -101,7 +101,7 @@ async def test_what_nobody_waits_for_is_not_begun_or_told_so() -> None:
 
 
 ENDS_AT_ONCE = """
-import asyncio, sys, time
+import asyncio, time
 from hart_agent.backends.batching import Batcher
 
 class Model:
