@@ -5,9 +5,13 @@ print(Agent().ask("image.jpg", "what is on the sign?"))
 """
 
 from hart_agent.agent import Agent, OnUnsupported
+from hart_agent.agent.episode import Episode, EpisodeConfig
+from hart_agent.agent.modes import Mode
+from hart_agent.agent.trajectory import StopReason, Trajectory, Turn
+from hart_agent.backends import PolicyOptions, create_policy
 from hart_agent.backends.scripted import ScriptedPolicy
-from hart_agent.budget import CoordinateProfile, ViewBudget
-from hart_agent.episode import Episode, EpisodeConfig
+from hart_agent.dialogue.messages import Message
+from hart_agent.dialogue.policy import Policy, Reply
 from hart_agent.errors import (
     ConfigError,
     HartError,
@@ -17,11 +21,14 @@ from hart_agent.errors import (
     PolicyError,
     ToolError,
 )
-from hart_agent.geometry import Box, CoordinateSpace
-from hart_agent.imaging import SourceImage, View
-from hart_agent.runtime import ToolRuntime
-from hart_agent.tooling import Policy, Tool, ToolContext, ToolOutput
-from hart_agent.types import Evidence, Message, Mode, Reply, StopReason, Trajectory, Turn, Verdict
+from hart_agent.moved import MOVED, forward_moved
+from hart_agent.tooling.decorator import tool
+from hart_agent.tooling.protocol import Tool, ToolContext, ToolOutput
+from hart_agent.tooling.records import Evidence, Verdict
+from hart_agent.tooling.runtime import ToolRuntime
+from hart_agent.vision.budget import CoordinateProfile, ViewBudget
+from hart_agent.vision.geometry import Box, CoordinateSpace
+from hart_agent.vision.source import SourceImage, View
 
 __version__ = "0.1.0"
 __all__ = [
@@ -42,6 +49,7 @@ __all__ = [
     "PluginError",
     "Policy",
     "PolicyError",
+    "PolicyOptions",
     "Reply",
     "ScriptedPolicy",
     "SourceImage",
@@ -56,4 +64,8 @@ __all__ = [
     "Verdict",
     "View",
     "ViewBudget",
+    "create_policy",
+    "tool",
 ]
+
+forward_moved(__name__, MOVED)

@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import hart_agent
-from hart_agent.backends.images import choose_level, data_url
-from hart_agent.budget import CoordinateProfile, ViewBudget
+from hart_agent.backends.openai.images import choose_level, data_url
+from hart_agent.dialogue.messages import ToolCall
 from hart_agent.errors import ConfigError, ImageError, InstallError, PluginError, PolicyError, ToolError
-from hart_agent.geometry import CoordinateSpace
-from hart_agent.imaging import DEFAULT_MAX_IMAGE_PIXELS, SourceImage, View
-from hart_agent.runtime import ToolRuntime
-from hart_agent.tooling import Tool, ToolContext, ToolOutput, tool_spec
-from hart_agent.toolkit import tool
-from hart_agent.types import ToolCall
-from hart_agent.workbench import open_context
+from hart_agent.tooling.decorator import tool
+from hart_agent.tooling.protocol import Tool, ToolContext, ToolOutput, tool_spec
+from hart_agent.tooling.runtime import ToolRuntime
+from hart_agent.tooling.standalone import open_context
+from hart_agent.vision.budget import CoordinateProfile, ViewBudget
+from hart_agent.vision.geometry import CoordinateSpace
+from hart_agent.vision.source import DEFAULT_MAX_IMAGE_PIXELS, SourceImage, View
 
 if TYPE_CHECKING:
     from mcp.server import Server

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hart_agent.files import write_whole
+from hart_agent.store.files import write_whole
 from rl.data import Sample
 
 ATTEMPTS = 4

@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
-from hart_agent.console.failure import reported_errors
-from hart_agent.console.progress import CountProgress
+from hart_agent.cli.console.failure import reported_errors
+from hart_agent.cli.console.progress import CountProgress
 from hart_agent.errors import InstallError
 from rl.data import Sample, check_disjoint, load_samples, stage_part
 

@@ -19,7 +19,7 @@ from hart_agent.evals.datasets import load_dataset
 from hart_agent.evals.datasets.jsonl import RECORD, item_of
 from hart_agent.evals.datasets.reading import check, require_images
 from hart_agent.evals.items import EmbeddedImage, Item
-from hart_agent.imaging import EncodedImage, SourceImage
+from hart_agent.vision.source import EncodedImage, SourceImage
 from rl.tables import parquet_rows, saved_rows
 
 Sample: TypeAlias = Item

@@ -10,11 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from hart_agent.backends.prompting import Prompt, Prompter
-from hart_agent.budget import CoordinateProfile
-from hart_agent.episode import Episode, EpisodeConfig
-from hart_agent.runtime import ToolRuntime
-from hart_agent.types import Message, Mode, Reply, StopReason, ToolSpec, Verdict
+from hart_agent.agent.episode import Episode, EpisodeConfig
+from hart_agent.agent.modes import Mode
+from hart_agent.agent.trajectory import StopReason
+from hart_agent.backends.local.prompting import Prompt, Prompter
+from hart_agent.dialogue.messages import Message, ToolSpec
+from hart_agent.dialogue.policy import Reply
+from hart_agent.tooling.records import Verdict
+from hart_agent.tooling.runtime import ToolRuntime
+from hart_agent.vision.budget import CoordinateProfile
 from rl.data import Sample
 from rl.model import PolicyModel
 from rl.rewards import answer_reward

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from hart_agent.console import printable
+from hart_agent.cli.console import printable
 from hart_agent.trace import write_trace
 from rl.trainer import Trainer
 

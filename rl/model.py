@@ -1,6 +1,6 @@
 """A vision-language model that is sampled from and trained, in this process. Importing this loads torch.
 
-It is shown exactly what `hart_agent.backends.transformers` shows: the same prompter writes its prompts, the same
+It is shown exactly what `hart_agent.backends.local.transformers` shows: the same prompter writes its prompts, the same
 encoder its inputs, and the same rule samples. What is learnt in training is what is used afterwards.
 """
 
@@ -16,12 +16,12 @@ from typing import Any
 
 import torch
 
-from hart_agent.backends.batching import Job
-from hart_agent.backends.checkpoint import find_checkpoint
-from hart_agent.backends.generation import Generated
-from hart_agent.backends.prompting import Prompt, Prompter
+from hart_agent.backends.local.batching import Job
+from hart_agent.backends.local.checkpoint import find_checkpoint
+from hart_agent.backends.local.generation import Generated
+from hart_agent.backends.local.prompting import Prompt, Prompter
+from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.errors import InstallError
-from hart_agent.types import Message, ToolSpec
 from rl.checkpoints import copy_beside_weights
 from rl.rows import Row, Segment, join_replies
 from rl.shared_prefix import GroupGenerator, SharedPrefix, Tensors, distinct

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from hart_agent.agent.trajectory import StopReason
 from hart_agent.evals.metrics import IOGT_THRESHOLD, Prediction, measure
-from hart_agent.types import StopReason
 from rl.rewards import answer_reward
 from rl.rollout import Rollout
 

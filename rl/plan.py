@@ -22,9 +22,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hart_agent.agent.modes import Mode
 from hart_agent.errors import ConfigError, InstallError
-from hart_agent.hub import from_hub
-from hart_agent.types import Mode
+from hart_agent.store.hub import from_hub
 from rl.openrlhf.command import Flag, number
 from rl.settings import TrainSettings
 

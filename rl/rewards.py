@@ -12,9 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
+from hart_agent.agent.modes import Mode
+from hart_agent.agent.trajectory import Trajectory
 from hart_agent.errors import ConfigError
 from hart_agent.evals.metrics import union_areas
-from hart_agent.types import Mode, Trajectory
 from rl.data import Sample
 
 Reward: TypeAlias = Callable[[Trajectory, Sample], float]

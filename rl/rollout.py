@@ -10,12 +10,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from hart_agent.backends.generation import Generated
-from hart_agent.dialogue import answer_blind
-from hart_agent.episode import Episode, EpisodeConfig
-from hart_agent.parsing import parse_reply
-from hart_agent.runtime import ToolRuntime
-from hart_agent.types import Message, Reply, ToolSpec, Trajectory, Usage
+from hart_agent.agent.episode import Episode, EpisodeConfig
+from hart_agent.agent.trajectory import Trajectory
+from hart_agent.backends.local.generation import Generated
+from hart_agent.dialogue.conversations import answer_blind
+from hart_agent.dialogue.messages import Message, ToolSpec
+from hart_agent.dialogue.parsing import parse_reply
+from hart_agent.dialogue.policy import Reply, Usage
+from hart_agent.tooling.runtime import ToolRuntime
 from rl.data import Sample
 from rl.model import PolicyModel
 from rl.rows import Segment

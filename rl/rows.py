@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from hart_agent.backends.prompting import Prompt
-from hart_agent.imaging import View
+from hart_agent.backends.local.prompting import Prompt
+from hart_agent.vision.source import View
 
 TokenCounter = Callable[[Sequence[View]], "list[int] | None"]
 """Gives the image tokens of each view, or None where a model doesn't say."""

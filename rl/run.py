@@ -18,11 +18,11 @@ from typing import Any, TypeVar
 
 import torch
 
-from hart_agent.episode import EpisodeConfig
+from hart_agent.agent.episode import EpisodeConfig
 from hart_agent.errors import ConfigError
-from hart_agent.files import renew_settings
-from hart_agent.runtime import ToolRuntime
-from hart_agent.tooling import discover_tools
+from hart_agent.store.files import renew_settings
+from hart_agent.tooling.discovery import discover_tools
+from hart_agent.tooling.runtime import ToolRuntime
 from rl.checkpoints import checkpoints, load_state, save_checkpoint
 from rl.data import Sample, fingerprint
 from rl.model import PolicyModel

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hart_agent.episode import EpisodeConfig
+from hart_agent.agent.episode import EpisodeConfig
+from hart_agent.agent.modes import Mode
 from hart_agent.errors import ConfigError
-from hart_agent.types import Mode
 from rl.config import AlgorithmConfig
 
 

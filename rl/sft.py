@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hart_agent.episode import EpisodeConfig
+from hart_agent.agent.episode import EpisodeConfig
+from hart_agent.agent.modes import Mode
 from hart_agent.errors import ConfigError
-from hart_agent.types import Mode
 from rl.data import Sample
 from rl.demonstrations import Demonstration, distil, gold_answers, segments_of
 from rl.rows import Row

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from hart_agent.backends.generation import Choice, Ending, Generated, GenerationJob, Generator
-from hart_agent.backends.prompting import Prompt
+from hart_agent.backends.local.generation import Choice, Ending, Generated, GenerationJob, Generator
+from hart_agent.backends.local.prompting import Prompt
 
 Tensors = dict[str, torch.Tensor]
 

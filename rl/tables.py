@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from hart_agent.errors import DatasetError, InstallError
-from hart_agent.parquet import parquet_rows as rows_of_parquet
+from hart_agent.store.parquet import parquet_rows as rows_of_parquet
 
 Row: TypeAlias = "tuple[dict[str, Any], Callable[[], Any]]"
 """The fields of a row, and a function that reads its field `image` again."""

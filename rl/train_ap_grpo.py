@@ -17,8 +17,8 @@ from typing import Annotated, Any
 
 import typer
 
+from hart_agent.agent.modes import Mode
 from hart_agent.errors import ConfigError
-from hart_agent.types import Mode
 from rl import options
 from rl.commands import StepProgress, load, needs_torch, run_command
 from rl.config import AlgorithmConfig

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hart_agent.episode import EpisodeConfig
-from hart_agent.runtime import ToolRuntime
-from hart_agent.types import Mode
+from hart_agent.agent.episode import EpisodeConfig
+from hart_agent.agent.modes import Mode
+from hart_agent.tooling.runtime import ToolRuntime
 from rl.data import Sample
 from rl.model import PolicyModel
 from rl.monitor import rollout_metrics

@@ -16,7 +16,7 @@ from conftest import answer, tool_call
 from loopback import Behaviour, Handler, refuse, say
 from PIL import Image
 
-from hart_agent.types import Message
+from hart_agent.dialogue.messages import Message
 
 NUMBER = re.compile(r"number (\d+)\?")
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from hart_agent import Agent, Trajectory
 from hart_agent.backends.openai import OpenAIPolicy
-from hart_agent.backends.retries import RetryPolicy
+from hart_agent.backends.openai.retries import RetryPolicy
 
 QUICK = RetryPolicy(retries=2, base=0.01, cap=5.0)
 

@@ -14,7 +14,7 @@ from conftest import answer, tool_call
 from PIL import Image
 
 from hart_agent import Box, CoordinateProfile, CoordinateSpace, Message, Reply, View, ViewBudget
-from hart_agent.types import ToolSpec
+from hart_agent.dialogue.messages import ToolSpec
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (40, 40, 230), "yellow": (230, 220, 20)}
 QUESTION = "What colour is the square?"

@@ -13,7 +13,7 @@ import torch
 from conftest import answer, tool_call
 from tiny_vlm import make_tiny_vlm
 
-from hart_agent.types import Mode
+from hart_agent.agent.modes import Mode
 from rl.data import Sample
 from rl.demonstrations import Demonstration
 from rl.settings import SftSettings

@@ -14,7 +14,8 @@ from PIL import Image
 from hart_agent import Agent, PluginError, ScriptedPolicy, Turn, Verdict
 from hart_agent.backends import create_policy
 from hart_agent.errors import ConfigError
-from hart_agent.tooling import Tool, discover_tools
+from hart_agent.tooling.discovery import discover_tools
+from hart_agent.tooling.protocol import Tool
 from tools.zoom import Zoom
 
 CROP = tool_call("crop", bbox_2d=[0, 0, 100, 100], label="sign")

@@ -15,15 +15,16 @@ from conftest import answer
 from PIL import Image
 
 from hart_agent import Agent, ConfigError, EpisodeConfig, PolicyError, Reply, ScriptedPolicy
-from hart_agent.batch.images import ImageCache
-from hart_agent.batch.items import BatchItem, BatchResult
+from hart_agent.agent.items import BatchItem, BatchResult
+from hart_agent.agent.trajectory import Turn
 from hart_agent.batch.reading import BatchInput
 from hart_agent.batch.results import ResultFile
 from hart_agent.batch.run import Summary, run_batch
 from hart_agent.concurrency import map_concurrently
+from hart_agent.dialogue.messages import Message
+from hart_agent.dialogue.policy import Policy
 from hart_agent.errors import InstallError, OutputError
-from hart_agent.tooling import Policy
-from hart_agent.types import Message, Turn
+from hart_agent.vision.cache import ImageCache
 
 
 class Slow(ScriptedPolicy):

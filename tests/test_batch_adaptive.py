@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from loopback import Behaviour, Handler, say, serve
 
 from hart_agent import Agent, EpisodeConfig, Mode
-from hart_agent.backends.adaptive import AdaptiveLimit
 from hart_agent.backends.openai import OpenAIPolicy
-from hart_agent.backends.retries import RetryPolicy
+from hart_agent.backends.openai.concurrency import AdaptiveLimit
+from hart_agent.backends.openai.retries import RetryPolicy
 
 
 class TooMuchError(Exception):

@@ -22,10 +22,10 @@ from conftest import answer, coded_pixels
 from PIL import Image
 
 from hart_agent import Agent, ImageError, ScriptedPolicy, SourceImage, View
-from hart_agent.backends.images import data_url
-from hart_agent.batch.download import download
-from hart_agent.batch.images import ImageCache, SharedImage
-from hart_agent.geometry import Box, Frame, Size
+from hart_agent.backends.openai.images import data_url
+from hart_agent.vision.cache import ImageCache, SharedImage
+from hart_agent.vision.download import download
+from hart_agent.vision.geometry import Box, Frame, Size
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from batch_runs import behave, by_id, number_of, read, right_answer, slowly, wri
 from conftest import tool_call
 from loopback import Behaviour, Handler, refuse, say, serve
 
-from hart_agent.batch.items import BatchItem
+from hart_agent.agent.items import BatchItem
 from hart_agent.batch.on_ray import Cluster, ask_on_ray
 from hart_agent.errors import PolicyError
 

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hart_agent.backends.batching import Batcher, Job
+from hart_agent.backends.local.batching import Batcher, Job
 
 
 class Doubler:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hart_agent.budget import ViewBudget
-from hart_agent.geometry import Size
+from hart_agent.vision.budget import ViewBudget
+from hart_agent.vision.geometry import Size
 
 REGIONS = st.builds(Size, st.integers(1, 30_000), st.integers(1, 20_000))
 

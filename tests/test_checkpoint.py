@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hart_agent import ConfigError, PolicyError
-from hart_agent.backends.checkpoint import find_checkpoint
+from hart_agent.backends.local.checkpoint import find_checkpoint
 
 hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub comes with 'hart-agent[transformers]'")
 errors = pytest.importorskip("huggingface_hub.errors")

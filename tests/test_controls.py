@@ -16,7 +16,7 @@ from simulated_policies import QUESTION, Guesser, Looker, WholeImageLooker, squa
 from hart_agent import Agent, Box, EpisodeConfig, Mode, PolicyError, ScriptedPolicy, SourceImage
 from hart_agent.evals.controls import Control, ControlOutcome, random_boxes, run_controls
 from hart_agent.evals.masking import MaskedImage
-from hart_agent.geometry import Size
+from hart_agent.vision.geometry import Size
 
 SCENE, OTHER = square_scene(1), square_scene(3)
 

@@ -14,11 +14,11 @@ from PIL import Image
 
 from hart_agent import Box, CoordinateSpace, Message, PolicyError, View
 from hart_agent.backends.chat import chat_messages
-from hart_agent.backends.conversation import count_tokens, fit_context, keep_turns, limit_images, split_turns
-from hart_agent.backends.images import QUALITIES, choose_level, data_url, total_bytes
-from hart_agent.backends.profiles import FAMILIES
-from hart_agent.geometry import Frame, Size
-from hart_agent.types import Role, ToolCall, ToolSpec
+from hart_agent.backends.context import count_tokens, fit_context, keep_turns, limit_images, split_turns
+from hart_agent.backends.families import FAMILIES
+from hart_agent.backends.openai.images import QUALITIES, choose_level, data_url, total_bytes
+from hart_agent.dialogue.messages import Role, ToolCall, ToolSpec
+from hart_agent.vision.geometry import Frame, Size
 
 TOKENS = FAMILIES[0].view_tokens
 

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from hart_agent.errors import ImageError
-from hart_agent.geometry import Size
-from hart_agent.imaging import SourceImage
+from hart_agent.vision.geometry import Size
+from hart_agent.vision.source import SourceImage
 
 
 def decode(path: Path) -> None:

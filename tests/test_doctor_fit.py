@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hart_agent.backends.profiles import FAMILIES, GENERIC, Family
+from hart_agent.backends.families import FAMILIES, GENERIC, Family
 from hart_agent.doctor.drawings import Scene, read_box, scenes
 from hart_agent.doctor.fit import MIN_SAMPLES, Fit, Sample, fit_space
-from hart_agent.geometry import CoordinateSpace, Rect
+from hart_agent.vision.geometry import CoordinateSpace, Rect
 
 ALL = (*FAMILIES, GENERIC)
 DRAWN = {family.name: scenes(family.profile().budget) for family in ALL}

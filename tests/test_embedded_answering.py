@@ -13,8 +13,8 @@ from hart_agent.backends.embedded.colours import colour_name
 from hart_agent.backends.embedded.question import understand
 from hart_agent.backends.embedded.reader import TextLine
 from hart_agent.backends.embedded.signs import Line, Sign, as_one, bounds, group, locate, merge
-from hart_agent.geometry import Box, Frame, Size
-from hart_agent.imaging import View
+from hart_agent.vision.geometry import Box, Frame, Size
+from hart_agent.vision.source import View
 
 PHOTO = Size(3000, 2400)
 BLUE, RED, YELLOW, WHITE, GREEN = (28, 74, 156), (178, 32, 38), (240, 202, 36), (238, 238, 232), (22, 106, 62)

@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hart_agent import Agent, Episode, EpisodeConfig, Reply, ScriptedPolicy, SourceImage, Trajectory, Verdict
+from hart_agent.agent.modes import Mode
+from hart_agent.dialogue.messages import Message, Role, ToolSpec
+from hart_agent.dialogue.policy import Usage
 from hart_agent.errors import ConfigError, PolicyError
-from hart_agent.runtime import ToolRuntime
-from hart_agent.tooling import discover_tools
-from hart_agent.types import Message, Mode, Role, ToolSpec, Usage
+from hart_agent.tooling.discovery import discover_tools
+from hart_agent.tooling.runtime import ToolRuntime
 
 ZOOM = tool_call("zoom", bbox_2d=[0, 0, 100, 100])
 CROP = tool_call("crop", bbox_2d=[0, 0, 100, 100], label="sign")

@@ -19,7 +19,7 @@ from hart_agent.evals.datasets import HUB_IDS, NAMES, GroundedAnswer, load_datas
 from hart_agent.evals.folder import TREEBENCH, evaluate_folder
 from hart_agent.evals.items import Item
 from hart_agent.evals.runner import EvalSettings
-from hart_agent.geometry import Box, Size
+from hart_agent.vision.geometry import Box, Size
 
 # V*Bench
 

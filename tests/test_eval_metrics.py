@@ -19,8 +19,8 @@ from hart_agent.evals import statistics
 from hart_agent.evals.metrics import Prediction, measure, union_areas
 from hart_agent.evals.statistics import Estimate, compare, evidence_gap, mcnemar, mean, paired_test, share
 from hart_agent.evals.summary import THRESHOLDS, remarks, summarise
-from hart_agent.geometry import Box, Size
-from hart_agent.types import Verdict
+from hart_agent.tooling.records import Verdict
+from hart_agent.vision.geometry import Box, Size
 
 IMAGE = Size(100, 100)
 TRUTH = Box(10, 10, 30, 30)  # 400 pixels

@@ -21,14 +21,14 @@ from simulated_policies import QUESTION, Guesser, Looker, WholeImageLooker, squa
 from hart_agent import Agent, ConfigError, EpisodeConfig, Mode, PolicyError, ScriptedPolicy
 from hart_agent.answers import AnswerType
 from hart_agent.backends.openai import OpenAIPolicy
-from hart_agent.backends.retries import RetryPolicy
+from hart_agent.backends.openai.retries import RetryPolicy
+from hart_agent.dialogue.messages import Message, ToolSpec
+from hart_agent.dialogue.policy import Policy, Reply
 from hart_agent.evals.folder import evaluate_folder, trace_name
 from hart_agent.evals.items import Item
 from hart_agent.evals.report import MANIFEST, PAGE, RECORDS, REPORT, compare_runs
 from hart_agent.evals.runner import EvalSettings
-from hart_agent.tooling import Policy
 from hart_agent.trace import load_trace
-from hart_agent.types import Message, Reply, ToolSpec
 
 COUNT = 12
 

@@ -14,7 +14,7 @@ import pytest
 from hart_agent.errors import DatasetError, ImageError, InstallError
 from hart_agent.evals.datasets import load_dataset
 from hart_agent.evals.items import EmbeddedImage
-from hart_agent.geometry import Size
+from hart_agent.vision.geometry import Size
 
 Write = Callable[[Path, list[files.Row]], Path]
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hart_agent import ConfigError
-from hart_agent.backends.failures import Problem, diagnose
-from hart_agent.backends.retries import RetryPolicy, retry_after
+from hart_agent.backends.openai.failures import Problem, diagnose
+from hart_agent.backends.openai.retries import RetryPolicy, retry_after
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from hart_agent.errors import ToolArgumentsError
-from hart_agent.geometry import Box, CoordinateSpace, Frame, Rect, Size, oriented_to_stored, resolve_box
+from hart_agent.vision.geometry import Box, CoordinateSpace, Frame, Rect, Size, oriented_to_stored, resolve_box
 
 SPACES = st.sampled_from(CoordinateSpace)
 IMAGES = st.builds(Size, st.integers(1, 30_000), st.integers(1, 20_000))

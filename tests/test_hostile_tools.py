@@ -25,10 +25,12 @@ from hart_agent import (
     ToolOutput,
     ViewBudget,
 )
-from hart_agent.imaging import SourceImage, View
-from hart_agent.tooling import discover_tools
-from hart_agent.types import Evidence, Message, ToolResult, ToolSpec, Trajectory
-from hart_agent.workbench import open_context, original_pixels
+from hart_agent.agent.trajectory import Trajectory
+from hart_agent.dialogue.messages import Message, ToolSpec
+from hart_agent.tooling.discovery import discover_tools
+from hart_agent.tooling.records import Evidence, ToolResult
+from hart_agent.tooling.standalone import open_context, original_pixels
+from hart_agent.vision.source import SourceImage, View
 
 PICTURE = Image.new("RGB", (400, 300), "teal")
 PROFILE = CoordinateProfile(CoordinateSpace.PIXEL, ViewBudget(max_pixels=100_000, grid=4))

@@ -13,8 +13,8 @@ from conftest import coded_pixels
 from PIL import Image, ImageOps
 
 from hart_agent.errors import ImageError
-from hart_agent.geometry import Box, Size
-from hart_agent.imaging import EncodedImage, SourceImage
+from hart_agent.vision.geometry import Box, Size
+from hart_agent.vision.source import EncodedImage, SourceImage
 
 REGION = Box(5, 9, 37, 30)
 

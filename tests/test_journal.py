@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hart_agent.errors import ConfigError, OutputError
-from hart_agent.journal import Journal
+from hart_agent.store.journal import Journal
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(), lambda inner: st.lists(inner, max_size=3)
@@ -42,7 +42,7 @@ def test_a_half_line_is_dropped_and_nothing_else(
 
 def test_two_runs_can_not_write_the_same_file(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
-    code = f"from pathlib import Path; from hart_agent.journal import Journal; Journal(Path({str(path)!r}))"
+    code = f"from pathlib import Path; from hart_agent.store.journal import Journal; Journal(Path({str(path)!r}))"
     with Journal(path):
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "being written by another run" in done.stderr
@@ -52,7 +52,7 @@ def test_two_runs_can_not_write_the_same_file(tmp_path: Path) -> None:
 def test_a_killed_run_leaves_no_lock_behind(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     code = (
-        "import os, signal; from pathlib import Path; from hart_agent.journal import Journal; "
+        "import os, signal; from pathlib import Path; from hart_agent.store.journal import Journal; "
         f"Journal(Path({str(path)!r})).append({{'id': 1}}); os.kill(os.getpid(), signal.SIGKILL)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode < 0

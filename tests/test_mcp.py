@@ -21,9 +21,9 @@ from PIL import Image
 
 from hart_agent.errors import ConfigError, PluginError
 from hart_agent.mcp_server import Folders, Workshop, build_server
-from hart_agent.plugins import all_tools
-from hart_agent.tooling import ToolContext
-from hart_agent.toolkit import tool
+from hart_agent.tooling.decorator import tool
+from hart_agent.tooling.discovery import all_tools
+from hart_agent.tooling.protocol import ToolContext
 
 COMMAND = (sys.executable, "-m", "hart_agent", "mcp")
 
@@ -148,7 +148,7 @@ def test_a_refusal_does_not_tell_whether_there_is_a_file(folder: Path) -> None:
 async def test_several_folders_and_a_tool_of_ones_own(folder: Path, tmp_path: Path) -> None:
     Image.new("RGB", (40, 40), "blue").save(tmp_path / "blue.png")
     (tmp_path / "own.py").write_text(
-        "from hart_agent.toolkit import tool\nfrom hart_agent import ToolContext\n"
+        "from hart_agent.tooling.decorator import tool\nfrom hart_agent import ToolContext\n"
         "@tool\ndef size(context: ToolContext) -> str:\n    '''Tell the size.'''\n"
         "    print('chatter on stdout')\n    return str(context.image.size)\n"
     )

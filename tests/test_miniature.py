@@ -13,17 +13,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hart_agent.agent import Agent
-from hart_agent.backends.profiles import detect_profile
-from hart_agent.backends.prompting import Prompt
-from hart_agent.backends.transformers import TransformersPolicy
-from hart_agent.dialogue import answer_blind
-from hart_agent.episode import EpisodeConfig
+from hart_agent.agent.episode import EpisodeConfig
+from hart_agent.agent.modes import Mode
+from hart_agent.agent.trajectory import StopReason
+from hart_agent.backends.families import detect_profile
+from hart_agent.backends.local.prompting import Prompt
+from hart_agent.backends.local.transformers import TransformersPolicy
+from hart_agent.dialogue.conversations import answer_blind
+from hart_agent.dialogue.messages import Message, ToolSpec
+from hart_agent.dialogue.parsing import parse_reply
+from hart_agent.dialogue.policy import Reply
 from hart_agent.evals.datasets.jsonl import read_jsonl_items
-from hart_agent.geometry import CoordinateSpace, Size
-from hart_agent.imaging import SourceImage
-from hart_agent.parsing import parse_reply
-from hart_agent.tooling import ToolContext
-from hart_agent.types import Message, Mode, Reply, StopReason, ToolSpec
+from hart_agent.tooling.protocol import ToolContext
+from hart_agent.vision.geometry import CoordinateSpace, Size
+from hart_agent.vision.source import SourceImage
 
 REASON = "torch and transformers are not installed: pip install 'hart-agent[transformers]'"
 torch = pytest.importorskip("torch", reason=REASON)

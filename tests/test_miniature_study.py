@@ -24,8 +24,8 @@ from miniature.scenes import Split, draw_scene  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
 from hart_agent.agent import Agent  # noqa: E402
-from hart_agent.episode import EpisodeConfig  # noqa: E402
-from hart_agent.types import Mode  # noqa: E402
+from hart_agent.agent.episode import EpisodeConfig  # noqa: E402
+from hart_agent.agent.modes import Mode  # noqa: E402
 
 
 def test_every_arm_has_every_cold_start_and_seed_once() -> None:

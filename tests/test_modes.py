@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hart_agent import Agent, ConfigError, EpisodeConfig, Mode, ScriptedPolicy, Trajectory, Verdict
-from hart_agent.types import Message, ToolSpec
+from hart_agent.dialogue.messages import Message, ToolSpec
 from tools.zoom import Zoom
 
 IMAGE = Image.effect_noise((400, 300), 80).convert("RGB")

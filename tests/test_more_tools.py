@@ -28,11 +28,11 @@ from hart_agent import (
     ToolRuntime,
     ViewBudget,
 )
-from hart_agent.imaging import ImageInput, SourceImage, View
-from hart_agent.plugins import all_tools, with_extra_tools
-from hart_agent.tooling import discover_tools
+from hart_agent.dialogue.messages import ToolCall
+from hart_agent.tooling.discovery import all_tools, discover_tools, with_extra_tools
+from hart_agent.tooling.records import ToolResult
 from hart_agent.trace import load_trace, replay, write_trace
-from hart_agent.types import ToolCall, ToolResult
+from hart_agent.vision.source import ImageInput, SourceImage, View
 
 
 class Desk:
@@ -63,7 +63,7 @@ def test_the_tools_that_models_see_by_default_stay_three() -> None:
 
 
 def test_listing_the_tools_loads_nothing_heavy() -> None:
-    code = "import sys; from hart_agent.plugins import all_tools; all_tools(); print(*sys.modules)"
+    code = "import sys; from hart_agent.tooling.discovery import all_tools; all_tools(); print(*sys.modules)"
     loaded = set(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     )

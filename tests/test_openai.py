@@ -23,9 +23,9 @@ from PIL import Image
 from hart_agent import Agent, ConfigError, InstallError, PolicyError, ScriptedPolicy, Trajectory
 from hart_agent.backends.chat import STOP
 from hart_agent.backends.openai import OpenAIPolicy
-from hart_agent.backends.retries import RetryPolicy
+from hart_agent.backends.openai.retries import RetryPolicy
+from hart_agent.dialogue.messages import Message, Role
 from hart_agent.trace import trace_json
-from hart_agent.types import Message, Role
 
 
 def _fenced(text: str) -> str:

@@ -20,12 +20,12 @@ from tiny_backend import Folders, folders, one_thread  # noqa: E402, F401 (fixtu
 
 from hart_agent import ConfigError, Mode, StopReason  # noqa: E402
 from hart_agent.answers import AnswerType  # noqa: E402
-from hart_agent.backends.generation import Generated  # noqa: E402
-from hart_agent.backends.prompting import Prompt, Prompter  # noqa: E402
+from hart_agent.backends.local.generation import Generated  # noqa: E402
+from hart_agent.backends.local.prompting import Prompt, Prompter  # noqa: E402
 from hart_agent.evals.items import Item  # noqa: E402
-from hart_agent.geometry import Box  # noqa: E402
-from hart_agent.runtime import ToolRuntime  # noqa: E402
-from hart_agent.tooling import discover_tools  # noqa: E402
+from hart_agent.tooling.discovery import discover_tools  # noqa: E402
+from hart_agent.tooling.runtime import ToolRuntime  # noqa: E402
+from hart_agent.vision.geometry import Box  # noqa: E402
 from rl.model import PolicyModel  # noqa: E402
 from rl.openrlhf.interaction import Interaction, Played  # noqa: E402
 from rl.openrlhf.scoring import score, step_metrics  # noqa: E402

@@ -16,7 +16,7 @@ import pytest
 
 import hart_agent
 from hart_agent.errors import InstallError
-from hart_agent.installation import sibling
+from hart_agent.siblings import sibling
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = {".py", ".md", ".html", ".css", ".js", ".json"}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hart_agent.parsing import ParsedReply, parse_reply
+from hart_agent.dialogue.parsing import ParsedReply, parse_reply
 
 MARKS = "<tool_call> </tool_call> <answer> </answer> <abstain> </abstain> <TOOL_CALL> ```json ``` { } [ ] \" ' \\ , :"
 VALUES = ['"name"', '"arguments"', "NaN", "1e999", "-", "9" * 40, "null", "\ud800", "\x00", "é", "\n", " "]

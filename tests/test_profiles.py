@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hart_agent import Agent, Box, ConfigError, CoordinateSpace, ScriptedPolicy
-from hart_agent.backends.profiles import DEFAULT_MAX_PIXELS, FAMILIES, GENERIC, Family, detect_family, detect_profile
-from hart_agent.geometry import Frame, Rect, Size, resolve_box
+from hart_agent.backends.families import DEFAULT_MAX_PIXELS, FAMILIES, GENERIC, Family, detect_family, detect_profile
+from hart_agent.vision.geometry import Frame, Rect, Size, resolve_box
 
 ALL = (*FAMILIES, GENERIC)
 UNIT = {CoordinateSpace.PIXEL: 1.0, CoordinateSpace.THOUSAND: 1.0, CoordinateSpace.UNIT: 0.001}

@@ -14,7 +14,7 @@ from PIL import Image
 from hart_agent import Agent, CoordinateProfile, CoordinateSpace, ScriptedPolicy, SourceImage, ViewBudget
 from hart_agent.cli import main
 from hart_agent.errors import ConfigError, ImageError
-from hart_agent.tooling import discover_tools
+from hart_agent.tooling.discovery import discover_tools
 from hart_agent.trace import find_image, load_trace, replay, trace_json, write_trace
 
 SCRIPT = (

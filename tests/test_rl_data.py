@@ -15,12 +15,12 @@ from conftest import answer, tool_call
 from PIL import Image
 
 from hart_agent import Agent, ConfigError, ImageError, Mode, Trajectory
+from hart_agent.agent.episode import EpisodeConfig
 from hart_agent.answers import AnswerType
 from hart_agent.backends.scripted import ScriptedPolicy
-from hart_agent.episode import EpisodeConfig
 from hart_agent.errors import DatasetError
 from hart_agent.evals.items import Item
-from hart_agent.geometry import Box
+from hart_agent.vision.geometry import Box
 from rl.blind import find_blind, read_blind, write_blind
 from rl.data import check_disjoint, fingerprint, load_samples, split, stage_part
 from rl.rewards import AreaGuard, TightnessBonus, answer_reward, load_reward, reward_parts

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hart_agent import Agent, ScriptedPolicy, ToolContext, ToolError, ToolOutput, ToolRuntime
+from hart_agent.dialogue.messages import ToolCall
 from hart_agent.errors import ConfigError, ImageError, PluginError, PolicyError
-from hart_agent.geometry import Box, Frame, Size
-from hart_agent.imaging import SourceImage
-from hart_agent.tooling import BOX_SCHEMA, VIEW_SCHEMA
-from hart_agent.types import ToolCall, ToolResult
+from hart_agent.tooling.protocol import BOX_SCHEMA, VIEW_SCHEMA
+from hart_agent.tooling.records import ToolResult
+from hart_agent.vision.geometry import Box, Frame, Size
+from hart_agent.vision.source import SourceImage
 
 Run = Callable[[ToolContext, dict[str, Any]], Any]
 ANYTHING = st.recursive(

@@ -127,10 +127,10 @@ def test_32_asks_at_once(server: str, photo: Image.Image) -> None:
 def test_more_images_than_the_server_takes(server: str, photo: Image.Image) -> None:
     """The real server's "at most 2 images" is understood, and the oldest are left out."""
     from hart_agent import Message
-    from hart_agent.geometry import Box
-    from hart_agent.imaging import SourceImage
-    from hart_agent.tooling import ToolContext
-    from hart_agent.types import Role
+    from hart_agent.dialogue.messages import Role
+    from hart_agent.tooling.protocol import ToolContext
+    from hart_agent.vision.geometry import Box
+    from hart_agent.vision.source import SourceImage
 
     policy = OpenAIPolicy(base_url=server, max_tokens=8, max_pixels=50_000)
     context = ToolContext(SourceImage(photo), "?", policy)
@@ -142,8 +142,8 @@ def test_more_images_than_the_server_takes(server: str, photo: Image.Image) -> N
 
 def test_vllm_in_process(folder: Path, photo: Image.Image) -> None:
     """Whole episodes, 8 at once; greedy replies and their log-probabilities are those of the transformers backend."""
-    from hart_agent.backends.transformers import TransformersPolicy
-    from hart_agent.backends.vllm import VLLMPolicy
+    from hart_agent.backends.local.transformers import TransformersPolicy
+    from hart_agent.backends.local.vllm import VLLMPolicy
 
     options: dict[str, Any] = {
         "max_tokens": 16, "max_pixels": 100_000, "max_context_tokens": CONTEXT, "dtype": "float32",
@@ -172,7 +172,7 @@ def test_vllm_in_process(folder: Path, photo: Image.Image) -> None:
 
 def test_the_same_words_execute_byte_identical_crops_in_vllm(folder: Path) -> None:
     """The script of the other backends' tests, forced onto the model token by token."""
-    from hart_agent.backends.vllm import VLLMPolicy
+    from hart_agent.backends.local.vllm import VLLMPolicy
 
     photo = Image.effect_noise((2400, 2000), 80).convert("RGB")
     zoom = tool_call("zoom", bbox_2d=BOX[folder.name])

@@ -16,12 +16,13 @@ from safetensors.torch import load_file  # noqa: E402
 from tiny_backend import Folders, folders, one_thread  # noqa: E402, F401 (fixtures)
 
 from hart_agent import ConfigError, Mode  # noqa: E402
+from hart_agent.agent.opening import opening  # noqa: E402
 from hart_agent.answers import AnswerType  # noqa: E402
-from hart_agent.dialogue import opening  # noqa: E402
 from hart_agent.evals.items import Item  # noqa: E402
-from hart_agent.imaging import SourceImage  # noqa: E402
-from hart_agent.runtime import ToolRuntime  # noqa: E402
-from hart_agent.tooling import ToolContext, discover_tools  # noqa: E402
+from hart_agent.tooling.discovery import discover_tools  # noqa: E402
+from hart_agent.tooling.protocol import ToolContext  # noqa: E402
+from hart_agent.tooling.runtime import ToolRuntime  # noqa: E402
+from hart_agent.vision.source import SourceImage  # noqa: E402
 from rl.demonstrations import Demonstration, gold_answers, segments_of  # noqa: E402
 from rl.model import PolicyModel  # noqa: E402
 from rl.rollout import Asker  # noqa: E402
@@ -109,7 +110,7 @@ def test_distilled_targets_are_right_and_supported_ones_alone(
 
 
 def _generated(model: PolicyModel, text: str) -> object:
-    from hart_agent.backends.generation import Generated
+    from hart_agent.backends.local.generation import Generated
 
     token_ids = model.prompter.reply_ids(text)
     return Generated(token_ids, (-1.0,) * len(token_ids), 10)

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from hart_agent import Box, ToolContext, ToolError, ToolOutput, View
-from hart_agent.hostile import plain_image
-from hart_agent.plugins import find_tool
 from hart_agent.testing import check_tool, examine_tool
-from hart_agent.tooling import BOX_SCHEMA
-from hart_agent.toolkit import tool
-from hart_agent.types import Evidence
+from hart_agent.testing.inputs import plain_image
+from hart_agent.tooling.decorator import tool
+from hart_agent.tooling.discovery import find_tool
+from hart_agent.tooling.protocol import BOX_SCHEMA
+from hart_agent.tooling.records import Evidence
 
 SIGN = [160, 180, 480, 300]
 EXAMPLES: dict[str, list[dict[str, Any]]] = {

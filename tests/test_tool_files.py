@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from hart_agent import Box, ScriptedPolicy, ToolContext, ToolRuntime
+from hart_agent.dialogue.messages import ToolCall
 from hart_agent.errors import ConfigError, PluginError
-from hart_agent.imaging import SourceImage
-from hart_agent.plugins import find_tool, with_extra_tools
-from hart_agent.tooling import Tool
-from hart_agent.types import ToolCall
+from hart_agent.tooling.discovery import find_tool, with_extra_tools
+from hart_agent.tooling.protocol import Tool
+from hart_agent.vision.source import SourceImage
 
 ONE_OFF = '''
 from hart_agent.toolkit import tool

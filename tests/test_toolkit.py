@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hart_agent import Agent, Box, ScriptedPolicy, ToolContext, ToolOutput, ToolRuntime, View
-from hart_agent.imaging import SourceImage
-from hart_agent.tooling import BOX_SCHEMA, VIEW_SCHEMA, Tool
-from hart_agent.toolkit import FunctionTool, Keywords, tool
-from hart_agent.types import ToolCall, ToolResult
+from hart_agent.dialogue.messages import ToolCall
+from hart_agent.tooling.decorator import FunctionTool, Keywords, tool
+from hart_agent.tooling.protocol import BOX_SCHEMA, VIEW_SCHEMA, Tool
+from hart_agent.tooling.records import ToolResult
+from hart_agent.vision.source import SourceImage
 
 
 class Shade(enum.Enum):

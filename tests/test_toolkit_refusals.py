@@ -8,7 +8,7 @@ import pytest
 
 from hart_agent import Box, View
 from hart_agent.errors import PluginError
-from hart_agent.toolkit import Keywords, tool
+from hart_agent.tooling.decorator import Keywords, tool
 
 
 def _no_type(value) -> str:  # type: ignore[no-untyped-def]

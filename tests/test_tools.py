@@ -13,10 +13,11 @@ from conftest import answer, coded_pixels
 from PIL import Image
 
 from hart_agent import CoordinateProfile, CoordinateSpace, ScriptedPolicy, ToolContext, ToolRuntime, ViewBudget
-from hart_agent.geometry import Box, Size
-from hart_agent.imaging import ImageInput, SourceImage, View
-from hart_agent.tooling import discover_tools
-from hart_agent.types import Message, ToolCall, ToolResult, ToolSpec
+from hart_agent.dialogue.messages import Message, ToolCall, ToolSpec
+from hart_agent.tooling.discovery import discover_tools
+from hart_agent.tooling.records import ToolResult
+from hart_agent.vision.geometry import Box, Size
+from hart_agent.vision.source import ImageInput, SourceImage, View
 
 BUDGET = ViewBudget(max_pixels=800 * 600)
 """The overview of the coded image, 3200 x 2400, is 800 x 600: 4 original pixels to a view pixel."""

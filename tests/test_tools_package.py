@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from hart_agent.errors import PluginError
-from hart_agent.tooling import discover_tools
+from hart_agent.tooling.discovery import discover_tools
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "tools_package"
 LINK = "https://example.org/menu?table=12"
@@ -134,7 +134,10 @@ def package(folder: Path, name: str, code: str, group: str = "hart_agent.tools",
         (TOOL.format(name="x", parameters=[1]), ["'x'"]),
         (TOOL.format(name="two words", parameters=SCHEMA), ["'two words'", "letters"]),
         (TOOL.format(name="x", parameters=SCHEMA) + "\n    timeout = 'soon'", ["'x'", "timeout", "'soon'"]),
-        ("from hart_agent.toolkit import tool\n@tool\ndef Tool(n):\n    '''Do.'''", ["'n'", "'Tool'", "no type"]),
+        (
+            "from hart_agent import tool\n@tool\ndef Tool(n):\n    '''Do.'''",
+            ["'n'", "'Tool'", "no type"],
+        ),
     ],
 )
 @pytest.mark.parametrize("group", ["hart_agent.tools", "hart_agent.optional_tools"])

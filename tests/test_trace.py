@@ -17,8 +17,8 @@ from PIL import Image
 
 from hart_agent import Agent, Box, EpisodeConfig, ScriptedPolicy, SourceImage, Trajectory
 from hart_agent.errors import OutputError
-from hart_agent.geometry import Size
 from hart_agent.trace import result_json, trace_json, write_trace
+from hart_agent.vision.geometry import Size
 
 SCRIPT = (
     tool_call("zoom", bbox_2d=[100, 100, 300, 200]) + tool_call("crop", bbox_2d=[0, 0, 99.5, 50], label="a", text="S"),

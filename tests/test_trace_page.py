@@ -15,9 +15,9 @@ from conftest import answer, tool_call
 from PIL import Image
 
 from hart_agent import Agent, Box, CoordinateProfile, CoordinateSpace, ScriptedPolicy, ViewBudget
-from hart_agent.imaging import SourceImage
-from hart_agent.markup import element, escape
+from hart_agent.html.markup import element, escape
 from hart_agent.trace import page, trace_json, write_page
+from hart_agent.vision.source import SourceImage
 
 SIZE = (3000, 2000)
 PATCHES = {

@@ -23,14 +23,14 @@ from safetensors.torch import load_file  # noqa: E402
 from tiny_backend import Folders, folders, one_thread  # noqa: E402, F401 (fixtures)
 
 from hart_agent import Agent, ConfigError, Mode, Trajectory  # noqa: E402
+from hart_agent.agent.episode import EpisodeConfig  # noqa: E402
 from hart_agent.answers import AnswerType  # noqa: E402
-from hart_agent.backends.checkpoint import find_checkpoint  # noqa: E402
-from hart_agent.backends.encoding import Encoder  # noqa: E402
-from hart_agent.backends.transformers import TransformersPolicy  # noqa: E402
-from hart_agent.episode import EpisodeConfig  # noqa: E402
+from hart_agent.backends.local.checkpoint import find_checkpoint  # noqa: E402
+from hart_agent.backends.local.encoding import Encoder  # noqa: E402
+from hart_agent.backends.local.transformers import TransformersPolicy  # noqa: E402
 from hart_agent.evals.items import Item  # noqa: E402
-from hart_agent.runtime import ToolRuntime  # noqa: E402
-from hart_agent.tooling import discover_tools  # noqa: E402
+from hart_agent.tooling.discovery import discover_tools  # noqa: E402
+from hart_agent.tooling.runtime import ToolRuntime  # noqa: E402
 from rl.checkpoints import checkpoints, load_state  # noqa: E402
 from rl.config import AlgorithmConfig  # noqa: E402
 from rl.demonstrations import Demonstration, segments_of  # noqa: E402

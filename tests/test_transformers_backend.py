@@ -43,12 +43,12 @@ from hart_agent import (  # noqa: E402
     View,
 )
 from hart_agent.backends import PolicyOptions  # noqa: E402
-from hart_agent.backends.transformers import TransformersPolicy  # noqa: E402
+from hart_agent.backends.local.transformers import TransformersPolicy  # noqa: E402
+from hart_agent.dialogue.messages import Role  # noqa: E402
 from hart_agent.doctor import Status, drawings, examine  # noqa: E402
-from hart_agent.geometry import Frame, Size  # noqa: E402
-from hart_agent.tooling import ToolContext  # noqa: E402
+from hart_agent.tooling.protocol import ToolContext  # noqa: E402
 from hart_agent.trace import trace_json  # noqa: E402
-from hart_agent.types import Role  # noqa: E402
+from hart_agent.vision.geometry import Frame, Size  # noqa: E402
 
 
 @pytest.mark.parametrize("family", FAMILIES)

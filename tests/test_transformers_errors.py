@@ -36,7 +36,7 @@ from hart_agent import (  # noqa: E402
     PolicyError,
     StopReason,
 )
-from hart_agent.backends.transformers import TransformersPolicy  # noqa: E402
+from hart_agent.backends.local.transformers import TransformersPolicy  # noqa: E402
 
 
 class OutOfMemory:
@@ -168,7 +168,7 @@ def test_bfloat16_runs(folders: Folders, photo: Image.Image) -> None:
 
 
 def test_missing_packages_are_named(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("hart_agent.backends.generation", "hart_agent.backends.encoding"):
+    for module in ("hart_agent.backends.local.generation", "hart_agent.backends.local.encoding"):
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(InstallError, match=r"pip install 'hart-agent\[transformers\]'"):
@@ -177,5 +177,5 @@ def test_missing_packages_are_named(folders: Folders, monkeypatch: pytest.Monkey
 
 def test_importing_hart_agent_loads_no_heavy_package() -> None:
     heavy = "{'torch', 'transformers', 'vllm', 'cv2', 'openai', 'onnxruntime'}"
-    code = f"import sys, hart_agent, hart_agent.backends.transformers; assert not {heavy} & set(sys.modules)"
+    code = f"import sys, hart_agent, hart_agent.backends.local.transformers; assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -23,10 +23,10 @@ from miniature.scenes import Split, write_jsonl  # noqa: E402
 from miniature.tokenizer import MAX_PIXELS, MAX_TOKENS  # noqa: E402
 
 from hart_agent import Agent, ConfigError, Mode  # noqa: E402
+from hart_agent.agent.episode import EpisodeConfig  # noqa: E402
 from hart_agent.answers import AnswerType  # noqa: E402
-from hart_agent.backends.generation import Generated  # noqa: E402
-from hart_agent.backends.prompting import Prompt  # noqa: E402
-from hart_agent.episode import EpisodeConfig  # noqa: E402
+from hart_agent.backends.local.generation import Generated  # noqa: E402
+from hart_agent.backends.local.prompting import Prompt  # noqa: E402
 from hart_agent.evals.items import Item  # noqa: E402
 from rl.config import AlgorithmConfig  # noqa: E402
 from rl.data import load_samples  # noqa: E402

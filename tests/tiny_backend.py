@@ -22,10 +22,10 @@ from hart_agent import (  # noqa: E402
     SourceImage,
     Trajectory,
 )
-from hart_agent.backends import generation  # noqa: E402
-from hart_agent.backends.transformers import TransformersPolicy  # noqa: E402
-from hart_agent.tooling import ToolContext  # noqa: E402
-from hart_agent.types import Role  # noqa: E402
+from hart_agent.backends.local import generation  # noqa: E402
+from hart_agent.backends.local.transformers import TransformersPolicy  # noqa: E402
+from hart_agent.dialogue.messages import Role  # noqa: E402
+from hart_agent.tooling.protocol import ToolContext  # noqa: E402
 
 FAMILIES = ["qwen2.5-vl", "qwen3-vl", "internvl3"]
 

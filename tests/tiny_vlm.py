@@ -15,8 +15,8 @@ import torch
 import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from hart_agent.installation import sibling
-from hart_agent.tooling import discover_tools
+from hart_agent.siblings import sibling
+from hart_agent.tooling.discovery import discover_tools
 
 END, PAD, IMAGE = "<|im_end|>", "<|endoftext|>", "<|image_pad|>"
 SPECIAL = [PAD, "<|im_start|>", END, "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", IMAGE, "<|video_pad|>"]

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from PIL import Image
 
-from hart_agent.geometry import Box
-from hart_agent.imaging import View
-from hart_agent.tooling import ToolContext, ToolOutput
-from hart_agent.toolkit import Keywords, tool
+from hart_agent.tooling.decorator import Keywords, tool
+from hart_agent.tooling.protocol import ToolContext, ToolOutput
+from hart_agent.vision.geometry import Box
+from hart_agent.vision.source import View
 
 _TILES = 8
 """Along each side: the squares within which the contrast is evened out."""

@@ -6,10 +6,10 @@ import functools
 import math
 from typing import TYPE_CHECKING
 
-from hart_agent.geometry import Box, Size
-from hart_agent.imaging import View
-from hart_agent.tooling import ToolContext
-from hart_agent.toolkit import tool
+from hart_agent.tooling.decorator import tool
+from hart_agent.tooling.protocol import ToolContext
+from hart_agent.vision.geometry import Box, Size
+from hart_agent.vision.source import View
 
 if TYPE_CHECKING:
     from hart_agent.backends.embedded.reader import TextReader

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from PIL import Image, ImageStat
 
-from hart_agent.geometry import Box
-from hart_agent.imaging import View
-from hart_agent.tooling import ToolContext, ToolOutput
-from hart_agent.toolkit import Keywords, tool
+from hart_agent.tooling.decorator import Keywords, tool
+from hart_agent.tooling.protocol import ToolContext, ToolOutput
+from hart_agent.vision.geometry import Box
+from hart_agent.vision.source import View
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,10 +6,10 @@ import math
 from typing import Annotated
 
 from hart_agent.errors import ToolError
-from hart_agent.geometry import Box
-from hart_agent.imaging import View
-from hart_agent.tooling import ToolContext
-from hart_agent.toolkit import Keywords, tool
+from hart_agent.tooling.decorator import Keywords, tool
+from hart_agent.tooling.protocol import ToolContext
+from hart_agent.vision.geometry import Box
+from hart_agent.vision.source import View
 
 _Length = Annotated[float, Keywords(exclusiveMinimum=0)]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from hart_agent.tooling import ToolContext, ToolOutput
-from hart_agent.types import Verdict
-from hart_agent.verification import verify_answer
+from hart_agent.tooling.protocol import ToolContext, ToolOutput
+from hart_agent.tooling.records import Verdict
+from hart_agent.tooling.verification import verify_answer
 
 _ADVICE = {
     Verdict.SUPPORTED: "The evidence supports the answer.",

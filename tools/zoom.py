@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hart_agent.tooling import BOX_SCHEMA, VIEW_SCHEMA, ToolContext, ToolOutput
+from hart_agent.tooling.protocol import BOX_SCHEMA, VIEW_SCHEMA, ToolContext, ToolOutput
 
 
 class Zoom:

@@ -14,8 +14,8 @@ import torch
 import transformers
 from filelock import FileLock
 
-from hart_agent.files import write_json
-from hart_agent.tooling import Policy
+from hart_agent.dialogue.policy import Policy
+from hart_agent.store.files import write_json
 from rl.config import AlgorithmConfig
 from rl.data import Sample, check_disjoint, load_samples
 from rl.monitor import METRICS

@@ -27,12 +27,12 @@ import torch
 from transformers import AutoModelForImageTextToText
 from transformers.utils import logging
 
-from hart_agent.backends.checkpoint import find_checkpoint
-from hart_agent.backends.encoding import Encoder
-from hart_agent.backends.prompting import Prompter
-from hart_agent.backends.transformers import TransformersPolicy
-from hart_agent.tooling import Policy
-from hart_agent.types import Mode
+from hart_agent.agent.modes import Mode
+from hart_agent.backends.local.checkpoint import find_checkpoint
+from hart_agent.backends.local.encoding import Encoder
+from hart_agent.backends.local.prompting import Prompter
+from hart_agent.backends.local.transformers import TransformersPolicy
+from hart_agent.dialogue.policy import Policy
 
 from .lessons import Example, Lesson, Teacher
 from .model import make_checkpoint

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from hart_agent.agent.modes import Mode
+from hart_agent.dialogue.policy import Policy
 from hart_agent.evals.controls import Control
 from hart_agent.evals.metrics import IOGT_THRESHOLD, measure
-from hart_agent.tooling import Policy
-from hart_agent.types import Mode
 
 from .probes import predict, probe_blind, probe_mode, summarise
 from .scenes import Scene

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hart_agent.tooling import Policy
-from hart_agent.types import Message, Reply, ToolSpec
+from hart_agent.dialogue.messages import Message, ToolSpec
+from hart_agent.dialogue.policy import Policy, Reply
 from rl.model import PolicyModel
 from rl.trainer import Trainer
 

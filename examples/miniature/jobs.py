@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from hart_agent.types import Mode
+from hart_agent.agent.modes import Mode
 
 COLD_STARTS = Path(__file__).parent / "cold_starts"
 """The folders that `cold_start` wrote, named after their seeds."""

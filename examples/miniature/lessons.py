@@ -11,13 +11,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from hart_agent.backends.prompting import Prompt, Prompter
-from hart_agent.dialogue import answer_blind, answer_from_crops, answer_with_crops, opening
-from hart_agent.geometry import Box, CoordinateSpace, Frame, resolve_box
-from hart_agent.imaging import SourceImage, View
-from hart_agent.runtime import ToolRuntime
-from hart_agent.tooling import ToolContext, discover_tools
-from hart_agent.types import Message, Mode, Role, ToolSpec
+from hart_agent.agent.modes import Mode
+from hart_agent.agent.opening import opening
+from hart_agent.backends.local.prompting import Prompt, Prompter
+from hart_agent.dialogue.conversations import answer_blind, answer_from_crops, answer_with_crops
+from hart_agent.dialogue.messages import Message, Role, ToolSpec
+from hart_agent.tooling.discovery import discover_tools
+from hart_agent.tooling.protocol import ToolContext
+from hart_agent.tooling.runtime import ToolRuntime
+from hart_agent.vision.geometry import Box, CoordinateSpace, Frame, resolve_box
+from hart_agent.vision.source import SourceImage, View
 from tools.crop import Crop
 
 from .model import Onlooker

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
-from hart_agent.backends.profiles import detect_profile
-from hart_agent.budget import CoordinateProfile
-from hart_agent.types import Reply
+from hart_agent.backends.families import detect_profile
+from hart_agent.dialogue.policy import Reply
+from hart_agent.vision.budget import CoordinateProfile
 
 from .tokenizer import END, IMAGE, MAX_PIXELS, PAD, make_tokenizer
 

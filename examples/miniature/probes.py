@@ -11,16 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hart_agent.agent import Agent
-from hart_agent.dialogue import answer_blind, answer_from_crops
-from hart_agent.episode import EpisodeConfig
+from hart_agent.agent.episode import EpisodeConfig
+from hart_agent.agent.modes import Mode
+from hart_agent.agent.trajectory import Trajectory
+from hart_agent.dialogue.conversations import answer_blind, answer_from_crops
+from hart_agent.dialogue.messages import Message
+from hart_agent.dialogue.parsing import parse_reply
+from hart_agent.dialogue.policy import Policy
 from hart_agent.evals.controls import Control, ControlOutcome, run_controls
 from hart_agent.evals.metrics import IOGT_THRESHOLD, Prediction, measure
 from hart_agent.evals.statistics import evidence_gap
-from hart_agent.geometry import Box
-from hart_agent.imaging import SourceImage
-from hart_agent.parsing import parse_reply
-from hart_agent.tooling import Policy, ToolContext
-from hart_agent.types import Message, Mode, Trajectory
+from hart_agent.tooling.protocol import ToolContext
+from hart_agent.vision.geometry import Box
+from hart_agent.vision.source import SourceImage
 
 from .scenes import Scene
 from .tokenizer import MAX_CALLS, MAX_TURNS

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from hart_agent.geometry import Box
+from hart_agent.vision.geometry import Box
 
 Rgb = tuple[int, int, int]
 

@@ -27,11 +27,11 @@ from pathlib import Path
 from typing import Any
 
 from hart_agent.agent import Agent
+from hart_agent.agent.episode import EpisodeConfig
+from hart_agent.agent.modes import Mode
 from hart_agent.backends.openai import OpenAIPolicy
 from hart_agent.cli import app
-from hart_agent.episode import EpisodeConfig
-from hart_agent.tooling import Policy
-from hart_agent.types import Mode
+from hart_agent.dialogue.policy import Policy
 
 from .cold_start import open_policy
 from .scenes import Scene, Split, draw_scene

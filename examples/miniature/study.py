@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from filelock import FileLock, Timeout
 
-from hart_agent.console.failure import reported_errors
+from hart_agent.cli.console.failure import reported_errors
 from miniature.jobs import Job, Reader, all_jobs
 from miniature.plots import load_pyplot
 from miniature.report import read_results, write_report

@@ -11,11 +11,14 @@ import re
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from hart_agent.dialogue import answer_blind, answer_from_crops, answer_with_crops, opening
-from hart_agent.imaging import SourceImage
-from hart_agent.runtime import ToolRuntime
-from hart_agent.tooling import Policy, ToolContext, discover_tools
-from hart_agent.types import Mode
+from hart_agent.agent.modes import Mode
+from hart_agent.agent.opening import opening
+from hart_agent.dialogue.conversations import answer_blind, answer_from_crops, answer_with_crops
+from hart_agent.dialogue.policy import Policy
+from hart_agent.tooling.discovery import discover_tools
+from hart_agent.tooling.protocol import ToolContext
+from hart_agent.tooling.runtime import ToolRuntime
+from hart_agent.vision.source import SourceImage
 from tools.crop import Crop
 
 from .scenes import ANSWER, DOT_COLOURS, QUESTION, SIGN_COLOURS, Split, draw_scene

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
+from hart_agent.dialogue.policy import Policy
 from hart_agent.errors import ConfigError
-from hart_agent.tooling import Policy
 
 BACKENDS: Final = ("embedded", "openai", "transformers", "vllm")
 """The first one is the default, unless a base URL is given."""
@@ -89,10 +89,10 @@ def create_policy(backend: str | None = None, options: PolicyOptions | None = No
         if options.model is None:
             raise ConfigError(f"the backend {backend!r} needs a model; name its folder or hub id with --model")
         if backend == "vllm":
-            from hart_agent.backends.vllm import VLLMPolicy
+            from hart_agent.backends.local.vllm import VLLMPolicy
 
             return VLLMPolicy(**given, seed=options.seed)
-        from hart_agent.backends.transformers import TransformersPolicy
+        from hart_agent.backends.local.transformers import TransformersPolicy
 
         return TransformersPolicy(**given, seed=options.seed)
     from hart_agent.backends.embedded import EmbeddedPolicy

@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hart_agent.backends.conversation import split_turns
-from hart_agent.imaging import View
-from hart_agent.parsing import parse_reply
-from hart_agent.tooling import BOX_FORMAT, VIEW_FORMAT
-from hart_agent.types import Message, Role, ToolCall, ToolSpec
+from hart_agent.backends.context import split_turns
+from hart_agent.dialogue.messages import Message, Role, ToolCall, ToolSpec
+from hart_agent.dialogue.parsing import parse_reply
+from hart_agent.tooling.protocol import BOX_FORMAT, VIEW_FORMAT
+from hart_agent.vision.source import View
 
 ChatMessage = dict[str, Any]
 DataUrl = Callable[[View], str]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from hart_agent.budget import CoordinateProfile, ViewBudget
+from hart_agent.dialogue.messages import Message, ToolSpec
+from hart_agent.dialogue.policy import Reply
 from hart_agent.errors import PolicyError
-from hart_agent.geometry import CoordinateSpace
-from hart_agent.types import Message, Reply, ToolSpec
+from hart_agent.vision.budget import CoordinateProfile, ViewBudget
+from hart_agent.vision.geometry import CoordinateSpace
 
 Speaker = Callable[[Sequence[Message], Sequence[ToolSpec]], str]
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hart_agent.agent import Agent
-from hart_agent.batch.images import ImageCache
-from hart_agent.batch.items import BatchItem, BatchResult
+from hart_agent.agent.items import BatchItem, BatchResult
 from hart_agent.concurrency import in_thread
 from hart_agent.errors import ConfigError, HartError, InstallError, PolicyError
+from hart_agent.vision.cache import ImageCache
 
 if TYPE_CHECKING:
     from ray.data import Dataset

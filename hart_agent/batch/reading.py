@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hart_agent.batch.items import BatchItem, is_url
+from hart_agent.agent.items import BatchItem
 from hart_agent.errors import ConfigError
-from hart_agent.parquet import parquet_rows
+from hart_agent.store.parquet import parquet_rows
+from hart_agent.vision.cache import is_url
 
 _Record = dict[str, Any]
 

@@ -10,9 +10,9 @@ import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from hart_agent.batch.items import BatchResult
+from hart_agent.agent.items import BatchResult
 from hart_agent.errors import ConfigError
-from hart_agent.journal import Journal
+from hart_agent.store.journal import Journal
 from hart_agent.trace import result_json
 
 Line = dict[str, Any]

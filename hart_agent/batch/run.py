@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from hart_agent.agent import Agent
-from hart_agent.batch.images import ImageCache
-from hart_agent.batch.items import BatchItem, BatchResult
+from hart_agent.agent.items import BatchItem, BatchResult
 from hart_agent.batch.reading import BatchInput, Row
 from hart_agent.batch.results import Line, ResultFile, result_line
 from hart_agent.batch.writing import Writer
 from hart_agent.errors import HartError, PolicyError
+from hart_agent.vision.cache import ImageCache
 
 _FAILURES_IN_A_ROW = 10
 """After so many questions at which the policy failed, the run stops: its server is down, say."""

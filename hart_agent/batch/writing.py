@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 from collections.abc import Callable, Sequence
 
-from hart_agent.batch.items import BatchResult
+from hart_agent.agent.items import BatchResult
 
 _MOST_WAITING = 1024
 

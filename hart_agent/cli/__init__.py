@@ -16,12 +16,12 @@ import typer
 import hart_agent
 from hart_agent.cli.ask import ask
 from hart_agent.cli.batch import batch
+from hart_agent.cli.console.failure import reported_errors
 from hart_agent.cli.evaluating import controls, evaluate
 from hart_agent.cli.inspecting import doctor
 from hart_agent.cli.mcp import mcp
 from hart_agent.cli.toolbox import toolbox
 from hart_agent.cli.traces import replay, view
-from hart_agent.console.failure import reported_errors
 
 app = typer.Typer(
     name="hart-agent",

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hart_agent.annotate import write_annotated
+from hart_agent.agent.trajectory import StopReason, Trajectory
+from hart_agent.cli.annotate import write_annotated
 from hart_agent.cli.common import (
     DEFAULT_MEGAPIXELS,
     EXIT_NO_ANSWER,
@@ -18,12 +19,11 @@ from hart_agent.cli.common import (
     check_writable,
     print_json,
 )
+from hart_agent.cli.console import Progress, print_result
+from hart_agent.cli.console.failure import EXIT_POLICY
 from hart_agent.cli.options import AgentOptions, with_agent_options
-from hart_agent.console import Progress, print_result
-from hart_agent.console.failure import EXIT_POLICY
-from hart_agent.imaging import SourceImage
 from hart_agent.trace import result_json, trace_json, write_page, write_trace
-from hart_agent.types import StopReason, Trajectory
+from hart_agent.vision.source import SourceImage
 
 ImageArgument = Annotated[Path, typer.Argument(help="Path of the image.", show_default=False)]
 QuestionArgument = Annotated[str, typer.Argument(help="What you want to know about it.", show_default=False)]

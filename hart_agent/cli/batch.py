@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 
-from hart_agent.batch.images import ImageCache
 from hart_agent.batch.on_ray import Cluster, ask_on_ray
 from hart_agent.batch.reading import BatchInput
 from hart_agent.batch.results import ResultFile
@@ -24,9 +23,10 @@ from hart_agent.cli.common import (
     Quiet,
     check_writable,
 )
+from hart_agent.cli.console.batch import BatchProgress
 from hart_agent.cli.options import AgentOptions, with_agent_options
-from hart_agent.console.batch import BatchProgress
 from hart_agent.errors import ConfigError
+from hart_agent.vision.cache import ImageCache
 
 EXIT_INTERRUPTED = 130
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from hart_agent.errors import ConfigError
-from hart_agent.imaging import DEFAULT_MAX_IMAGE_PIXELS
+from hart_agent.vision.source import DEFAULT_MAX_IMAGE_PIXELS
 
 EXIT_DIFFERENT = 1
 EXIT_NO_ANSWER = 3

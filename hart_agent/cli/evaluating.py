@@ -19,17 +19,17 @@ from hart_agent.cli.common import (
     check_writable,
     print_json,
 )
+from hart_agent.cli.console import EvalProgress, Progress, print_comparison, print_controls, print_evaluation
 from hart_agent.cli.options import AgentOptions, with_agent_options
-from hart_agent.console import EvalProgress, Progress, print_comparison, print_controls, print_evaluation
 from hart_agent.errors import ConfigError
 from hart_agent.evals.controls import run_controls
 from hart_agent.evals.datasets import HUB_IDS, NAMES, load_dataset
 from hart_agent.evals.folder import evaluate_folder
 from hart_agent.evals.report import compare_runs
 from hart_agent.evals.runner import EvalSettings
-from hart_agent.hub import from_hub
-from hart_agent.imaging import SourceImage
+from hart_agent.store.hub import from_hub
 from hart_agent.trace import result_json, write_trace
+from hart_agent.vision.source import SourceImage
 
 
 @with_agent_options

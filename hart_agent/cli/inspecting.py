@@ -9,8 +9,8 @@ import typer
 
 from hart_agent.backends import BACKENDS, PolicyOptions
 from hart_agent.cli.common import Json, print_json
-from hart_agent.console import print_report
-from hart_agent.console.failure import EXIT_POLICY
+from hart_agent.cli.console import print_report
+from hart_agent.cli.console.failure import EXIT_POLICY
 from hart_agent.doctor import examine
 
 

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit, urlunsplit
 import typer
 
 from hart_agent.agent import Agent, OnUnsupported
+from hart_agent.agent.episode import EpisodeConfig
+from hart_agent.agent.modes import Mode
 from hart_agent.backends import BACKENDS, PolicyOptions, create_policy
-from hart_agent.episode import EpisodeConfig
-from hart_agent.plugins import with_extra_tools
-from hart_agent.tooling import Policy
-from hart_agent.types import Mode
+from hart_agent.dialogue.policy import Policy
+from hart_agent.tooling.discovery import with_extra_tools
 
 _POLICY = "Policy"
 _EPISODE = "Episode"

@@ -20,15 +20,15 @@ from hart_agent.cli.common import (
     check_writable,
     print_json,
 )
+from hart_agent.cli.console import print_tools, printable
 from hart_agent.cli.options import ExtraTools
-from hart_agent.console import print_tools, printable
+from hart_agent.dialogue.messages import ToolCall
 from hart_agent.errors import ConfigError
-from hart_agent.imaging import SourceImage, View
-from hart_agent.plugins import find_tool, optional_tools, with_extra_tools
-from hart_agent.runtime import ToolRuntime
-from hart_agent.tooling import tool_spec
-from hart_agent.types import ToolCall
-from hart_agent.workbench import open_context, original_pixels
+from hart_agent.tooling.discovery import find_tool, optional_tools, with_extra_tools
+from hart_agent.tooling.protocol import tool_spec
+from hart_agent.tooling.runtime import ToolRuntime
+from hart_agent.tooling.standalone import open_context, original_pixels
+from hart_agent.vision.source import SourceImage, View
 
 EXIT_BROKEN = 1
 

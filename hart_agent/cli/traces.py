@@ -17,9 +17,9 @@ from hart_agent.cli.common import (
     check_writable,
     print_json,
 )
+from hart_agent.cli.console import printable
 from hart_agent.cli.options import ExtraTools
-from hart_agent.console import printable
-from hart_agent.plugins import all_tools, with_extra_tools
+from hart_agent.tooling.discovery import all_tools, with_extra_tools
 from hart_agent.trace import find_image, load_trace, write_page
 from hart_agent.trace import replay as replay_trace
 

@@ -7,8 +7,8 @@ import time
 from dataclasses import replace
 
 from hart_agent.backends import PolicyOptions, create_policy
-from hart_agent.backends.retries import RetryPolicy
-from hart_agent.backends.server import Server
+from hart_agent.backends.openai.retries import RetryPolicy
+from hart_agent.backends.openai.server import Server
 from hart_agent.doctor.checks import check_coordinates, check_text_calls, check_tools
 from hart_agent.doctor.drawings import written_view
 from hart_agent.doctor.report import Check, Report, Status

@@ -6,14 +6,15 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
+from hart_agent.agent.episode import EpisodeConfig
+from hart_agent.dialogue.messages import ToolSpec
+from hart_agent.dialogue.parsing import parse_reply
+from hart_agent.dialogue.policy import Reply
 from hart_agent.doctor.drawings import SCENES, read_box, scenes
 from hart_agent.doctor.fit import MIN_SAMPLES, Fit, Sample, fit_space
 from hart_agent.doctor.report import Check, Status
 from hart_agent.doctor.session import OutOfTime, Session, Unanswered
-from hart_agent.episode import EpisodeConfig
-from hart_agent.geometry import CoordinateSpace
-from hart_agent.parsing import parse_reply
-from hart_agent.types import Reply, ToolSpec
+from hart_agent.vision.geometry import CoordinateSpace
 
 _BOX_PROMPT = (
     "The image shows one red rectangle on a grey ground. Give the bounding box of the red rectangle as JSON, "

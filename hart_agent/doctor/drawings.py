@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
-from hart_agent.budget import ViewBudget
-from hart_agent.geometry import Frame, Rect, Size
-from hart_agent.imaging import View
+from hart_agent.vision.budget import ViewBudget
+from hart_agent.vision.geometry import Frame, Rect, Size
+from hart_agent.vision.source import View
 
 _GROUND, _TARGET = (205, 205, 205), (220, 0, 0)
 _PLACES = (

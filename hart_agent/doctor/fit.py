@@ -19,7 +19,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hart_agent.geometry import CoordinateSpace, Rect, Size
+from hart_agent.vision.geometry import CoordinateSpace, Rect, Size
 
 MIN_SAMPLES = 4
 TOLERANCE = 0.1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hart_agent.backends.failures import Problem
-from hart_agent.backends.server import ServedModel
+from hart_agent.backends.openai.failures import Problem
+from hart_agent.backends.openai.server import ServedModel
 from hart_agent.doctor.drawings import noisy_view, small_views, written_view
 from hart_agent.doctor.report import Check, Status
 from hart_agent.doctor.session import OutOfTime, ServerSession, Unanswered

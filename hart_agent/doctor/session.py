@@ -8,15 +8,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
-from hart_agent.backends.adaptation import Limits
-from hart_agent.backends.failures import ADVICE, Failure, Problem
-from hart_agent.backends.openai import read_completion
-from hart_agent.backends.profiles import detect_family
-from hart_agent.backends.server import ServedModel, Server, ServerError
-from hart_agent.budget import CoordinateProfile
+from hart_agent.backends.families import detect_family
+from hart_agent.backends.openai.failures import ADVICE, Failure, Problem
+from hart_agent.backends.openai.limits import Limits
+from hart_agent.backends.openai.policy import read_completion
+from hart_agent.backends.openai.server import ServedModel, Server, ServerError
+from hart_agent.dialogue.messages import Message, Part, Role, ToolSpec
+from hart_agent.dialogue.policy import Policy, Reply
 from hart_agent.errors import PolicyError
-from hart_agent.tooling import Policy
-from hart_agent.types import Message, Part, Reply, Role, ToolSpec
+from hart_agent.vision.budget import CoordinateProfile
 
 _LONGEST_WAIT = 5.0
 """Seconds. A request that fails sooner is repeated once, after no longer than this."""

@@ -18,15 +18,18 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from hart_agent.agent import Agent
+from hart_agent.agent.modes import Mode
+from hart_agent.agent.trajectory import StopReason, Trajectory
 from hart_agent.answers import agree
-from hart_agent.dialogue import answer_blind, answer_from_crops
+from hart_agent.dialogue.conversations import answer_blind, answer_from_crops
+from hart_agent.dialogue.messages import Message
+from hart_agent.dialogue.parsing import parse_reply
+from hart_agent.dialogue.policy import Policy, Usage
 from hart_agent.errors import PolicyError
 from hart_agent.evals.masking import MaskedImage
-from hart_agent.geometry import Box, Size
-from hart_agent.imaging import SourceImage, View
-from hart_agent.parsing import parse_reply
-from hart_agent.tooling import Policy, ToolContext
-from hart_agent.types import Message, Mode, StopReason, Trajectory, Usage
+from hart_agent.tooling.protocol import ToolContext
+from hart_agent.vision.geometry import Box, Size
+from hart_agent.vision.source import SourceImage, View
 
 _TRIES = 100
 """Places that are drawn for a random box; the one that covers the least of the evidence is taken."""

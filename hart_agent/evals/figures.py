@@ -13,7 +13,7 @@ from hart_agent.evals.controls import TITLES
 from hart_agent.evals.metrics import IOGT_THRESHOLD
 from hart_agent.evals.plots import axis, curve, estimate_bar, share_bar
 from hart_agent.evals.statistics import CONFIDENCE, REMOVING_CONTROLS
-from hart_agent.markup import Html, element, join
+from hart_agent.html.markup import Html, element, join
 
 Estimated = dict[str, Any]
 """`hart_agent.evals.statistics.Estimate`, as JSON."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hart_agent.agent import Agent
+from hart_agent.agent.trajectory import Trajectory
 from hart_agent.errors import OutputError
 from hart_agent.evals.datasets import GroundedAnswer, write_treebench_predictions
 from hart_agent.evals.items import Item
@@ -16,11 +17,10 @@ from hart_agent.evals.manifest import make_manifest
 from hart_agent.evals.page import write_report_page
 from hart_agent.evals.report import MANIFEST, PAGE, RECORDS, REPORT, make_report
 from hart_agent.evals.runner import EvalSettings, Record, evaluate, first_orders, latest, presentations
-from hart_agent.files import keep_settings, write_json
-from hart_agent.geometry import Box
-from hart_agent.journal import Journal
+from hart_agent.store.files import keep_settings, write_json
+from hart_agent.store.journal import Journal
 from hart_agent.trace import write_trace
-from hart_agent.types import Trajectory
+from hart_agent.vision.geometry import Box
 
 TRACES = "traces"
 TREEBENCH = "treebench.xlsx"

@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 from hart_agent.answers import AnswerType, chosen_letter, is_right
 from hart_agent.errors import ImageError
-from hart_agent.geometry import Box
-from hart_agent.imaging import EncodedImage, SourceImage
+from hart_agent.vision.geometry import Box
+from hart_agent.vision.source import EncodedImage, SourceImage
 
 LETTERS = string.ascii_uppercase
 """Of the options, in the order in which they are asked."""

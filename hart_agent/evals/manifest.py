@@ -13,7 +13,7 @@ from typing import Any
 
 from hart_agent.agent import Agent
 from hart_agent.evals.items import Item
-from hart_agent.installation import sibling
+from hart_agent.siblings import sibling
 
 _PACKAGES = ("hart-agent", "numpy", "pillow", "onnxruntime", "rapidocr", "openai", "torch", "transformers", "vllm")
 

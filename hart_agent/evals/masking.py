@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
-from hart_agent.geometry import Box, CoordinateSpace, Frame, Size
-from hart_agent.imaging import SourceImage
+from hart_agent.vision.geometry import Box, CoordinateSpace, Frame, Size
+from hart_agent.vision.source import SourceImage
 
 _GREY = (127, 127, 127)
 _RESAMPLING_REACH = 3

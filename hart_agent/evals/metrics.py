@@ -12,8 +12,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hart_agent.geometry import Box, Size
-from hart_agent.types import Verdict
+from hart_agent.tooling.records import Verdict
+from hart_agent.vision.geometry import Box, Size
 
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]

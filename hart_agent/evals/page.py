@@ -13,8 +13,8 @@ from typing import Any
 from hart_agent.evals import figures
 from hart_agent.evals.figures import INTERVAL, PERCENT, POINTS, RATIO
 from hart_agent.evals.metrics import IOGT_THRESHOLD
-from hart_agent.files import write_whole
-from hart_agent.markup import Html, document, element, join, packaged
+from hart_agent.html.markup import Html, document, element, join, packaged
+from hart_agent.store.files import write_whole
 
 _THEME = '<input id="theme" type="checkbox" aria-label="Switch between light and dark" title="Light or dark">'
 _MANIFEST = {

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from hart_agent.markup import Html, element
+from hart_agent.html.markup import Html, element
 
 _BAR = 8
 """Height of a bar, in CSS pixels."""

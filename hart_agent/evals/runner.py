@@ -8,17 +8,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hart_agent.agent import Agent
+from hart_agent.agent.trajectory import StopReason, Trajectory
 from hart_agent.answers import AnswerType
-from hart_agent.backends.adaptive import admission_of
 from hart_agent.concurrency import map_concurrently
+from hart_agent.dialogue.policy import admission_of
 from hart_agent.errors import ConfigError, ImageError, PolicyError
 from hart_agent.evals.controls import run_controls
 from hart_agent.evals.items import Item, Order, reversed_order, shuffled_order
 from hart_agent.evals.metrics import Prediction
-from hart_agent.geometry import Box, Size
-from hart_agent.imaging import SourceImage
-from hart_agent.journal import Journal
-from hart_agent.types import StopReason, Trajectory, Verdict
+from hart_agent.store.journal import Journal
+from hart_agent.tooling.records import Verdict
+from hart_agent.vision.geometry import Box, Size
+from hart_agent.vision.source import SourceImage
 
 _FAILURES_IN_A_ROW = 10
 """After so many questions at which the policy failed, the run stops: its server is down, say."""

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from hart_agent.errors import ConfigError
 from hart_agent.evals.metrics import IOGT_THRESHOLD, FloatArray, Overlaps, Prediction, measure
 from hart_agent.evals.statistics import Estimate, evidence_gap, mean, share
-from hart_agent.types import Verdict
+from hart_agent.tooling.records import Verdict
 
 THRESHOLDS = tuple(step / 20 for step in range(20))
 """Of IoGT: 0, 0.05, ... 0.95."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from hart_agent.geometry import Box
-from hart_agent.markup import Html, element
-from hart_agent.trace.pictures import Picture
+from hart_agent.html.markup import Html, element
+from hart_agent.html.pictures import Picture
+from hart_agent.vision.geometry import Box
 
 _EDGE = 0.05
 """Share of the image's side. A number goes to the other side of a region that is nearer than this to the edge."""

@@ -12,12 +12,12 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from hart_agent.files import write_whole
-from hart_agent.geometry import Box, Size
-from hart_agent.imaging import SourceImage
-from hart_agent.markup import Html, document, element, join, packaged
+from hart_agent.html.markup import Html, document, element, join, packaged
+from hart_agent.html.pictures import Gallery
+from hart_agent.store.files import write_whole
 from hart_agent.trace.drawing import drawing, numbers
-from hart_agent.trace.pictures import Gallery
+from hart_agent.vision.geometry import Box, Size
+from hart_agent.vision.source import SourceImage
 
 _HERE = "hart_agent.trace"
 _VERDICTS = {

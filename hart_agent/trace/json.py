@@ -6,8 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hart_agent.files import write_json
-from hart_agent.types import Evidence, ToolResult, Trajectory, Turn, Verdict, ViewRecord
+from hart_agent.agent.trajectory import Trajectory, Turn
+from hart_agent.store.files import write_json
+from hart_agent.tooling.records import Evidence, ToolResult, Verdict, ViewRecord
 
 TRACE_SCHEMA = "hart-agent/trace"
 TRACE_VERSION = 1

@@ -14,9 +14,9 @@ from typing import Any
 import jsonschema
 
 from hart_agent.errors import ConfigError, ImageError
-from hart_agent.geometry import Size
-from hart_agent.imaging import DEFAULT_MAX_IMAGE_PIXELS, SourceImage
 from hart_agent.trace.json import TRACE_SCHEMA, TRACE_VERSION
+from hart_agent.vision.geometry import Size
+from hart_agent.vision.source import DEFAULT_MAX_IMAGE_PIXELS, SourceImage
 
 _MAX_BYTES = 64_000_000
 _MAX_VIEW_PIXELS = 100_000_000

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hart_agent.budget import CoordinateProfile, ViewBudget
+from hart_agent.dialogue.messages import ToolCall
 from hart_agent.errors import PolicyError
-from hart_agent.geometry import Box, CoordinateSpace, Frame, Size
-from hart_agent.imaging import SourceImage, View
-from hart_agent.plugins import all_tools
-from hart_agent.runtime import ToolRuntime
-from hart_agent.tooling import Tool, ToolContext
-from hart_agent.types import ToolCall, ViewRecord
-from hart_agent.workbench import Nobody
+from hart_agent.tooling.discovery import all_tools
+from hart_agent.tooling.protocol import Tool, ToolContext
+from hart_agent.tooling.records import ViewRecord
+from hart_agent.tooling.runtime import ToolRuntime
+from hart_agent.tooling.standalone import Nobody
+from hart_agent.vision.budget import CoordinateProfile, ViewBudget
+from hart_agent.vision.geometry import Box, CoordinateSpace, Frame, Size
+from hart_agent.vision.source import SourceImage, View
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import runpy
 import sys
 from pathlib import Path
 
-from hart_agent.console.failure import reported_errors
+from hart_agent.cli.console.failure import reported_errors
 from rl.openrlhf.run import FOLDER_VARIABLE, OpenRLHFRun
 from rl.openrlhf.versions import check_versions
 

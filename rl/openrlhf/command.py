@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from hart_agent.errors import ConfigError
-from hart_agent.files import write_whole
+from hart_agent.store.files import write_whole
 from rl.openrlhf.run import OpenRLHFRun
 
 PROMPTS, COMMAND, CHECKPOINTS = "prompts.jsonl", "command.sh", "openrlhf"

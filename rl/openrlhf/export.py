@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hart_agent.backends.checkpoint import find_checkpoint
+from hart_agent.backends.local.checkpoint import find_checkpoint
 from rl.checkpoints import copy_beside_weights, save_checkpoint
 from rl.settings import RunSettings
 

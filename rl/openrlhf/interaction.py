@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from hart_agent.backends.prompting import Prompt
-from hart_agent.episode import Episode
+from hart_agent.agent.episode import Episode
+from hart_agent.backends.local.prompting import Prompt
+from hart_agent.dialogue.messages import Message, ToolSpec
+from hart_agent.dialogue.policy import Reply, Usage
 from hart_agent.errors import ConfigError, PolicyError
-from hart_agent.imaging import SourceImage
-from hart_agent.runtime import ToolRuntime
-from hart_agent.tooling import discover_tools
-from hart_agent.types import Message, Reply, ToolSpec, Usage
+from hart_agent.tooling.discovery import discover_tools
+from hart_agent.tooling.runtime import ToolRuntime
+from hart_agent.vision.source import SourceImage
 from rl.data import Sample
 from rl.openrlhf.sequences import Sequencer, whole
 from rl.rollout import Rollout

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from hart_agent.errors import ConfigError, PolicyError
-from hart_agent.files import renew_settings, write_whole
+from hart_agent.store.files import renew_settings, write_whole
 from rl.data import Sample, check_count, fingerprint
 from rl.openrlhf.command import COMMAND, DTYPES, Flag, command_line, flag_words, flags_of, shown, write_run
 from rl.openrlhf.run import OpenRLHFRun

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hart_agent.agent.modes import Mode
 from hart_agent.errors import ConfigError
-from hart_agent.files import renew_settings
-from hart_agent.types import Mode
+from hart_agent.store.files import renew_settings
 from rl.config import AlgorithmConfig
 from rl.rewards import Reward, choose_reward
 from rl.settings import TrainSettings

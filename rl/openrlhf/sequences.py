@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from hart_agent.backends.checkpoint import find_checkpoint
-from hart_agent.backends.encoding import Encoder
-from hart_agent.backends.prompting import Prompt, Prompter
-from hart_agent.budget import CoordinateProfile
-from hart_agent.types import Message, ToolSpec
+from hart_agent.backends.local.checkpoint import find_checkpoint
+from hart_agent.backends.local.encoding import Encoder
+from hart_agent.backends.local.prompting import Prompt, Prompter
+from hart_agent.dialogue.messages import Message, ToolSpec
+from hart_agent.vision.budget import CoordinateProfile
 from rl.rows import Row, Segment, join_replies
 from rl.settings import RunSettings
 

@@ -22,9 +22,9 @@ from openrlhf.utils.loss_utils import iter_grad_accum_global_norm
 from openrlhf.utils.vlm_utils import merge_mm_train_inputs
 from torch.nn.utils.rnn import pad_sequence
 
-from hart_agent.console.failure import reported_errors
-from hart_agent.runtime import ToolRuntime
-from hart_agent.tooling import discover_tools
+from hart_agent.cli.console.failure import reported_errors
+from hart_agent.tooling.discovery import discover_tools
+from hart_agent.tooling.runtime import ToolRuntime
 from rl.data import load_samples, stage_part
 from rl.demonstrations import Demonstration, gold_answers, segments_of
 from rl.monitor import MetricsLog

@@ -12,8 +12,8 @@ import ray
 from openrlhf.trainer import ppo_trainer, ppo_trainer_async
 from openrlhf.trainer.ray import launcher, ppo_actor, vllm_engine
 
-from hart_agent.backends.checkpoint import find_checkpoint
-from hart_agent.backends.profiles import detect_family, detect_profile
+from hart_agent.backends.families import detect_family, detect_profile
+from hart_agent.backends.local.checkpoint import find_checkpoint
 from rl.monitor import MetricsLog, alarms
 from rl.openrlhf.actor import RowActor
 from rl.openrlhf.algorithm import APGRPOActorTrainer, APGRPOExperienceMaker

@@ -29,15 +29,15 @@ from urllib.parse import urlsplit
 from PIL import Image
 
 from hart_agent import Agent, EpisodeConfig, Mode
+from hart_agent.agent.items import BatchResult
 from hart_agent.backends.openai import OpenAIPolicy
-from hart_agent.backends.retries import RetryPolicy
-from hart_agent.backends.server import Server
-from hart_agent.batch.images import ImageCache
-from hart_agent.batch.items import BatchResult
+from hart_agent.backends.openai.retries import RetryPolicy
+from hart_agent.backends.openai.server import Server
 from hart_agent.batch.reading import BatchInput
 from hart_agent.batch.results import ResultFile
 from hart_agent.batch.run import run_batch
 from hart_agent.concurrency import map_concurrently
+from hart_agent.vision.cache import ImageCache
 
 IMAGES = 500
 BODY = {"model": "m", "messages": [{"role": "user", "content": "x" * 15_000}]}

@@ -37,7 +37,7 @@ from hart_agent.backends.embedded.answering import find
 from hart_agent.backends.embedded.question import Part, understand
 from hart_agent.backends.embedded.reader import TextReader
 from hart_agent.backends.embedded.signs import Sign, bounds, group, locate, merge
-from hart_agent.geometry import Frame, Size
+from hart_agent.vision.geometry import Frame, Size
 
 LETTERS = (10, 12, 16, 20, 24, 28, 32)
 """Heights of the capital letters in pixels, one scene each in turn."""

@@ -19,8 +19,8 @@ import numpy as np
 from hart_agent.evals.metrics import Prediction, measure
 from hart_agent.evals.statistics import REMOVING_CONTROLS, compare
 from hart_agent.evals.summary import summarise
-from hart_agent.geometry import Box, Size
-from hart_agent.types import Verdict
+from hart_agent.tooling.records import Verdict
+from hart_agent.vision.geometry import Box, Size
 
 IMAGE = Size(6000, 4000)
 LIMIT_SECONDS = 10.0

@@ -26,12 +26,12 @@ from test_openrlhf_interaction import Parameters, ScriptedEngine
 from tiny_vlm import make_tiny_vlm
 
 from hart_agent import Mode
+from hart_agent.agent.episode import Episode
 from hart_agent.answers import AnswerType
-from hart_agent.episode import Episode
+from hart_agent.dialogue.policy import Reply
 from hart_agent.evals.items import Item
-from hart_agent.runtime import ToolRuntime
-from hart_agent.tooling import discover_tools
-from hart_agent.types import Reply
+from hart_agent.tooling.discovery import discover_tools
+from hart_agent.tooling.runtime import ToolRuntime
 from rl.openrlhf.interaction import Interaction
 from rl.openrlhf.scoring import score
 from rl.rewards import answer_reward

@@ -34,10 +34,10 @@ from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
 from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoProcessor
 from trl import GRPOConfig, GRPOTrainer
 
-from hart_agent.dialogue import opening
-from hart_agent.parsing import parse_reply
-from hart_agent.tooling import ToolContext
-from hart_agent.types import Mode
+from hart_agent.agent.modes import Mode
+from hart_agent.agent.opening import opening
+from hart_agent.dialogue.parsing import parse_reply
+from hart_agent.tooling.protocol import ToolContext
 from rl.config import AlgorithmConfig
 from rl.data import Sample, load_samples
 from rl.model import PolicyModel

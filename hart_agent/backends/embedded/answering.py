@@ -14,7 +14,7 @@ from hart_agent.backends.embedded.lexicon import Part
 from hart_agent.backends.embedded.mentions import strip_common
 from hart_agent.backends.embedded.question import Query
 from hart_agent.backends.embedded.signs import Line, Sign, words
-from hart_agent.geometry import Size
+from hart_agent.vision.geometry import Size
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,12 @@ from hart_agent.backends.embedded.question import Query, understand
 from hart_agent.backends.embedded.reader import TextReader
 from hart_agent.backends.embedded.signs import Line, Sign, as_one, bounds, group, locate, merge
 from hart_agent.backends.embedded.windows import candidate_windows, covered, follow_up_windows, sweep_windows
-from hart_agent.budget import CoordinateProfile, ViewBudget
+from hart_agent.dialogue.messages import Message, ToolSpec
+from hart_agent.dialogue.policy import Reply
 from hart_agent.errors import InstallError
-from hart_agent.geometry import Box, CoordinateSpace, Frame, Rect, Size
-from hart_agent.imaging import View
-from hart_agent.types import Message, Reply, ToolSpec
+from hart_agent.vision.budget import CoordinateProfile, ViewBudget
+from hart_agent.vision.geometry import Box, CoordinateSpace, Frame, Rect, Size
+from hart_agent.vision.source import View
 
 VIEW_PIXELS = 2_900_000
 """The area of the overview, and of a zoom at most, in pixels."""

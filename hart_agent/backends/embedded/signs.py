@@ -11,8 +11,8 @@ from functools import cached_property
 import numpy as np
 
 from hart_agent.backends.embedded.reader import TextLine
-from hart_agent.geometry import CoordinateSpace, Frame, Rect
-from hart_agent.imaging import View
+from hart_agent.vision.geometry import CoordinateSpace, Frame, Rect
+from hart_agent.vision.source import View
 
 _EDGE = 3.0
 """View pixels: a line that comes this close to a view's border was probably cut by it."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from hart_agent.backends.embedded.reader import TextRegion
 from hart_agent.backends.embedded.signs import Line
-from hart_agent.geometry import Box, CoordinateSpace, Frame, Size
+from hart_agent.vision.geometry import Box, CoordinateSpace, Frame, Size
 
 WINDOW = Size(640, 480)
 """Original pixels: the room that is shown around a candidate with small letters; enough for a sign of some lines."""

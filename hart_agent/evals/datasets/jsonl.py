@@ -18,7 +18,7 @@ from hart_agent.answers import AnswerType
 from hart_agent.errors import DatasetError
 from hart_agent.evals.datasets.reading import Record, gold_letter, read_jsonl, require_images
 from hart_agent.evals.items import LETTERS, EmbeddedImage, Item
-from hart_agent.geometry import Box
+from hart_agent.vision.geometry import Box
 
 _TEXT = {"type": "string", "minLength": 1}
 _PIXEL = {"type": "integer", "minimum": 0}

@@ -14,7 +14,7 @@ from jsonschema.exceptions import best_match
 
 from hart_agent.errors import DatasetError
 from hart_agent.evals.items import LETTERS
-from hart_agent.geometry import Box, Size
+from hart_agent.vision.geometry import Box, Size
 
 Record = dict[str, Any]
 

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, TypeAlias
 from hart_agent.errors import DatasetError, InstallError
 from hart_agent.evals.datasets.reading import find
 from hart_agent.evals.items import LETTERS, EmbeddedImage
-from hart_agent.parquet import parquet_rows
+from hart_agent.store.parquet import parquet_rows
 
 _LONGEST_REFERENCE = 64
 """Characters. A shorter image is the index of the row that holds the picture: how VLMEvalKit's tables save space."""

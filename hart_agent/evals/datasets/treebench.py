@@ -22,7 +22,7 @@ from hart_agent.errors import DatasetError, InstallError, OutputError
 from hart_agent.evals.datasets.reading import gold_boxes, gold_letter, split_options
 from hart_agent.evals.datasets.tables import Row, find_tables, read_table
 from hart_agent.evals.items import Item
-from hart_agent.geometry import Box
+from hart_agent.vision.geometry import Box
 
 _COLUMNS = ("index", "question", "answer", "category", "target_instances")
 _PREDICTION_COLUMNS = ("index", "question", "answer", "category", "target_instances", "prediction")

@@ -31,8 +31,8 @@ from hart_agent.evals.datasets.reading import (
     require_images,
 )
 from hart_agent.evals.items import Item
-from hart_agent.geometry import Size
-from hart_agent.imaging import SourceImage
+from hart_agent.vision.geometry import Size
+from hart_agent.vision.source import SourceImage
 
 _FOLDERS = ("viscot_benchmark/benchmark", "benchmark", "metadata", ".")
 

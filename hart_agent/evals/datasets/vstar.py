@@ -29,8 +29,8 @@ from hart_agent.evals.datasets.reading import (
     require_images,
 )
 from hart_agent.evals.items import LETTERS, Item
-from hart_agent.geometry import Box
-from hart_agent.imaging import SourceImage
+from hart_agent.vision.geometry import Box
+from hart_agent.vision.source import SourceImage
 
 _QUESTIONS = "test_questions.jsonl"
 _CATEGORIES = ("direct_attributes", "relative_position")

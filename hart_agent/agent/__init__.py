@@ -1,0 +1,5 @@
+"""The agent: one loop that drives an episode with a policy, for one question or many."""
+
+from hart_agent.agent.agent import Agent, Observer, OnUnsupported
+
+__all__ = ["Agent", "Observer", "OnUnsupported"]

@@ -1,0 +1,121 @@
+"""All that happened in an episode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hart_agent.agent.modes import Mode
+from hart_agent.dialogue.policy import Reply, Usage
+from hart_agent.tooling.records import Evidence, ToolResult, Verdict, Verification, ViewRecord
+from hart_agent.vision.budget import CoordinateProfile
+from hart_agent.vision.geometry import Size
+
+
+class StopReason(StrEnum):
+    """Why an episode ended."""
+
+    ANSWERED = "answered"
+    ABSTAINED = "abstained"
+    MAX_TURNS = "max_turns"
+    MAX_SECONDS = "max_seconds"
+    TOKEN_BUDGET = "token_budget"
+    FORMAT_ERRORS = "format_errors"
+    """Too many replies in a row held neither a call nor an answer."""
+    POLICY_ERROR = "policy_error"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One reply and what it led to.
+
+    Attributes:
+        reply: the policy's reply.
+        results: what came of each call, in the order of the reply.
+        feedback: what the model was told beside the results (a format error, a limit), or None.
+        seconds: from asking the policy to the last result.
+    """
+
+    reply: Reply
+    results: tuple[ToolResult, ...] = ()
+    feedback: str | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """Which image a trajectory is about; its size is in original pixels, after EXIF."""
+
+    path: str
+    size: Size
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """All that happened in an episode, without pixels.
+
+    Attributes:
+        question: as asked.
+        image: which image.
+        policy: the policy's name.
+        mode: of the episode.
+        profile: how the policy sees and points; a replay needs it.
+        overview: the downsampled view that the policy saw first.
+        turns: in order.
+        answer: the answer, or None.
+        withheld: an answer that was not given, for its evidence doesn't support it; or None.
+        reason: why there is no answer, or no check of it: the policy's words, or the error.
+        verification: the last check of the answer against the evidence, if one was made.
+        evidence: the regions that the policy committed.
+        stop_reason: why the episode ended.
+        usage: the sum over all replies, the check included.
+        seconds: wall-clock time.
+    """
+
+    question: str
+    image: ImageInfo
+    policy: str
+    mode: Mode
+    profile: CoordinateProfile
+    overview: ViewRecord
+    turns: tuple[Turn, ...]
+    answer: str | None
+    withheld: str | None
+    reason: str | None
+    verification: Verification | None
+    evidence: tuple[Evidence, ...]
+    stop_reason: StopReason
+    usage: Usage
+    seconds: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the evidence supports the answer, or the one that was withheld."""
+        answer = self.withheld if self.answer is None else self.answer
+        if answer is None or self.verification is None or self.verification.answer != answer:
+            return Verdict.UNCHECKED
+        return self.verification.verdict
+
+    def __str__(self) -> str:
+        """The answer on the first line, then the verdict and the evidence."""
+        lines = [self.answer if self.answer is not None else f"No answer: {self.reason or self.stop_reason.value}"]
+        if self.answer is not None:
+            lines.append(f"verdict: {self.verdict.value}")
+        lines += [f"evidence: {item.box} {item.label}" for item in self.evidence]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the answer, and the evidence on the image."""
+        from hart_agent.html.notebook import result_html
+
+        reason = self.reason or (self.stop_reason.value if self.answer is None else None)
+        return result_html(
+            self.question,
+            self.answer,
+            self.verdict,
+            reason,
+            self.evidence,
+            image_path=self.image.path,
+            image_sha256=self.image.sha256,
+        )

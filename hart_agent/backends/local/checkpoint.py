@@ -1,0 +1,69 @@
+"""Where a model's files are: in a local folder, or on Hugging Face's hub, from which nothing comes unannounced."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hart_agent.errors import ConfigError
+from hart_agent.store.hub import from_hub
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_FILES = ["*.json", "*.jinja", "*.txt", "*.model", "*.safetensors"]
+"""What a model needs; repositories often hold the same weights in other formats, too."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model's folder and its Hugging Face configuration."""
+
+    path: Path
+    config: dict[str, Any]
+
+    def setting(self, name: str) -> Any:
+        """A value of the configuration, of its text part if it isn't on top; None if there is none."""
+        return self.config.get(name, self.config.get("text_config", {}).get(name))
+
+
+def find_checkpoint(model: str) -> Checkpoint:
+    """Find a model. If it is on the hub and not here yet, say so, and how large it is, and download it.
+
+    Args:
+        model: a folder, or a hub id such as "Qwen/Qwen2.5-VL-3B-Instruct".
+
+    Raises:
+        ConfigError: there is no such folder or model, or it lacks files.
+        PolicyError: the hub can't be reached.
+        InstallError: it is on the hub, and the package huggingface_hub is missing.
+    """
+    path = Path(model).expanduser()
+    if not path.is_dir():
+        if not _HUB_ID.fullmatch(model):
+            raise ConfigError(
+                f"there is no folder {model!r}, and it is no id on Hugging Face's hub, such as "
+                "Qwen/Qwen2.5-VL-3B-Instruct. Give one of them as --model."
+            )
+        path = from_hub(model, patterns=_FILES, complete=_complete)
+    if not _complete(path):
+        raise ConfigError(f"{path} holds no complete model: it needs config.json and all *.safetensors files.")
+    try:
+        return Checkpoint(path, json.loads((path / "config.json").read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ConfigError(f"{path / 'config.json'} is damaged ({error}). Get the model again.") from error
+
+
+def _complete(path: Path) -> bool:
+    """Whether a folder holds a configuration and all its weights; a download may have broken off."""
+    index = path / "model.safetensors.index.json"
+    if index.is_file():
+        try:
+            shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (ValueError, KeyError):
+            return False
+        weights = all((path / shard).is_file() for shard in shards)
+    else:
+        weights = any(path.glob("*.safetensors"))
+    return weights and (path / "config.json").is_file()

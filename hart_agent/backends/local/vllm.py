@@ -1,0 +1,205 @@
+"""A policy that runs a vision-language model with vLLM's asynchronous engine, in this process.
+
+The engine batches what all episodes ask, and keeps what it has read (prefix caching), so that a turn costs only what is
+new in it. What stops a reply, and what log-probabilities mean, is as with `hart_agent.backends.local.transformers`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import itertools
+import os
+import threading
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hart_agent.backends.chat import STOP
+from hart_agent.backends.local.checkpoint import find_checkpoint
+from hart_agent.backends.local.prompting import Prompt, Prompter
+from hart_agent.dialogue.messages import Message, ToolSpec
+from hart_agent.dialogue.policy import Reply, Usage
+from hart_agent.errors import ConfigError, InstallError, PolicyError
+
+if TYPE_CHECKING:
+    from vllm import RequestOutput, SamplingParams
+
+DEFAULT_MAX_IMAGES = 16
+"""In one prompt; vLLM reserves memory for as many."""
+
+
+class VLLMPolicy:
+    """Runs a model in vLLM. Safe to share between episodes, threads and event loops.
+
+    Args:
+        model: a folder, or an id on Hugging Face's hub, from which it is downloaded if it isn't here yet.
+        dtype: such as "bfloat16"; None for the checkpoint's own.
+        coordinates: "pixel", "thousand" or "unit", instead of what the model's family writes.
+        max_pixels: area of one view, in pixels.
+        max_images: in one prompt; the oldest are left out. None for `DEFAULT_MAX_IMAGES`.
+        max_tokens: of one reply.
+        max_context_tokens: of prompt and reply together; the oldest turns are left out to stay within.
+        temperature: of sampling; 0 is greedy.
+        seed: of sampling; on a CPU, of all of it together, so that replies depend on their order.
+        return_log_probs: whether replies carry `token_ids` (with the token that ended it) and `log_probs`.
+        engine_options: further arguments of vLLM's `AsyncEngineArgs`, such as {"tensor_parallel_size": 2}.
+
+    Raises:
+        ConfigError: a setting is out of range, or the engine doesn't start.
+        InstallError: vLLM is missing.
+        PolicyError: the model has to be downloaded, and can't be.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        dtype: str | None = None,
+        coordinates: str | None = None,
+        max_pixels: int | None = None,
+        max_images: int | None = None,
+        max_tokens: int | None = None,
+        max_context_tokens: int | None = None,
+        temperature: float = 0.0,
+        seed: int = 0,
+        return_log_probs: bool = False,
+        engine_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # stdout is for answers
+        if importlib.util.find_spec("vllm") is None:
+            raise InstallError("the backend 'vllm' needs the package vllm. Run: pip install 'hart-agent[vllm]'")
+        checkpoint = find_checkpoint(model)
+        max_images = DEFAULT_MAX_IMAGES if max_images is None else max_images
+        self._prompter = Prompter(
+            checkpoint,
+            coordinates=coordinates,
+            max_pixels=max_pixels,
+            max_images=max_images,
+            max_tokens=max_tokens,
+            max_context_tokens=max_context_tokens,
+            temperature=temperature,
+            seed=seed,
+        )
+        options: dict[str, Any] = {
+            "model": str(checkpoint.path),
+            "dtype": dtype or "auto",
+            "seed": seed,
+            "max_model_len": self._prompter.max_context_tokens,
+            "limit_mm_per_prompt": {"image": max_images, "video": 0},
+            "enable_prefix_caching": True,
+            "logprobs_mode": "processed_logprobs",
+        }
+        if self._prompter.counts(()) is not None:  # views are on the grid: nothing may be resized
+            budget = self._prompter.profile.budget
+            size = {"shortest_edge": budget.grid**2, "longest_edge": budget.max_pixels}
+            options["mm_processor_kwargs"] = {"size": size}
+        self._engine = _Engine({**options, **(engine_options or {})})
+        self._return_log_probs = return_log_probs
+        self.name = f"vllm ({model})"
+        self.profile = self._prompter.profile
+
+    async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
+        """The model's next reply.
+
+        Raises:
+            PolicyError: the conversation doesn't fit, or the engine fails.
+        """
+        prompt = await asyncio.to_thread(self._prompter.prompt, messages, tools)
+        output = await self._engine.generate(prompt, self._parameters(prompt))
+        read = output.prompt_token_ids or []
+        self._prompter.check_counts(prompt.views, read.count(self._prompter.image_id))
+        said = output.outputs[0]
+        token_ids = tuple(said.token_ids)
+        log_probs = None
+        if said.logprobs is not None:
+            log_probs = tuple(entry[token].logprob for entry, token in zip(said.logprobs, token_ids, strict=True))
+        return Reply(
+            self._prompter.text(token_ids),
+            usage=Usage(len(read), len(token_ids), 1),
+            token_ids=token_ids if self._return_log_probs else None,
+            log_probs=log_probs,
+        )
+
+    def close(self) -> None:
+        """Stop the engine and free its memory. It also stops with the program."""
+        self._engine.close()
+
+    def _parameters(self, prompt: Prompt) -> SamplingParams:
+        from vllm import SamplingParams
+        from vllm.platforms import current_platform
+        from vllm.sampling_params import RequestOutputKind
+
+        return SamplingParams(
+            max_tokens=prompt.max_tokens,
+            temperature=self._prompter.temperature,
+            # vLLM 0.29 on a CPU dies of a seeded request whose prompt it reads in parts.
+            seed=None if current_platform.is_cpu() else prompt.seed,
+            stop=list(STOP),
+            stop_token_ids=sorted(self._prompter.end_ids),
+            include_stop_str_in_output=True,
+            logit_bias=dict.fromkeys(self._prompter.banned_ids, -100.0),
+            logprobs=0 if self._return_log_probs else None,  # of the chosen tokens alone
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+
+
+class _Engine:
+    """vLLM's engine in an event loop of its own: it belongs to one loop, a policy does not."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="hart-agent vllm", daemon=True).start()
+        try:
+            self._engine = asyncio.run_coroutine_threadsafe(_start(options), self._loop).result()
+        except Exception as error:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            raise ConfigError(
+                f"vLLM can't run this model ({type(error).__name__}: {error}). The lines above say more. If memory is "
+                "short, lower --max-context-tokens and --max-images, or choose a smaller model."
+            ) from error
+        self.close = weakref.finalize(self, _stop, self._engine, self._loop)
+        self._numbers = itertools.count()
+
+    async def generate(self, prompt: Prompt, parameters: SamplingParams) -> RequestOutput:
+        """Reply to a prompt. Cancelling aborts it in the engine.
+
+        Raises:
+            PolicyError: the engine fails.
+        """
+        return await asyncio.wrap_future(
+            asyncio.run_coroutine_threadsafe(self._generate(prompt, parameters), self._loop)
+        )
+
+    async def _generate(self, prompt: Prompt, parameters: SamplingParams) -> RequestOutput:
+        request: dict[str, Any] = {"prompt_token_ids": list(prompt.token_ids)}
+        if prompt.views:
+            request["multi_modal_data"] = {"image": [view.image for view in prompt.views]}
+        try:
+            outputs = [output async for output in self._engine.generate(request, parameters, str(next(self._numbers)))]
+        except Exception as error:
+            cause = error.__cause__ or error
+            raise PolicyError(
+                f"vLLM failed ({type(cause).__name__}: {cause}). The lines above may say more."
+            ) from error
+        final: RequestOutput = outputs[-1]
+        return final
+
+
+async def _start(options: Mapping[str, Any]) -> Any:
+    from vllm import AsyncEngineArgs
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+    return AsyncLLM.from_engine_args(AsyncEngineArgs(**options))
+
+
+def _stop(engine: Any, loop: asyncio.AbstractEventLoop) -> None:
+    async def shut_down() -> None:
+        engine.shutdown()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    asyncio.run_coroutine_threadsafe(shut_down(), loop).result()
+    loop.call_soon_threadsafe(loop.stop)

@@ -1,0 +1,114 @@
+"""HTTP to one server from one event loop: connections that are kept, and a bound on the requests under way."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urlunsplit
+
+from hart_agent.backends.openai.concurrency import AdaptiveLimit
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_KEPT_SECONDS = 4.0
+"""Uvicorn, and with it vLLM, drops an idle connection after 5 seconds: a request must not meet that end."""
+
+
+class Refusal(Exception):  # noqa: N818 (an answer, of which the backend makes an error)
+    """A server's answer that is an HTTP error.
+
+    Attributes:
+        status: of HTTP.
+        headers: whose names may be written in any case.
+        text: the body.
+    """
+
+    def __init__(self, status: int, headers: Mapping[str, str], text: str) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
+        self.headers = headers
+        self.text = text
+
+
+class Connection:
+    """How a server is reached.
+
+    It posts with aiohttp itself: OpenAI's own client takes four times its processor time for a request, with which one
+    core can't keep 256 requests of 200 ms under way.
+
+    Args:
+        url: the base URL, to whose path those of the requests are added.
+        key: sent as the bearer, unless the URL holds a user and a password.
+        is_overload: see `AdaptiveLimit`.
+
+    Attributes:
+        limit: of the requests under way, for those who ask to heed.
+    """
+
+    def __init__(self, url: SplitResult, key: str, is_overload: Callable[[Exception], bool]) -> None:
+        import aiohttp
+
+        self.limit = AdaptiveLimit(is_overload)
+        self._url = url
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_SECONDS),
+            headers={} if "@" in url.netloc else {"Authorization": f"Bearer {key}"},
+            timeout=aiohttp.ClientTimeout(total=None),  # the caller's
+            proxy=_proxy(url),
+        )
+        self._keeper = _closing_with_the_loop(self._session)
+
+    async def keep(self) -> None:
+        """Have the connections closed when the event loop shuts down. Call this once."""
+        await anext(self._keeper)
+
+    async def complete(self, body: dict[str, Any]) -> Any:
+        """Send a chat completion.
+
+        Returns:
+            The server's JSON; or its words, where it doesn't answer in JSON.
+
+        Raises:
+            Refusal: the server answers with an error.
+            OSError: there is no whole answer.
+            ValueError: its JSON can't be read.
+        """
+        return await self._request("POST", "chat/completions", body)
+
+    async def models(self) -> Any:
+        """Ask for the models; see `complete`."""
+        return await self._request("GET", "models")
+
+    async def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        import aiohttp
+
+        url = urlunsplit(self._url._replace(path=f"{self._url.path.rstrip('/')}/{path}"))
+        data = None
+        if body is not None:
+            data = aiohttp.BytesPayload(json.dumps(body).encode(), content_type="application/json")
+        try:
+            async with self._session.request(method, url, data=data) as response:
+                answer = await response.read()
+        except aiohttp.ClientError as error:
+            raise OSError(str(error) or type(error).__name__) from error
+        if response.status >= 400:
+            raise Refusal(response.status, response.headers, answer.decode(errors="replace"))
+        return json.loads(answer) if "json" in response.content_type else answer.decode(errors="replace")
+
+
+async def _closing_with_the_loop(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
+    """A generator that is never run to its end: what runs an event loop closes its generators before the loop."""
+    try:
+        yield
+    finally:
+        await session.close()
+
+
+def _proxy(url: SplitResult) -> str | None:
+    """The proxy that the environment names for this server. aiohttp would look it up for each request anew."""
+    if url.hostname is None or urllib.request.proxy_bypass(url.hostname):
+        return None
+    return urllib.request.getproxies().get(url.scheme)

@@ -1,0 +1,88 @@
+"""Evaluations, comparisons and controls, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hart_agent.agent.trajectory import Trajectory
+from hart_agent.cli.console.results import print_result
+from hart_agent.cli.console.text import printable
+from hart_agent.evals.controls import TITLES, Control, ControlOutcome
+from hart_agent.evals.statistics import Comparison, PairedTest
+
+
+def print_controls(tested: Trajectory, outcomes: Sequence[ControlOutcome]) -> None:
+    """The answer, then what is left of it under each control."""
+    print_result(tested)
+    table = Table("asked again", "answer", "", box=None, pad_edge=False)
+    for outcome in outcomes:
+        said = printable(outcome.answer) if outcome.answer is not None else "no answer"
+        table.add_row(TITLES[outcome.control], Text(said), "the same" if outcome.same else "another")
+    console = Console(highlight=False)
+    console.print()
+    console.print(table)
+
+
+def print_evaluation(report: dict[str, Any], folder: Path) -> None:
+    """The key numbers of a report with their intervals, the remarks, and where the rest is."""
+    console = Console(highlight=False, soft_wrap=True)
+    summary, grounding = report["summary"], report["summary"]["grounding"]
+    table = Table("", "", "95 % interval", "n", box=None, pad_edge=False)
+    rows = [("accuracy", summary["accuracy"]), ("answered", summary["answered"])]
+    rows += [(f"  {name or 'no category'}", share) for name, share in summary["by_category"].items()]
+    if grounding is not None:
+        rows += [
+            ("grounded (IoGT > 0.3)", grounding["grounded"]),
+            ("IoGT", grounding["iogt"]),
+            ("IoU", grounding["iou"]),
+            ("precision", grounding["precision"]),
+            ("wrong box, right answer", grounding["wrong_box_given_right_answer"]),
+        ]
+    rows.append(("area of the evidence", summary["area_fraction"]))
+    rows += [(f"right {TITLES[Control(name)]}", share) for name, share in summary["controls"].items()]
+    rows.append(("evidence gap", summary["evidence_gap"]))
+    if report["orders"] is not None:
+        rows += [(f"options {name}", share) for name, share in report["orders"].items()]
+    for name, estimate in rows:
+        if estimate is not None:
+            interval = f"{estimate['low']:.3f} - {estimate['high']:.3f}"
+            table.add_row(Text(printable(name)), f"{estimate['value']:.3f}", interval, str(estimate["count"]))
+    console.print(table)
+    verdicts = ", ".join(f"{name} {share:.0%}" for name, share in summary["verdicts"].items())
+    console.print(Text(f"verdicts: {verdicts}"))
+    for remark in report["remarks"]:
+        console.print(Text(f"note: {remark}", "yellow"))
+    if report["failed"]:
+        console.print(Text(f"{report['failed']} questions failed; the same command asks them again:", "red"))
+        for failure in report["failures"]:
+            console.print(Text(f"  {printable(failure)}", "red"))
+    console.print(Text(f"{folder / 'report.html'}", "dim"))
+
+
+def print_comparison(comparison: Comparison, first: Path, second: Path) -> None:
+    """Two runs side by side."""
+    console = Console(highlight=False, soft_wrap=True)
+    table = Table("", printable(str(first)), printable(str(second)), "difference", "only A", "only B", "p", box=None)
+    for name, test in (("accuracy", comparison.accuracy), ("grounded (IoGT > 0.3)", comparison.grounded)):
+        if test is not None:
+            table.add_row(name, *_paired(test))
+    console.print(table)
+    console.print(Text("A first, B second; p: McNemar's exact test on the questions in which they differ", "dim"))
+
+
+def _paired(test: PairedTest) -> tuple[str, ...]:
+    difference = test.difference
+    return (
+        f"{test.first.value:.3f}",
+        f"{test.second.value:.3f}",
+        f"{difference.value:+.3f} ({difference.low:+.3f} - {difference.high:+.3f})",
+        str(test.only_first),
+        str(test.only_second),
+        f"{test.p_value:.2g}",
+    )

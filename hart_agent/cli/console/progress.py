@@ -1,0 +1,108 @@
+"""How work goes on, on stderr."""
+
+from __future__ import annotations
+
+import json
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bar
+from rich.text import Text
+
+from hart_agent.agent.trajectory import Turn
+from hart_agent.cli.console.text import printable
+from hart_agent.tooling.records import ToolResult
+
+
+class Progress:
+    """Shows each turn on stderr as it happens, and on a terminal that work is going on."""
+
+    def __init__(self, *, enabled: bool) -> None:
+        self._console = Console(stderr=True, quiet=not enabled, highlight=False, soft_wrap=True)
+        self._status = self._console.status("working")
+        self._turn = 0
+
+    def __enter__(self) -> Progress:
+        self._status.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._status.stop()
+
+    def show(self, turn: Turn) -> None:
+        """Print the turn's calls and what came of them; an observer for `Agent.ask`."""
+        self._turn += 1
+        for result in turn.results:
+            self._print(f"{_call(result)} -> {result.text}", "red" if result.error else "")
+        if turn.feedback:
+            self._print(turn.feedback, "yellow")
+        elif not turn.results:
+            self._print(turn.reply.text, "")
+
+    def _print(self, text: str, style: str) -> None:
+        line = " ".join(printable(text).split())
+        self._console.print(Text(f"turn {self._turn:2}  {line[:300]}", style))
+
+
+class CountProgress:
+    """On a terminal, on stderr: how much of some work is done, and what is left.
+
+    Args:
+        what: is counted, such as "questions".
+        enabled: whether it is shown at all.
+        columns: further ones, after the count.
+    """
+
+    def __init__(self, what: str, *columns: ProgressColumn, enabled: bool = True) -> None:
+        self._bar = Bar(
+            SpinnerColumn(), TextColumn(what), BarColumn(), MofNCompleteColumn(), *columns, TimeRemainingColumn(),
+            TextColumn("{task.description}"), console=Console(stderr=True, quiet=not enabled), disable=not enabled,
+        )  # fmt: skip
+        self._task = self._bar.add_task("", total=None)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def begin(self, total: int | None, done: int) -> None:
+        """So many are to be done in all, and so many of these were done before."""
+        self._bar.update(self._task, total=total, completed=done)
+
+    def add(self, said: str) -> None:
+        """One more is done; what is said of all stands at the end of the line."""
+        self._bar.update(self._task, advance=1, description=said)
+
+
+class EvalProgress(CountProgress):
+    """Shows how many of a benchmark's questions were asked, and how many of these were answered rightly."""
+
+    def __init__(self, *, enabled: bool) -> None:
+        super().__init__("questions", enabled=enabled)
+        self._asked = self._right = self._failed = 0
+
+    def advance(self, record: dict[str, Any]) -> None:
+        """One more was asked."""
+        self._asked += 1
+        self._right += record["right"]
+        self._failed += record["error"] is not None
+        self.add(f"{self._right / self._asked:.1%} right" + (f", {self._failed} failed" if self._failed else ""))
+
+
+def _call(result: ToolResult) -> str:
+    return f"{result.call.name} {json.dumps(result.call.arguments, ensure_ascii=False)}"

@@ -1,0 +1,77 @@
+"""Results, tools and examinations, for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hart_agent.agent.trajectory import StopReason, Trajectory
+from hart_agent.cli.console.text import printable
+from hart_agent.doctor import Report, Status
+from hart_agent.tooling.protocol import Tool
+from hart_agent.tooling.records import Verdict
+
+_VERDICT_STYLES = {
+    Verdict.SUPPORTED: "green",
+    Verdict.UNSUPPORTED: "red",
+    Verdict.INSUFFICIENT: "yellow",
+    Verdict.UNCHECKED: "yellow",
+}
+
+
+_STATUS_STYLES = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red", Status.SKIP: "dim"}
+
+
+def print_result(trajectory: Trajectory) -> None:
+    """The answer on the first line, then the verdict and the evidence boxes, in original pixels.
+
+    A policy's failure goes to stderr, with what had been found until then.
+    """
+    failed = trajectory.stop_reason is StopReason.POLICY_ERROR
+    console = Console(stderr=failed, highlight=False, soft_wrap=True)
+    if failed:
+        console.print(Text(" ".join(printable(f"hart-agent: {trajectory.reason}").split())))
+    elif trajectory.answer is None:
+        console.print(Text(printable(trajectory.reason or "no answer"), "bold"))
+    else:
+        console.print(Text(printable(trajectory.answer), "bold"))
+        verdict = trajectory.verdict
+        console.print(Text.assemble("verdict: ", (verdict.value, _VERDICT_STYLES[verdict]), _explanation(trajectory)))
+    for item in trajectory.evidence:
+        text = f" {item.text!r}" if item.text else ""
+        console.print(Text(printable(f"evidence: {item.box} {item.label}{text}")))
+
+
+def print_tools(tools: Sequence[Tool]) -> None:
+    """Each tool's name, description and schema."""
+    console = Console(highlight=False, soft_wrap=True)
+    for tool in tools:
+        console.print(Text(tool.name, "bold"))
+        console.print(Text(f"  {printable(tool.description)}"))
+        schema = json.dumps(dict(tool.parameters), ensure_ascii=False, indent=2)
+        console.print(Text("\n".join(f"  {line}" for line in printable(schema).splitlines()), "dim"))
+
+
+def print_report(report: Report) -> None:
+    """The checks as a table, what to do about each that failed, and the command to use."""
+    console = Console(highlight=False)
+    table = Table("check", "", "finding", box=None)
+    for check in report.checks:
+        finding = printable(check.finding) + (f"\n-> {printable(check.advice)}" if check.advice else "")
+        table.add_row(check.name, Text(check.status.value, _STATUS_STYLES[check.status]), Text(finding))
+    console.print(table)
+    console.print(Text(f"requests: {report.requests}; {report.seconds:.1f} s", "dim"))
+    console.print(Text(printable(report.command) or "not usable yet: see the lines marked fail"), soft_wrap=True)
+
+
+def _explanation(trajectory: Trajectory) -> str:
+    check = trajectory.verification
+    if trajectory.verdict is Verdict.UNCHECKED or check is None:
+        return f" ({printable(trajectory.reason)})" if trajectory.reason else ""
+    if check.crop_only_answer is None:
+        return " (the evidence alone does not answer the question)" if trajectory.evidence else " (no evidence)"
+    return f" (the evidence alone says: {printable(check.crop_only_answer)})"

@@ -1,0 +1,85 @@
+"""What a policy is: a model that answers a conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from hart_agent.dialogue.messages import Message, ToolSpec
+from hart_agent.vision.budget import CoordinateProfile
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a policy consumed: tokens where the policy counts them, and requests."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    requests: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.requests + other.requests,
+        )
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A policy's reply to a conversation.
+
+    Attributes:
+        text: the model's words, unchanged.
+        native_calls: calls that a server parsed itself, as (name, JSON text of the arguments).
+        usage: what the reply cost.
+        token_ids: the generated tokens, shape (T,), where training asks for them.
+        log_probs: natural-log probability of each of those tokens under the sampling policy, shape (T,).
+    """
+
+    text: str
+    native_calls: tuple[tuple[str, str], ...] = ()
+    usage: Usage = field(default_factory=lambda: Usage(requests=1))
+    token_ids: tuple[int, ...] | None = None
+    log_probs: tuple[float, ...] | None = None
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """A model that answers a conversation. The only thing in hart-agent that produces words.
+
+    Attributes:
+        name: shown in results and traces.
+        profile: how the policy sees and points.
+    """
+
+    name: str
+    profile: CoordinateProfile
+
+    async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
+        """The next reply.
+
+        Args:
+            messages: the whole conversation so far; only ever appended to.
+            tools: the tools that may be called; none when the question is asked of the crops alone.
+
+        Raises:
+            PolicyError: no reply could be had.
+        """
+        ...
+
+
+@runtime_checkable
+class Admitting(Protocol):
+    """A policy that knows how many episodes at once do it good."""
+
+    def admission(self) -> AbstractAsyncContextManager[None]:
+        """Wait for room for one more episode, and hold it. An episode's time should start inside."""
+        ...
+
+
+def admission_of(policy: object) -> Callable[[], AbstractAsyncContextManager[None]]:
+    """How room for one more episode with a policy is had: at once where it isn't `Admitting`."""
+    return policy.admission if isinstance(policy, Admitting) else nullcontext

@@ -1,0 +1,1 @@
+"""Pieces of HTML: escaped markup, pictures as data URLs, and what a notebook shows."""

@@ -1,0 +1,1 @@
+"""Files: atomic writes, journals, Parquet, the model hub's cache."""

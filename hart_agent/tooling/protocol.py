@@ -1,0 +1,221 @@
+"""The door for tools, the built-in ones included: what a tool is, what it is given, and how tools are found.
+
+A tool is a class with `name`, `description`, `parameters` (JSON Schema 2020-12) and `run`, or a typed function under
+`hart_agent.tooling.decorator.tool`. Register it under the entry-point group `hart_agent.tools`, or pass it to
+`Agent(tools=[...])`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
+
+import jsonschema
+from PIL import Image
+
+from hart_agent.dialogue.messages import ToolSpec
+from hart_agent.dialogue.policy import Policy
+from hart_agent.errors import PluginError
+from hart_agent.tooling.records import Evidence, Verification
+from hart_agent.vision.geometry import Box, CoordinateSpace, Frame, Rect, Size
+from hart_agent.vision.source import SourceImage, View
+
+BOX_FORMAT: Final = "bbox"
+"""The schema `format` that marks a box: the runtime hands the tool a `Box` in original pixels in its place."""
+
+VIEW_FORMAT: Final = "view"
+"""The schema `format` that marks the view on which the call's boxes were written; the tool gets the `View`."""
+
+BOX_SCHEMA: Final[dict[str, Any]] = {
+    "type": "array",
+    "format": BOX_FORMAT,
+    "items": {"type": "number"},
+    "minItems": 4,
+    "maxItems": 4,
+    "description": "[x0, y0, x1, y1]: the top left and bottom right corner of the region",
+}
+VIEW_SCHEMA: Final[dict[str, Any]] = {
+    "type": "string",
+    "format": VIEW_FORMAT,
+    "description": "name of the image on which the box was read; the overview if left out",
+}
+
+
+@dataclass(frozen=True)
+class ToolOutput:
+    """What a tool gives back: words for the model and, if it made any, views made with the context."""
+
+    text: str
+    views: tuple[View, ...] = ()
+
+
+@dataclass
+class ToolContext:
+    """What a tool may use while it runs. One context lives as long as its episode.
+
+    Attributes:
+        image: the original image.
+        question: the user's question.
+        policy: the policy that runs the episode; `verify` asks it again.
+        views: every view so far, by id.
+        evidence: the regions committed so far.
+        verifications: the checks made so far.
+        unpointable: ids of the views on which no box can be given.
+        views_before: how many names of views were given away before this context began.
+    """
+
+    image: SourceImage
+    question: str
+    policy: Policy
+    views: dict[str, View] = field(default_factory=dict)
+    evidence: list[Evidence] = field(default_factory=list)
+    verifications: list[Verification] = field(default_factory=list)
+    unpointable: set[str] = field(default_factory=set)
+    views_before: int = 0
+
+    def render(self, box: Box, kind: str, *, magnify: bool = False) -> View:
+        """Show a region of the original as a new view.
+
+        Args:
+            box: in original pixels.
+            kind: the name of the tool that makes the view.
+            magnify: enlarge as far as the policy's budget allows; otherwise keep the original's own pixels and
+                resample only what the policy could not take.
+
+        Raises:
+            ImageError: the pixel data is damaged.
+        """
+        return self._register(kind, self.pixels(box, magnify=magnify), box)
+
+    def pixels(self, box: Box, *, magnify: bool = False) -> Image.Image:
+        """The pixels that `render` would show, RGB: for tools that change them before they `add_view` them."""
+        budget = self.policy.profile.budget
+        return self.image.render(box, budget.magnify(box.size) if magnify else budget.fit(box.size))
+
+    def add_view(self, kind: str, pixels: Image.Image, box: Box, *, pointable: bool = True) -> View:
+        """Show pixels that a tool made.
+
+        Args:
+            kind: the name of the tool.
+            pixels: RGB; resampled here if the policy could not take their size.
+            box: the region of the original that they show, in original pixels.
+            pointable: whether a place in them is the same place in `box`, merely scaled. It isn't once they are turned
+                or warped, say: the model is then told that it can't give boxes on this view.
+
+        Raises:
+            TypeError, ValueError: the pixels are no RGB image, or the box reaches beyond the original: the tool's bugs.
+        """
+        if not isinstance(pixels, Image.Image) or pixels.mode != "RGB":
+            what = f"mode {pixels.mode}" if isinstance(pixels, Image.Image) else type(pixels).__name__
+            raise TypeError(f"a view needs a PIL image of mode RGB, got {what}")
+        if box.overlap(self.image.size.box) < box.area:
+            raise ValueError(f"the view's box {box} reaches beyond the original, {self.image.size} pixels")
+        budget, size = self.policy.profile.budget, Size(*pixels.size)
+        longer, shorter = max(pixels.size), min(pixels.size)
+        on_grid = size.width % budget.grid == size.height % budget.grid == 0
+        if size.area > budget.max_pixels or longer > budget.max_aspect * shorter or not on_grid:
+            size = budget.fit(size)
+            pixels = pixels.resize((size.width, size.height), Image.Resampling.LANCZOS, reducing_gap=3.0)
+        view = self._register(kind, pixels, box)
+        if not pointable:
+            self.unpointable.add(view.id)
+        return view
+
+    def locate(self, rect: Rect, view: View) -> str:
+        """How the policy writes a rectangle, in original pixels, as a box on a view: to tell it of a place.
+
+        On a view that it can't point on, the place is told on the overview, and the words say so.
+        """
+        frame, where = view.frame, ""
+        if view.id in self.unpointable:
+            frame, where = self.views["overview"].frame, " on the overview"
+        digits = 3 if self.policy.profile.space is CoordinateSpace.UNIT else 0
+        numbers = frame.from_original(rect, self.policy.profile.space)
+        return f"[{', '.join(f'{number:.{digits}f}' for number in numbers)}]{where}"
+
+    def draft(self) -> ToolContext:
+        """A copy for one call; what it adds counts once it is adopted, so a call that fails leaves nothing behind."""
+        return replace(
+            self,
+            views=dict(self.views),
+            evidence=list(self.evidence),
+            verifications=list(self.verifications),
+            unpointable=set(self.unpointable),
+        )
+
+    def adopt(self, draft: ToolContext) -> None:
+        """Take over what a call added to its draft."""
+        self.views.update(draft.views)
+        self.evidence[:] = draft.evidence
+        self.verifications[:] = draft.verifications
+        self.unpointable.update(draft.unpointable)
+
+    def _register(self, kind: str, pixels: Image.Image, box: Box) -> View:
+        name = f"view{self.views_before + len(self.views)}" if self.views else "overview"
+        view = View(name, kind, pixels, Frame(box, Size(*pixels.size)))
+        self.views[name] = view
+        return view
+
+    @property
+    def evidence_views(self) -> list[View]:
+        """The evidence crops, in the order in which they were committed."""
+        return [self.views[item.view_id] for item in self.evidence]
+
+
+ToolReturn: TypeAlias = "ToolOutput | str"
+
+
+@runtime_checkable
+class Tool(Protocol):
+    """A tool that a policy can call.
+
+    Attributes:
+        name: letters, digits, `_` and `-`; unique among the tools of an agent.
+        description: tells the model what the tool does and when to use it.
+        parameters: JSON Schema 2020-12 of the arguments, an object. A property with `format: bbox` reaches `run`
+            as a `Box` in original pixels, one with `format: view` as a `View`; so do the items of an array.
+        timeout: optional: seconds for one call, in place of the agent's own limit.
+    """
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+    def run(self, context: ToolContext, arguments: dict[str, Any]) -> ToolReturn | Awaitable[ToolReturn]:
+        """Carry out a call whose arguments fit the schema. May be async; a plain function runs in a thread.
+
+        Raises:
+            ToolError: tells the model what to mend; the episode goes on. Any other exception is a bug of the tool.
+        """
+        ...
+
+
+def tool_spec(tool: Tool) -> ToolSpec:
+    """What a model needs to know of the tool."""
+    return ToolSpec(tool.name, tool.description, dict(tool.parameters))
+
+
+def check_definition(tool: object) -> Tool:
+    """The tool itself, if it can be offered to a model.
+
+    Raises:
+        PluginError: an attribute is missing or can't be used.
+    """
+    if isinstance(tool, type) or not isinstance(tool, Tool):
+        raise PluginError(f"the tool {tool!r} lacks one of name, description, parameters and run")
+    if not isinstance(tool.name, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", tool.name):
+        raise PluginError(f"the tool name {tool.name!r} can't be used; expected 1 to 64 letters, digits, _ and -")
+    if not isinstance(tool.description, str) or not tool.description.strip():
+        raise PluginError(f"the tool {tool.name!r} has no description; say what it does and when to use it")
+    timeout = getattr(tool, "timeout", None)
+    if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
+        raise PluginError(f"the timeout of the tool {tool.name!r} must be a positive number of seconds: {timeout!r}")
+    try:
+        jsonschema.Draft202012Validator.check_schema(tool.parameters)
+    except jsonschema.SchemaError as error:
+        raise PluginError(f"the parameters of the tool {tool.name!r} are not a JSON Schema: {error.message}") from error
+    if not isinstance(tool.parameters, Mapping) or tool.parameters.get("type") != "object":
+        raise PluginError(f"the parameters of the tool {tool.name!r} must be a schema of the type object")
+    return tool

@@ -1,0 +1,1 @@
+"""Images: geometry, decoding, budgets, caching, downloads, drawing."""
