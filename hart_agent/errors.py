@@ -55,11 +55,14 @@ class PolicyError(HartError):
 
     Attributes:
         retryable: whether the same request may succeed later.
+        outage: whether other questions would fail as well: the server is down, or refuses the key. A run of many
+            questions stops after several of these in a row; a refusal of one question doesn't stop it.
     """
 
-    def __init__(self, message: str, *, retryable: bool = False) -> None:
+    def __init__(self, message: str, *, retryable: bool = False, outage: bool | None = None) -> None:
         super().__init__(message)
         self.retryable = retryable
+        self.outage = retryable if outage is None else outage
 
 
 class ModelVisibleError(HartError):

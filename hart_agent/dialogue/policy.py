@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from hart_agent.dialogue.messages import Message, ToolSpec
@@ -27,16 +28,27 @@ class Usage:
         )
 
 
+class FinishReason(StrEnum):
+    """Why generation of a reply ended, as far as the backend knows."""
+
+    STOP = "stop"
+    """The model ended the reply, or called a tool."""
+    LENGTH = "length"
+    """A limit on tokens cut it off: its last value may be half."""
+
+
 @dataclass(frozen=True)
 class Reply:
     """A policy's reply to a conversation.
 
     Attributes:
-        text: the model's words, unchanged.
+        text: the model's words, unchanged; thoughts in the text are still there.
         native_calls: calls that a server parsed itself, as (name, JSON text of the arguments).
         usage: what the reply cost.
         token_ids: the generated tokens, shape (T,), where training asks for them.
         log_probs: natural-log probability of each of those tokens under the sampling policy, shape (T,).
+        finish_reason: why generation ended; None where the backend can't tell.
+        reasoning: thoughts that a server sent apart from the text.
     """
 
     text: str
@@ -44,6 +56,13 @@ class Reply:
     usage: Usage = field(default_factory=lambda: Usage(requests=1))
     token_ids: tuple[int, ...] | None = None
     log_probs: tuple[float, ...] | None = None
+    finish_reason: FinishReason | None = None
+    reasoning: str = ""
+
+    @property
+    def truncated(self) -> bool:
+        """Whether a limit on tokens cut the reply off."""
+        return self.finish_reason is FinishReason.LENGTH
 
 
 @runtime_checkable
