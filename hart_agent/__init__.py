@@ -5,7 +5,8 @@ print(Agent().ask("image.jpg", "what is on the sign?"))
 """
 
 from hart_agent.agent import Agent, OnUnsupported
-from hart_agent.agent.episode import Episode, EpisodeConfig
+from hart_agent.agent.config import EpisodeConfig
+from hart_agent.agent.episode import Episode
 from hart_agent.agent.modes import Mode
 from hart_agent.agent.trajectory import StopReason, Trajectory, Turn
 from hart_agent.backends import PolicyOptions, create_policy

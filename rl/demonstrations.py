@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from hart_agent.agent.episode import Episode, EpisodeConfig
+from hart_agent.agent.config import EpisodeConfig
+from hart_agent.agent.episode import Episode
 from hart_agent.agent.modes import Mode
 from hart_agent.agent.trajectory import StopReason
 from hart_agent.backends.local.prompting import Prompt, Prompter

@@ -10,13 +10,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from hart_agent.agent.episode import Episode, EpisodeConfig
+from hart_agent.agent.config import EpisodeConfig
+from hart_agent.agent.episode import Episode
 from hart_agent.agent.trajectory import Trajectory
 from hart_agent.backends.local.generation import Generated
 from hart_agent.dialogue.conversations import answer_blind
 from hart_agent.dialogue.messages import Message, ToolSpec
-from hart_agent.dialogue.parsing import parse_reply
 from hart_agent.dialogue.policy import Reply, Usage
+from hart_agent.dialogue.reading import answer_of
 from hart_agent.tooling.runtime import ToolRuntime
 from rl.data import Sample
 from rl.model import PolicyModel
@@ -135,7 +136,7 @@ def answer_blindly(
         for sample, prompt in zip(samples, asked, strict=True)
         for attempt in range(attempts)
     ]
-    said = [parse_reply(model.prompter.text(reply.token_ids)).answer for reply in model.generate(prompts)]
+    said = [answer_of(_reply(model, reply)) for reply in model.generate(prompts)]
     return [tuple(said[begin : begin + attempts]) for begin in range(0, len(said), attempts)]
 
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from hart_agent.agent.episode import EpisodeConfig
+from hart_agent.agent.config import EpisodeConfig
 from hart_agent.errors import ConfigError
 from hart_agent.store.files import renew_settings
 from hart_agent.tooling.discovery import discover_tools

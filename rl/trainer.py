@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from hart_agent.agent.episode import EpisodeConfig
+from hart_agent.agent.config import EpisodeConfig
 from rl.ap_grpo import ap_grpo_loss, diagnostics, rollout_weights
 from rl.blind import ATTEMPTS, find_blind, read_blind, write_blind
 from rl.data import Sample, check_count

@@ -15,7 +15,7 @@ from conftest import answer, tool_call
 from PIL import Image
 
 from hart_agent import Agent, ConfigError, ImageError, Mode, Trajectory
-from hart_agent.agent.episode import EpisodeConfig
+from hart_agent.agent.config import EpisodeConfig
 from hart_agent.answers import AnswerType
 from hart_agent.backends.scripted import ScriptedPolicy
 from hart_agent.errors import DatasetError

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit, urlunsplit
 import typer
 
 from hart_agent.agent import Agent, OnUnsupported
-from hart_agent.agent.episode import EpisodeConfig
-from hart_agent.agent.modes import Mode
+from hart_agent.agent.config import EpisodeConfig
+from hart_agent.agent.modes import MODES, Mode, find_mode
 from hart_agent.backends import BACKENDS, PolicyOptions, create_policy
 from hart_agent.dialogue.policy import Policy
 from hart_agent.tooling.discovery import with_extra_tools
@@ -84,12 +84,13 @@ class AgentOptions:
     ] = None
     seed: Annotated[int, typer.Option(rich_help_panel=_POLICY, help="Of all that is drawn by chance.")] = 0
     mode: Annotated[
-        Mode,
+        str,
         typer.Option(
             rich_help_panel=_EPISODE,
-            help="It answers with all tools, from crops alone, from crops and overview, or directly.",
+            metavar="NAME",
+            help=f"What the policy sees and may do: {', '.join(MODES)}.",
         ),
-    ] = Mode.AGENT
+    ] = Mode.AGENT.name
     on_unsupported: Annotated[
         OnUnsupported,
         typer.Option(rich_help_panel=_EPISODE, help="What becomes of an answer that its evidence does not support."),
@@ -122,7 +123,7 @@ class AgentOptions:
             ConfigError, InstallError, PluginError, PolicyError: see `create_policy`, `find_tool` and `Agent`.
         """
         config = EpisodeConfig(
-            self.mode, max_turns=self.max_turns, max_seconds=self.max_seconds, token_budget=self.token_budget
+            find_mode(self.mode), max_turns=self.max_turns, max_seconds=self.max_seconds, token_budget=self.token_budget
         )
         tools = with_extra_tools(self.tool or ())
         return Agent(self.policy(), tools=tools, config=config, on_unsupported=self.on_unsupported)
