@@ -1,0 +1,72 @@
+"""Python literals in a model's text, read as syntax and never run."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+import warnings
+from typing import Any
+
+from hart_agent.errors import ReplyFormatError
+from hart_agent.replies.json_repair import MAX_DEPTH, nesting_exceeds
+
+MAX_SOURCE = 20_000
+"""Characters; Python's parser needs far more memory than text."""
+
+_NOT_BRACKETS = re.compile(r"[^()\[\]{}]+")
+_JSON_NAMES = {"true": True, "false": False, "null": None}
+
+
+def parse_expression(source: str) -> ast.expr:
+    """The syntax tree of one expression.
+
+    Raises:
+        ReplyFormatError: the text is too long, nested too deeply, or not an expression.
+    """
+    source = source.strip()
+    if len(source) > MAX_SOURCE:
+        raise ReplyFormatError(f"It is {len(source)} characters long; at most {MAX_SOURCE} are read.")
+    depth = deepest = 0
+    for bracket in _NOT_BRACKETS.sub("", source):
+        depth += 1 if bracket in "([{" else -1
+        deepest = max(deepest, depth)
+    if deepest > MAX_DEPTH + 2:  # the list of calls and the call itself
+        raise ReplyFormatError(f"It is nested more than {MAX_DEPTH} levels deep.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            return ast.parse(source, mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        raise ReplyFormatError(f"It is not valid syntax ({error}): {source[:200]!r}.") from error
+
+
+def literal(node: ast.expr) -> Any:
+    """The value of a literal, as JSON would hold it.
+
+    Raises:
+        ReplyFormatError: the node is not a literal, or JSON has no such value.
+    """
+    if isinstance(node, ast.Name) and node.id in _JSON_NAMES:
+        return _JSON_NAMES[node.id]
+    try:
+        value = _as_json(ast.literal_eval(node))
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, OverflowError) as error:
+        raise ReplyFormatError("Arguments must be literals: numbers, texts, lists and dictionaries.") from error
+    if nesting_exceeds(value, MAX_DEPTH):
+        raise ReplyFormatError(f"It is nested more than {MAX_DEPTH} levels deep.")
+    return value
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_as_json(item) for item in value]
+    if isinstance(value, dict):
+        if not all(isinstance(key, str) for key in value):
+            raise ValueError("keys must be texts")
+        return {key: _as_json(item) for key, item in value.items()}
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int | float) and math.isfinite(value):
+        return value
+    raise ValueError(f"JSON has no {type(value).__name__}")
