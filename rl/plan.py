@@ -177,7 +177,7 @@ def rollout_tokens(shape: ModelShape, settings: TrainSettings) -> tuple[int, int
     is a quarter of max_tokens. In the mode `closed-loop` the second turn is given a prompt of its own.
     """
     view = (settings.max_pixels or 1_200_000) // shape.grid**2
-    turns = 1 if settings.mode is Mode.DIRECT else settings.max_turns
+    turns = 1 if settings.mode == Mode.DIRECT else settings.max_turns
     return (TEXT + view) + (turns - 1) * (TEXT // 2 + view), turns * max(settings.max_tokens // 4, 1)
 
 

@@ -34,7 +34,7 @@ def area_fraction(trajectory: Trajectory) -> float:
     `direct` no region can be named: there it is 0.
     """
     if not trajectory.evidence:
-        return 0.0 if trajectory.mode is Mode.DIRECT else 1.0
+        return 0.0 if trajectory.mode == Mode.DIRECT else 1.0
     (covered,) = union_areas([[item.box for item in trajectory.evidence]])
     return float(covered) / trajectory.image.size.area
 

@@ -120,7 +120,7 @@ def train(
         model=model, steps=steps, prompts_per_step=prompts_per_step, learning_rate=learning_rate,
         temperature=temperature, max_tokens=max_tokens, max_pixels=max_pixels, micro_batch=micro_batch,
         lora_rank=lora_rank, dtype=dtype, device=device, seed=seed, rl_share=rl_share,
-        checkpoint_every=checkpoint_every, mode=chosen, max_turns=max_turns or (6 if chosen is Mode.AGENT else 2),
+        checkpoint_every=checkpoint_every, mode=chosen, max_turns=max_turns or (6 if chosen == Mode.AGENT else 2),
         reward=_described(rewarded), drop_blind=drop_blind,
         algorithm=AlgorithmConfig(
             k=k if algorithm is Algorithm.AP_GRPO else 0.0, beta=beta, group_size=group_size, clip=clip,

@@ -56,6 +56,6 @@ async def validate(
     with model.greedily():
         found = rollout_metrics(await ask(config.mode))
         metrics = {f"validation/{name}": found[name] for name in _MEASURED if name in found}
-        if config.mode is not Mode.DIRECT:
+        if config.mode != Mode.DIRECT:
             metrics["validation/accuracy_without_crops"] = rollout_metrics(await ask(Mode.DIRECT))["accuracy"]
     return metrics

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hart_agent import Agent, ConfigError, EpisodeConfig, Mode, ScriptedPolicy, Trajectory, Verdict
+from hart_agent.agent.modes import MODES
 from hart_agent.dialogue.messages import Message, ToolSpec
 from tools.zoom import Zoom
 
@@ -105,7 +106,7 @@ def test_two_turns_are_enough(mode: Mode) -> None:
 
 @pytest.mark.parametrize("mode", [*TWO_TURNS, Mode.DIRECT])
 def test_no_tool_is_called_once_it_is_to_answer(mode: Mode) -> None:
-    first = [] if mode is Mode.DIRECT else [CROP]
+    first = [] if mode == Mode.DIRECT else [CROP]
     run, _ = ask(mode, *first, OTHER_CROP, answer("STOP"), answer("STOP"))
     assert [result.error for result in run.turns[-2].results] == ["unknown_tool"]
     assert "no tool may be called now" in run.turns[-2].results[0].text
@@ -120,7 +121,7 @@ def test_direct_sees_the_overview_alone() -> None:
     assert (run.answer, run.verdict, len(policy.asked)) == ("STOP", "insufficient", 1)
 
 
-@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("mode", list(MODES.values()))
 def test_every_mode_can_abstain(mode: Mode) -> None:
     run, _ = ask(mode, "<abstain>too dark</abstain>")
     assert (run.stop_reason, run.reason, run.verdict) == ("abstained", "too dark", Verdict.UNCHECKED)
@@ -191,12 +192,12 @@ REPLIES = st.lists(st.lists(st.sampled_from(FRAGMENTS), max_size=3).map("".join)
 
 
 @settings(max_examples=60)
-@given(REPLIES, st.sampled_from(Mode), st.integers(2, 5), st.sampled_from(["keep", "retry", "abstain"]))
+@given(REPLIES, st.sampled_from(list(MODES.values())), st.integers(2, 5), st.sampled_from(["keep", "retry", "abstain"]))
 def test_every_mode_ends_within_its_limits(replies: list[str], mode: Mode, max_turns: int, choice: str) -> None:
     run, policy = ask(mode, *replies, max_turns=max_turns, on_unsupported=choice)
     assert len(run.turns) <= max_turns
     assert (run.answer is not None) == (run.stop_reason == "answered")
     assert run.withheld is None or (run.answer is None and choice == "abstain" and run.stop_reason == "abstained")
-    if mode is Mode.CLOSED_LOOP and run.answer is not None:
+    if mode == Mode.CLOSED_LOOP and run.answer is not None:
         assert run.verdict is Verdict.SUPPORTED
         assert "overview" not in policy.views(-1)

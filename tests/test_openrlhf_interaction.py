@@ -84,7 +84,7 @@ def sample(tmp_path: Path) -> Item:
 
 def settings(folder: Path, mode: Mode, **changes: Any) -> TrainSettings:
     return TrainSettings(
-        **{"model": str(folder), "mode": mode, "max_turns": 6 if mode is Mode.AGENT else 2, "max_tokens": 200,
+        **{"model": str(folder), "mode": mode, "max_turns": 6 if mode == Mode.AGENT else 2, "max_tokens": 200,
            "max_pixels": 16_384, "dtype": "float32", **changes}
     )  # fmt: skip
 
@@ -116,13 +116,13 @@ def test_tokens_masks_and_images_are_those_of_the_engine_on_one_machine(
     monkeypatch.setattr(model, "generate", generate)
     runtime = ToolRuntime(discover_tools())
     (local,) = asyncio.run(roll_out(model, runtime, chosen.episode(), [sample], 1, seed=0))
-    assert played.rollout.trajectory.answer == local.trajectory.answer == ("y" if mode is Mode.AGENT else "x")
+    assert played.rollout.trajectory.answer == local.trajectory.answer == ("y" if mode == Mode.AGENT else "x")
     assert [ids for ids, _, _ in engine.asked] == [list(prompt.token_ids) for prompt in prompts]
     for (_, _, images), prompt in zip(engine.asked, prompts, strict=True):
         assert [image.tobytes() for image in images] == [view.image.tobytes() for view in prompt.views]
 
     rows = model.rows(local.segments)
-    assert len(rows) == (2 if mode is Mode.CLOSED_LOOP else 1)
+    assert len(rows) == (2 if mode == Mode.CLOSED_LOOP else 1)
     batches = [model.batch([row]) for row in rows]
     tokens = [batch.rest["input_ids"][0].tolist() for batch in batches]
     assert sequence.token_ids == [token for row in tokens for token in row]

@@ -16,7 +16,7 @@ from safetensors.torch import load_file  # noqa: E402
 from tiny_backend import Folders, folders, one_thread  # noqa: E402, F401 (fixtures)
 
 from hart_agent import ConfigError, Mode  # noqa: E402
-from hart_agent.agent.opening import opening  # noqa: E402
+from hart_agent.agent.stages import stage_messages  # noqa: E402
 from hart_agent.answers import AnswerType  # noqa: E402
 from hart_agent.evals.items import Item  # noqa: E402
 from hart_agent.tooling.discovery import discover_tools  # noqa: E402
@@ -52,8 +52,8 @@ def test_the_prompt_is_the_products_and_the_reply_ends(folders: Folders, samples
     (shown,) = gold_answers(samples[:1])
     (segment,) = asyncio.run(segments_of(model, shown, ToolRuntime([])))
     context = ToolContext(SourceImage(samples[0].image), "which colour?", Asker(model, 0))
-    overview = context.render(context.image.size.box, "overview")
-    messages = opening(Mode.DIRECT, context, overview, [], max_calls=8, max_turns=2)
+    context.render(context.image.size.box, "overview")
+    messages = stage_messages(Mode.DIRECT.stages[0], context, [], max_calls=8, max_turns=2)
     assert segment.prompt.token_ids == model.prompter.prompt(messages, []).token_ids
     tokenizer = model.prompter.tokenizer
     assert tokenizer.decode(segment.token_ids[:-1]) == "<answer>red</answer>"

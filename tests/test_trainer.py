@@ -23,7 +23,7 @@ from safetensors.torch import load_file  # noqa: E402
 from tiny_backend import Folders, folders, one_thread  # noqa: E402, F401 (fixtures)
 
 from hart_agent import Agent, ConfigError, Mode, Trajectory  # noqa: E402
-from hart_agent.agent.episode import EpisodeConfig  # noqa: E402
+from hart_agent.agent.config import EpisodeConfig  # noqa: E402
 from hart_agent.answers import AnswerType  # noqa: E402
 from hart_agent.backends.local.checkpoint import find_checkpoint  # noqa: E402
 from hart_agent.backends.local.encoding import Encoder  # noqa: E402

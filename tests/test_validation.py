@@ -23,7 +23,7 @@ from miniature.scenes import Split, write_jsonl  # noqa: E402
 from miniature.tokenizer import MAX_PIXELS, MAX_TOKENS  # noqa: E402
 
 from hart_agent import Agent, ConfigError, Mode  # noqa: E402
-from hart_agent.agent.episode import EpisodeConfig  # noqa: E402
+from hart_agent.agent.config import EpisodeConfig  # noqa: E402
 from hart_agent.answers import AnswerType  # noqa: E402
 from hart_agent.backends.local.generation import Generated  # noqa: E402
 from hart_agent.backends.local.prompting import Prompt  # noqa: E402

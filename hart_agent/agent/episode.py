@@ -18,15 +18,15 @@ from hart_agent.agent.observer import Observer
 from hart_agent.agent.stages import stage_messages
 from hart_agent.agent.trajectory import ImageInfo, StopReason, Trajectory, Turn
 from hart_agent.dialogue.messages import Message, Part, Role, ToolCall, ToolSpec
-from hart_agent.dialogue.parsing import HINT_ANSWER, HINT_TOOLS, ParsedReply, RawCall
 from hart_agent.dialogue.policy import Policy, Reply, Usage
 from hart_agent.dialogue.reading import read_reply
+from hart_agent.dialogue.results import HINT_ANSWER, ParsedReply, RawCall
 from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.tooling.protocol import ToolContext
 from hart_agent.tooling.records import ToolResult, Verification, ViewRecord
 from hart_agent.tooling.runtime import ToolRuntime
 from hart_agent.tooling.verification import made_check
-from hart_agent.vision.source import SourceImage
+from hart_agent.vision.source import SourceImage, View
 
 _NO_REGION = "No valid region was named. Don't answer yet: name the regions that show it, each with a call of crop."
 _UNREADABLE = "the model's last {} replies could not be read as a tool call or an answer"
@@ -88,9 +88,9 @@ class Episode:
         if not question.strip():
             raise ConfigError("the question is empty; ask something about the image")
         self.config = config or EpisodeConfig()
-        offered = {spec.name for spec in runtime.specs}
-        for name in {name for stage in self.config.mode.stages for name in stage.tools or ()} - offered:
-            raise ConfigError(f"the mode {self.config.mode.name!r} needs the tool {name!r}; add it to the agent's tools")
+        mode, offered = self.config.mode, {spec.name for spec in runtime.specs}
+        for name in {name for stage in mode.stages for name in stage.tools or ()} - offered:
+            raise ConfigError(f"the mode {mode.name!r} needs the tool {name!r}; add it to the agent's tools")
         self.context = ToolContext(image, question.strip(), policy)
         self.image = ImageInfo(image.name, image.size, image.sha256())
         self.turns: list[Turn] = []
@@ -343,8 +343,9 @@ class Episode:
         return budget is not None and self._usage.input_tokens + self._usage.output_tokens >= budget
 
     async def _execute(self, call: ToolCall, raw: RawCall) -> ToolResult:
+        views: tuple[View, ...] = ()
         if raw.error is not None:
-            result, views = ToolResult(call, f"Error: {raw.error}", error=raw.error.kind), ()
+            result = ToolResult(call, f"Error: {raw.error}", error=raw.error.kind)
         else:
             result, views = await self._runtime.execute(call, self.context, seconds=self.seconds_left)
         parts: tuple[Part, ...] = (*views, result.text)

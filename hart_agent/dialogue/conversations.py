@@ -48,7 +48,7 @@ def prompt(name_or_text: str, **values: str) -> str:
             return text
         return Template(name_or_text).substitute(values).strip()
     except FileNotFoundError as error:
-        raise ConfigError(f"there is no prompt {name_or_text!r}; give the name of a file in prompts/, or a text") from error
+        raise ConfigError(f"there is no prompt {name_or_text!r}; name a file in prompts/, or give a text") from error
     except (KeyError, ValueError) as error:
         known = ", ".join(f"${name}" for name in values)
         raise ConfigError(

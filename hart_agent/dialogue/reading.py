@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hart_agent.dialogue.messages import ToolSpec
-from hart_agent.dialogue.parsing import HINT_ANSWER, HINT_TOOLS, ParsedReply, parse_reply
+from hart_agent.dialogue.parsing import parse_reply
 from hart_agent.dialogue.policy import Reply
+from hart_agent.dialogue.results import HINT_ANSWER, HINT_TOOLS, ParsedReply
 
 
 def read_reply(reply: Reply, tools: Sequence[ToolSpec] = ()) -> ParsedReply:

@@ -118,7 +118,7 @@ def opens_elsewhere(folder: Path, checkpoint: Path, *backends: str, mode: Mode =
         assert asked.returncode == 0, asked.stderr[-3000:]
         run = json.loads(asked.stdout)
         assert run["answer"] in ("x", "y")
-        assert bool(run["evidence"]) == (mode is Mode.CLOSED_LOOP)
+        assert bool(run["evidence"]) == (mode == Mode.CLOSED_LOOP)
 
 
 @pytest.mark.parametrize("victim", ["VLLM::EngineCore", "ray::Policy"])

@@ -11,7 +11,7 @@ import re
 from collections import deque
 from dataclasses import dataclass
 
-from hart_agent.replies.harmony import CALL_CLOSER, CALL_OPENER, MESSAGE, harmony_messages
+from hart_agent.dialogue.harmony import CALL_CLOSER, CALL_OPENER, MESSAGE, harmony_messages
 
 _TAG = re.compile(
     r"(?P<open><(?:think|thinking|thought|reasoning)>|◁think▷|\[THINK\]|<\|channel>thought)"

@@ -8,8 +8,8 @@ import re
 import warnings
 from typing import Any
 
+from hart_agent.dialogue.json_repair import MAX_DEPTH, nesting_exceeds
 from hart_agent.errors import ReplyFormatError
-from hart_agent.replies.json_repair import MAX_DEPTH, nesting_exceeds
 
 MAX_SOURCE = 20_000
 """Characters; Python's parser needs far more memory than text."""

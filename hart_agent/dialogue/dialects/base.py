@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hart_agent.replies.json_repair import Ending
-from hart_agent.replies.results import RawCall, Schemas
+from hart_agent.dialogue.json_repair import Ending
+from hart_agent.dialogue.results import RawCall, Schemas
 
 
 @dataclass(frozen=True)

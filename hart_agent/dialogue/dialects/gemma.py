@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 
+from hart_agent.dialogue.dialects.base import Block, Dialect, always
+from hart_agent.dialogue.json_calls import named_call
+from hart_agent.dialogue.results import RawCall, Schemas
 from hart_agent.errors import ReplyFormatError
-from hart_agent.replies.dialects.base import Block, Dialect, always
-from hart_agent.replies.json_calls import named_call
-from hart_agent.replies.results import RawCall, Schemas
 
 _CALL = re.compile(r"\s*call:\s*([^\s{]{1,100})\s*(?=\{)")
 _TOKEN = re.compile(

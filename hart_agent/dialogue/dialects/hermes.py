@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hart_agent.replies.dialects.base import Block, Dialect, always
-from hart_agent.replies.json_calls import json_calls
-from hart_agent.replies.results import RawCall, Schemas
+from hart_agent.dialogue.dialects.base import Block, Dialect, always
+from hart_agent.dialogue.json_calls import json_calls
+from hart_agent.dialogue.results import RawCall, Schemas
 
 
 def _read(block: Block, schemas: Schemas) -> list[RawCall]:

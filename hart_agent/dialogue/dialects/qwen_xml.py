@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 
+from hart_agent.dialogue.dialects.base import Block, Dialect
+from hart_agent.dialogue.json_calls import named_call
+from hart_agent.dialogue.json_repair import Ending
+from hart_agent.dialogue.results import RawCall, Schemas
+from hart_agent.dialogue.text_values import typed_arguments
 from hart_agent.errors import ReplyFormatError
-from hart_agent.replies.dialects.base import Block, Dialect
-from hart_agent.replies.json_calls import named_call
-from hart_agent.replies.json_repair import Ending
-from hart_agent.replies.results import RawCall, Schemas
-from hart_agent.replies.text_values import typed_arguments
 
 _FUNCTION = re.compile(r"<function\s?=", re.IGNORECASE | re.ASCII)
 _FUNCTION_END = re.compile(r"</function>", re.IGNORECASE | re.ASCII)

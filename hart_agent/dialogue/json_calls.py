@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from hart_agent.dialogue.json_repair import Ending, json_value, json_values
+from hart_agent.dialogue.results import RawCall
 from hart_agent.errors import ReplyFormatError
-from hart_agent.replies.json_repair import Ending, json_value, json_values
-from hart_agent.replies.results import RawCall
 
 _NAMES = ("name", "tool_name", "function_name", "tool", "function")
 _ARGUMENTS = ("arguments", "parameters", "args", "input", "params")

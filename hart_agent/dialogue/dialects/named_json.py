@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from hart_agent.replies.dialects.base import Block, Dialect
-from hart_agent.replies.json_calls import named_call, unfenced
-from hart_agent.replies.results import RawCall, Schemas
+from hart_agent.dialogue.dialects.base import Block, Dialect
+from hart_agent.dialogue.json_calls import named_call, unfenced
+from hart_agent.dialogue.results import RawCall, Schemas
 
 _NAME = re.compile(r"\s*([A-Za-z_][\w.-]{0,99})\s*(?=\{|```)")
 

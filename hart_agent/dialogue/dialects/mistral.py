@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from hart_agent.dialogue.dialects.base import Block, Dialect, always
+from hart_agent.dialogue.json_calls import json_calls, named_call
+from hart_agent.dialogue.results import RawCall, Schemas
 from hart_agent.errors import ReplyFormatError
-from hart_agent.replies.dialects.base import Block, Dialect, always
-from hart_agent.replies.json_calls import json_calls, named_call
-from hart_agent.replies.results import RawCall, Schemas
 
 _NAME = re.compile(r"\s*([A-Za-z_][\w.-]{0,99})\s*(?:\[CALL_ID\][^\[{]{0,99})?(?:\[ARGS\])?\s*(?=\{)")
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from hart_agent.dialogue.dialects.base import Block, Dialect, always
+from hart_agent.dialogue.harmony import CALL_CLOSER, CALL_OPENER, harmony_messages
+from hart_agent.dialogue.json_calls import named_call
+from hart_agent.dialogue.results import RawCall, Schemas
 from hart_agent.errors import ReplyFormatError
-from hart_agent.replies.dialects.base import Block, Dialect, always
-from hart_agent.replies.harmony import CALL_CLOSER, CALL_OPENER, harmony_messages
-from hart_agent.replies.json_calls import named_call
-from hart_agent.replies.results import RawCall, Schemas
 
 
 def _read(block: Block, schemas: Schemas) -> list[RawCall]:

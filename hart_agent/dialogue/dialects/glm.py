@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 
+from hart_agent.dialogue.dialects.base import Block, Dialect
+from hart_agent.dialogue.json_repair import Ending
+from hart_agent.dialogue.results import RawCall, Schemas
+from hart_agent.dialogue.text_values import typed_arguments
 from hart_agent.errors import ReplyFormatError
-from hart_agent.replies.dialects.base import Block, Dialect
-from hart_agent.replies.json_repair import Ending
-from hart_agent.replies.results import RawCall, Schemas
-from hart_agent.replies.text_values import typed_arguments
 
 _KEY = re.compile(r"<arg_key>", re.IGNORECASE | re.ASCII)
 _KEY_END = re.compile(r"</arg_key>\s*<arg_value>", re.IGNORECASE | re.ASCII)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 
+from hart_agent.dialogue.dialects.base import Block, Dialect, always
+from hart_agent.dialogue.json_calls import named_call
+from hart_agent.dialogue.json_repair import Ending
+from hart_agent.dialogue.results import RawCall, Schemas
 from hart_agent.errors import ReplyFormatError
-from hart_agent.replies.dialects.base import Block, Dialect, always
-from hart_agent.replies.json_calls import named_call
-from hart_agent.replies.json_repair import Ending
-from hart_agent.replies.results import RawCall, Schemas
 
 _BEGIN = re.compile(r"<\|tool_call_begin\|>", re.IGNORECASE | re.ASCII)
 _ARGUMENTS = re.compile(r"<\|tool_call_argument_begin\|>", re.IGNORECASE | re.ASCII)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from hart_agent.dialogue.dialects.base import Block, Dialect, always
+from hart_agent.dialogue.json_calls import named_call, unfenced
+from hart_agent.dialogue.json_repair import Ending
+from hart_agent.dialogue.results import RawCall, Schemas
 from hart_agent.errors import ReplyFormatError
-from hart_agent.replies.dialects.base import Block, Dialect, always
-from hart_agent.replies.json_calls import named_call, unfenced
-from hart_agent.replies.json_repair import Ending
-from hart_agent.replies.results import RawCall, Schemas
 
 _SECTION, _BEGIN, _SEPARATOR, _END = (
     "<｜tool▁calls▁begin｜>",

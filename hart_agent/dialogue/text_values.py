@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hart_agent.dialogue.json_repair import whole_json
+from hart_agent.dialogue.literals import literal, parse_expression
+from hart_agent.dialogue.results import Schemas
 from hart_agent.errors import ReplyFormatError
-from hart_agent.replies.json_repair import whole_json
-from hart_agent.replies.literals import literal, parse_expression
-from hart_agent.replies.results import Schemas
 
 _CHECKS: Mapping[str, tuple[type, ...]] = {
     "null": (type(None),),

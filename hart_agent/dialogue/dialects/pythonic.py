@@ -8,11 +8,11 @@ from __future__ import annotations
 import ast
 import re
 
+from hart_agent.dialogue.dialects.base import Block, Dialect
+from hart_agent.dialogue.json_repair import Ending
+from hart_agent.dialogue.literals import literal, parse_expression
+from hart_agent.dialogue.results import RawCall, Schemas
 from hart_agent.errors import ReplyFormatError
-from hart_agent.replies.dialects.base import Block, Dialect
-from hart_agent.replies.json_repair import Ending
-from hart_agent.replies.literals import literal, parse_expression
-from hart_agent.replies.results import RawCall, Schemas
 
 _LOOK = re.compile(r"\s*\[?\s*[A-Za-z_][\w.]{0,99}\((?:\s*\)|\s*[A-Za-z_]\w{0,99}\s*=)")
 _OWN_MARKERS = frozenset(("<|tool_call_start|>", "<|python_start|>"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from hart_agent.replies.dialects import DIALECTS
-from hart_agent.replies.dialects.base import Block
-from hart_agent.replies.json_repair import Ending
+from hart_agent.dialogue.dialects import DIALECTS
+from hart_agent.dialogue.dialects.base import Block
+from hart_agent.dialogue.json_repair import Ending
 
 _WORDS = {"<answer>": "</answer>", "<abstain>": "</abstain>"}
 _CALLS: dict[str, frozenset[str]] = {}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 
+from hart_agent.dialogue.json_calls import unfenced
+from hart_agent.dialogue.json_repair import whole_json
+from hart_agent.dialogue.markers import without_markers
 from hart_agent.errors import ReplyFormatError
-from hart_agent.replies.json_calls import unfenced
-from hart_agent.replies.json_repair import whole_json
-from hart_agent.replies.markers import without_markers
 
 _MAX_SEARCHED = 20_000
 """Characters at the end of a reply in which an answer is looked for."""
