@@ -61,10 +61,21 @@ def test_closed_loop_withholds_the_full_image() -> None:
     assert "sign" not in policy.words(1)  # the crops' labels are its own words
     shown = [view.image.tobytes() for message in policy.asked[1][0] for view in message.views]
     assert shown == [IMAGE.crop((10, 20, 110, 80)).tobytes(), IMAGE.crop((200, 20, 300, 80)).tobytes()]
-    assert (run.mode, run.answer, run.verdict, len(run.turns)) == ("closed-loop", "STOP", "supported", 2)
+    assert (run.mode, run.answer, run.verdict, len(run.turns)) == ("closed-loop", "STOP", "unchecked", 2)
+    assert run.verification is None
+    assert len(policy.asked) == 2  # no check: the answer came from the crops alone
+
+
+def test_a_check_of_the_closed_loop_is_asked_for_and_sees_more_than_the_crops() -> None:
+    policy = Recorder([CROP, answer("STOP"), answer("GO")])
+    run = Agent(policy, mode="closed-loop", verify=True).ask(IMAGE, "what?")
+    assert (run.answer, run.verdict, len(policy.asked)) == ("STOP", "unsupported", 3)
+    (view,) = (view for message in policy.asked[2][0] for view in message.views)
+    assert view.frame.box.as_tuple() == (0, 5, 125, 95)  # 100 x 60 pixels at (10, 20), grown by 15 on each side
     assert run.verification
-    assert run.verification.crop_only_answer == "STOP"
-    assert len(policy.asked) == 2  # no second check: the answer came from the crops alone
+    assert run.verification.crop_only_answer == "GO"
+    withheld = Agent(Recorder([CROP, answer("STOP"), answer("GO")]), mode="closed-loop", on_unsupported="abstain")
+    assert withheld.ask(IMAGE, "what?").withheld == "STOP"
 
 
 def test_mgpo_shows_crops_and_overview_and_is_checked_afterwards() -> None:
@@ -86,7 +97,7 @@ def test_closed_loop_demands_a_region_before_an_answer(words: str) -> None:
     run, policy = ask(Mode.CLOSED_LOOP, words, CROP, answer("STOP"))
     assert [policy.views(n) for n in range(3)] == [["overview"], ["overview"], ["crop"]]
     assert "No valid region" in policy.words(1)
-    assert (run.answer, run.verdict) == ("STOP", "supported")
+    assert (run.answer, run.verdict) == ("STOP", "unchecked")
 
 
 def test_closed_loop_without_a_region_ends() -> None:
@@ -101,7 +112,8 @@ def test_closed_loop_without_a_region_ends() -> None:
 @pytest.mark.parametrize("mode", TWO_TURNS)
 def test_two_turns_are_enough(mode: Mode) -> None:
     run, _ = ask(mode, CROP, answer("STOP"), answer("STOP"), max_turns=2)
-    assert (run.answer, run.verdict) == ("STOP", "supported")
+    checked = mode != Mode.CLOSED_LOOP  # there the answer comes from the crops alone
+    assert (run.answer, run.verdict) == ("STOP", "supported" if checked else "unchecked")
 
 
 @pytest.mark.parametrize("mode", [*TWO_TURNS, Mode.DIRECT])
@@ -199,5 +211,5 @@ def test_every_mode_ends_within_its_limits(replies: list[str], mode: Mode, max_t
     assert (run.answer is not None) == (run.stop_reason == "answered")
     assert run.withheld is None or (run.answer is None and choice == "abstain" and run.stop_reason == "abstained")
     if mode == Mode.CLOSED_LOOP and run.answer is not None:
-        assert run.verdict is Verdict.SUPPORTED
+        assert run.verdict is (Verdict.SUPPORTED if choice == "abstain" else Verdict.UNCHECKED)
         assert "overview" not in policy.views(-1)
