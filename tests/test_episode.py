@@ -129,11 +129,8 @@ def test_a_reply_that_was_cut_off_is_never_used() -> None:
             reply = await super().reply(messages, tools)
             return replace(reply, finish_reason=FinishReason.LENGTH)
 
-    for text in (
-        "<answer>14 Alder",
-        '<tool_call>{"name": "crop", "arguments": {"bbox_2d": [400, 40, 610, 60',
-        "It says 1",
-    ):
+    half_call = '<tool_call>{"name": "crop", "arguments": {"bbox_2d": [400, 40, 610, 60'
+    for text in ("<answer>14 Alder", half_call, "It says 1"):
         trajectory = Agent(CutOff([text])).ask(IMAGE, "what?")
         assert (trajectory.answer, trajectory.stop_reason, trajectory.evidence) == (None, "cut_off", ())
         assert "--max-tokens" in (trajectory.reason or "")
