@@ -152,7 +152,6 @@ def test_a_policy_that_is_down_stops_the_run(items: list[Item], tmp_path: Path) 
     with pytest.raises(PolicyError, match=r"10 questions in a row.*again to resume"):
         run(ScriptedPolicy(down), items, tmp_path / "run")
     assert (tmp_path / "run" / RECORDS).read_text() == ""  # what failed in the outage is asked again
-    assert run(Looker(), items, tmp_path / "run")["failed"] == 0
 
 
 def test_a_policy_that_refuses_or_raises_fails_at_those_questions_alone(items: list[Item], tmp_path: Path) -> None:
@@ -160,7 +159,7 @@ def test_a_policy_that_refuses_or_raises_fails_at_those_questions_alone(items: l
         raise PolicyError("refused") if len(messages) % 2 else ValueError("a bug")
 
     report = run(ScriptedPolicy(refusing), items, tmp_path / "run")
-    assert report["failed"] == report["questions"] == len(items)
+    assert report["failed"] == len((tmp_path / "run" / RECORDS).read_text().splitlines()) > len(items)
 
 
 class Counting(OpenAIPolicy):
