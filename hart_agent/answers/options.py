@@ -35,7 +35,8 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LONE = re.compile(r"[^\w¬~≠✗❌×]*([A-Za-z])(?![+#]|-$)[^\w✗❌×]*")
 _ENDS = frozenset("\n . ! ? ; 。 …".split(" "))
 _LABEL = re.compile(r"[\s\"'(\[]*([A-Za-z])\s?[).:\],、]+\s*")
-_PHRASE = re.compile("|".join(re.escape(phrase) for phrase in sorted(TRANSLATIONS, key=len, reverse=True)))
+_PHRASES = (rf"\b{p}\b" if p.isascii() else re.escape(p) for p in sorted(TRANSLATIONS, key=len, reverse=True))
+_PHRASE = re.compile("|".join(_PHRASES), re.IGNORECASE)
 _SCRIPT_EDGE = re.compile(r"(?<=[\u3040-\u9fff\uac00-\ud7af])(?=[A-Za-z])|(?<=[A-Za-z])(?=[\u3040-\u9fff\uac00-\ud7af])")
 _TOKEN = re.compile(
     r"[(\[]\s?(?P<boxed>[A-Za-z])\s?[)\]]|(?P<letter>(?<![\w'])(?<!\w\.)[A-Za-z](?![\w'+#]|[-.]\w))(?P<close>\))?"
@@ -168,7 +169,7 @@ class _Tokens:
 
 
 def _plain_tokens(text: str) -> Iterator[_Token]:
-    text = _SCRIPT_EDGE.sub(" ", _PHRASE.sub(lambda match: f" {TRANSLATIONS[match[0]]} ", canonical(text)))
+    text = _SCRIPT_EDGE.sub(" ", _PHRASE.sub(lambda match: f" {TRANSLATIONS[match[0].lower()]} ", canonical(text)))
     for match in _TOKEN.finditer(text):
         kind = match.lastgroup
         if kind in ("boxed", "letter", "close"):

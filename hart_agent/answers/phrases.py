@@ -11,7 +11,7 @@ _CHINESE = """
 """
 TRANSLATIONS = dict(
     pair.split(" ", 1) for line in _CHINESE.strip().splitlines() for pair in line.split(",")
-) | {"no doubt": "surely", "without a doubt": "surely", "beyond doubt": "surely", "ruled out": "wrong", "cross out": "not"}  # fmt: skip
+) | {"no doubt": "surely", "without a doubt": "surely", "beyond doubt": "surely", "ruled out": "wrong", "cross out": "not"} | {f"{word} but": "except" for word in ("everything", "anything", "all", "any")}  # fmt: skip
 """Phrases to the words below, for scripts without spaces between words and for idioms."""
 
 NEGATIONS = frozenset(
@@ -42,7 +42,7 @@ NEUTRAL = COPULAS | CHOOSING | OPTION_WORDS | RIGHT | frozenset(
     "a an the my our this that these it its i we one am been would should must have has to do does s m d ll re id im ive "
     "best final definitely certainly clearly obviously surely sure indeed really simply just only believe said "
     "chosen picked selected selection going vote guess probably likely perhaps maybe most image picture photo question "
-    "will well ok okay here there in of from on and can conclude conclusion following response result also "
+    "will well ok okay here there in of from on for and can conclude conclusion following response result also "
     "describes fits matches closest suggest therefore visible seen confident absolutely opt settle by me now actually "
     "la el die der le correcta correcto richtig richtige bonne opción number corresponding corresponds let us all".split()
 )  # fmt: skip
