@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _MAX_MARKS = 30  # in a row, as in Unicode's stream-safe text format; normalising more takes quadratic time
 _SAME = str.maketrans(
@@ -20,8 +21,11 @@ _MARKER = re.compile(
 )
 
 
+@lru_cache(maxsize=64)
 def canonical(text: str) -> str:
     """One form for each character: Unicode's, with exponents marked ("10⁵" is "10^5") and mixed numbers apart ("1½")."""
+    if text.isascii():
+        return text
     parts = []
     marks = 0
     for char in text:

@@ -36,7 +36,12 @@ def read_digits(text: str, at: int) -> _Number | None:
     grouped = _THOUSANDS.fullmatch(raw)
     if grouped and (marks[0] != "." or len(marks) > 1):
         return Fraction(re.sub(r"\D", "", raw)), re.sub(r"\D", "", raw), m.end()
-    if marks and marks[-1] != " " and (not whole or whole.isdecimal() or _THOUSANDS.fullmatch(whole)) and marks[-1] not in marks[:-1]:
+    if (
+        marks
+        and marks[-1] != " "
+        and (not whole or whole.isdecimal() or _THOUSANDS.fullmatch(whole))
+        and marks[-1] not in marks[:-1]
+    ):
         return Fraction(f"{re.sub(r'[^0-9]', '', whole) or 0}.{decimals}"), raw, m.end()
     if len(marks) > 1 and set(marks) == {","}:
         first = raw.partition(",")[0]

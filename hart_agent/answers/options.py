@@ -37,7 +37,9 @@ _ENDS = frozenset("\n . ! ? ; 。 …".split(" "))
 _LABEL = re.compile(r"[\s\"'(\[]*([A-Za-z])\s?[).:\],、]+\s*")
 _PHRASES = (rf"\b{p}\b" if p.isascii() else re.escape(p) for p in sorted(TRANSLATIONS, key=len, reverse=True))
 _PHRASE = re.compile("|".join(_PHRASES), re.IGNORECASE)
-_SCRIPT_EDGE = re.compile(r"(?<=[\u3040-\u9fff\uac00-\ud7af])(?=[A-Za-z])|(?<=[A-Za-z])(?=[\u3040-\u9fff\uac00-\ud7af])")
+_SCRIPT_EDGE = re.compile(
+    r"(?<=[\u3040-\u9fff\uac00-\ud7af])(?=[A-Za-z])|(?<=[A-Za-z])(?=[\u3040-\u9fff\uac00-\ud7af])"
+)
 _TOKEN = re.compile(
     r"[(\[]\s?(?P<boxed>[A-Za-z])\s?[)\]]|(?P<letter>(?<![\w'])(?<!\w\.)[A-Za-z](?![\w'+#]|[-.]\w))(?P<close>\))?"
     r"|(?P<word>\d+(?:[.,:/]\d+)*|(?:[^\W\d_]+(?:'[^\W\d_]+)*)|[✓✔✅✗❌×])|(?P<end>\n|[.!?;。]|…)"
@@ -109,12 +111,11 @@ def unlabelled(options: Sequence[str]) -> list[str]:
 
 def _option_with_text(answer: str, texts: Sequence[str]) -> str | None:
     """The option whose text the answer is."""
-    exact = [letter for letter, text in zip(LETTERS, texts, strict=False) if normalise(answer) == normalise(text) != ""]
-    same = exact or [
-        letter
-        for letter, text in zip(LETTERS, texts, strict=False)
-        if not _LABEL.match(answer) and same_text(answer, text)
-    ]
+    said = normalise(answer)
+    lettered = list(zip(LETTERS, texts, strict=False))
+    same = [letter for letter, text in lettered if said == normalise(text) != ""]
+    if not same and not _LABEL.match(answer):
+        same = [letter for letter, text in lettered if same_text(answer, text)]
     return same[0] if len(same) == 1 else None
 
 
@@ -165,7 +166,9 @@ class _Tokens:
             return asked and not word_follows
         if letter.casefold() == "a":
             return not word_follows
-        return letter.isupper() or asked or after in COPULAS | WRONG | REASONS or (before == after == "\n") or after == ":"
+        return (
+            letter.isupper() or asked or after in COPULAS | WRONG | REASONS or (before == after == "\n") or after == ":"
+        )
 
 
 def _plain_tokens(text: str) -> Iterator[_Token]:
@@ -179,7 +182,11 @@ def _plain_tokens(text: str) -> Iterator[_Token]:
             word = match[0].casefold().replace("'", "")
             yield _Token(str(NUMBER_WORDS[word]) if word in NUMBER_WORDS and word != "one" else word)
         else:
-            yield _Token({"comma": ",", "is": "is", "or": "or", "and": "and"}.get(str(kind), match[0]) if match[0] != ":" else ":")
+            yield _Token(
+                {"comma": ",", "is": "is", "or": "or", "and": "and"}.get(str(kind), match[0])
+                if match[0] != ":"
+                else ":"
+            )
 
 
 def _without_edges(words: list[str]) -> tuple[str, ...]:

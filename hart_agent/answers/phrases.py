@@ -20,7 +20,9 @@ NEGATIONS = frozenset(
 )
 WRONG = frozenset("wrong incorrect false eliminated excluded impossible rejected falsch incorrecta faux ✗ ❌ ×".split())
 RIGHT = frozenset("yes correct right true ✓ ✔ ✅".split())
-DOUBT = frozenset("could might may if unless otherwise except whether unsure uncertain depends unable undecided".split())
+DOUBT = frozenset(
+    "could might may if unless otherwise except whether unsure uncertain depends unable undecided".split()
+)
 """What makes a clause no choice at all."""
 BREAKS = frozenset("but so therefore thus hence while whereas although though however yet then".split())
 """Words that begin another clause."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from fractions import Fraction
 
 from hart_agent.answers import tables
-from hart_agent.answers.cleaning import canonical
 from hart_agent.answers.numerals import read_digits, read_words
 from hart_agent.answers.values import Code, Date, Quantity, Range, Reading, Time, Value, Word
 
@@ -51,8 +49,8 @@ _Found = tuple[Value, int]
 
 
 def read(text: str) -> Reading:
-    """The values of a text, in time in proportion to its length. What is neither word nor number nor sign is left out."""
-    folded = unicodedata.normalize("NFC", canonical(text).casefold())
+    """The values of a canonical text, in time in proportion to its length; marks that are no part of a value are left out."""
+    folded = unicodedata.normalize("NFC", text.casefold())
     return _Scanner(" ".join(folded.split())).scan()
 
 
@@ -66,6 +64,9 @@ class _Scanner:
     def scan(self) -> Reading:
         at = 0
         while at < len(self.text):
+            if self.text[at] == " ":
+                at += 1
+                continue
             found = self.number_at(at) or self.word_at(at)
             if found is None:
                 if unicodedata.category(self.text[at])[0] == "S" or self.text[at] == "@":
@@ -87,6 +88,8 @@ class _Scanner:
         inside = at > 0 and self.text[at - 1].isalpha()
         if inside:
             return self.quantity_at(at, in_word=True) if self.text[at].isdecimal() else None
+        if self.text[at].isalpha():
+            return self.month_at(at) or self.quantity_at(at)
         return self.date_at(at) or self.time_at(at) or self.code_at(at) or self.quantity_at(at)
 
     def date_at(self, at: int) -> _Found | None:
@@ -99,11 +102,13 @@ class _Scanner:
             if month > 12:
                 return _date(m, year, day, month)
             return _date(m, year, month, day, swapped=m[2] != "." and day <= 12 and day != month)
-        if m := _DAY_MONTH.match(text, at):
-            return _date(m, int(m[3]) if m[3] else None, tables.MONTHS[m[2]], int(m[1]))
-        if m := _MONTH_DAY.match(text, at):
+        m = _DAY_MONTH.match(text, at)
+        return _date(m, int(m[3]) if m[3] else None, tables.MONTHS[m[2]], int(m[1])) if m else None
+
+    def month_at(self, at: int) -> _Found | None:
+        if m := _MONTH_DAY.match(self.text, at):
             return _date(m, int(m[3]) if m[3] else None, tables.MONTHS[m[1]], int(m[2]))
-        m = _MONTH_YEAR.match(text, at)
+        m = _MONTH_YEAR.match(self.text, at)
         return (Date(int(m[2]), tables.MONTHS[m[1]], None), m.end()) if m else None
 
     def time_at(self, at: int) -> _Found | None:
@@ -153,7 +158,9 @@ class _Scanner:
         if number is None:
             return Code(raw), end
         if m := _ORDINAL.match(text, end) or (_ORDINAL.match("th") if raw in tables.ORDINALS else None):
-            return Quantity(number, "th", raw=raw, in_word=in_word), end + (m.end() - m.start()) * (raw not in tables.ORDINALS)
+            return Quantity(number, "th", raw=raw, in_word=in_word), end + (m.end() - m.start()) * (
+                raw not in tables.ORDINALS
+            )
         if (m := _SCALE.match(text, end)) and (m[1] in tables.SCALES or m[1] == "k" or currency):
             number *= tables.SCALES.get(m[1]) or tables.SHORT_SCALES[m[1]]
             raw, end = "", m.end()
@@ -190,7 +197,9 @@ class _Scanner:
 
     def word_at(self, at: int) -> _Found | None:
         text, end = self.text, at
-        while end < len(text) and (_is_letter(text[end]) or (text[end] == "'" and end > at and _is_letter(text[end + 1 : end + 2]))):
+        while end < len(text) and (
+            _is_letter(text[end]) or (text[end] == "'" and end > at and _is_letter(text[end + 1 : end + 2]))
+        ):
             end += 1
         if end == at:
             return None

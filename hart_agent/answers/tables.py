@@ -14,7 +14,9 @@ _BELOW_TWENTY = (
     "seventeen eighteen nineteen"
 )
 NUMBER_WORDS = {word: number for number, word in enumerate(_BELOW_TWENTY.split())}
-NUMBER_WORDS |= {w: 10 * tens for tens, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+NUMBER_WORDS |= {
+    w: 10 * tens for tens, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
+}
 ORDINALS = {
     word: number
     for number, word in enumerate("first second third fourth fifth sixth seventh eighth ninth tenth".split(), 1)

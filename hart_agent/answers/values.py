@@ -166,7 +166,9 @@ class Reading:
     def core(self) -> Reading:
         """Without the filler around what is said; all of it if there is nothing but filler."""
         for filler in (FILLER, FRAME):
-            inside = [i for i, value in enumerate(self.values) if not (isinstance(value, Word) and value.text in filler)]
+            inside = [
+                i for i, value in enumerate(self.values) if not (isinstance(value, Word) and value.text in filler)
+            ]
             if inside:
                 part = slice(inside[0], inside[-1] + 1)
                 return Reading(self.values[part], self.spellings[part], self.symbols)

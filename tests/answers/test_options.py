@@ -13,9 +13,7 @@ import pytest
 from hart_agent.answers import AnswerType, chosen_letter, is_right
 
 OPTIONS = ("red", "blue", "green", "yellow")
-STYLES = [
-    line.split("\t") for line in (Path(__file__).parent / "styles.tsv").read_text(encoding="utf-8").splitlines()
-]
+STYLES = [line.split("\t") for line in (Path(__file__).parent / "styles.tsv").read_text(encoding="utf-8").splitlines()]
 
 
 def written(style: str, meant: int, other: int) -> str:
