@@ -16,14 +16,15 @@ _BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _COMMAND = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mathit|rm|bf|left|right)\b\s*\{?|\\[,;! ()\[\]]")
 _EMPHASIS = re.compile(r"\*\*+|__+|`+|^#+ ", re.MULTILINE)
 _MARKER = re.compile(
-    r"(?:^|[\n.!?:;])[\s>-]{0,5}(?:so|thus|hence|therefore)?,?\s?(?:the |my )?(?:final |correct )?answer(?:\s?[:=]|\sis\b:?)",
+    r"(?:^|[\n.!?:;])[\s>-]{0,5}"
+    r"(?:so|thus|hence|therefore)?,?\s?(?:the |my )?(?:final |correct )?answer(?:\s?[:=]|\sis\b:?)",
     re.IGNORECASE,
 )
 
 
 @lru_cache(maxsize=64)
 def canonical(text: str) -> str:
-    """One form for each character: Unicode's, with exponents marked ("10⁵" is "10^5") and mixed numbers apart ("1½")."""
+    """One form for each character: Unicode's, with exponents marked ("10^5") and mixed numbers apart ("1 1/2")."""
     if text.isascii():
         return text
     parts = []

@@ -40,7 +40,7 @@ def agree(first: str, second: str) -> bool:
     """
     if first.strip() == second.strip():
         return bool(first.strip())
-    if max(len(first), len(second)) > MAX_ANSWER:
+    if not (_is_short(first) and _is_short(second)):
         return False
     letters = [bool(_LETTER.fullmatch(unwrapped(canonical(answer)))) for answer in (first, second)]
     if letters[0] != letters[1]:
@@ -85,7 +85,7 @@ def is_right(
         strict: for rewards: the whole answer must be the right one. It earns nothing if it hedges ("B or maybe C",
             "perhaps 7"), mentions another option, even to rule it out, or says more than its conclusion.
     """
-    if answer is None or len(answer) > MAX_ANSWER:
+    if answer is None or not _is_short(answer):
         return False
     return any(_fits(answer, right, kind, options, tolerance, strict) for right in (gold, *alternatives))
 
@@ -98,7 +98,12 @@ def chosen_letter(answer: str, options: Sequence[str], *, strict: bool = False) 
         options: their texts, in the order of their letters.
         strict: as for `is_right`.
     """
-    return read_option(answer, options, strict=strict) if len(answer) <= MAX_ANSWER else None
+    return read_option(answer, options, strict=strict) if _is_short(answer) else None
+
+
+def _is_short(text: str) -> bool:
+    """Whether a text is within the limit; some characters become several in Unicode's canonical form."""
+    return len(text) <= MAX_ANSWER and len(canonical(text)) <= MAX_ANSWER
 
 
 def _fits(answer: str, gold: str, kind: AnswerType, options: Sequence[str], tolerance: float, strict: bool) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from typing import NamedTuple
 
 from hart_agent.answers.tables import NUMBER_WORDS, ORDINALS, SCALES
 
@@ -13,45 +14,61 @@ _DIGITS = re.compile(r"\d{1,3}(?: \d{3}){1,6}(?![\d ])(?:[.,]\d+)?|\d+(?:[.,]\d+
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:([,. ])\d{3})(?:\1\d{3})*")
 _WORD = re.compile(r"([^\W\d_]+)(?:[ -](?:and )?(?=[^\W\d_]))?")
 
-_Number = tuple[Fraction | None, str, int]
-"""A number, or None for digits that are a code; how it is written; where it ends."""
+_ORDINAL = re.compile(r"(?:st|nd|rd|th)(?![^\W_])")
 
 
-def read_digits(text: str, at: int) -> _Number | None:
-    """The number in digits that stands at a place of a text.
+class Numeral(NamedTuple):
+    """A number in a text.
 
-    A comma or point before exactly three digits: a comma parts thousands, a point is a decimal point. Where both
-    stand, the last is the decimal mark; where one stands several times, it parts thousands.
+    Attributes:
+        number: None for digits that are a code.
+        raw: as it is written.
+        end: its end in the text.
+        is_ordinal: "3rd" or "third".
     """
+
+    number: Fraction | None
+    raw: str
+    end: int
+    is_ordinal: bool = False
+
+
+def read_digits(text: str, at: int) -> Numeral | None:
+    """The number in digits that stands at a place of a text, if one does; the package's docstring gives the rules."""
     if (m := _FRACTION.match(text, at)) and (not m[1] or int(m[2]) < int(m[3])):
-        return int(m[1] or 0) + Fraction(int(m[2]), int(m[3])), m[0], m.end()
+        return Numeral(int(m[1] or 0) + Fraction(int(m[2]), int(m[3])), m[0], m.end())
     m = _DIGITS.match(text, at)
     if not m:
         return None
     raw = m[0]
+    number = _value(raw)
+    if number is None and set(raw) & set(",.") == {","}:  # a list without spaces
+        raw = raw.partition(",")[0]
+        number = _value(raw)
+    end = at + len(raw)
+    if number is not None and raw.isdecimal() and (suffix := _ORDINAL.match(text, end)):
+        return Numeral(number, raw, suffix.end(), is_ordinal=True)
+    return Numeral(number, raw if number is None or "." in raw else re.sub(r"\D", "", raw), end)
+
+
+def _value(raw: str) -> Fraction | None:
+    """The number that digits with marks between them mean; None if they are a code."""
     marks = re.sub(r"\d", "", raw)
-    if len(raw) > _MAX_DIGITS:
-        return None, raw, m.end()
-    whole, _, decimals = raw.rpartition(marks[-1]) if marks else (raw, "", "")
-    grouped = _THOUSANDS.fullmatch(raw)
-    if grouped and (marks[0] != "." or len(marks) > 1):
-        return Fraction(re.sub(r"\D", "", raw)), re.sub(r"\D", "", raw), m.end()
+    if len(raw) > _MAX_DIGITS or (not marks and len(raw) > 1 and raw[0] == "0"):
+        return None
+    if not marks or (_THOUSANDS.fullmatch(raw) and marks != "."):
+        return Fraction(re.sub(r"\D", "", raw))
+    whole, _, decimals = raw.rpartition(marks[-1])
     if (
-        marks
-        and marks[-1] != " "
-        and (not whole or whole.isdecimal() or _THOUSANDS.fullmatch(whole))
-        and marks[-1] not in marks[:-1]
+        marks.count(marks[-1]) == 1
+        and marks[-1] in ".,"
+        and (whole.isdecimal() or not whole or _THOUSANDS.fullmatch(whole))
     ):
-        return Fraction(f"{re.sub(r'[^0-9]', '', whole) or 0}.{decimals}"), raw, m.end()
-    if len(marks) > 1 and set(marks) == {","}:
-        first = raw.partition(",")[0]
-        return Fraction(first), first, at + len(first)
-    if marks or (len(raw) > 1 and raw[0] == "0"):
-        return None, raw, m.end()
-    return Fraction(raw), raw, m.end()
+        return Fraction(f"{re.sub(r'[^0-9]', '', whole) or 0}.{decimals}")
+    return None
 
 
-def read_words(text: str, at: int) -> _Number | None:
+def read_words(text: str, at: int) -> Numeral | None:
     """The number in words that stands at a place of a text ("two hundred and five"), or an ordinal ("third")."""
     total = current = 0
     end, start = at, at
@@ -64,11 +81,11 @@ def read_words(text: str, at: int) -> _Number | None:
         elif word in NUMBER_WORDS and _goes_on(current, NUMBER_WORDS[word], first=end == start):
             current += NUMBER_WORDS[word]
         elif word in ORDINALS and end == start:
-            return Fraction(ORDINALS[word]), word, m.end(1)
+            return Numeral(Fraction(ORDINALS[word]), word, m.end(1), is_ordinal=True)
         else:
             break
         at, end = m.end(), m.end(1)
-    return (Fraction(total + current), text[start:end], end) if end > start else None
+    return Numeral(Fraction(total + current), text[start:end], end) if end > start else None
 
 
 def _goes_on(current: int, number: int, *, first: bool) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import replace
 
 from hart_agent.answers import tables
 from hart_agent.answers.numerals import read_digits, read_words
@@ -33,13 +34,13 @@ _CODE = re.compile(r"\d+(?::\d+)+|\d+(?:\.\d+)?e[+-]?\d+(?![^\W_])|0\d*/\d+|\d+/
 
 _COMPARATOR = re.compile(rf"({_any_of(tables.COMPARATORS)}) ?(?=[\W\d]|\b)")
 _MONEY = re.compile(rf"({_any_of(tables.CURRENCIES)}) ?(?=-?[\d.,])")
-_SIGN = re.compile(r"[-–+](?=[^\s\w]?[\d.,])|[-–] (?=[^\s\w]?[\d.,])|(?:minus|negative) ")
+_SIGN = re.compile(r"[-\u2013+](?=[^\s\w]?[\d.,])|[-\u2013] (?=[^\s\w]?[\d.,])|(?:minus|negative) ")
 _SCALE = re.compile(rf" ?({_any_of([*tables.SCALES, *tables.SHORT_SCALES])})(?![^\W_])")
 _UNIT = re.compile(rf"[ -]?({_any_of(tables.UNITS)})(?![^\W\d_]|\^)")
 _AFTER = re.compile(rf" ?({_any_of(tables.COMPARATORS_AFTER)})(?![\w(])")
-_ORDINAL = re.compile(r"(?:st|nd|rd|th)(?![^\W_])")
+_APOSTROPHE = re.compile(r"'(?=[^\W\d_])")
 _NEXT_WORD = re.compile(r" [^\W\d_]")
-_BETWEEN = re.compile(r" ?[-–] ?(?=[^\sa-z])| (?:to|through|until|till) ")
+_BETWEEN = re.compile(r" ?[-\u2013] ?(?=[^\sa-z])| (?:to|through|until|till) ")
 _AND = re.compile(r" and ")
 _SUFFIX = re.compile(r"(?:\+{1,2}|#)(?!\w)|(?<=\b\w)-(?![\w-]| \w)")
 
@@ -49,7 +50,7 @@ _Found = tuple[Value, int]
 
 
 def read(text: str) -> Reading:
-    """The values of a canonical text, in time in proportion to its length; marks that are no part of a value are left out."""
+    """The values of a canonical text, in time proportional to its length, without the marks between them."""
     folded = unicodedata.normalize("NFC", text.casefold())
     return _Scanner(" ".join(folded.split())).scan()
 
@@ -139,41 +140,42 @@ class _Scanner:
         return digits >= 7 and not years and not measured and not _SPACED_THOUSANDS.fullmatch(match[0])
 
     def quantity_at(self, at: int, *, in_word: bool = False) -> _Found | None:
-        text, end = self.text, at
-        comparator = currency = ""
-        if not in_word:
-            for _ in range(2):
-                if m := _COMPARATOR.match(text, end):
-                    comparator, end = comparator or tables.COMPARATORS[m[1]], m.end()
-        negative = False
-        for _ in range(2):
-            if not in_word and (m := _SIGN.match(text, end)) and self.is_sign(m):
-                negative, end = m[0][0] not in "+", m.end()
-            if not currency and not in_word and (m := _MONEY.match(text, end)):
-                currency, end = m[1], m.end()
-        found = read_digits(text, end) or (None if in_word else read_words(text, end))
+        comparator, negative, unit, end = ("", False, "", at) if in_word else self.prefix_at(at)
+        found = read_digits(self.text, end) or (None if in_word else read_words(self.text, end))
         if found is None:
             return None
-        number, raw, end = found
+        number, raw, end = found.number, found.raw, found.end
         if number is None:
             return Code(raw), end
-        if m := _ORDINAL.match(text, end) or (_ORDINAL.match("th") if raw in tables.ORDINALS else None):
-            return Quantity(number, "th", raw=raw, in_word=in_word), end + (m.end() - m.start()) * (
-                raw not in tables.ORDINALS
-            )
-        if (m := _SCALE.match(text, end)) and (m[1] in tables.SCALES or m[1] == "k" or currency):
+        if found.is_ordinal:
+            return Quantity(number, "th", raw=raw, in_word=in_word), end
+        if (m := _SCALE.match(self.text, end)) and (m[1] in tables.SCALES or m[1] == "k" or unit):
             number *= tables.SCALES.get(m[1]) or tables.SHORT_SCALES[m[1]]
             raw, end = "", m.end()
-        unit = currency
-        if (m := _UNIT.match(text, end)) and not (m[1] in tables.UNITS_AT_THE_END and _NEXT_WORD.match(text, m.end())):
-            if not currency or tables.UNITS[m[1]][0] == tables.UNITS[currency][0]:
-                unit, end = m[1], m.end()
-        if m := _AFTER.match(text, end):
+        m = _UNIT.match(self.text, end)
+        is_word = m and m[1] in tables.UNITS_AT_THE_END and _NEXT_WORD.match(self.text, m.end())
+        if m and not is_word and (not unit or tables.UNITS[m[1]][0] == tables.UNITS[unit][0]):
+            unit, end = m[1], m.end()
+        if m := _AFTER.match(self.text, end):
             comparator, end = comparator or tables.COMPARATORS_AFTER[m[1]], m.end()
         return Quantity(-number if negative else number, unit, comparator, raw, in_word), end
 
+    def prefix_at(self, at: int) -> tuple[str, bool, str, int]:
+        """The comparator, whether there is a minus, and the currency in front of a number; where they end."""
+        comparator = currency = ""
+        negative = False
+        for _ in range(2):
+            if m := _COMPARATOR.match(self.text, at):
+                comparator, at = comparator or tables.COMPARATORS[m[1]], m.end()
+        for _ in range(2):
+            if (m := _SIGN.match(self.text, at)) and self.is_sign(m):
+                negative, at = m[0] != "+", m.end()
+            if not currency and (m := _MONEY.match(self.text, at)):
+                currency, at = m[1], m.end()
+        return comparator, negative, currency, at
+
     def is_sign(self, match: re.Match[str]) -> bool:
-        """Whether a dash or plus is a sign: not behind a word or number, and apart from its number only at the start."""
+        """Whether a dash is a sign: not behind a word or number, and with a space behind it only at the start."""
         start = match.start()
         behind = start > 0 and (self.text[start - 1].isalnum() or self.text[start - 1] in ")%")
         return not behind and (start == 0 or match[0][-1] != " " or match[0][0].isalpha())
@@ -185,11 +187,9 @@ class _Scanner:
         found = m and (self.time_at(m.end()) or self.quantity_at(m.end()))
         if not found or not isinstance(found[0], Quantity | Time):
             return low, end
-        high, end = found
+        high, end = found[0], found[1]
         if isinstance(low, Quantity) and isinstance(high, Quantity):
-            unit = low.unit or high.unit
-            low = Quantity(low.number, unit, low.comparator, low.raw)
-            high = Quantity(high.number, high.unit or unit, high.comparator, high.raw)
+            low, high = replace(low, unit=low.unit or high.unit), replace(high, unit=high.unit or low.unit)
         if before in ("between", "from"):
             self.values.pop()
             self.spellings.pop()
@@ -197,9 +197,7 @@ class _Scanner:
 
     def word_at(self, at: int) -> _Found | None:
         text, end = self.text, at
-        while end < len(text) and (
-            _is_letter(text[end]) or (text[end] == "'" and end > at and _is_letter(text[end + 1 : end + 2]))
-        ):
+        while _is_letter(text[end : end + 1]) or (end > at and _APOSTROPHE.match(text, end)):
             end += 1
         if end == at:
             return None

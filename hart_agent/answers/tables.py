@@ -137,7 +137,7 @@ FRAME = frozenset("a an are at in is it its of on reads said say says that the t
 FILLER = FRAME | frozenset("answer image photo picture sign text".split())
 
 HEDGES = frozenset(
-    "maybe perhaps possibly might may could either unsure uncertain guess guessing probably likely alternatively "
+    "maybe perhaps possibly might could either unsure uncertain guess guessing probably likely alternatively "
     "or whether seems 或 也许 可能".split()
 )
 """What makes an answer less than a statement."""

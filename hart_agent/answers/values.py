@@ -93,25 +93,30 @@ Value: TypeAlias = Word | Quantity | Time | Date | Code | Range
 
 def same_value(first: Value, second: Value) -> bool:
     """Whether two values are the same. Symmetric."""
-    for one, other in ((first, second), (second, first)):
-        match one, other:
-            case Time(), Quantity():
-                return _time_and_quantity(one, other)
-            case Code(), Quantity():
-                return one.text == other.raw and not other.unit and not other.comparator and other.number > 0
-            case Code(), Range():
-                return isinstance(other.low, Quantity) and one.text == _digits(other)
+    if type(first) is not type(second):
+        return _could_be(first, second) or _could_be(second, first)
     match first, second:
         case Quantity(), Quantity():
             return _quantities(first, second)
         case Time(), Time():
-            day = 12 * 3600 if first.half != second.half else 24 * 3600
-            return (first.seconds - second.seconds) % day == 0 and (day > 12 * 3600 or _on_the_dial(first, second))
+            return _times(first, second)
         case Date(), Date():
             return _dates(first, second)
         case Range(), Range():
             return same_value(first.low, second.low) and same_value(first.high, second.high)
     return first == second
+
+
+def _could_be(first: Value, second: Value) -> bool:
+    """Whether the second value is the first one, written so that it was read as another kind."""
+    match first, second:
+        case Time(), Quantity():
+            return _time_and_quantity(first, second)
+        case Code(), Quantity():
+            return first.text == second.raw and not second.unit and not second.comparator and second.number > 0
+        case Code(), Range(low=Quantity(raw=low), high=Quantity(raw=high)):
+            return first.text == low + high
+    return False
 
 
 def _quantities(first: Quantity, second: Quantity) -> bool:
@@ -131,10 +136,11 @@ def _time_and_quantity(time: Time, quantity: Quantity) -> bool:
     return same_value(time, Time(3600 * int(hour) + 60 * int(minute or 0)))
 
 
-def _on_the_dial(first: Time, second: Time) -> bool:
-    """Whether the time without a half of the day is one of a clock of 12 hours, or the same on one of 24."""
+def _times(first: Time, second: Time) -> bool:
+    if first.half == second.half or first.seconds == second.seconds:
+        return first.seconds == second.seconds
     bare = second if first.half else first
-    return bare.seconds < 13 * 3600 or first.seconds == second.seconds
+    return bare.seconds < 13 * 3600 and (first.seconds - second.seconds) % (12 * 3600) == 0
 
 
 def _dates(first: Date, second: Date) -> bool:
@@ -143,10 +149,6 @@ def _dates(first: Date, second: Date) -> bool:
     if first.swapped == second.swapped:
         return (first.month, first.day) == (second.month, second.day)
     return {first.month, first.day} == {second.month, second.day}
-
-
-def _digits(values: Range) -> str:
-    return "".join(value.raw for value in (values.low, values.high) if isinstance(value, Quantity))
 
 
 @dataclass(frozen=True)

@@ -248,7 +248,8 @@ def test_a_list_in_another_order_is_right(items: list[str], random: object) -> N
 @pytest.mark.parametrize(
     "piece",
     ["is A ", "the ", "hundred ", "(", "1,200", "1.", " ", "and ", "A. ", "is (", "9", "\n", "e\u0301\u0323", "is  \t",
-     "\u00bd", "\u00b2", "$", "e5", "1 000 ", "not A, ", "one ", "<|begin_of_box|>", "\\boxed{", "answer is ", "555-", "{"],
+     "\u00bd", "\u00b2", "$", "e5", "1 000 ", "not A, ", "one ", "<|begin_of_box|>",
+     "\\boxed{", "answer is ", "555-", "{"],
 )  # fmt: skip
 @pytest.mark.parametrize("kind", list(AnswerType))
 def test_long_hostile_text_is_judged_in_a_moment(piece: str, kind: AnswerType) -> None:
