@@ -247,7 +247,9 @@ def test_a_list_in_another_order_is_right(items: list[str], random: object) -> N
 
 @pytest.mark.parametrize(
     "piece",
-    ["is A ", "the ", "hundred ", "(", "1,200", "1.", " ", "and ", "A. ", "is (", "9", "\n", "e\u0301\u0323", "is  \t"],
+    ["is A ", "the ", "hundred ", "(", "1,200", "1.", " ", "and ", "A. ", "is (", "9", "\n", "e\u0301\u0323", "is  \t",
+     "\u00bd", "\u00b2", "$", "e5", "1 000 ", "not A, ", "one ", "<|begin_of_box|>",
+     "\\boxed{", "answer is ", "555-", "{"],
 )  # fmt: skip
 @pytest.mark.parametrize("kind", list(AnswerType))
 def test_long_hostile_text_is_judged_in_a_moment(piece: str, kind: AnswerType) -> None:
@@ -259,8 +261,18 @@ def test_long_hostile_text_is_judged_in_a_moment(piece: str, kind: AnswerType) -
 
 
 def test_agreement_of_long_texts_takes_a_moment() -> None:
+    long = "the " * (MAX_ANSWER // 4 - 10)
     started = time.perf_counter()
+    assert not agree(long + "zebra", long[4000:] + "cat")
+    assert not agree(long + "zebra", "the")
+    assert agree(long + "zebra", long[4000:] + "zebra")
     assert not agree("the " * 50_000 + "zebra", "the " * 20_000 + "cat")
     assert not agree("the " * 50_000 + "zebra", "the")
-    assert agree("the " * 50_000 + "zebra", "the " * 20_000 + "zebra")
+    assert not agree("e" + "\u0301\u0323" * 20_000, "e" + "\u0323\u0301" * 20_000)
     assert time.perf_counter() - started < 2
+
+
+def test_texts_beyond_the_limit_agree_only_if_they_are_identical() -> None:
+    text = "the " * MAX_ANSWER + "zebra"
+    assert agree(text, f" {text}\n")
+    assert not agree(text, "zebra")
