@@ -60,9 +60,7 @@ def parse_reply(
     rest, dropped = before_invented_turn(thoughts.rest)
     ending = Ending.MARKER if dropped else Ending.LIMIT if truncated else Ending.STOP
     reply = _read(rest, native_calls, ending, schemas or {}, hint)
-    reply = replace(
-        reply, reasoning="\n\n".join(filter(None, (thoughts.reasoning, (thoughts.unfinished or "").strip())))
-    )
+    reply = replace(reply, reasoning=thoughts.all)
     if reply.error is None:
         return reply
     if truncated:
@@ -96,7 +94,9 @@ def _with_calls(calls: list[RawCall], dialect: Dialect | None, blocks: list[Bloc
     if all(call.error for call in calls):
         return ParsedReply(error=_error(str(calls[0].error), hint))
     answers = [tagged_answer(block.body) for block in blocks if block.opener == "<answer>" and _counts(block)]
-    return ParsedReply(tuple(calls), set_aside=answers[0] if answers else None, dialect=dialect and dialect.name)
+    return ParsedReply(
+        tuple(calls), set_aside=answers[0] if answers else None, dialect=dialect.name if dialect else None
+    )
 
 
 def _with_words(block: Block, hint: str) -> ParsedReply:
@@ -117,12 +117,7 @@ def _counts(block: Block) -> bool:
 def _block_calls(block: Block, schemas: Schemas, hint: str) -> tuple[Dialect | None, list[RawCall]]:
     if not is_call(block):
         return None, []
-    dialect = next(
-        dialect
-        for dialect in (*DIALECTS, HERMES)
-        if (dialect is HERMES or any(block.opener == opener for opener, _ in dialect.markers))
-        and dialect.fits(block, schemas)
-    )
+    dialect = next((dialect for dialect in DIALECTS if dialect.reads(block, schemas)), HERMES)
     return dialect, _dialect_calls(dialect, block, schemas, hint)
 
 
@@ -138,7 +133,7 @@ def _call_error(error: ReplyFormatError, dialect: Dialect | None, hint: str) -> 
     if dialect is None or dialect is HERMES:
         return ReplyFormatError(f"The call can't be read. {error} {hint}")
     return ReplyFormatError(
-        f"The call, in the dialect {dialect.name}, can't be read. {error} In that dialect a call is {dialect.form}. {hint}"
+        f"The call, in the dialect {dialect.name}, can't be read. {error} Its form is {dialect.form}. {hint}"
     )
 
 
@@ -170,6 +165,5 @@ def _native(name: str, body: str, ending: Ending, hint: str) -> RawCall:
 
 def _error(problem: str, hint: str) -> ReplyFormatError:
     """An error that speaks of tools only if the hint does."""
-    return ReplyFormatError(
-        problem if "tool" in hint.lower() else f"The reply holds no answer that can be read. {hint}"
-    )
+    speaks_of_tools = "tool" in hint.lower()
+    return ReplyFormatError(problem if speaks_of_tools else f"The reply holds no answer that can be read. {hint}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from hart_agent.replies.json_repair import whole_json
 from hart_agent.replies.literals import literal, parse_expression
 from hart_agent.replies.results import Schemas
 
+_PADDED = re.compile(r"-?0\d{1,18}", re.ASCII)
 _CHECKS: Mapping[str, tuple[type, ...]] = {
     "null": (type(None),),
     "boolean": (bool,),
@@ -34,10 +36,10 @@ def typed_arguments(name: str, texts: Mapping[str, str], schemas: Schemas) -> di
 
 
 def _typed(text: str, schema: Any) -> Any:
-    wanted = set(_types(schema))
+    wanted = set(_types(schema)) & {*_CHECKS, "string"}
     if wanted == {"string"}:
         return text
-    value = _read(text)
+    value = _read(text, padded="integer" in wanted)
     if not wanted:
         return value
     fits = any(
@@ -63,9 +65,11 @@ def _types(schema: Any) -> Iterator[str]:
         yield "string"
 
 
-def _read(text: str) -> Any:
-    """The text as JSON or as a Python literal; the text itself if it is neither."""
+def _read(text: str, *, padded: bool) -> Any:
+    """The text as JSON or as a Python literal; the text itself if it is neither. `padded` allows numbers such as 007."""
     stripped = text.strip()
+    if padded and _PADDED.fullmatch(stripped):
+        return int(stripped)
     try:
         return whole_json(stripped)
     except ReplyFormatError:

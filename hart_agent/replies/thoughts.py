@@ -35,6 +35,11 @@ class Thoughts:
     rest: str
     unfinished: str | None = None
 
+    @property
+    def all(self) -> str:
+        """The thoughts, the unfinished one included."""
+        return _paragraphs([self.reasoning, self.unfinished or ""])
+
 
 def divide(text: str, *, opened: bool = False) -> Thoughts:
     """Separate thoughts from the rest.
@@ -70,7 +75,7 @@ def split_thoughts(text: str, *, opened: bool = False) -> tuple[str, str]:
         The reasoning, and the rest. A thought that never ends is reasoning to its end.
     """
     divided = divide(text, opened=opened)
-    return _paragraphs([divided.reasoning, divided.unfinished or ""]), divided.rest
+    return divided.all, divided.rest
 
 
 def conclusion(thought: str) -> tuple[str, str] | None:

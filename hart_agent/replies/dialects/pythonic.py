@@ -16,6 +16,7 @@ from hart_agent.replies.results import RawCall, Schemas
 
 _LOOK = re.compile(r"\s*\[?\s*[A-Za-z_][\w.]{0,99}\((?:\s*\)|\s*[A-Za-z_]\w{0,99}\s*=)")
 _OWN_MARKERS = frozenset(("<|tool_call_start|>", "<|python_start|>"))
+_OWN_MARKERS = frozenset(("<|tool_call_start|>", "<|python_start|>"))
 _NO_CALL = re.compile(r"\s*\[\s*\]")
 
 
