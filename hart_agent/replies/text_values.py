@@ -66,7 +66,7 @@ def _types(schema: Any) -> Iterator[str]:
 
 
 def _read(text: str, *, padded: bool) -> Any:
-    """The text as JSON or as a Python literal; the text itself if it is neither. `padded` allows numbers such as 007."""
+    """The text as JSON or as a Python literal, otherwise the text itself. `padded` allows integers such as 007."""
     stripped = text.strip()
     if padded and _PADDED.fullmatch(stripped):
         return int(stripped)
