@@ -16,12 +16,13 @@ Of a reply that was cut off at its token limit only complete blocks count.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hart_agent.errors import ReplyFormatError
 from hart_agent.replies.blocks import find_blocks, is_call
 from hart_agent.replies.dialects import DIALECTS, HERMES, PYTHONIC, Block, Dialect
+from hart_agent.replies.dialects.pythonic import bare_calls
 from hart_agent.replies.json_calls import named_call
 from hart_agent.replies.json_repair import Ending
 from hart_agent.replies.markers import before_invented_turn
@@ -31,7 +32,7 @@ from hart_agent.replies.thoughts import Thoughts, conclusion, divide
 
 _FENCE = re.compile(r"```(?:json|tool_call|tool_code|python)?(?P<body>.*?)(?P<end>```|\Z)", re.DOTALL | re.IGNORECASE)
 _JSON_CALL = re.compile(r"\{|\[\s*\{")
-_PYTHONIC_CALL = re.compile(r"\[\s*[A-Za-z_][\w.]{0,99}\(")
+_CALL_AMONG_WORDS = re.compile(r'"name"\s{0,9}:\s{0,9}"[^"]{1,100}"\s{0,9},\s{0,9}"(?:arguments|parameters)"')
 _TOOL_CODE = re.compile(r"```tool_code", re.IGNORECASE)
 
 
@@ -86,6 +87,8 @@ def _read(text: str, native: Sequence[tuple[str, str]], ending: Ending, schemas:
     dialect, calls = _unmarked_calls(text, ending, schemas, hint)
     if calls:
         return _with_calls(calls, dialect, blocks, hint)
+    if _CALL_AMONG_WORDS.search(text):
+        return ParsedReply(error=_error(f"The reply holds a call among words, without its tags. {hint}", hint))
     nothing = f"The reply holds neither a tool call nor an answer. {hint}"
     return ParsedReply(plain=plain_answer(text), error=_error(nothing, hint))
 
@@ -139,22 +142,21 @@ def _call_error(error: ReplyFormatError, dialect: Dialect | None, hint: str) -> 
 
 def _unmarked_calls(text: str, ending: Ending, schemas: Schemas, hint: str) -> tuple[Dialect, list[RawCall]]:
     """Calls in code fences, or in a text that is nothing but calls."""
-    candidates = list(_unmarked_blocks(text, ending))
-    json_blocks = [block for block in candidates if _JSON_CALL.match(block.body) and '"name"' in block.body]
-    if json_blocks:
-        return HERMES, [call for block in json_blocks for call in _dialect_calls(HERMES, block, schemas, hint)]
-    pythonic = [block for block in candidates if block.opener or _PYTHONIC_CALL.match(block.body)]
-    pythonic = [block for block in pythonic if PYTHONIC.fits(block, schemas)]
-    return PYTHONIC, [call for block in pythonic for call in _dialect_calls(PYTHONIC, block, schemas, hint)]
-
-
-def _unmarked_blocks(text: str, ending: Ending) -> Iterator[Block]:
-    fences = list(_FENCE.finditer(text))
-    for fence in fences:
-        code = "```tool_code" if _TOOL_CODE.match(fence[0]) else ""
-        yield Block(code, fence["body"].strip(), Ending.MARKER if fence["end"] else ending)
-    if not fences:
-        yield Block("", text.strip(), ending)
+    fences = [
+        (fence[0], Block("", fence["body"].strip(), Ending.MARKER if fence["end"] else ending))
+        for fence in _FENCE.finditer(text)
+    ]
+    bodies = [block for _, block in fences] or [Block("", text.strip(), ending)]
+    written = [block for block in bodies if _JSON_CALL.match(block.body) and '"name"' in block.body]
+    if written:
+        return HERMES, [call for block in written for call in _dialect_calls(HERMES, block, schemas, hint)]
+    bare = [
+        Block("", calls, Ending.MARKER if closed else ending)
+        for block in bodies
+        for calls, closed in bare_calls(block.body, schemas)
+    ]
+    bare += [block for fence, block in fences if _TOOL_CODE.match(fence) and not block.body.startswith("[")]
+    return PYTHONIC, [call for block in bare for call in _dialect_calls(PYTHONIC, block, schemas, hint)]
 
 
 def _native(name: str, body: str, ending: Ending, hint: str) -> RawCall:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hart_agent.errors import ReplyFormatError
 from hart_agent.replies.json_repair import whole_json
-from hart_agent.replies.literals import literal, parse_expression
+from hart_agent.replies.literals import literal_text
 from hart_agent.replies.results import Schemas
 
 _PADDED = re.compile(r"-?0\d{1,18}", re.ASCII)
@@ -76,7 +76,7 @@ def _read(text: str, *, padded: bool) -> Any:
         pass
     if stripped[:1] in {"[", "{", "("} or stripped in {"True", "False", "None"}:
         try:
-            return literal(parse_expression(stripped))
+            return literal_text(stripped)
         except ReplyFormatError:
             pass
     return text

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hart_agent.replies.harmony import CALL_CLOSER, CALL_OPENER, MESSAGE, harmony_messages
 
 _TAG = re.compile(
-    r"(?P<open><(?:think|thinking|thought|reasoning)>|◁think▷|\[THINK\]|<\|channel>thought)"
+    r"(?P<open><(?:think|thinking|thought|reasoning)>|◁think▷|\[THINK\]|<\|channel>(?:thought\s)?)"
     r"|</(?:think|thinking|thought|reasoning)>|◁/think▷|\[/THINK\]|<channel\|>",
     re.IGNORECASE | re.ASCII,
 )
@@ -91,23 +91,19 @@ def conclusion(thought: str) -> tuple[str, str] | None:
 
 
 def _divide_tags(text: str, opened: bool) -> Thoughts:
-    thoughts: list[str] = []
-    kept: list[str] = []
+    pieces: list[tuple[bool, str]] = []  # whether it is a thought, and its text
+    thought_before = 0  # pieces that a closing tag without an opening one makes thoughts
     position, inside = 0, opened
     for tag in _TAG.finditer(text):
-        before = text[position : tag.start()]
-        if tag["open"]:
-            if inside:  # a tag that is opened again, or mentioned
-                continue
-            kept.append(before)
-            inside = True
-        elif inside:
-            thoughts.append(before)
-            inside = False
-        else:
-            thoughts += [*kept, before]
-            kept.clear()
+        if tag["open"] and inside:  # opened again, or mentioned
+            continue
+        pieces.append((inside, text[position : tag.start()]))
+        if not tag["open"] and not inside:
+            thought_before = len(pieces)
+        inside = tag["open"] is not None
         position = tag.end()
+    thoughts = [piece for index, (thought, piece) in enumerate(pieces) if thought or index < thought_before]
+    kept = [piece for thought, piece in pieces[thought_before:] if not thought]
     if inside:
         return _joined(thoughts, kept, text[position:])
     return _joined(thoughts, [*kept, text[position:]], None)

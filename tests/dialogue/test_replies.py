@@ -133,11 +133,12 @@ MARKS = (
     "<think> </think> <thinking> </thinking> ◁think▷ ◁/think▷ [THINK] [/THINK] <answer> </answer> <abstain> </abstain> "
     "<tool_call> </tool_call> <function= > <parameter= </parameter> </function> <arg_key> </arg_key> <arg_value> "
     "</arg_value> <|tool_calls_section_begin|> <|tool_call_begin|> <|tool_call_argument_begin|> <|tool_call_end|> "
-    "[TOOL_CALLS] [ARGS] [/TOOL_CALLS] <｜tool▁call▁begin｜> <｜tool▁sep｜> <｜tool▁call▁end｜> <|channel|> <|message|> "
-    '<|end|> <|call|> <|start|> analysis final to=functions.zoom <|tool_call> <tool_call|> call:zoom{ <|"|> '
-    "<|tool_call_start|> <|tool_call_end|> <|python_tag|> [zoom(n=1)] zoom( ) { } [ ] \" ' \\ , : ``` ```json "
+    "[TOOL_CALLS] [ARGS] [/TOOL_CALLS] <｜tool▁call▁begin｜> <｜tool▁sep｜> <｜tool▁call▁end｜> <|channel|> "
+    "<|message|> <|end|> <|call|> <|start|> analysis final to=functions.zoom <|tool_call> <tool_call|> call:zoom{ "
+    "<|tool_call_start|> <|tool_call_end|> <|python_tag|> [zoom(n=1)] zoom( ) { } [ ] ' \\ , : ``` ```json "
     "<tool_response> <|im_end|> <|begin_of_box|> \\boxed{ ** answer: . \n 0 1e9 NaN null ſ İ \ud800 \x00"
 ).split(" ")
+MARKS += ['"', '<|"|>']
 TEXTS = st.lists(st.sampled_from([*MARKS, CALL, "OPEN", '{"name": "zoom"}']), max_size=25).map("".join) | st.text()
 
 
