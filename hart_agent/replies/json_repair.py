@@ -21,6 +21,9 @@ MAX_JSON = 100_000
 MAX_DEPTH = 32
 """Levels of nesting in a call. Deeper JSON can be read but not written: it would break the trace."""
 
+MAX_CALLS = 128
+"""Calls, or blocks of calls, that are read of one reply. No turn runs as many."""
+
 _SEPARATORS = re.compile(r"[\s,;]*")
 _NEXT_VALUE = re.compile(r"\{|\[\s*\{")
 _STRING = re.compile(r'("(?:[^"\\]|\\.)*")', re.DOTALL)

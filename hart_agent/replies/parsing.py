@@ -24,7 +24,7 @@ from hart_agent.replies.blocks import find_blocks, is_call
 from hart_agent.replies.dialects import DIALECTS, HERMES, PYTHONIC, Block, Dialect
 from hart_agent.replies.dialects.pythonic import bare_calls
 from hart_agent.replies.json_calls import named_call
-from hart_agent.replies.json_repair import Ending
+from hart_agent.replies.json_repair import MAX_CALLS, Ending
 from hart_agent.replies.markers import before_invented_turn
 from hart_agent.replies.plain import plain_answer, tagged_answer
 from hart_agent.replies.results import HINT_TOOLS, ParsedReply, RawCall, Schemas
@@ -75,7 +75,7 @@ def parse_reply(
 
 def _read(text: str, native: Sequence[tuple[str, str]], ending: Ending, schemas: Schemas, hint: str) -> ParsedReply:
     blocks = find_blocks(text, ending)
-    found = [(block, *_block_calls(block, schemas, hint)) for block in blocks]
+    found = [(block, *_block_calls(block, schemas, hint)) for block in blocks[:MAX_CALLS]]
     found = [(block, dialect, calls) for block, dialect, calls in found if calls or not is_call(block)]
     if native:
         return _with_calls([_native(name, body, ending, hint) for name, body in native], None, blocks, hint)
@@ -146,7 +146,7 @@ def _unmarked_calls(text: str, ending: Ending, schemas: Schemas, hint: str) -> t
         (fence[0], Block("", fence["body"].strip(), Ending.MARKER if fence["end"] else ending))
         for fence in _FENCE.finditer(text)
     ]
-    bodies = [block for _, block in fences] or [Block("", text.strip(), ending)]
+    bodies = [block for _, block in fences[:MAX_CALLS]] or [Block("", text.strip(), ending)]
     written = [block for block in bodies if _JSON_CALL.match(block.body) and '"name"' in block.body]
     if written:
         return HERMES, [call for block in written for call in _dialect_calls(HERMES, block, schemas, hint)]

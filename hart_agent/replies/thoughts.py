@@ -50,18 +50,19 @@ def divide(text: str, *, opened: bool = False) -> Thoughts:
     """
     thoughts: list[str] = []
     kept: list[str] = []
+    unfinished: list[str] = []
     for message in harmony_messages(text):
         if message.recipient is not None:
             closer = CALL_CLOSER if message.closer == CALL_CLOSER else ""
             kept.append(f"{CALL_OPENER}commentary to={message.recipient}{MESSAGE}{message.body}{closer}")
         elif message.channel != "analysis":
             kept.append(message.body)
-        elif message.closer:
-            thoughts.append(message.body)
         else:
-            return _joined(thoughts, kept, message.body)
-    tagged = _divide_tags("\n".join(filter(str.strip, kept)) if len(kept) > 1 else "".join(kept), opened)
-    return _joined([*thoughts, tagged.reasoning], [tagged.rest], tagged.unfinished)
+            (thoughts if message.closer else unfinished).append(message.body)
+    pieces = [piece for piece in kept if piece.strip()]
+    tagged = _divide_tags("\n".join(pieces), opened)
+    unfinished = [tagged.unfinished, *unfinished] if tagged.unfinished is not None else unfinished
+    return _joined([*thoughts, tagged.reasoning], [tagged.rest], "\n\n".join(unfinished) if unfinished else None)
 
 
 def split_thoughts(text: str, *, opened: bool = False) -> tuple[str, str]:

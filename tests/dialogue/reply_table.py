@@ -113,6 +113,7 @@ THOUGHTS = [
            "final<|message|><answer>5</answer>", "5", reasoning="<answer>4</answer>"),
     refused("harmony channels", "<|channel|>analysis<|message|>Is it <answer>4</answer> or", "never ends",
             reasoning="Is it <answer>4</answer> or"),
+    refused("harmony channels", "<think>a</think>b<|channel|>analysis<|message|>c", "never ends", reasoning="a\n\nc"),
     refused("thought without end", "<think>It might be OPEN", "never ends", reasoning="It might be OPEN"),
     refused("thought without end", "<think>I must end with <answer>the answer", "never ends",
             reasoning="I must end with <answer>the answer"),
