@@ -17,8 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "dialogue"))
 
-from reply_table import ROWS, SCHEMAS
-from test_replies import MARKS
+from reply_table import SCHEMAS
+from test_replies import MARKS, ROWS
 
 from hart_agent.replies import HINT_ANSWER, HINT_TOOLS, ParsedReply, parse_reply, split_thoughts
 

@@ -1,8 +1,8 @@
-"""Forty further replies, written before they were first read."""
+"""Forty further replies. They were written before any of them was read; 39 were read as expected the first time."""
 
 from __future__ import annotations
 
-from reply_table import BOX, CALL, LIMIT, NEITHER, ONE, TWO, ZOOM, Row, answer, call, cut, plain, refused
+from reply_table import BOX, CALL, ONE, TWO, ZOOM, Row, answer, call, cut, plain, refused
 
 MORE = [
     answer("long thought", "<think>\nThe user asks for the house number. Looking at the overview I see 1 4.\nThe format "

@@ -7,9 +7,13 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reply_table import CALL, ROWS, SCHEMAS, Row
+from reply_table import CALL, SCHEMAS, Row
+from reply_table import ROWS as FIRST_ROWS
+from reply_table_more import MORE
 
 from hart_agent.replies import HINT_ANSWER, HINT_TOOLS, ParsedReply, parse_reply, split_thoughts
+
+ROWS = [*FIRST_ROWS, *MORE]
 
 
 def read(row: Row) -> ParsedReply:
