@@ -12,8 +12,8 @@ from dataclasses import dataclass
 CALL_OPENER, CALL_CLOSER, MESSAGE = "<|channel|>", "<|call|>", "<|message|>"
 
 _HEADER = re.compile(
-    r"(?:<\|start\|>(?P<role>[^<|]{0,100}))?<\|channel\|>(?P<channel>[^<|]{0,100})"
-    r"(?:<\|constrain\|>[^<|]{0,40})?<\|message\|>",
+    r"(?:<\|start\|>(?P<role>[^<|\n]{0,100}))?<\|channel\|>(?P<channel>[^<|\n]{0,100})"
+    r"(?:<\|constrain\|>[^<|\n]{0,40})?<\|message\|>",
     re.IGNORECASE | re.ASCII,
 )
 _BOUNDARY = re.compile(r"<\|(?:end|return|call|start|channel)\|>", re.IGNORECASE | re.ASCII)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
-from hart_agent.dialogue.json_repair import Ending, json_value, json_values
+from hart_agent.dialogue.json_repair import MAX_CALLS, Ending, json_value, json_values
 from hart_agent.dialogue.results import RawCall
 from hart_agent.errors import ReplyFormatError
 
@@ -25,7 +26,8 @@ def json_calls(text: str, ending: Ending) -> list[RawCall]:
     """
     body = unfenced(text)
     fenced = body is not text
-    found = list(json_values(body, Ending.MARKER if fenced and text.rstrip().endswith("```") else ending))
+    values = json_values(body, Ending.MARKER if fenced and text.rstrip().endswith("```") else ending)
+    found = list(islice(values, MAX_CALLS))
     return [call for value, raw in found for call in _calls(value, raw if len(found) > 1 else text)]
 
 

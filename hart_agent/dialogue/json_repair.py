@@ -21,6 +21,9 @@ MAX_JSON = 100_000
 MAX_DEPTH = 32
 """Levels of nesting in a call. Deeper JSON can be read but not written: it would break the trace."""
 
+MAX_CALLS = 128
+"""Calls, or blocks of calls, that are read of one reply. No turn runs as many."""
+
 _SEPARATORS = re.compile(r"[\s,;]*")
 _NEXT_VALUE = re.compile(r"\{|\[\s*\{")
 _STRING = re.compile(r'("(?:[^"\\]|\\.)*")', re.DOTALL)
@@ -148,8 +151,9 @@ def _balanced(text: str, start: int) -> tuple[int, str | None]:
 def _repaired(text: str, missing: str | None, ending: Ending) -> str | None:
     if missing is None:
         return None
-    whole = ending is Ending.MARKER or (ending is Ending.STOP and text.rstrip()[-1:] in {"}", "]", '"'})
-    if missing and not whole:
+    last = text.rstrip()[-1:]
+    whole = {Ending.MARKER: last not in {"{", "[", ":"}, Ending.STOP: last in {"}", "]", '"'}, Ending.LIMIT: False}
+    if missing and not whole[ending]:
         return None
     pieces = _STRING.split(text + missing)
     return "".join(piece if piece.startswith('"') else _TRAILING_COMMA.sub("", piece) for piece in pieces)

@@ -18,11 +18,11 @@ _NOT_BRACKETS = re.compile(r"[^()\[\]{}]+")
 _JSON_NAMES = {"true": True, "false": False, "null": None}
 
 
-def parse_expression(source: str) -> ast.expr:
-    """The syntax tree of one expression.
+def parse_expressions(source: str) -> list[ast.expr]:
+    """The syntax trees of expressions, separated by commas or line breaks, perhaps inside brackets.
 
     Raises:
-        ReplyFormatError: the text is too long, nested too deeply, or not an expression.
+        ReplyFormatError: the text is too long, nested too deeply, or something else than expressions.
     """
     source = source.strip()
     if len(source) > MAX_SOURCE:
@@ -36,9 +36,32 @@ def parse_expression(source: str) -> ast.expr:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)
-            return ast.parse(source, mode="eval").body
+            statements = ast.parse(source).body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise ReplyFormatError(f"It is not valid syntax ({error}): {source[:200]!r}.") from error
+    nodes: list[ast.expr] = []
+    for statement in statements:
+        if not isinstance(statement, ast.Expr):
+            raise ReplyFormatError(f"It holds a statement: {source[:200]!r}.")
+        value = statement.value
+        nodes += value.elts if isinstance(value, ast.List | ast.Tuple) else [value]
+    return nodes
+
+
+def literal_text(source: str) -> Any:
+    """The value of a text that is one literal.
+
+    Raises:
+        ReplyFormatError: it is not.
+    """
+    return literal(*parse_expressions(f"[{source}]"))
+
+
+class _JsonNames(ast.NodeTransformer):
+    """Takes `true`, `false` and `null` for the constants that they are in JSON."""
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.Constant(_JSON_NAMES[node.id]) if node.id in _JSON_NAMES else node
 
 
 def literal(node: ast.expr) -> Any:
@@ -47,10 +70,8 @@ def literal(node: ast.expr) -> Any:
     Raises:
         ReplyFormatError: the node is not a literal, or JSON has no such value.
     """
-    if isinstance(node, ast.Name) and node.id in _JSON_NAMES:
-        return _JSON_NAMES[node.id]
     try:
-        value = _as_json(ast.literal_eval(node))
+        value = _as_json(ast.literal_eval(_JsonNames().visit(node)))
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, OverflowError) as error:
         raise ReplyFormatError("Arguments must be literals: numbers, texts, lists and dictionaries.") from error
     if nesting_exceeds(value, MAX_DEPTH):

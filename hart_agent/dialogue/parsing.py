@@ -16,13 +16,14 @@ Of a reply that was cut off at its token limit only complete blocks count.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hart_agent.dialogue.blocks import find_blocks, is_call
 from hart_agent.dialogue.dialects import DIALECTS, HERMES, PYTHONIC, Block, Dialect
+from hart_agent.dialogue.dialects.pythonic import bare_calls
 from hart_agent.dialogue.json_calls import named_call
-from hart_agent.dialogue.json_repair import Ending
+from hart_agent.dialogue.json_repair import MAX_CALLS, Ending
 from hart_agent.dialogue.markers import before_invented_turn
 from hart_agent.dialogue.plain import plain_answer, tagged_answer
 from hart_agent.dialogue.results import HINT_TOOLS, ParsedReply, RawCall, Schemas
@@ -31,7 +32,7 @@ from hart_agent.errors import ReplyFormatError
 
 _FENCE = re.compile(r"```(?:json|tool_call|tool_code|python)?(?P<body>.*?)(?P<end>```|\Z)", re.DOTALL | re.IGNORECASE)
 _JSON_CALL = re.compile(r"\{|\[\s*\{")
-_PYTHONIC_CALL = re.compile(r"\[\s*[A-Za-z_][\w.]{0,99}\(")
+_CALL_AMONG_WORDS = re.compile(r'"name"\s{0,9}:\s{0,9}"[^"]{1,100}"\s{0,9},\s{0,9}"(?:arguments|parameters)"')
 _TOOL_CODE = re.compile(r"```tool_code", re.IGNORECASE)
 
 
@@ -60,9 +61,7 @@ def parse_reply(
     rest, dropped = before_invented_turn(thoughts.rest)
     ending = Ending.MARKER if dropped else Ending.LIMIT if truncated else Ending.STOP
     reply = _read(rest, native_calls, ending, schemas or {}, hint)
-    reply = replace(
-        reply, reasoning="\n\n".join(filter(None, (thoughts.reasoning, (thoughts.unfinished or "").strip())))
-    )
+    reply = replace(reply, reasoning=thoughts.all)
     if reply.error is None:
         return reply
     if truncated:
@@ -76,7 +75,7 @@ def parse_reply(
 
 def _read(text: str, native: Sequence[tuple[str, str]], ending: Ending, schemas: Schemas, hint: str) -> ParsedReply:
     blocks = find_blocks(text, ending)
-    found = [(block, *_block_calls(block, schemas, hint)) for block in blocks]
+    found = [(block, *_block_calls(block, schemas, hint)) for block in blocks[:MAX_CALLS]]
     found = [(block, dialect, calls) for block, dialect, calls in found if calls or not is_call(block)]
     if native:
         return _with_calls([_native(name, body, ending, hint) for name, body in native], None, blocks, hint)
@@ -88,6 +87,8 @@ def _read(text: str, native: Sequence[tuple[str, str]], ending: Ending, schemas:
     dialect, calls = _unmarked_calls(text, ending, schemas, hint)
     if calls:
         return _with_calls(calls, dialect, blocks, hint)
+    if _CALL_AMONG_WORDS.search(text):
+        return ParsedReply(error=_error(f"The reply holds a call among words, without its tags. {hint}", hint))
     nothing = f"The reply holds neither a tool call nor an answer. {hint}"
     return ParsedReply(plain=plain_answer(text), error=_error(nothing, hint))
 
@@ -96,7 +97,9 @@ def _with_calls(calls: list[RawCall], dialect: Dialect | None, blocks: list[Bloc
     if all(call.error for call in calls):
         return ParsedReply(error=_error(str(calls[0].error), hint))
     answers = [tagged_answer(block.body) for block in blocks if block.opener == "<answer>" and _counts(block)]
-    return ParsedReply(tuple(calls), set_aside=answers[0] if answers else None, dialect=dialect and dialect.name)
+    return ParsedReply(
+        tuple(calls), set_aside=answers[0] if answers else None, dialect=dialect.name if dialect else None
+    )
 
 
 def _with_words(block: Block, hint: str) -> ParsedReply:
@@ -117,12 +120,7 @@ def _counts(block: Block) -> bool:
 def _block_calls(block: Block, schemas: Schemas, hint: str) -> tuple[Dialect | None, list[RawCall]]:
     if not is_call(block):
         return None, []
-    dialect = next(
-        dialect
-        for dialect in (*DIALECTS, HERMES)
-        if (dialect is HERMES or any(block.opener == opener for opener, _ in dialect.markers))
-        and dialect.fits(block, schemas)
-    )
+    dialect = next((dialect for dialect in DIALECTS if dialect.reads(block, schemas)), HERMES)
     return dialect, _dialect_calls(dialect, block, schemas, hint)
 
 
@@ -138,28 +136,27 @@ def _call_error(error: ReplyFormatError, dialect: Dialect | None, hint: str) -> 
     if dialect is None or dialect is HERMES:
         return ReplyFormatError(f"The call can't be read. {error} {hint}")
     return ReplyFormatError(
-        f"The call, in the dialect {dialect.name}, can't be read. {error} In that dialect a call is {dialect.form}. {hint}"
+        f"The call, in the dialect {dialect.name}, can't be read. {error} Its form is {dialect.form}. {hint}"
     )
 
 
 def _unmarked_calls(text: str, ending: Ending, schemas: Schemas, hint: str) -> tuple[Dialect, list[RawCall]]:
     """Calls in code fences, or in a text that is nothing but calls."""
-    candidates = list(_unmarked_blocks(text, ending))
-    json_blocks = [block for block in candidates if _JSON_CALL.match(block.body) and '"name"' in block.body]
-    if json_blocks:
-        return HERMES, [call for block in json_blocks for call in _dialect_calls(HERMES, block, schemas, hint)]
-    pythonic = [block for block in candidates if block.opener or _PYTHONIC_CALL.match(block.body)]
-    pythonic = [block for block in pythonic if PYTHONIC.fits(block, schemas)]
-    return PYTHONIC, [call for block in pythonic for call in _dialect_calls(PYTHONIC, block, schemas, hint)]
-
-
-def _unmarked_blocks(text: str, ending: Ending) -> Iterator[Block]:
-    fences = list(_FENCE.finditer(text))
-    for fence in fences:
-        code = "```tool_code" if _TOOL_CODE.match(fence[0]) else ""
-        yield Block(code, fence["body"].strip(), Ending.MARKER if fence["end"] else ending)
-    if not fences:
-        yield Block("", text.strip(), ending)
+    fences = [
+        (fence[0], Block("", fence["body"].strip(), Ending.MARKER if fence["end"] else ending))
+        for fence in _FENCE.finditer(text)
+    ]
+    bodies = [block for _, block in fences[:MAX_CALLS]] or [Block("", text.strip(), ending)]
+    written = [block for block in bodies if _JSON_CALL.match(block.body) and '"name"' in block.body]
+    if written:
+        return HERMES, [call for block in written for call in _dialect_calls(HERMES, block, schemas, hint)]
+    bare = [
+        Block("", calls, Ending.MARKER if closed else ending)
+        for block in bodies
+        for calls, closed in bare_calls(block.body, schemas)
+    ]
+    bare += [block for fence, block in fences if _TOOL_CODE.match(fence) and not block.body.startswith("[")]
+    return PYTHONIC, [call for block in bare for call in _dialect_calls(PYTHONIC, block, schemas, hint)]
 
 
 def _native(name: str, body: str, ending: Ending, hint: str) -> RawCall:
@@ -170,6 +167,5 @@ def _native(name: str, body: str, ending: Ending, hint: str) -> RawCall:
 
 def _error(problem: str, hint: str) -> ReplyFormatError:
     """An error that speaks of tools only if the hint does."""
-    return ReplyFormatError(
-        problem if "tool" in hint.lower() else f"The reply holds no answer that can be read. {hint}"
-    )
+    speaks_of_tools = "tool" in hint.lower()
+    return ReplyFormatError(problem if speaks_of_tools else f"The reply holds no answer that can be read. {hint}")

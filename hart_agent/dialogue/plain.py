@@ -23,6 +23,9 @@ _LEAD_INS = tuple(
         r"#{1,4}\s(?:final\s)?answer$",
     )
 )
+_ABBREVIATION = re.compile(r"[^\W\d_]\.")
+"""A letter and a full stop, as in "a.m.", where the last full stop belongs to the answer."""
+
 _BOX = "\\boxed{"
 _WRAPPERS = (
     ("**", "**"), ("__", "__"), ("*", "*"), ("`", "`"), ("$", "$"), ("\\(", "\\)"), ('"', '"'), ("“", "”"), ("'", "'"),
@@ -91,11 +94,11 @@ def _emphasised(text: str) -> str:
 
 def _short(text: str) -> str:
     """A short answer, without the markup around it and the full stop behind it."""
-    text = text.strip()
-    if text.endswith(".") and "." not in text[:-1]:
-        text = text[:-1]
-    text = _unwrapped(text, _WRAPPERS)
-    return text[:-1] if text.endswith(".") and "." not in text[:-1] else text
+    return _without_full_stop(_unwrapped(_without_full_stop(text.strip()), _WRAPPERS))
+
+
+def _without_full_stop(text: str) -> str:
+    return text[:-1] if text.endswith(".") and not _ABBREVIATION.search(text, 0, len(text) - 1) else text
 
 
 def _unwrapped(text: str, wrappers: tuple[tuple[str, str], ...]) -> str:

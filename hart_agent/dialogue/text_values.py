@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hart_agent.dialogue.json_repair import whole_json
-from hart_agent.dialogue.literals import literal, parse_expression
+from hart_agent.dialogue.literals import literal_text
 from hart_agent.dialogue.results import Schemas
 from hart_agent.errors import ReplyFormatError
 
+_PADDED = re.compile(r"-?0\d{1,18}", re.ASCII)
 _CHECKS: Mapping[str, tuple[type, ...]] = {
     "null": (type(None),),
     "boolean": (bool,),
@@ -34,10 +36,10 @@ def typed_arguments(name: str, texts: Mapping[str, str], schemas: Schemas) -> di
 
 
 def _typed(text: str, schema: Any) -> Any:
-    wanted = set(_types(schema))
+    wanted = set(_types(schema)) & {*_CHECKS, "string"}
     if wanted == {"string"}:
         return text
-    value = _read(text)
+    value = _read(text, padded="integer" in wanted)
     if not wanted:
         return value
     fits = any(
@@ -63,16 +65,18 @@ def _types(schema: Any) -> Iterator[str]:
         yield "string"
 
 
-def _read(text: str) -> Any:
-    """The text as JSON or as a Python literal; the text itself if it is neither."""
+def _read(text: str, *, padded: bool) -> Any:
+    """The text as JSON or as a Python literal, otherwise the text itself. `padded` allows integers such as 007."""
     stripped = text.strip()
+    if padded and _PADDED.fullmatch(stripped):
+        return int(stripped)
     try:
         return whole_json(stripped)
     except ReplyFormatError:
         pass
     if stripped[:1] in {"[", "{", "("} or stripped in {"True", "False", "None"}:
         try:
-            return literal(parse_expression(stripped))
+            return literal_text(stripped)
         except ReplyFormatError:
             pass
     return text

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hart_agent.dialogue.harmony import CALL_CLOSER, CALL_OPENER, MESSAGE, harmony_messages
 
 _TAG = re.compile(
-    r"(?P<open><(?:think|thinking|thought|reasoning)>|◁think▷|\[THINK\]|<\|channel>thought)"
+    r"(?P<open><(?:think|thinking|thought|reasoning)>|◁think▷|\[THINK\]|<\|channel>(?:thought\s)?)"
     r"|</(?:think|thinking|thought|reasoning)>|◁/think▷|\[/THINK\]|<channel\|>",
     re.IGNORECASE | re.ASCII,
 )
@@ -35,6 +35,11 @@ class Thoughts:
     rest: str
     unfinished: str | None = None
 
+    @property
+    def all(self) -> str:
+        """The thoughts, the unfinished one included."""
+        return _paragraphs([self.reasoning, self.unfinished or ""])
+
 
 def divide(text: str, *, opened: bool = False) -> Thoughts:
     """Separate thoughts from the rest.
@@ -45,18 +50,19 @@ def divide(text: str, *, opened: bool = False) -> Thoughts:
     """
     thoughts: list[str] = []
     kept: list[str] = []
+    unfinished: list[str] = []
     for message in harmony_messages(text):
         if message.recipient is not None:
             closer = CALL_CLOSER if message.closer == CALL_CLOSER else ""
             kept.append(f"{CALL_OPENER}commentary to={message.recipient}{MESSAGE}{message.body}{closer}")
         elif message.channel != "analysis":
             kept.append(message.body)
-        elif message.closer:
-            thoughts.append(message.body)
         else:
-            return _joined(thoughts, kept, message.body)
-    tagged = _divide_tags("\n".join(filter(str.strip, kept)) if len(kept) > 1 else "".join(kept), opened)
-    return _joined([*thoughts, tagged.reasoning], [tagged.rest], tagged.unfinished)
+            (thoughts if message.closer else unfinished).append(message.body)
+    pieces = [piece for piece in kept if piece.strip()]
+    tagged = _divide_tags("\n".join(pieces), opened)
+    unfinished = [tagged.unfinished, *unfinished] if tagged.unfinished is not None else unfinished
+    return _joined([*thoughts, tagged.reasoning], [tagged.rest], "\n\n".join(unfinished) if unfinished else None)
 
 
 def split_thoughts(text: str, *, opened: bool = False) -> tuple[str, str]:
@@ -70,7 +76,7 @@ def split_thoughts(text: str, *, opened: bool = False) -> tuple[str, str]:
         The reasoning, and the rest. A thought that never ends is reasoning to its end.
     """
     divided = divide(text, opened=opened)
-    return _paragraphs([divided.reasoning, divided.unfinished or ""]), divided.rest
+    return divided.all, divided.rest
 
 
 def conclusion(thought: str) -> tuple[str, str] | None:
@@ -86,23 +92,19 @@ def conclusion(thought: str) -> tuple[str, str] | None:
 
 
 def _divide_tags(text: str, opened: bool) -> Thoughts:
-    thoughts: list[str] = []
-    kept: list[str] = []
+    pieces: list[tuple[bool, str]] = []  # whether it is a thought, and its text
+    thought_before = 0  # pieces that a closing tag without an opening one makes thoughts
     position, inside = 0, opened
     for tag in _TAG.finditer(text):
-        before = text[position : tag.start()]
-        if tag["open"]:
-            if inside:  # a tag that is opened again, or mentioned
-                continue
-            kept.append(before)
-            inside = True
-        elif inside:
-            thoughts.append(before)
-            inside = False
-        else:
-            thoughts += [*kept, before]
-            kept.clear()
+        if tag["open"] and inside:  # opened again, or mentioned
+            continue
+        pieces.append((inside, text[position : tag.start()]))
+        if not tag["open"] and not inside:
+            thought_before = len(pieces)
+        inside = tag["open"] is not None
         position = tag.end()
+    thoughts = [piece for index, (thought, piece) in enumerate(pieces) if thought or index < thought_before]
+    kept = [piece for thought, piece in pieces[thought_before:] if not thought]
     if inside:
         return _joined(thoughts, kept, text[position:])
     return _joined(thoughts, [*kept, text[position:]], None)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hart_agent.dialogue.parsing import ParsedReply, parse_reply
+from hart_agent.dialogue.conversations import ParsedReply, parse_reply
 
 MARKS = "<tool_call> </tool_call> <answer> </answer> <abstain> </abstain> <TOOL_CALL> ```json ``` { } [ ] \" ' \\ , :"
 VALUES = ['"name"', '"arguments"', "NaN", "1e999", "-", "9" * 40, "null", "\ud800", "\x00", "é", "\n", " "]
@@ -192,9 +192,11 @@ def test_what_leaves_doubt_is_refused(body: str) -> None:
     assert len(str(parsed.error)) < 1000
 
 
-def test_one_bad_call_refuses_the_turn() -> None:
-    assert parse_reply(call(ZOOM) + call("{")).error is not None
-    assert parse_reply("", (("zoom", "{}"), ("zoom", "[]"))).error is not None
+def test_good_calls_run_next_to_a_bad_one() -> None:
+    for parsed in (parse_reply(call(ZOOM) + call("{")), parse_reply("", (("zoom", '{"a": 1}'), ("zoom", "[]")))):
+        assert [(found.arguments, found.error is None) for found in parsed.calls] == [({"a": 1}, True), ({}, False)]
+        assert parsed.error is None
+    assert parse_reply(call("[") + call("{")).error is not None
 
 
 def test_nesting_that_a_trace_can_hold_is_accepted() -> None:

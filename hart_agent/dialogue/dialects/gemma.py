@@ -13,7 +13,7 @@ from hart_agent.errors import ReplyFormatError
 _CALL = re.compile(r"\s*call:\s*([^\s{]{1,100})\s*(?=\{)")
 _TOKEN = re.compile(
     r'<\|"\|>(?P<text>.*?)(?P<end><\|"\|>|\Z)|<escape>(?P<escaped>.*?)(?P<end2><escape>|\Z)'
-    r'|"(?:[^"\\]|\\.)*(?:"|\Z)|(?P<word>[A-Za-z_][\w.-]*)',
+    r'|"(?:[^"\\]|\\.)*(?:"|\Z)|-?\d[\w.+-]*|(?P<word>[A-Za-z_][\w.-]*)',
     re.DOTALL,
 )
 _LITERALS = frozenset(("true", "false", "null"))
@@ -33,7 +33,7 @@ def _as_json(token: re.Match[str]) -> str:
         return json.dumps(token["escaped"]) if token["end2"] else '"'
     if token["word"]:
         return token[0] if token["word"] in _LITERALS else json.dumps(token["word"])
-    return token[0]
+    return token[0].removesuffix(".")  # 108. is no JSON number
 
 
 GEMMA = Dialect(

@@ -1,4 +1,4 @@
-"""Pythonic calls: `[NAME(KEY='VALUE')]`, bare or between markers (Llama 4, LFM2, Gemma 3's fences).
+"""Pythonic calls: `[NAME(KEY='VALUE')]`, bare or between markers (Llama 4, LFM2, OLMo 3, Gemma 3's fences).
 
 They are read as syntax; nothing is ever run.
 """
@@ -7,16 +7,59 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 
 from hart_agent.dialogue.dialects.base import Block, Dialect
 from hart_agent.dialogue.json_repair import Ending
-from hart_agent.dialogue.literals import literal, parse_expression
+from hart_agent.dialogue.literals import literal, parse_expressions
 from hart_agent.dialogue.results import RawCall, Schemas
 from hart_agent.errors import ReplyFormatError
 
 _LOOK = re.compile(r"\s*\[?\s*[A-Za-z_][\w.]{0,99}\((?:\s*\)|\s*[A-Za-z_]\w{0,99}\s*=)")
-_OWN_MARKERS = frozenset(("<|tool_call_start|>", "<|python_start|>"))
+_BARE = re.compile(r"\[\s*(?P<name>[A-Za-z_][\w.]{0,99})\((?:\s*\)|\s*[A-Za-z_]\w{0,99}\s*=)")
+_OWN_MARKERS = frozenset(("<|tool_call_start|>", "<|python_start|>", "<function_calls>"))
+_BARE = re.compile(r"\[\s*(?P<name>[A-Za-z_][\w.]{0,99})\((?:\s*\)|\s*[A-Za-z_]\w{0,99}\s*=)")
+_OWN_MARKERS = frozenset(("<|tool_call_start|>", "<|python_start|>", "<function_calls>"))
 _NO_CALL = re.compile(r"\s*\[\s*\]")
+
+
+def bare_calls(text: str, schemas: Schemas) -> Iterator[tuple[str, bool]]:
+    """Find lists of calls without markers. Takes time proportional to the length of the text.
+
+    Args:
+        text: words, perhaps with calls among them.
+        schemas: the tools. In the midst of words a list counts only if its first call names one of them.
+
+    Yields:
+        Each list as written, and whether its last bracket is there.
+    """
+    position = 0
+    while found := _BARE.search(text, position):
+        end = _list_end(text, found.start())
+        if found["name"] in schemas or not text[: found.start()].strip():
+            yield text[found.start() : end], end is not None
+        if end is None:
+            return
+        position = end
+
+
+def _list_end(text: str, start: int) -> int | None:
+    depth, quote, escaped = 0, "", False
+    for index in range(start, len(text)):
+        character = text[index]
+        if quote:
+            if not escaped and character == quote:
+                quote = ""
+            escaped = character == "\\" and not escaped
+        elif character in "'\"":
+            quote = character
+        elif character in "([{":
+            depth += 1
+        elif character in ")]}":
+            depth -= 1
+            if depth == 0:
+                return index + 1
+    return None
 
 
 def _fits(block: Block, schemas: Schemas) -> bool:
@@ -30,8 +73,7 @@ def _read(block: Block, schemas: Schemas) -> list[RawCall]:
         raise ReplyFormatError("It was cut off.")
     if _NO_CALL.fullmatch(block.body):
         return []
-    tree = parse_expression(block.body)
-    nodes = tree.elts if isinstance(tree, ast.List | ast.Tuple) else [tree]
+    nodes = parse_expressions(block.body)
     return [_call(node, block.body if len(nodes) == 1 else _source(node, block.body)) for node in nodes]
 
 
@@ -72,6 +114,7 @@ PYTHONIC = Dialect(
     markers=(
         ("<|tool_call_start|>", "<|tool_call_end|>"),
         ("<|python_start|>", "<|python_end|>"),
+        ("<function_calls>", "</function_calls>"),
         ("<|python_tag|>", ""),
         ("<tool_call>", "</tool_call>"),
     ),
