@@ -322,7 +322,7 @@ def test_a_path_without_the_benchmark_is_refused(tmp_path: Path, name: str) -> N
 
 def test_names_and_where_they_are_published(tmp_path: Path) -> None:
     assert set(HUB_IDS) == set(NAMES) - {"jsonl", "visual-cot"}
-    with pytest.raises(ConfigError, match=r"there is no benchmark 'mmbench'; choose one of hr-bench-4k, hr-bench-8k"):
+    with pytest.raises(ConfigError, match=r"there is no benchmark 'mmbench'; choose one of: hr-bench-4k, hr-bench-8k"):
         load_dataset("mmbench", tmp_path)
     empty = tmp_path / "own.jsonl"
     empty.touch()
