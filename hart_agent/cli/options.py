@@ -51,8 +51,8 @@ class AgentOptions(PolicyOptions):
             envvar="HART_AGENT_BACKEND",
             metavar="NAME",
             rich_help_panel=_POLICY,
-            help=f"{', '.join(BACKENDS)}, an installed one, package.module:Class or path.py:Class. By default embedded, "
-            "or openai with --base-url.",
+            help=f"{', '.join(BACKENDS)}, an installed one, package.module:Class or path.py:Class. "
+            "By default embedded, or openai with --base-url.",
             show_default=False,
         ),
     ] = None
