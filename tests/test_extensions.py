@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ import pytest
 from loopback import Behaviour, send, serve
 from test_tools_package import EXAMPLE, LINK, installed, package, poster, python  # noqa: F401
 
+from hart_agent.backends import create_policy
 from hart_agent.errors import ConfigError, PluginError
+from hart_agent.evals.datasets import find_dataset
 from hart_agent.extensions import ExtensionPoint
 from hart_agent.tooling.discovery import find_tool
 
@@ -154,6 +157,15 @@ def test_two_packages_with_one_name_are_both_named(folder: Path, name: str, owne
     with pytest.raises(PluginError, match=f"the number name '{name}' is claimed by") as caught:
         NUMBERS.find(name)
     assert all(owner in str(caught.value) for owner in owners)
+
+
+@pytest.mark.parametrize(
+    ("group", "find"), [("hart_agent.backends", create_policy), ("hart_agent.datasets", find_dataset)]
+)
+def test_a_package_with_a_broken_extension_is_named(folder: Path, group: str, find: Callable[[str], object]) -> None:
+    package(folder, "acme-models", "1 / 0", group)
+    with pytest.raises(PluginError, match=r"'acme_models' of acme-models \(acme_models:Tool\).*ZeroDivisionError"):
+        find("acme_models")
 
 
 def test_tools_are_found_by_module(folder: Path) -> None:

@@ -54,7 +54,7 @@ Visual CoT isn't among them: its questions are on GitHub, and its images are par
 
 def _check(found: Any) -> Reader:
     if not callable(found):
-        raise PluginError(f"a dataset's reader is a function of a path, not a {type(found).__name__}")
+        raise PluginError(f"a dataset's reader is a function of a path, got {found!r}")
     reader: Reader = found
     return reader
 
