@@ -87,11 +87,8 @@ class PolicyModel:
             checkpoint,
             coordinates=coordinates,
             max_pixels=max_pixels,
-            max_images=None,
             max_tokens=max_tokens,
-            max_context_tokens=None,
             temperature=temperature,
-            seed=0,
         )
         self._generator = GroupGenerator(checkpoint, self.prompter, device, dtype)
         self._max_batch = max_batch

@@ -20,6 +20,7 @@ from hart_agent.backends import PolicyOptions
 from hart_agent.backends.embedded import reader
 from hart_agent.cli import app
 from hart_agent.doctor import Check, Report, Status, examine_embedded, examine_server
+from hart_agent.doctor import examine as examine_backend
 from hart_agent.errors import ConfigError
 
 KEY = "secret1"
@@ -229,6 +230,22 @@ def test_a_backend_that_does_not_exist_is_named() -> None:
     done = CliRunner().invoke(app, ["doctor", "--backend", "vlm"])
     assert isinstance(done.exception, ConfigError)
     assert "choose one of: embedded, openai, transformers, vllm" in str(done.exception)
+
+
+def test_a_backend_of_a_file_is_examined(tmp_path: Path) -> None:
+    """One that takes no limit of tokens, and never points."""
+    (tmp_path / "shy.py").write_text(
+        "from hart_agent import ScriptedPolicy\n"
+        "class Shy(ScriptedPolicy):\n"
+        "    accepts = frozenset({'model', 'base_url'})\n"
+        "    def __init__(self, model, base_url):\n"
+        "        super().__init__(lambda messages, tools: 'I would rather not.')\n"
+    )
+    backend = f"{tmp_path / 'shy.py'}:Shy"
+    report = asyncio.run(examine_backend(backend, PolicyOptions(model="m", base_url="http://localhost:1")))
+    assert not report.usable
+    assert report.model == "scripted"
+    assert report.base_flags == ("--backend", backend, "--base-url", "http://localhost:1", "--model", "m")
 
 
 def test_a_model_in_this_process_needs_a_name() -> None:

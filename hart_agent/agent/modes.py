@@ -16,7 +16,10 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import ClassVar, Final
 
-from hart_agent.errors import ConfigError
+from hart_agent.errors import ConfigError, PluginError
+from hart_agent.extensions import ExtensionPoint
+
+ENTRY_POINT_GROUP: Final = "hart_agent.modes"
 
 
 class Goal(StrEnum):
@@ -159,12 +162,21 @@ MODES: Final[Mapping[str, Mode]] = MappingProxyType(
 """The modes that ship with hart-agent, by name."""
 
 
+def _checked(found: object) -> Mode:
+    if not isinstance(found, Mode):
+        raise PluginError(f"expected a Mode, got {type(found).__name__}")
+    return found
+
+
+MODE_EXTENSIONS: Final = ExtensionPoint("mode", (ENTRY_POINT_GROUP,), _checked, builtin=MODES)
+"""Where modes are found: the built-in ones, those that packages register, and those in files."""
+
+
 def find_mode(name: str) -> Mode:
-    """A mode by its name.
+    """A mode by its name, as `package.module:NAME` or as `path.py:NAME`.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: there is no such mode, module or file.
+        PluginError: what the name leads to is broken, or is not a mode.
     """
-    if name not in MODES:
-        raise ConfigError(f"there is no mode {name!r}; choose one of: {', '.join(MODES)}")
-    return MODES[name]
+    return MODE_EXTENSIONS.find(name).value

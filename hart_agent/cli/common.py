@@ -16,10 +16,10 @@ EXIT_DIFFERENT = 1
 EXIT_NO_ANSWER = 3
 
 DEFAULT_MEGAPIXELS = DEFAULT_MAX_IMAGE_PIXELS // 1_000_000
-MaxMegapixels = Annotated[int, typer.Option(min=1, help="Refuse larger images.")]
+MaxMegapixels = Annotated[int, typer.Option(min=1, metavar="N", help="Refuse larger images.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the trace back of an error.")]  # read by `main`
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]  # read by `main`
 
 
 def check_writable(path: Path | None, *, keep: Path) -> None:

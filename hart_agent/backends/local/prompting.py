@@ -22,6 +22,7 @@ from hart_agent.backends.chat import DEFAULT_MAX_TOKENS, STOP, ChatMessage, chat
 from hart_agent.backends.context import fit_context, limit_images
 from hart_agent.backends.families import detect_family, detect_profile
 from hart_agent.backends.local.checkpoint import Checkpoint
+from hart_agent.backends.options import ModelOptions
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.errors import ConfigError, InstallError, PolicyError
 from hart_agent.vision.source import View
@@ -51,42 +52,25 @@ class Prompter:
 
     Args:
         checkpoint: the model.
-        coordinates: "pixel", "thousand" or "unit", instead of what the model's family writes.
-        max_pixels: area of one view, in pixels.
-        max_images: in one prompt.
-        max_tokens: of one reply; None for `DEFAULT_MAX_TOKENS`.
-        max_context_tokens: of prompt and reply together; None for what the model was built for.
-        temperature: of sampling; 0 is greedy.
-        seed: of sampling.
+        options: of `ModelOptions`; `max_tokens` defaults to `DEFAULT_MAX_TOKENS`, `max_context_tokens` to what the
+            model was built for.
 
     Raises:
-        ConfigError: a setting is out of range, or the checkpoint is not of a chat model that sees.
+        ConfigError: an option is out of range, or the checkpoint is not of a vision-language chat model.
         InstallError: the package transformers is missing.
+        TypeError: there is no such option.
     """
 
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        *,
-        coordinates: str | None,
-        max_pixels: int | None,
-        max_images: int | None,
-        max_tokens: int | None,
-        max_context_tokens: int | None,
-        temperature: float,
-        seed: int,
-    ) -> None:
-        limits = {"max_images": max_images, "max_tokens": max_tokens, "max_context_tokens": max_context_tokens}
-        for name, value in limits.items():
-            if value is not None and value <= 0:
-                raise ConfigError(f"{name} must be positive, got {value}")
-        if temperature < 0:
-            raise ConfigError(f"temperature must be 0 (greedy) or more, got {temperature}")
-        self.family = detect_family(str(checkpoint.path), checkpoint.config)
-        self.profile = detect_profile(str(checkpoint.path), checkpoint.config, space=coordinates, max_pixels=max_pixels)
-        self.temperature = temperature
-        self.max_context_tokens: int | None = max_context_tokens or checkpoint.setting("max_position_embeddings")
-        self.max_tokens = max_tokens or DEFAULT_MAX_TOKENS
+    def __init__(self, checkpoint: Checkpoint, **options: Any) -> None:
+        settings = ModelOptions.from_keywords(**options)
+        path, config = str(checkpoint.path), checkpoint.config
+        self.family = detect_family(path, config)
+        self.profile = detect_profile(path, config, space=settings.coordinates, max_pixels=settings.max_pixels)
+        self.temperature = settings.temperature or 0.0
+        self.max_context_tokens: int | None = settings.max_context_tokens or checkpoint.setting(
+            "max_position_embeddings"
+        )
+        self.max_tokens = settings.max_tokens or DEFAULT_MAX_TOKENS
         if self.max_context_tokens is not None:
             self.max_tokens = min(self.max_tokens, max(self.max_context_tokens // 4, 1))
         self.tokenizer = _load_tokenizer(checkpoint.path)
@@ -95,8 +79,8 @@ class Prompter:
         self.banned_ids = [self.image_id, *filter(None, [checkpoint.config.get("video_token_id")])]
         """Placeholders that a model must never say: in its next prompt they would stand for images that don't exist."""
         self._special = [token.content for token in self.tokenizer.added_tokens_decoder.values() if token.special]
-        self._max_images = max_images
-        self._seed = seed
+        self._max_images = settings.max_images
+        self._seed = settings.seed
         self._asked: Counter[bytes] = Counter()
         self._lock = threading.Lock()
 

@@ -14,7 +14,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, ClassVar
 
 from hart_agent.backends.chat import DEFAULT_MAX_TOKENS, STOP
 from hart_agent.backends.families import detect_family, detect_profile
@@ -23,11 +23,11 @@ from hart_agent.backends.openai.images import DEFAULT_MAX_BYTES, is_encoded
 from hart_agent.backends.openai.limits import Limits
 from hart_agent.backends.openai.retries import RetryPolicy
 from hart_agent.backends.openai.server import Server, ServerError
+from hart_agent.backends.options import POLICY_OPTIONS, PolicyOptions
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Reply, Usage
 from hart_agent.errors import ConfigError
 
-TOOL_FORMATS = ("auto", "native", "text")
 _MAX_REMEDIES = 6
 """For one reply: a server that refuses everything must not be asked for ever."""
 
@@ -37,70 +37,58 @@ class OpenAIPolicy:
 
     Args:
         model: the name that the server knows it by; None if it serves exactly one, which is then asked for at once.
-        base_url: such as "http://localhost:8000/v1"; None for `OPENAI_BASE_URL` or OpenAI's own.
-        api_key: None for `OPENAI_API_KEY`; local servers need none. It never shows in errors, logs or traces.
-        coordinates: "pixel", "thousand" or "unit", instead of what the model's family writes.
-        max_pixels: area of one view, in pixels.
-        max_images: in one request.
-        max_tokens: of one reply.
-        max_context_tokens: of prompt and reply together; the oldest turns are left out to stay within.
         max_bytes: of all images in one request, as data URLs.
-        temperature: of sampling; 0 is greedy.
-        seed: of sampling.
-        tool_format: "auto"; "native", which warns if the server refuses `tools`; or "text", which never sends them.
         timeout: seconds for one request.
         retry: when to ask again.
+        options: of `PolicyOptions`. `base_url` defaults to `OPENAI_BASE_URL` or OpenAI's own, `api_key` to
+            `OPENAI_API_KEY`; the key never shows in errors, logs or traces. The `tool_format` "native" warns if the
+            server refuses `tools`, "text" never sends them.
 
     Raises:
-        ConfigError: a setting is out of range, or no model was named and the server has not exactly one.
+        ConfigError: an option is out of range, or no model was named and the server has not exactly one.
         InstallError: the package `aiohttp` is missing.
         PolicyError: no model was named and the server can't be asked.
+        TypeError: there is no such option.
     """
+
+    accepts: ClassVar[frozenset[str]] = POLICY_OPTIONS
 
     def __init__(
         self,
         model: str | None = None,
         *,
-        base_url: str | None = None,
-        api_key: str | None = None,
-        coordinates: str | None = None,
-        max_pixels: int | None = None,
-        max_images: int | None = None,
-        max_tokens: int = DEFAULT_MAX_TOKENS,
-        max_context_tokens: int | None = None,
         max_bytes: int = DEFAULT_MAX_BYTES,
-        temperature: float = 0.0,
-        seed: int = 0,
-        tool_format: str = "auto",
         timeout: float = 300.0,
         retry: RetryPolicy | None = None,
+        **options: Any,
     ) -> None:
-        if tool_format not in TOOL_FORMATS:
-            raise ConfigError(f"there is no tool format {tool_format!r}; choose one of {', '.join(TOOL_FORMATS)}")
-        limits = {"max_images": max_images, "max_tokens": max_tokens, "max_context_tokens": max_context_tokens}
-        for name, value in {**limits, "max_bytes": max_bytes, "timeout": timeout}.items():
-            if value is not None and value <= 0:
+        settings = PolicyOptions.from_keywords(**options)
+        for name, value in (("max_bytes", max_bytes), ("timeout", timeout)):
+            if value <= 0:
                 raise ConfigError(f"{name} must be positive, got {value}")
-        self._server = Server(base_url, api_key, timeout, retry or RetryPolicy())
-        hint = model
+        self._server = Server(settings.base_url, settings.api_key, timeout, retry or RetryPolicy())
+        hint, max_context_tokens = model, settings.max_context_tokens
         if model is None:
             served = self._server.only_model()
             model, hint = served.name, f"{served.name} {served.root}".strip()
             max_context_tokens = max_context_tokens or served.max_context_tokens
         self._parameters: dict[str, Any] = {
-            "model": model, "temperature": temperature, "seed": seed, "stop": list(STOP)
-        }  # fmt: skip
+            "model": model,
+            "temperature": settings.temperature or 0.0,
+            "seed": settings.seed,
+            "stop": list(STOP),
+        }
         self._limits = Limits(
             detect_family(hint),
-            max_tokens,
-            tools=tool_format != "text",
-            warn_of_tools=tool_format == "native",
-            max_images=max_images,
+            settings.max_tokens or DEFAULT_MAX_TOKENS,
+            tools=settings.tool_format != "text",
+            warn_of_tools=settings.tool_format == "native",
+            max_images=settings.max_images,
             max_context_tokens=max_context_tokens,
             max_bytes=max_bytes,
         )
         self.name = f"openai ({model})"
-        self.profile = detect_profile(hint, space=coordinates, max_pixels=max_pixels)
+        self.profile = detect_profile(hint, space=settings.coordinates, max_pixels=settings.max_pixels)
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
         """The model's next reply.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hart_agent import Box, ToolContext, ToolError, View
-from hart_agent.tooling.decorator import tool
+from hart_agent import Box, ToolContext, ToolError, View, tool
 
 SMALLEST = 21
 """Modules along a side of the smallest QR code; each takes a pixel at least."""

@@ -1,8 +1,8 @@
-"""Run with: pytest examples/tools_package, once the package is installed."""
+"""Run with: pytest examples/plugin_package, once the package is installed."""
 
 from __future__ import annotations
 
-from hart_agent_qr import qr_code
+from hart_agent_plugin.qr import qr_code
 
 from hart_agent.testing import check_tool
 
