@@ -142,7 +142,8 @@ def answer_blindly(
 
 def _reply(model: PolicyModel, said: Generated) -> Reply:
     usage = Usage(said.prompt_tokens, len(said.token_ids), 1)
-    return Reply(model.prompter.text(said.token_ids), (), usage, said.token_ids, said.log_probs)
+    finish = model.prompter.finish_reason(said.token_ids)
+    return Reply(model.prompter.text(said.token_ids), (), usage, said.token_ids, said.log_probs, finish)
 
 
 def _seed(*parts: object) -> int:

@@ -43,7 +43,7 @@ def test_the_space_in_which_a_model_points_is_found_whatever_its_name(space: str
     index = report.flags.index("--coordinates")
     assert report.flags[index + 1] == space
     assert {check.status for check in report.checks} == {Status.OK}, report.to_json()
-    assert report.requests == 15
+    assert report.requests == 14
     assert report.seconds < 30
 
 
@@ -109,14 +109,6 @@ def test_the_number_of_images_is_exact_and_what_the_server_says_is_heeded(
     assert sum(json.dumps(body).count('"image_url":') > 1 for body in server.bodies) == requests
 
 
-def test_a_server_that_ignores_stop_is_found_out() -> None:
-    with serve(play(SPACES["pixel"], stops=False)) as server:
-        report = examine(server)
-    assert found(report)["stop"].finding == "stop strings are not honoured"
-    assert found(report)["stop"].advice
-    assert report.usable
-
-
 BAD: dict[str, tuple[Behaviour, str]] = {
     "wrong key": (refuse(401, f"Incorrect API key: {KEY}"), "OPENAI_API_KEY"),
     "wrong path": (refuse(404, "Not Found"), "/v1"),
@@ -149,7 +141,7 @@ def test_a_server_that_is_too_slow_is_called_slow_and_nothing_else(hangs_after: 
     assert report.seconds < 4
     assert report.usable is usable, report.to_json()
     assert ("no time was left" in checks["coordinates"].finding) is not usable
-    assert {checks[name].status for name in ("images", "native calls", "text calls", "stop")} == {Status.SKIP}
+    assert {checks[name].status for name in ("images", "native calls", "text calls")} == {Status.SKIP}
     assert all("--max-seconds" in check.advice for check in report.checks if check.status is not Status.OK)
 
 

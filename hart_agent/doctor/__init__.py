@@ -12,7 +12,7 @@ from hart_agent.backends.openai.server import Server
 from hart_agent.doctor.checks import check_coordinates, check_text_calls, check_tools
 from hart_agent.doctor.drawings import written_view
 from hart_agent.doctor.report import Check, Report, Status
-from hart_agent.doctor.server_checks import check_images, check_larger, check_models, check_size, check_stop
+from hart_agent.doctor.server_checks import check_images, check_larger, check_models, check_size
 from hart_agent.doctor.session import PolicySession, ServerSession, Unanswered
 from hart_agent.errors import ConfigError, HartError
 
@@ -115,8 +115,8 @@ async def examine_server(
         max_seconds: for everything; checks that it leaves no time for are skipped.
 
     Raises:
-        InstallError: the package `openai` is missing.
-        ConfigError: the base URL is no URL.
+        InstallError: the package `aiohttp` is missing.
+        ConfigError: the base URL is not a URL of HTTP.
     """
     started = time.perf_counter()
     server = Server(base_url, api_key, max_seconds, RetryPolicy(retries=0))
@@ -130,6 +130,6 @@ async def examine_server(
             checks.append(Check("coordinates", Status.FAIL, error.failure.message, error.advice))
         else:
             checks += [await check_images(session), await check_size(session)]
-            checks += [*await check_tools(session), await check_stop(session), await check_larger(session)]
+            checks += [*await check_tools(session), await check_larger(session)]
     base_flags = ("--base-url", server.where) if base_url else ("--backend", "openai")  # without a password in it
     return Report("openai", name, tuple(checks), base_flags, session.requests, time.perf_counter() - started)

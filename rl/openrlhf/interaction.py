@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from hart_agent.agent.episode import Episode
 from hart_agent.backends.local.prompting import Prompt
 from hart_agent.dialogue.messages import Message, ToolSpec
-from hart_agent.dialogue.policy import Reply, Usage
+from hart_agent.dialogue.policy import FinishReason, Reply, Usage
 from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.runtime import ToolRuntime
@@ -151,5 +151,6 @@ class _Speaker:
         token_ids = tuple(said.token_ids)
         log_probs = tuple(entry[token].logprob for entry, token in zip(said.logprobs, token_ids, strict=True))
         usage = Usage(len(read), len(token_ids), 1)
-        reply = Reply(self._prompter.text(token_ids), (), usage, token_ids, log_probs)
-        return reply, said.finish_reason == "length"
+        finish = FinishReason.LENGTH if said.finish_reason == "length" else FinishReason.STOP
+        reply = Reply(self._prompter.text(token_ids, prompt.opened), (), usage, token_ids, log_probs, finish)
+        return reply, reply.truncated

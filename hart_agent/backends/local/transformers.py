@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
+from hart_agent.backends.cut_off import ask_longer_if_cut_off
 from hart_agent.backends.local.batching import Batcher
 from hart_agent.backends.local.checkpoint import find_checkpoint
-from hart_agent.backends.local.prompting import Prompter
+from hart_agent.backends.local.prompting import Prompt, Prompter
 from hart_agent.backends.options import MODEL_OPTIONS
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Reply, Usage
@@ -71,16 +73,23 @@ class TransformersPolicy:
         self.profile = self._prompter.profile
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
-        """The model's next reply.
+        """The model's next reply. One that is cut off is asked for once more, with more room.
 
         Raises:
             PolicyError: the conversation doesn't fit, memory runs out, or the model fails; says what to do next.
         """
         prompt = await asyncio.to_thread(self._prompter.prompt, messages, tools)
+        return await ask_longer_if_cut_off(
+            lambda max_tokens: self._ask(replace(prompt, max_tokens=max_tokens)), prompt.max_tokens, self._prompter.room
+        )
+
+    async def _ask(self, prompt: Prompt) -> Reply:
         generated = await self._batcher.submit(prompt)
+        token_ids = generated.token_ids
         return Reply(
-            self._prompter.text(generated.token_ids),
-            usage=Usage(generated.prompt_tokens, len(generated.token_ids), 1),
-            token_ids=generated.token_ids if self._return_log_probs else None,
+            self._prompter.text(token_ids, prompt.opened),
+            usage=Usage(generated.prompt_tokens, len(token_ids), 1),
+            token_ids=token_ids if self._return_log_probs else None,
             log_probs=generated.log_probs if self._return_log_probs else None,
+            finish_reason=self._prompter.finish_reason(token_ids, prompt.opened),
         )

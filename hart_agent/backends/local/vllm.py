@@ -13,14 +13,15 @@ import os
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from hart_agent.backends.chat import STOP
+from hart_agent.backends.cut_off import ask_longer_if_cut_off
 from hart_agent.backends.local.checkpoint import find_checkpoint
 from hart_agent.backends.local.prompting import Prompt, Prompter
 from hart_agent.backends.options import MODEL_OPTIONS, ModelOptions
 from hart_agent.dialogue.messages import Message, ToolSpec
-from hart_agent.dialogue.policy import Reply, Usage
+from hart_agent.dialogue.policy import FinishReason, Reply, Usage
 from hart_agent.errors import ConfigError, InstallError, PolicyError
 
 if TYPE_CHECKING:
@@ -85,25 +86,31 @@ class VLLMPolicy:
         self.profile = self._prompter.profile
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
-        """The model's next reply.
+        """The model's next reply. One that is cut off is asked for once more, with more room.
 
         Raises:
             PolicyError: the conversation doesn't fit, or the engine fails.
         """
         prompt = await asyncio.to_thread(self._prompter.prompt, messages, tools)
+        return await ask_longer_if_cut_off(
+            lambda max_tokens: self._ask(replace(prompt, max_tokens=max_tokens)), prompt.max_tokens, self._prompter.room
+        )
+
+    async def _ask(self, prompt: Prompt) -> Reply:
         output = await self._engine.generate(prompt, self._parameters(prompt))
         read = output.prompt_token_ids or []
         self._prompter.check_counts(prompt.views, read.count(self._prompter.image_id))
-        said = output.outputs[0]
-        token_ids = tuple(said.token_ids)
+        completion = output.outputs[0]
+        token_ids = tuple(completion.token_ids)
         log_probs = None
-        if said.logprobs is not None:
-            log_probs = tuple(entry[token].logprob for entry, token in zip(said.logprobs, token_ids, strict=True))
+        if completion.logprobs is not None:
+            log_probs = tuple(entry[token].logprob for entry, token in zip(completion.logprobs, token_ids, strict=True))
         return Reply(
-            self._prompter.text(token_ids),
+            self._prompter.text(token_ids, prompt.opened),
             usage=Usage(len(read), len(token_ids), 1),
             token_ids=token_ids if self._return_log_probs else None,
             log_probs=log_probs,
+            finish_reason=FinishReason.LENGTH if completion.finish_reason == "length" else FinishReason.STOP,
         )
 
     def close(self) -> None:
@@ -120,7 +127,7 @@ class VLLMPolicy:
             temperature=self._prompter.temperature,
             # vLLM 0.29 on a CPU dies of a seeded request whose prompt it reads in parts.
             seed=None if current_platform.is_cpu() else prompt.seed,
-            stop=list(STOP),
+            stop=list(self._prompter.stops(prompt)),
             stop_token_ids=sorted(self._prompter.end_ids),
             include_stop_str_in_output=True,
             logit_bias=dict.fromkeys(self._prompter.banned_ids, -100.0),

@@ -4,28 +4,30 @@ Dialects: `tools` is sent unless the format is "text"; a server that refuses it 
 on. Calls are read from `tool_calls` where the server returns them, otherwise from the text (see
 `hart_agent.dialogue.parsing`).
 
-Stopping: generation stops at the end of an answer or an abstention, and where a model begins to invent a tool's result.
-It does not stop at the end of a call, for a turn may hold several. Servers cut the stop text off; the parser knows.
+Stopping: no stop strings are sent. A server can't tell whether a model thinks about the tags or writes them, so that
+they would cut thoughts; what follows an answer is ignored when the reply is read.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, ClassVar
+from dataclasses import replace
+from functools import partial
+from typing import Any, ClassVar, Self
 
-from hart_agent.backends.chat import DEFAULT_MAX_TOKENS, STOP
+from hart_agent.backends.chat import DEFAULT_MAX_TOKENS
+from hart_agent.backends.cut_off import ask_longer_if_cut_off
 from hart_agent.backends.families import detect_family, detect_profile
-from hart_agent.backends.openai.failures import Problem
+from hart_agent.backends.openai.failures import Problem, ServerError
 from hart_agent.backends.openai.images import DEFAULT_MAX_BYTES, is_encoded
 from hart_agent.backends.openai.limits import Limits
 from hart_agent.backends.openai.retries import RetryPolicy
-from hart_agent.backends.openai.server import Server, ServerError
+from hart_agent.backends.openai.server import Server
 from hart_agent.backends.options import POLICY_OPTIONS, PolicyOptions
 from hart_agent.dialogue.messages import Message, ToolSpec
-from hart_agent.dialogue.policy import Reply, Usage
+from hart_agent.dialogue.policy import Reply
 from hart_agent.errors import ConfigError
 
 _MAX_REMEDIES = 6
@@ -76,7 +78,6 @@ class OpenAIPolicy:
             "model": model,
             "temperature": settings.temperature or 0.0,
             "seed": settings.seed,
-            "stop": list(STOP),
         }
         self._limits = Limits(
             detect_family(hint),
@@ -90,23 +91,40 @@ class OpenAIPolicy:
         self.name = f"openai ({model})"
         self.profile = detect_profile(hint, space=settings.coordinates, max_pixels=settings.max_pixels)
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop. The policy can still be asked, over new ones."""
+        await self._server.aclose()
+
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
-        """The model's next reply.
+        """The model's next reply. One that is cut off is asked for once more, with more room.
 
         Raises:
             PolicyError: the server can't be reached, refuses the request, or takes too long; says what to do next.
         """
-        build, space, parameters = self._limits.request, self.profile.space, self._parameters
+        return await ask_longer_if_cut_off(
+            lambda max_tokens: self._ask(messages, tools, max_tokens), self._limits.max_tokens
+        )
+
+    async def _ask(self, messages: Sequence[Message], tools: Sequence[ToolSpec], max_tokens: int) -> Reply:
+        space, parameters = self.profile.space, self._parameters
         max_turns: int | None = None
         requests = retries = remedies = served = 0
+        build = partial(self._limits.request, messages, tools, space, parameters, max_tokens=max_tokens)
         while True:
             if all(is_encoded(view) for message in messages for view in message.views):
-                sent = build(messages, tools, space, parameters, max_turns)
+                sent = build(max_turns=max_turns)
             else:  # compressing images takes long
-                sent = await asyncio.to_thread(build, messages, tools, space, parameters, max_turns)
+                sent = await asyncio.to_thread(build, max_turns=max_turns)
             requests += 1
             try:
-                return read_completion(await self._server.complete(sent.body), requests)
+                reply = await self._server.complete(sent.body)
+                return replace(reply, usage=replace(reply.usage, requests=requests))
             except ServerError as error:
                 failure = error.failure
                 # A server that is busy with others isn't down: this request need only wait.
@@ -125,21 +143,3 @@ class OpenAIPolicy:
     def admission(self) -> AbstractAsyncContextManager[None]:
         """Wait until one more episode does the server good, and hold a place for it; see `AdaptiveLimit`."""
         return self._server.admission()
-
-
-def read_completion(completion: dict[str, Any], requests: int) -> Reply:
-    """A server's completion, with at least one choice that holds a message, as a reply that took so many requests."""
-    message = completion["choices"][0]["message"]
-    calls = [call.get("function") or {} for call in message.get("tool_calls") or ()]
-    used = completion.get("usage") or {}
-    content = message.get("content")
-    return Reply(
-        content if isinstance(content, str) else "",
-        tuple((call.get("name") or "", _text(call.get("arguments"))) for call in calls),
-        Usage(used.get("prompt_tokens") or 0, used.get("completion_tokens") or 0, requests),
-    )
-
-
-def _text(arguments: Any) -> str:
-    """A call's arguments are JSON in a text; some servers send the object itself."""
-    return arguments if isinstance(arguments, str) else json.dumps(arguments)

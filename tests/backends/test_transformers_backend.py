@@ -21,6 +21,7 @@ from tiny_backend import (  # noqa: E402, F401 (fixtures among them)
     SMALL,
     Folders,
     ask_together,
+    asked_once,
     batches,
     conversation,
     folders,
