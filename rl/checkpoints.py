@@ -12,8 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from hart_agent.errors import ConfigError, OutputError
 
 _NAME = re.compile(r"step-(\d{6})")
@@ -40,6 +38,8 @@ def save_checkpoint(
     Raises:
         OutputError: it can't be written; the earlier ones stay.
     """
+    import torch
+
     target = run / f"step-{step:06d}"
     unfinished = run / f".{target.name}.tmp"
     try:
@@ -85,6 +85,8 @@ def load_state(checkpoint: Path) -> dict[str, Any]:
     Raises:
         ConfigError: it is damaged.
     """
+    import torch
+
     try:
         state: dict[str, Any] = torch.load(checkpoint / _STATE, map_location="cpu", weights_only=True)
         return state

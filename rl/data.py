@@ -8,10 +8,11 @@ images: the split goes by the images' content, whatever their names.
 from __future__ import annotations
 
 import hashlib
+import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from hart_agent.answers import AnswerType, is_right
 from hart_agent.errors import ConfigError, DatasetError
@@ -21,6 +22,8 @@ from hart_agent.evals.datasets.reading import check, require_images
 from hart_agent.evals.items import EmbeddedImage, Item
 from hart_agent.imaging import EncodedImage, SourceImage
 from rl.tables import parquet_rows, saved_rows
+
+_T = TypeVar("_T")
 
 Sample: TypeAlias = Item
 """A question, its image, its right answer, and boxes for evaluation."""
@@ -44,6 +47,30 @@ def load_samples(path: Path) -> list[Sample]:
     for image in dict.fromkeys(sample.image for sample in samples if isinstance(sample.image, Path)):
         SourceImage(image)
     return samples
+
+
+def load_questions(
+    data: Path, apart_from: Path | None, validation: Path | None, rl_share: float | None, *, supervised: bool
+) -> tuple[list[Sample], list[Sample]]:
+    """The questions of a run, and its validation questions, if any.
+
+    Args:
+        data: file of the questions.
+        apart_from: file of others, which must share no image with them.
+        validation: file of the validation questions.
+        rl_share: see `stage_part`.
+        supervised: whether this is the supervised stage.
+
+    Raises:
+        ConfigError: the share can't be used.
+        DatasetError: questions can't be used, or share an image with those that must be apart.
+        ImageError: an image can't be used.
+    """
+    samples = stage_part(load_samples(data), rl_share, supervised=supervised)
+    others, held_out = (load_samples(path) if path is not None else [] for path in (apart_from, validation))
+    if others or held_out:  # reads all images
+        check_disjoint(samples, [*others, *held_out])
+    return samples, held_out
 
 
 def _read(path: Path) -> list[Sample]:
@@ -132,6 +159,19 @@ def fingerprint(samples: Sequence[Sample]) -> str:
     """Of the questions and their right answers, by which a run knows that it goes on with the same ones."""
     told = [(each.id, each.question, each.options, each.type.value, each.answer, each.alternatives) for each in samples]
     return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+
+
+def draw(items: Sequence[_T], count: int, step: int, seed: int) -> list[_T]:
+    """The items of a step: each once before any comes again, in an order that only the seed decides."""
+    drawn: list[_T] = []
+    position = step * count
+    while len(drawn) < count:
+        epoch, offset = divmod(position, len(items))
+        order = random.Random(f"{seed} {epoch}").sample(range(len(items)), len(items))
+        chosen = order[offset : offset + count - len(drawn)]
+        drawn += [items[index] for index in chosen]
+        position += len(chosen)
+    return drawn
 
 
 def check_count(samples: Sequence[Sample], prompts_per_step: int) -> None:

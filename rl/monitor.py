@@ -14,7 +14,7 @@ import numpy as np
 from hart_agent.evals.metrics import IOGT_THRESHOLD, Prediction, measure
 from hart_agent.types import StopReason
 from rl.rewards import answer_reward
-from rl.rollout import Rollout
+from rl.rows import Rollout
 
 _log = logging.getLogger(__name__)
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 
 from hart_agent.backends.prompting import Prompt
 from hart_agent.imaging import View
+from hart_agent.types import Trajectory
+from rl.data import Sample
 
 TokenCounter = Callable[[Sequence[View]], "list[int] | None"]
 """Gives the image tokens of each view, or None where a model doesn't say."""
@@ -30,6 +32,22 @@ class Segment:
     prompt: Prompt
     token_ids: tuple[int, ...]
     log_probs: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """One episode of the policy in training.
+
+    Attributes:
+        sample: the question.
+        trajectory: the episode.
+        segments: the policy's replies, in order; each is a training sequence of its own, because its prompt may have
+            changed (in the mode `closed-loop` the full image is withheld from the second on).
+    """
+
+    sample: Sample
+    trajectory: Trajectory
+    segments: tuple[Segment, ...]
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from hart_agent.tooling import Policy
 from hart_agent.types import Message, Reply, ToolSpec
-from rl.model import PolicyModel
-from rl.trainer import Trainer
+from rl.local.model import PolicyModel
+from rl.local.trainer import Trainer
 
 
 class FrozenReaderTrainer(Trainer):

@@ -7,19 +7,22 @@ from typing import Any
 
 from hart_agent.backends.checkpoint import find_checkpoint
 from rl.checkpoints import copy_beside_weights, save_checkpoint
-from rl.settings import RunSettings
+from rl.config import RunSettings
 
 
-def export(strategy: Any, actor: Any, tokenizer: Any, settings: RunSettings, out: Path, step: int) -> None:
+def export(strategy: Any, actor: Any, tokenizer: Any, settings: RunSettings, out: Path, step: int) -> Path:
     """Write a model with tokenizer, processor and chat template, whole or not at all. All processes must call it.
 
     Args:
-        strategy: OpenRLHF's, which collects weights that are spread over processes.
+        strategy: OpenRLHF's, which collects weights that are distributed over processes.
         actor: the model.
         tokenizer: of the model.
         settings: of the run.
         out: the run's folder.
         step: after which it is written.
+
+    Returns:
+        Its folder; in processes other than the first, the run's.
 
     Raises:
         OutputError: it can't be written; earlier ones stay.
@@ -31,6 +34,6 @@ def export(strategy: Any, actor: Any, tokenizer: Any, settings: RunSettings, out
             copy_beside_weights(find_checkpoint(settings.model).path, folder)
 
     if strategy.is_rank_0():
-        save_checkpoint(out, step, write, {"step": step}, settings.keep_checkpoints)
-    else:
-        write(out)  # only lends its part of the weights
+        return save_checkpoint(out, step, write, {"step": step}, settings.keep_checkpoints)
+    write(out)  # only contributes its part of the weights
+    return out

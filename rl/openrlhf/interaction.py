@@ -15,11 +15,10 @@ from hart_agent.imaging import SourceImage
 from hart_agent.runtime import ToolRuntime
 from hart_agent.tooling import discover_tools
 from hart_agent.types import Message, Reply, ToolSpec, Usage
+from rl.config import TrainSettings
 from rl.data import Sample
 from rl.openrlhf.sequences import Sequencer, whole
-from rl.rollout import Rollout
-from rl.rows import Segment, join_replies
-from rl.settings import TrainSettings
+from rl.rows import Rollout, Segment, join_replies
 
 Parameters = Callable[[int], Any]
 """Makes the engine's sampling parameters for a reply of at most so many tokens. It must ask for log-probabilities."""

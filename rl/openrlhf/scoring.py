@@ -8,7 +8,7 @@ import numpy as np
 
 from rl.monitor import rollout_metrics
 from rl.rewards import Reward, reward_parts
-from rl.rollout import Rollout
+from rl.rows import Rollout
 
 LOGGED = "hart/"
 """Before the names of what our rollouts log, apart from OpenRLHF's own."""

@@ -16,8 +16,8 @@ from hart_agent.backends.encoding import Encoder
 from hart_agent.backends.prompting import Prompt, Prompter
 from hart_agent.budget import CoordinateProfile
 from hart_agent.types import Message, ToolSpec
+from rl.config import RunSettings
 from rl.rows import Row, Segment, join_replies
-from rl.settings import RunSettings
 
 ROW_LENGTHS, ROW_COUNTS = "row_lengths", "row_counts"
 """What a rollout's tensors tell the actor: the tokens of each row, shape (rows,), and how many rows, shape (1,)."""
@@ -74,11 +74,11 @@ class Sequencer:
         return self.prompter.profile
 
     def prompt(self, messages: Sequence[Message], tools: Sequence[ToolSpec], seed: int) -> Prompt:
-        """The prompt for a conversation, as `rl.model.PolicyModel.prompt`."""
+        """The prompt for a conversation, as `rl.local.model.PolicyModel.prompt`."""
         return replace(self.prompter.prompt(messages, tools), seed=seed)
 
     def sequence(self, segments: Sequence[Segment]) -> Sequence1D:
-        """The replies of an episode as OpenRLHF trains on them: tokens, masks and pixels are those of `rl.model`."""
+        """The replies of an episode as OpenRLHF trains on them; tokens, masks, pixels as in `rl.local.model`."""
         token_ids: list[int] = []
         log_probs: list[float] = []
         ranges: list[tuple[int, int]] = []

@@ -32,10 +32,10 @@ from hart_agent.evals.items import Item
 from hart_agent.runtime import ToolRuntime
 from hart_agent.tooling import discover_tools
 from hart_agent.types import Reply
+from rl.config import TrainSettings
 from rl.openrlhf.interaction import Interaction
 from rl.openrlhf.scoring import score
 from rl.rewards import answer_reward
-from rl.settings import TrainSettings
 
 LIMIT = 3.0
 """Milliseconds a turn."""

@@ -25,14 +25,13 @@ from tiny_vlm import make_tiny_vlm
 from hart_agent import Mode
 from hart_agent.answers import AnswerType
 from hart_agent.evals.items import Item
-from rl.config import AlgorithmConfig
+from rl.config import AlgorithmConfig, TrainSettings
+from rl.local.trainer import Trainer
 from rl.openrlhf.actor import RowActor
 from rl.openrlhf.algorithm import APGRPOActorTrainer, APGRPOExperienceMaker
 from rl.openrlhf.interaction import Interaction
 from rl.rewards import answer_reward
-from rl.rollout import Rollout
-from rl.settings import TrainSettings
-from rl.trainer import Trainer
+from rl.rows import Rollout
 
 pytestmark = pytest.mark.openrlhf
 

@@ -9,9 +9,10 @@ from hart_agent.episode import EpisodeConfig
 from hart_agent.runtime import ToolRuntime
 from hart_agent.types import Mode
 from rl.data import Sample
-from rl.model import PolicyModel
+from rl.local.model import PolicyModel
+from rl.local.rollout import roll_out
 from rl.monitor import rollout_metrics
-from rl.rollout import Rollout, roll_out
+from rl.rows import Rollout
 
 _MEASURED = (
     "accuracy", "answered", "called_tool", "invalid_calls", "area_fraction", "iogt", "iou", "grounded",

@@ -21,8 +21,8 @@ from hart_agent.episode import EpisodeConfig
 from hart_agent.errors import DatasetError
 from hart_agent.evals.items import Item
 from hart_agent.geometry import Box
-from rl.blind import find_blind, read_blind, write_blind
 from rl.data import check_disjoint, fingerprint, load_samples, split, stage_part
+from rl.local.blind import find_blind, read_blind, write_blind
 from rl.rewards import AreaGuard, TightnessBonus, answer_reward, load_reward, reward_parts
 
 ROWS: list[dict[str, Any]] = [

@@ -26,13 +26,13 @@ from hart_agent.evals.items import Item  # noqa: E402
 from hart_agent.geometry import Box  # noqa: E402
 from hart_agent.runtime import ToolRuntime  # noqa: E402
 from hart_agent.tooling import discover_tools  # noqa: E402
-from rl.model import PolicyModel  # noqa: E402
+from rl.config import TrainSettings  # noqa: E402
+from rl.local.model import PolicyModel  # noqa: E402
+from rl.local.rollout import roll_out  # noqa: E402
 from rl.openrlhf.interaction import Interaction, Played  # noqa: E402
 from rl.openrlhf.scoring import score, step_metrics  # noqa: E402
 from rl.openrlhf.sequences import ROW_COUNTS, ROW_LENGTHS  # noqa: E402
 from rl.rewards import AreaGuard, answer_reward  # noqa: E402
-from rl.rollout import roll_out  # noqa: E402
-from rl.settings import TrainSettings  # noqa: E402
 
 CROP = tool_call("crop", bbox_2d=[10, 10, 80, 70], label="it")
 ZOOM = tool_call("zoom", bbox_2d=[10, 10, 80, 70])

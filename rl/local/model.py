@@ -23,8 +23,8 @@ from hart_agent.backends.prompting import Prompt, Prompter
 from hart_agent.errors import InstallError
 from hart_agent.types import Message, ToolSpec
 from rl.checkpoints import copy_beside_weights
+from rl.local.shared_prefix import GroupGenerator, SharedPrefix, Tensors, distinct
 from rl.rows import Row, Segment, join_replies
-from rl.shared_prefix import GroupGenerator, SharedPrefix, Tensors, distinct
 
 
 @dataclass(frozen=True)

@@ -32,14 +32,13 @@ from hart_agent.evals.items import Item  # noqa: E402
 from hart_agent.runtime import ToolRuntime  # noqa: E402
 from hart_agent.tooling import discover_tools  # noqa: E402
 from rl.checkpoints import checkpoints, load_state  # noqa: E402
-from rl.config import AlgorithmConfig  # noqa: E402
+from rl.config import AlgorithmConfig, TrainSettings  # noqa: E402
+from rl.data import draw  # noqa: E402
 from rl.demonstrations import Demonstration, segments_of  # noqa: E402
-from rl.model import PolicyModel  # noqa: E402
-from rl.rollout import Rollout, roll_out  # noqa: E402
-from rl.rows import Row, Segment  # noqa: E402
-from rl.run import draw  # noqa: E402
-from rl.settings import TrainSettings  # noqa: E402
-from rl.trainer import Trainer  # noqa: E402
+from rl.local.model import PolicyModel  # noqa: E402
+from rl.local.rollout import roll_out  # noqa: E402
+from rl.local.trainer import Trainer  # noqa: E402
+from rl.rows import Rollout, Row, Segment  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +187,7 @@ sys.path[:0] = {path!r}
 import test_trainer as tests
 import rl.checkpoints
 tests.torch.set_num_threads(1)  # sums depend on how they are divided
-from rl.trainer import Trainer
+from rl.local.trainer import Trainer
 
 original = rl.checkpoints._sync
 def sync(path):
@@ -213,7 +212,7 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(
 ) -> None:
     run = tmp_path / "run"
     code = KILLED.format(
-        path=[str(Path(__file__).parent)], photos=[str(sample.image) for sample in samples],
+        path=[str(folder) for folder in Path(__file__).parents[:2]], photos=[str(sample.image) for sample in samples],
         model=str(folders("qwen3-vl")), run=str(run),
     )  # fmt: skip
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from hart_agent.console import printable
 from hart_agent.trace import write_trace
-from rl.trainer import Trainer
+from rl.local.trainer import Trainer
 
 _SHOWN = 3
 _PROMPT_TAIL = 300

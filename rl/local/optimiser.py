@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from rl.settings import RunSettings
+from rl.config import RunSettings
 
 
 class Optimiser:

@@ -22,11 +22,11 @@ from hart_agent.evals.items import Item  # noqa: E402
 from hart_agent.imaging import SourceImage  # noqa: E402
 from hart_agent.runtime import ToolRuntime  # noqa: E402
 from hart_agent.tooling import ToolContext, discover_tools  # noqa: E402
+from rl.config import SftSettings  # noqa: E402
 from rl.demonstrations import Demonstration, gold_answers, segments_of  # noqa: E402
-from rl.model import PolicyModel  # noqa: E402
-from rl.rollout import Asker  # noqa: E402
-from rl.settings import SftSettings  # noqa: E402
-from rl.sft import SftTrainer  # noqa: E402
+from rl.local.model import PolicyModel  # noqa: E402
+from rl.local.rollout import Asker  # noqa: E402
+from rl.local.sft import SftTrainer  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -8,33 +8,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from hart_agent.backends.generation import Generated
 from hart_agent.dialogue import answer_blind
 from hart_agent.episode import Episode, EpisodeConfig
 from hart_agent.parsing import parse_reply
 from hart_agent.runtime import ToolRuntime
-from hart_agent.types import Message, Reply, ToolSpec, Trajectory, Usage
+from hart_agent.types import Message, Reply, ToolSpec, Usage
 from rl.data import Sample
-from rl.model import PolicyModel
-from rl.rows import Segment
-
-
-@dataclass(frozen=True)
-class Rollout:
-    """One episode of the policy in training.
-
-    Attributes:
-        sample: what was asked.
-        trajectory: what came of it.
-        segments: the policy's replies, in order; each is a sequence of its own for training, for its prompt may have
-            changed (in the mode `closed-loop` the full image is withheld from the second on).
-    """
-
-    sample: Sample
-    trajectory: Trajectory
-    segments: tuple[Segment, ...]
+from rl.local.model import PolicyModel
+from rl.rows import Rollout, Segment
 
 
 class Asker:
