@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Generic, Self, TypeVar
 
 from hart_agent.errors import ConfigError
-from hart_agent.files import renew_settings, write_json
+from hart_agent.files import renew_settings
 from rl.config import RunSettings
 
 _log = logging.getLogger(__name__)
@@ -52,16 +52,15 @@ class Manifest(Generic[S]):
         """
         self.out.mkdir(parents=True, exist_ok=True)
         path, settings = self.out / SETTINGS, self.settings
-        previous = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-        if previous is not None and settings.strict_reading and "strict_reading" not in previous:
+        missing = _ADDED - json.loads(path.read_text(encoding="utf-8")).keys() if path.exists() else frozenset()
+        if "strict_reading" in missing and settings.strict_reading:
             _log.info("this run was started with the lenient reading of answers, and keeps it")
             settings = replace(settings, strict_reading=False)
         record = settings.record() | {"questions": self.questions}
         if self.data is not None:
             record |= {"engine": "openrlhf", "data": str(self.data)}
-        if previous is not None and (missing := _ADDED & (record.keys() - previous.keys())):
-            write_json(path, {name: record[name] for name in sorted(missing)} | previous)
-        renew_settings(path, record, may_differ=may_change)
+        known = {name: value for name, value in record.items() if name not in missing}
+        renew_settings(path, known, may_differ=may_change)
         return settings
 
     @classmethod
