@@ -19,7 +19,7 @@ from openrlhf.trainer.ppo_utils.samples_generator import SamplesGenerator
 from openrlhf.trainer.ray.ppo_actor import ActorPPOTrainer
 from openrlhf.utils.loss_utils import iter_grad_accum_global_norm
 from PIL import Image
-from test_openrlhf_interaction import Parameters, ScriptedEngine
+from scripted_engine import Parameters, ScriptedEngine
 from tiny_vlm import make_tiny_vlm
 
 from hart_agent import Mode

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,12 +14,13 @@ from PIL import Image
 REASON = "torch and transformers are not installed: pip install 'hart-agent[transformers]'"
 torch = pytest.importorskip("torch", reason=REASON)
 pytest.importorskip("transformers", reason=REASON)
+from scripted_engine import Parameters, ScriptedEngine  # noqa: E402
 from tiny_backend import Folders, folders, one_thread  # noqa: E402, F401 (fixtures)
 
 from hart_agent import ConfigError, Mode, StopReason  # noqa: E402
 from hart_agent.answers import AnswerType  # noqa: E402
 from hart_agent.backends.generation import Generated  # noqa: E402
-from hart_agent.backends.prompting import Prompt, Prompter  # noqa: E402
+from hart_agent.backends.prompting import Prompt  # noqa: E402
 from hart_agent.evals.items import Item  # noqa: E402
 from hart_agent.geometry import Box  # noqa: E402
 from hart_agent.runtime import ToolRuntime  # noqa: E402
@@ -42,37 +41,6 @@ SCRIPTS = {
     Mode.AGENT: [ZOOM, CROP, tool_call("verify", answer="y"), answer("of the check"), answer("y")],
     Mode.DIRECT: [answer("x")],
 }
-
-
-@dataclass
-class Parameters:
-    max_tokens: int
-
-
-class ScriptedEngine:
-    """Stands for OpenRLHF's worker around vLLM, which multiplies image tokens itself; says one text after the other."""
-
-    def __init__(self, prompter: Prompter, script: Sequence[str]) -> None:
-        self._prompter = prompter
-        self._script = iter(script)
-        self.asked: list[tuple[list[int], int, list[Image.Image]]] = []
-
-    async def generate(
-        self, prompt_token_ids: list[int], sampling_params: Any, multi_modal_data: dict[str, Any] | None = None
-    ) -> Any:
-        images = (multi_modal_data or {}).get("image", [])
-        self.asked.append((prompt_token_ids, sampling_params.max_tokens, images))
-        counts = iter([image.width * image.height // self._prompter.family.grid**2 for image in images])
-        image_id = self._prompter.image_id
-        read = [t for each in prompt_token_ids for t in ([image_id] * next(counts) if each == image_id else [each])]
-        whole = self._prompter.reply_ids(next(self._script))
-        said = whole[: sampling_params.max_tokens]
-        output = SimpleNamespace(
-            token_ids=said,
-            logprobs=[{token: SimpleNamespace(logprob=-0.5 - number)} for number, token in enumerate(said)],
-            finish_reason="length" if said != whole else "stop",
-        )
-        return SimpleNamespace(prompt_token_ids=read, outputs=[output])
 
 
 @pytest.fixture
