@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field, fields
-from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from typer import Option
 
@@ -17,19 +16,8 @@ from hart_agent.episode import EpisodeConfig
 from hart_agent.errors import ConfigError
 from hart_agent.types import Mode
 
-
-class Aggregation(StrEnum):
-    """What weighs the same in the loss."""
-
-    SEQUENCE = "sequence"
-    TOKEN = "token"
-
-
-class Targets(StrEnum):
-    """What fine-tuning learns: the right answers, or the policy's own verified ways to them."""
-
-    GOLD = "gold"
-    DISTILLED = "distilled"
+Aggregation = Literal["sequence", "token"]
+Targets = Literal["gold", "distilled"]
 
 
 def rollout_episode(mode: Mode, max_turns: int = 2) -> EpisodeConfig:
@@ -51,9 +39,7 @@ class AlgorithmConfig:
     beta: Annotated[float, Option(help="Weight of the KL to the initial model; 0 needs no reference model.")] = 0.02
     group_size: Annotated[int, Option(help="Rollouts per question (G).")] = 8
     clip: Annotated[float | None, Option(help="Clip the ratio to 1 - clip ... 1 + clip. Default: no clipping.")] = None
-    aggregation: Annotated[Aggregation, Option(help="What weighs the same: each rollout, or each token.")] = (
-        Aggregation.SEQUENCE
-    )
+    aggregation: Annotated[Aggregation, Option(help="What weighs the same: each rollout, or token.")] = "sequence"
     epsilon: float = 1e-6
 
     def __post_init__(self) -> None:
@@ -65,8 +51,10 @@ class AlgorithmConfig:
             raise ConfigError(f"group_size must be 2 or more, because advantages are relative; got {self.group_size}")
         if self.clip is not None and not 0 < self.clip < 1:
             raise ConfigError(f"clip must be between 0 and 1, or left out; got {self.clip}")
-        if self.aggregation not in tuple(Aggregation):
-            raise ConfigError(f"there is no aggregation {self.aggregation!r}; choose one of: {', '.join(Aggregation)}")
+        if self.aggregation not in get_args(Aggregation):
+            raise ConfigError(
+                f"there is no aggregation {self.aggregation!r}; choose one of: {', '.join(get_args(Aggregation))}"
+            )
         if not 0 < self.epsilon < math.inf:
             raise ConfigError(f"epsilon must be positive, got {self.epsilon}")
 
@@ -174,12 +162,12 @@ class SftSettings(RunSettings):
 
     prompts_per_step: Annotated[int, Option(help="Questions per update.")] = 16
     learning_rate: Annotated[float, Option(help="Learning rate of AdamW.")] = 1e-5
-    targets: Annotated[Targets, Option(help="The right answers, or the model's own verified episodes.")] = Targets.GOLD
+    targets: Annotated[Targets, Option(help="The right answers, or the model's own verified episodes.")] = "gold"
     attempts: Annotated[int, Option(help="Rollouts per question, of which distilled targets keep one.")] = 4
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.targets not in tuple(Targets):
-            raise ConfigError(f"there are no targets {self.targets!r}; choose one of: {', '.join(Targets)}")
+        if self.targets not in get_args(Targets):
+            raise ConfigError(f"targets must be one of {get_args(Targets)}, got {self.targets!r}")
         if self.attempts <= 0:
             raise ConfigError(f"attempts must be positive, got {self.attempts}")

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -29,20 +28,8 @@ from rl.rewards import reward_of
 
 _log = logging.getLogger("rl.train_ap_grpo")  # also when it is run as __main__
 
-
-class Algorithm(StrEnum):
-    AP_GRPO = "ap-grpo"
-    MGPO = "mgpo"
-    GRPO = "grpo"
-
-
-class Engine(StrEnum):
-    AUTO = "auto"
-    LOCAL = "local"
-    OPENRLHF = "openrlhf"
-
-
-_MODES = {Algorithm.AP_GRPO: Mode.CLOSED_LOOP, Algorithm.MGPO: Mode.MGPO, Algorithm.GRPO: Mode.DIRECT}
+_Engine = Literal["auto", "local", "openrlhf"]
+_MODES = {"ap-grpo": Mode.CLOSED_LOOP, "mgpo": Mode.MGPO, "grpo": Mode.DIRECT}
 
 
 def train(
@@ -50,14 +37,12 @@ def train(
     data: Data,
     out: Out,
     settings: TrainSettings,
-    algorithm: Annotated[Algorithm, typer.Option(help="Sets the mode and k.")] = Algorithm.AP_GRPO,
+    algorithm: Annotated[Literal["ap-grpo", "mgpo", "grpo"], typer.Option(help="Sets the mode and k.")] = "ap-grpo",
     mode: Annotated[Mode | None, typer.Option(help="Mode of the episodes. Default: the algorithm's.")] = None,
     max_turns: Annotated[int | None, typer.Option(help="Turns per episode. Default: 2, in mode agent 6.")] = None,
     apart_from: ApartFrom = None,
     validation: Validation = None,
-    engine: Annotated[
-        Engine, typer.Option(help="auto: openrlhf if it and CUDA are available, else local.")
-    ] = Engine.AUTO,
+    engine: Annotated[_Engine, typer.Option(help="auto: openrlhf if it and CUDA are available, else local.")] = "auto",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show three rollouts and which of their tokens carry loss, then stop.")
     ] = False,
@@ -74,18 +59,18 @@ def train(
     """
     chosen = mode or _MODES[algorithm]
     turns = (6 if chosen is Mode.AGENT else 2) if max_turns is None else max_turns
-    formula = settings.algorithm if algorithm is Algorithm.AP_GRPO else replace(settings.algorithm, k=0.0)
+    formula = settings.algorithm if algorithm == "ap-grpo" else replace(settings.algorithm, k=0.0)
     settings = replace(settings, mode=chosen, max_turns=turns, algorithm=formula)
-    reward = reward_of(settings)
+    reward_of(settings)  # a mistake shows before anything starts
     if plan:
         flags = flags_of(out, settings, context.obj)
         print("\n".join(estimate(model_shape(settings.model), settings, flags).lines()))
         return
     samples, held_out = load_questions(data, apart_from, validation, settings.rl_share, supervised=False)
-    if engine is Engine.AUTO:
-        engine = Engine.OPENRLHF if available() else Engine.LOCAL
-        _log.info("engine: %s", "openrlhf" if engine is Engine.OPENRLHF else "local (one machine)")
-    if engine is Engine.OPENRLHF:
+    if engine == "auto":
+        engine = "openrlhf" if available() else "local"
+        _log.info("engine: %s", engine if engine == "openrlhf" else "local (one machine)")
+    if engine == "openrlhf":
         if settings.drop_blind or dry_run or settings.device or held_out:
             raise ConfigError(
                 "--drop-blind, --dry-run, --device and --validation are of the engine local: add --engine local"
@@ -97,7 +82,7 @@ def train(
     from rl.local.dry_run import show_rollouts
     from rl.local.trainer import Trainer
 
-    trainer = Trainer(settings, samples, reward, out, held_out)
+    trainer = Trainer(settings, samples, None, out, held_out)
     if dry_run:
         show_rollouts(trainer, out)
     else:

@@ -5,8 +5,7 @@ The second stage of the method (arXiv 2602.23615); its questions must differ fro
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,11 +17,6 @@ from rl.openrlhf.launch import fine_tune_on_openrlhf
 from rl.progress import train_with_progress
 
 
-class Engine(StrEnum):
-    LOCAL = "local"
-    OPENRLHF = "openrlhf"
-
-
 def train(
     context: typer.Context,
     data: Data,
@@ -30,7 +24,7 @@ def train(
     settings: SftSettings,
     apart_from: ApartFrom = None,
     validation: Validation = None,
-    engine: Annotated[Engine, typer.Option(help="One device, or OpenRLHF's stack on several GPUs.")] = Engine.LOCAL,
+    engine: Annotated[Literal["local", "openrlhf"], typer.Option(help="One device, or several GPUs.")] = "local",
     gpus: Annotated[int, typer.Option(min=1, help="GPUs of the engine openrlhf.")] = 1,
 ) -> None:
     """Fine-tune a policy on questions with answers, the full image in sight.
@@ -38,7 +32,7 @@ def train(
     Each checkpoint opens with: hart-agent ask IMAGE QUESTION --backend transformers --model RUN/step-000200
     """
     samples, held_out = load_questions(data, apart_from, validation, settings.rl_share, supervised=True)
-    if engine is Engine.OPENRLHF:
+    if engine == "openrlhf":
         if held_out:
             raise ConfigError("--validation is of the engine local: add --engine local")
         print(fine_tune_on_openrlhf(settings, samples, data.absolute(), out.absolute(), gpus, context.obj))

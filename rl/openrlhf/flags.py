@@ -6,6 +6,7 @@ import shlex
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import TypeAlias
 
@@ -56,10 +57,12 @@ def check_flags(flags: Mapping[str, Flag]) -> None:
     Raises:
         ConfigError: one does.
     """
+    options = {name: f"--{path.rpartition('.')[2].replace('_', '-')}" for name, path in KNOWN["settings"].items()}
+    instead = dict.fromkeys(KNOWN["fixed"], "") | options | KNOWN["computed"]
     for name in flags:
-        if name in KNOWN["set"]:
-            instead = f": use {KNOWN['set'][name]}" if KNOWN["set"][name] else ", and always the same"
-            raise ConfigError(f"--{name} is set by this program{instead}")
+        if name in instead:
+            reason = f": use {instead[name]}" if instead[name] else ", and always the same"
+            raise ConfigError(f"--{name} is set by this program{reason}")
         if name in KNOWN["refused"]:
             raise ConfigError(f"--{name} can't be used here: {KNOWN['refused'][name]}")
 
@@ -83,24 +86,22 @@ def flags_of(out: Path, settings: TrainSettings, passed_on: Mapping[str, Flag]) 
             "OpenRLHF can't hand adapters to vLLM: train all weights, on one GPU with --ds.adam_offload and "
             "--actor.freeze_visual_encoder, or choose --engine local"
         )
-    algorithm, rollouts = settings.algorithm, settings.prompts_per_step * settings.algorithm.group_size
+    rollouts = settings.prompts_per_step * settings.algorithm.group_size
+    from_settings = {**KNOWN["default_settings"], **KNOWN["settings"]}
     flags: dict[str, Flag] = {
         **KNOWN["defaults"],
-        "rollout.micro_batch_size": settings.micro_batch, "train.micro_batch_size": settings.micro_batch,
-        "actor.model_name_or_path": settings.model,
+        **KNOWN["fixed"],
+        **{name: attrgetter(path)(settings) for name, path in from_settings.items()},
         "train.agent_func_path": str(Path(__file__).with_name("executor.py")),
-        "data.prompt_dataset": str(out / PROMPTS), "data.input_key": "prompt", "data.label_key": "label",
-        "rollout.batch_size": settings.prompts_per_step, "rollout.n_samples_per_prompt": algorithm.group_size,
-        "rollout.temperature": settings.temperature,
-        "train.batch_size": rollouts, "train.num_episodes": 1, "train.seed": settings.seed,
-        "algo.advantage.estimator": "group_norm", "algo.kl.init_coef": algorithm.beta,
-        "algo.kl.use_loss": algorithm.beta > 0, "algo.kl.estimator": "k3",
-        "actor.adam.lr": settings.learning_rate, "actor.adam.betas": list(settings.betas),
-        "actor.max_norm": settings.max_grad_norm, "ds.param_dtype": DTYPES[dtype],
-        "ckpt.path": str(out / CHECKPOINTS), "ckpt.output_dir": str(out), "ckpt.load_enable": True,
-        "ckpt.save_steps": settings.checkpoint_every, "ckpt.max_num": settings.keep_checkpoints,
+        "data.prompt_dataset": str(out / PROMPTS),
+        "train.batch_size": rollouts,
+        "train.num_episodes": 1,
+        "algo.kl.use_loss": settings.algorithm.beta > 0,
+        "ds.param_dtype": DTYPES[dtype],
+        "ckpt.path": str(out / CHECKPOINTS),
+        "ckpt.output_dir": str(out),
         **passed_on,
-    }  # fmt: skip
+    }
     flags.setdefault("ref.num_nodes", flags["actor.num_nodes"])
     flags.setdefault("ref.num_gpus_per_node", flags["actor.num_gpus_per_node"])
     colocated = flags.get("train.colocate_all") and not flags.get("train.async_enable")
@@ -136,7 +137,7 @@ def flag_words(flags: Mapping[str, Flag]) -> list[str]:
     """Flags as arguments."""
     words: list[str] = []
     for name, value in flags.items():
-        values = [] if value is True else value if isinstance(value, list) else [value]
+        values = [] if value is True else value if isinstance(value, list | tuple) else [value]
         words += [] if value is False else [f"--{name}", *map(str, values)]
     return words
 

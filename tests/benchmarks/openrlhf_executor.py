@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import torch
 from conftest import answer, tool_call
 from PIL import Image
-from test_openrlhf_interaction import Parameters, ScriptedEngine
+from scripted_engine import Parameters, ScriptedEngine
 from tiny_vlm import make_tiny_vlm
 
 from hart_agent import Mode
