@@ -33,12 +33,12 @@ def load_samples(path: Path) -> list[Sample]:
     """The questions of a file or folder, with all images known to be there and answers that can be given.
 
     Args:
-        path: a JSONL or Parquet file, or a folder that `datasets` saved; paths of images start beside it.
+        path: a JSONL or Parquet file, or a folder that `datasets` saved; paths of images are relative to its folder.
 
     Raises:
         DatasetError: files are missing or of another form, or an answer isn't of the question's type; the message names
             the line or row, or the question's id.
-        ImageError: an image is none, or too large; damage inside shows only when it is decoded.
+        ImageError: a file is not an image, or too large; damage inside shows only when it is decoded.
         InstallError: the package that reads it is missing.
     """
     samples = _read(path)
@@ -95,21 +95,21 @@ def _read(path: Path) -> list[Sample]:
 
 
 def _check_answer(sample: Sample, path: Path) -> None:
-    """A question that no answer could satisfy would only ever teach that all answers are wrong.
+    """Check that the right answer satisfies its own question; otherwise every rollout would be wrong.
 
     Raises:
-        DatasetError: the answer is not what the type says.
+        DatasetError: the answer is not of the question's type.
     """
     rights = (sample.answer, *sample.alternatives)
     if sample.type is AnswerType.NUMBER:
-        # A number is still right with a unit behind it, any other text is not.
+        # A number stays right with a unit after it; any other text does not.
         wrong = [right for right in rights if not is_right(f"{right} units", right, AnswerType.NUMBER)]
     else:
         wrong = [right for right in rights if not sample.is_right(right)]
     if wrong:
         raise DatasetError(
             f"{path}, question {sample.id!r}: the answer {wrong[0][:100]!r} is not of its type, {sample.type.value}. "
-            "Mend the one or the other."
+            "Fix one or the other."
         )
 
 
@@ -140,7 +140,7 @@ def split(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Samp
 
 
 def stage_part(samples: Sequence[Sample], rl_share: float | None, *, supervised: bool) -> list[Sample]:
-    """What a stage of the training may use of the questions that are given to both.
+    """The part of the questions that a stage of the training may use.
 
     Args:
         samples: the questions.
@@ -156,13 +156,15 @@ def stage_part(samples: Sequence[Sample], rl_share: float | None, *, supervised:
 
 
 def fingerprint(samples: Sequence[Sample]) -> str:
-    """Of the questions and their right answers, by which a run knows that it goes on with the same ones."""
-    told = [(each.id, each.question, each.options, each.type.value, each.answer, each.alternatives) for each in samples]
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+    """A hash of the questions and their right answers, by which a resumed run recognises them."""
+    values = [
+        (each.id, each.question, each.options, each.type.value, each.answer, each.alternatives) for each in samples
+    ]
+    return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
 
 
 def draw(items: Sequence[_T], count: int, step: int, seed: int) -> list[_T]:
-    """The items of a step: each once before any comes again, in an order that only the seed decides."""
+    """The items of a step: each is used once before any is repeated, in an order that only the seed decides."""
     drawn: list[_T] = []
     position = step * count
     while len(drawn) < count:
@@ -175,20 +177,20 @@ def draw(items: Sequence[_T], count: int, step: int, seed: int) -> list[_T]:
 
 
 def check_count(samples: Sequence[Sample], prompts_per_step: int) -> None:
-    """Make sure that there are as many questions as a step asks.
+    """Check that there are enough questions for a step.
 
     Raises:
         ConfigError: there are fewer.
     """
     if len(samples) < prompts_per_step:
         raise ConfigError(
-            f"{prompts_per_step} questions are asked in a step, but there are only {len(samples)}: lower "
+            f"{prompts_per_step} questions are needed for a step, but there are only {len(samples)}: lower "
             "prompts_per_step, or add questions"
         )
 
 
 def check_disjoint(first: Sequence[Sample], second: Sequence[Sample]) -> None:
-    """Make sure that two sets of questions share no image, whatever the files are called.
+    """Check that two sets of questions share no image, whatever the files are called.
 
     Raises:
         DatasetError: they do.

@@ -43,15 +43,15 @@ class SftLoop(TrainingLoop[SftSettings]):
             ImageError: an image can't be used.
             PolicyError: a conversation doesn't fit, or the model fails.
         """
-        shown = draw(self.demonstrations, self.settings.prompts_per_step, self.step, self.settings.seed)
-        episodes = asyncio.run(self._episodes(shown[self.rank :: self.processes]))
+        drawn = draw(self.demonstrations, self.settings.prompts_per_step, self.step, self.settings.seed)
+        episodes = asyncio.run(self._episodes(drawn[self.rank :: self.processes]))
         tokens = self.total(float(sum(len(segment.token_ids) for segments in episodes for segment in segments)))
         loss = 0.0
         for log_probs in self.forward_passes(episodes):
             part = -log_probs.sum() / tokens
             self.backward(part)
             loss += float(part.detach())
-        return {"loss": self.total(loss), "reply_tokens": tokens / len(shown)}
+        return {"loss": self.total(loss), "reply_tokens": tokens / len(drawn)}
 
     @abstractmethod
     def forward_passes(self, episodes: Sequence[Sequence[Segment]]) -> Iterator[torch.Tensor]:
@@ -66,5 +66,5 @@ class SftLoop(TrainingLoop[SftSettings]):
         """The sum of a number over all processes."""
         return value
 
-    async def _episodes(self, shown: Sequence[Demonstration]) -> list[list[Segment]]:
-        return [await segments_of(self.writer, each, self.runtime) for each in shown]
+    async def _episodes(self, drawn: Sequence[Demonstration]) -> list[list[Segment]]:
+        return [await segments_of(self.writer, each, self.runtime) for each in drawn]

@@ -24,8 +24,8 @@ class StepProgress(CountProgress):
 
     def show(self, step: int, metrics: dict[str, float]) -> None:
         if measured := {name: value for name, value in metrics.items() if name.startswith(_VALIDATION)}:
-            words = (f"{name.removeprefix(_VALIDATION)} {value:.3g}" for name, value in measured.items())
-            _log.info("after %d steps: %s", step, "  ".join(words))
+            parts = (f"{name.removeprefix(_VALIDATION)} {value:.3g}" for name, value in measured.items())
+            _log.info("after %d steps: %s", step, "  ".join(parts))
         if len(measured) < len(metrics):
             self.begin(self._steps, step)
             self.add("  ".join(f"{name} {metrics[name]:.3g}" for name in _SHOWN if name in metrics))

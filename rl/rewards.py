@@ -83,8 +83,8 @@ class AreaGuard:
 class TightnessBonus:
     """More for a right answer from little evidence: not part of the paper.
 
-    The reward is scaled so that it stays between 0 and 1, for which the weights of AP-GRPO are made: with no area to
-    speak of it is what it was, with the whole image 1 / (1 + weight) of that.
+    The reward is scaled to stay between 0 and 1, as the weights of AP-GRPO need: with no area it is unchanged, with the
+    full image it is divided by 1 + weight.
 
     Attributes:
         reward: without it.

@@ -43,7 +43,7 @@ class Run(TrainingLoop[S]):
         samples: the questions that it learns from.
         out: the run's folder, which is created.
         validation: other questions, on which the policy is measured, greedily, before the first step and at each
-            checkpoint; a record of the metrics is of the weights after as many steps as its number says.
+            checkpoint; the record of step n then describes the weights after n steps.
 
     Attributes:
         model: the policy in training.

@@ -119,7 +119,7 @@ class Trainer(Run[TrainSettings]):
         for indices, batch in self.model.micro_batches([row for _, row in rows]):
             own = weights.of([rows[index][0] for index in indices])
             log_probs, reference = self.model.log_probs(batch), self._reference_log_probs(batch)
-            part = ap_grpo_loss(log_probs, batch.old, reference, batch.mask, own, config)
+            part = ap_grpo_loss(log_probs, batch.old_log_probs, reference, batch.mask, own, config)
             part.value.backward()
             loss, kl, clipped = loss + float(part.value.detach()), kl + float(part.kl), clipped + float(part.clipped)
         return {"loss": loss, "kl": kl, "clipped": clipped} | diagnostics(rewarded, weights, config)

@@ -43,7 +43,7 @@ class AgentExecutor(AgentExecutorBase):  # type: ignore[misc]
         rollouts are under way at once.
 
         Raises:
-            ConfigError: not even the first prompt fits, or the reward is no number.
+            ConfigError: not even the first prompt fits, or the reward is not a number.
             ImageError: the image can't be used.
         """
         prompter = self._interaction.prompter

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from hart_agent.backends.checkpoint import find_checkpoint
-from rl.checkpoints import copy_beside_weights, save_checkpoint
+from rl.checkpoints import copy_without_weights, save_checkpoint
 from rl.config import RunSettings
 
 
 def export(strategy: Any, actor: Any, tokenizer: Any, settings: RunSettings, out: Path, step: int) -> Path:
-    """Write a model with tokenizer, processor and chat template, whole or not at all. All processes must call it.
+    """Write a model with tokenizer, processor and chat template, atomically. All processes must call it.
 
     Args:
         strategy: OpenRLHF's, which collects weights that are distributed over processes.
@@ -31,7 +31,7 @@ def export(strategy: Any, actor: Any, tokenizer: Any, settings: RunSettings, out
     def write(folder: Path) -> None:
         strategy.save_model(actor, tokenizer, str(folder))
         if strategy.is_rank_0():
-            copy_beside_weights(find_checkpoint(settings.model).path, folder)
+            copy_without_weights(find_checkpoint(settings.model).path, folder)
 
     if strategy.is_rank_0():
         return save_checkpoint(out, step, write, {"step": step}, settings.keep_checkpoints)

@@ -130,16 +130,16 @@ def number(flags: Mapping[str, Flag], name: str) -> int:
 
 def command_line(out: Path, flags: Mapping[str, Flag]) -> list[str]:
     """The command that trains, as a list of arguments."""
-    return [sys.executable, "-m", "rl.openrlhf", str(out), *flag_words(flags)]
+    return [sys.executable, "-m", "rl.openrlhf", str(out), *flag_arguments(flags)]
 
 
-def flag_words(flags: Mapping[str, Flag]) -> list[str]:
+def flag_arguments(flags: Mapping[str, Flag]) -> list[str]:
     """Flags as arguments."""
-    words: list[str] = []
+    arguments: list[str] = []
     for name, value in flags.items():
         values = [] if value is True else value if isinstance(value, list | tuple) else [value]
-        words += [] if value is False else [f"--{name}", *map(str, values)]
-    return words
+        arguments += [] if value is False else [f"--{name}", *map(str, values)]
+    return arguments
 
 
 def shown(command: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from rl.checkpoints import checkpoints
 from rl.config import SftSettings, TrainSettings
 from rl.data import Sample, check_count, draw, fingerprint
 from rl.manifest import Manifest
-from rl.openrlhf.flags import DTYPES, KNOWN, PROMPTS, Flag, command_line, flag_words, flags_of, shown
+from rl.openrlhf.flags import DTYPES, KNOWN, PROMPTS, Flag, command_line, flag_arguments, flags_of, shown
 from rl.openrlhf.versions import check_versions, installed_version
 
 _log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def fine_tune_on_openrlhf(
         raise ConfigError(f"--{min(unknown)} is not a flag of fine-tuning; there are: {', '.join(flags)}")
     run = Manifest(out=out, settings=settings, questions=fingerprint(samples), data=data)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    command = [*torchrun, "-m", "rl.openrlhf.sft", str(out), *flag_words(passed_on)]
+    command = [*torchrun, "-m", "rl.openrlhf.sft", str(out), *flag_arguments(passed_on)]
     write_run(run, command, may_change={"steps", "checkpoint_every"})
     return _launch(command, run)
 
@@ -120,7 +120,7 @@ def _launch(command: Sequence[str], run: Manifest[Any]) -> Path:
     code = subprocess.run(command, stdout=sys.stderr, check=False).returncode
     found = checkpoints(run.out)
     if code:
-        last = f"it is resumed from {found[-1].name}" if found else "no checkpoint was written yet, it starts anew"
+        last = f"it is resumed from {found[-1].name}" if found else "there is no checkpoint yet, it starts again"
         ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         raise PolicyError(f"OpenRLHF {ended}: the first error above says why. Run the same command again; {last}.")
     return found[-1]

@@ -123,7 +123,7 @@ def _batch(
     """B sequences of at most T tokens, padded on the right.
 
     Returns:
-        Tokens (B, T), 1 for those that are no padding (B, T), 1 where the next token is learnt (B, T - 1), and pixels.
+        Tokens (B, T), 1 for those that are not padding (B, T), 1 where the next token is learnt (B, T - 1), and pixels.
     """
     tokens = [torch.tensor(sequence.token_ids) for sequence in sequences]
     masks = [torch.zeros(len(each)) for each in tokens]

@@ -49,7 +49,7 @@ class PolicyWorker(_class_of(ppo_actor.PolicyModelActor)):  # type: ignore[misc]
         self.save_model()
 
     def save_model(self) -> None:
-        """Write the model as it is after the last update, whole or not at all, unless that was done."""
+        """Write the model after the last update, atomically, unless that was done."""
         if self._saved == self._step:
             return
         self._saved = self._step

@@ -92,17 +92,17 @@ def test_tokens_masks_and_images_are_those_of_the_engine_on_one_machine(
     rows = model.rows(local.segments)
     assert len(rows) == (2 if mode is Mode.CLOSED_LOOP else 1)
     batches = [model.batch([row]) for row in rows]
-    tokens = [batch.rest["input_ids"][0].tolist() for batch in batches]
+    tokens = [batch.suffixes["input_ids"][0].tolist() for batch in batches]
     assert sequence.token_ids == [token for row in tokens for token in row]
     mask = [0] * len(sequence.token_ids)
     for begin, end in sequence.action_ranges:
         mask[begin:end] = [1] * (end - begin)
     assert mask == [int(value) for batch in batches for value in batch.mask[0]]
-    assert sequence.log_probs == [float(value) for batch in batches for value in batch.old[0]]
+    assert sequence.log_probs == [float(value) for batch in batches for value in batch.old_log_probs[0]]
     assert sequence.tensors[ROW_LENGTHS].tolist() == [len(row) for row in tokens]
     assert sequence.tensors[ROW_COUNTS].tolist() == [len(rows)]
     for name in ("pixel_values", "image_grid_thw"):
-        assert torch.equal(sequence.tensors[name], torch.cat([batch.rest[name] for batch in batches]))
+        assert torch.equal(sequence.tensors[name], torch.cat([batch.suffixes[name] for batch in batches]))
 
 
 def test_only_the_policys_words_are_acted(folders: Folders, sample: Item) -> None:

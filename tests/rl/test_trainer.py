@@ -96,9 +96,9 @@ def test_rollouts_are_the_products_and_their_log_probabilities_those_of_a_fresh_
         assert (log_probs[batch.mask == 0] == 0).all()
         for place, index in enumerate(indices):
             written = batch.mask[place] > 0  # no image, no word of the environment, no padding
-            tokens[index] = batch.rest["input_ids"][place][written].tolist()
+            tokens[index] = batch.suffixes["input_ids"][place][written].tolist()
             found[index] = log_probs[place][written].tolist()
-            assert batch.old[place][written].tolist() == pytest.approx(rows[index].log_probs)
+            assert batch.old_log_probs[place][written].tolist() == pytest.approx(rows[index].log_probs)
     assert [token for index in sorted(tokens) for token in tokens[index]] == [token for ids in said for token in ids]
     assert [value for index in sorted(found) for value in found[index]] == pytest.approx(fresh, abs=1e-4)
 
@@ -131,7 +131,7 @@ def test_what_is_shared_has_the_gradients_of_rows_alone(folders: Folders, sample
     def gradients(batches: list[list[Row]]) -> Any:
         model.module.zero_grad()
         for batch in map(model.batch, batches):
-            assert (batch.which is not None) == (len(batches) == 1)
+            assert (batch.prefix_index is not None) == (len(batches) == 1)
             model.log_probs(batch).sum().backward()
         return torch.cat([parameter.grad.flatten() for parameter in model.trainable().values()])
 
