@@ -38,13 +38,12 @@ from hart_agent.agent.modes import Mode
 from hart_agent.agent.stages import stage_messages
 from hart_agent.dialogue.parsing import parse_reply
 from hart_agent.tooling.protocol import ToolContext
-from rl.config import AlgorithmConfig
+from rl.config import AlgorithmConfig, TrainSettings
 from rl.data import Sample, load_samples
-from rl.model import PolicyModel
+from rl.local.model import PolicyModel
+from rl.local.rollout import Asker
+from rl.local.trainer import Trainer
 from rl.rewards import answer_reward
-from rl.rollout import Asker
-from rl.settings import TrainSettings
-from rl.trainer import Trainer
 
 BETAS = (0.9, 0.95)
 WARM_UP = 2

@@ -19,20 +19,19 @@ from openrlhf.trainer.ppo_utils.samples_generator import SamplesGenerator
 from openrlhf.trainer.ray.ppo_actor import ActorPPOTrainer
 from openrlhf.utils.loss_utils import iter_grad_accum_global_norm
 from PIL import Image
-from test_openrlhf_interaction import Parameters, ScriptedEngine
+from scripted_engine import Parameters, ScriptedEngine
 from tiny_vlm import make_tiny_vlm
 
 from hart_agent import Mode
 from hart_agent.answers import AnswerType
 from hart_agent.evals.items import Item
-from rl.config import AlgorithmConfig
+from rl.config import AlgorithmConfig, TrainSettings
+from rl.local.trainer import Trainer
 from rl.openrlhf.actor import RowActor
 from rl.openrlhf.algorithm import APGRPOActorTrainer, APGRPOExperienceMaker
 from rl.openrlhf.interaction import Interaction
 from rl.rewards import answer_reward
-from rl.rollout import Rollout
-from rl.settings import TrainSettings
-from rl.trainer import Trainer
+from rl.rows import Rollout
 
 pytestmark = pytest.mark.openrlhf
 

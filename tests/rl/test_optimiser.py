@@ -7,8 +7,8 @@ import copy
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'hart-agent[transformers]'")
-from rl.optimiser import Optimiser  # noqa: E402
-from rl.settings import RunSettings  # noqa: E402
+from rl.config import RunSettings  # noqa: E402
+from rl.local.optimiser import Optimiser  # noqa: E402
 
 RATE = 1e-4
 STEPS = 60

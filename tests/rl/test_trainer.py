@@ -32,14 +32,13 @@ from hart_agent.evals.items import Item  # noqa: E402
 from hart_agent.tooling.discovery import discover_tools  # noqa: E402
 from hart_agent.tooling.runtime import ToolRuntime  # noqa: E402
 from rl.checkpoints import checkpoints, load_state  # noqa: E402
-from rl.config import AlgorithmConfig  # noqa: E402
+from rl.config import AlgorithmConfig, TrainSettings  # noqa: E402
+from rl.data import draw  # noqa: E402
 from rl.demonstrations import Demonstration, segments_of  # noqa: E402
-from rl.model import PolicyModel  # noqa: E402
-from rl.rollout import Rollout, roll_out  # noqa: E402
-from rl.rows import Row, Segment  # noqa: E402
-from rl.run import draw  # noqa: E402
-from rl.settings import TrainSettings  # noqa: E402
-from rl.trainer import Trainer  # noqa: E402
+from rl.local.model import PolicyModel  # noqa: E402
+from rl.local.rollout import roll_out  # noqa: E402
+from rl.local.trainer import Trainer  # noqa: E402
+from rl.rows import Rollout, Row, Segment  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +96,9 @@ def test_rollouts_are_the_products_and_their_log_probabilities_those_of_a_fresh_
         assert (log_probs[batch.mask == 0] == 0).all()
         for place, index in enumerate(indices):
             written = batch.mask[place] > 0  # no image, no word of the environment, no padding
-            tokens[index] = batch.rest["input_ids"][place][written].tolist()
+            tokens[index] = batch.suffixes["input_ids"][place][written].tolist()
             found[index] = log_probs[place][written].tolist()
-            assert batch.old[place][written].tolist() == pytest.approx(rows[index].log_probs)
+            assert batch.old_log_probs[place][written].tolist() == pytest.approx(rows[index].log_probs)
     assert [token for index in sorted(tokens) for token in tokens[index]] == [token for ids in said for token in ids]
     assert [value for index in sorted(found) for value in found[index]] == pytest.approx(fresh, abs=1e-4)
 
@@ -132,7 +131,7 @@ def test_what_is_shared_has_the_gradients_of_rows_alone(folders: Folders, sample
     def gradients(batches: list[list[Row]]) -> Any:
         model.module.zero_grad()
         for batch in map(model.batch, batches):
-            assert (batch.which is not None) == (len(batches) == 1)
+            assert (batch.prefix_index is not None) == (len(batches) == 1)
             model.log_probs(batch).sum().backward()
         return torch.cat([parameter.grad.flatten() for parameter in model.trainable().values()])
 
@@ -188,7 +187,7 @@ sys.path[:0] = {path!r}
 import test_trainer as tests
 import rl.checkpoints
 tests.torch.set_num_threads(1)  # sums depend on how they are divided
-from rl.trainer import Trainer
+from rl.local.trainer import Trainer
 
 original = rl.checkpoints._sync
 def sync(path):
@@ -213,7 +212,7 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(
 ) -> None:
     run = tmp_path / "run"
     code = KILLED.format(
-        path=[str(Path(__file__).parent)], photos=[str(sample.image) for sample in samples],
+        path=[str(folder) for folder in Path(__file__).parents[:2]], photos=[str(sample.image) for sample in samples],
         model=str(folders("qwen3-vl")), run=str(run),
     )  # fmt: skip
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL

@@ -21,8 +21,8 @@ from hart_agent.backends.scripted import ScriptedPolicy
 from hart_agent.errors import DatasetError
 from hart_agent.evals.items import Item
 from hart_agent.vision.geometry import Box
-from rl.blind import find_blind, read_blind, write_blind
 from rl.data import check_disjoint, fingerprint, load_samples, split, stage_part
+from rl.local.blind import find_blind, read_blind, write_blind
 from rl.rewards import AreaGuard, TightnessBonus, answer_reward, load_reward, reward_parts
 
 ROWS: list[dict[str, Any]] = [
@@ -171,7 +171,7 @@ def test_files_that_hold_nothing_useful_are_named(tmp_path: Path, photos: list[P
             "row 1: image: neither a path",
         ),
         (write_parquet(tmp_path / "other.parquet", [{**row, "label": 1}]), "row 1: .*'label' was unexpected"),
-        (tmp_path / "empty", "no folder that datasets saved"),
+        (tmp_path / "empty", "is not a folder that datasets saved"),
         (tmp_path / "splits", r"several splits \(train, test\)"),
     ]
     for path, words in cases:
@@ -248,14 +248,14 @@ def test_what_is_answered_blindly_in_more_than_half_of_the_attempts_is_found(
     tmp_path: Path, photos: list[Path]
 ) -> None:
     samples = load_samples(write_jsonl(tmp_path / "questions.jsonl", with_paths(photos)))
-    said = {
+    answers = {
         "a": ("stop", "go", "HALT", None),  # right in 2 of 4
         "b": ("B", "A", None, None),  # in 1 of 4: a lucky guess
         "c": ("12", "13", "12 people", None),  # in 3: 13 is within 10 %
         "d": (None, "baker", "butcher", None),
     }
-    found = find_blind(samples, [said[sample.id] for sample in samples])
-    assert [(each.sample.id, each.answers) for each in found] == [("c", said["c"])]
+    found = find_blind(samples, [answers[sample.id] for sample in samples])
+    assert [(each.sample.id, each.answers) for each in found] == [("c", answers["c"])]
     write_blind(found, tmp_path / "blind.jsonl")
     assert read_blind(tmp_path / "blind.jsonl") == {"c"}
 

@@ -1,4 +1,4 @@
-"""How the policy in training does on questions that it isn't trained on: greedy, with crops and without."""
+"""Validation of the policy in training on held-out questions: greedy, with crops and without."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Mode
 from hart_agent.tooling.runtime import ToolRuntime
 from rl.data import Sample
-from rl.model import PolicyModel
+from rl.local.model import PolicyModel
+from rl.local.rollout import roll_out
 from rl.monitor import rollout_metrics
-from rl.rollout import Rollout, roll_out
+from rl.rows import Rollout
 
 _MEASURED = (
     "accuracy", "answered", "called_tool", "invalid_calls", "area_fraction", "iogt", "iou", "grounded",
@@ -34,12 +35,12 @@ async def validate(
         runtime: the tools.
         config: the mode and the limits of the episodes.
         samples: the questions, one or more.
-        at_once: so many questions are asked together.
+        at_once: questions per batch.
         reader: see `roll_out`.
 
     Returns:
-        What `rollout_metrics` says, under names that begin with "validation/". In `accuracy_without_crops` the answers
-        are given from the overview alone: what the crops are good for is the difference.
+        The metrics of `rollout_metrics`, with the prefix "validation/". For `accuracy_without_crops` the answers come
+        from the overview alone: the difference is what the crops contribute.
 
     Raises:
         ImageError: an image can't be used.
@@ -47,11 +48,11 @@ async def validate(
     """
 
     async def ask(mode: Mode) -> list[Rollout]:
-        asked: list[Rollout] = []
+        rollouts: list[Rollout] = []
         for begin in range(0, len(samples), at_once):
             chosen = replace(config, mode=mode)
-            asked += await roll_out(model, runtime, chosen, samples[begin : begin + at_once], 1, 0, reader)
-        return asked
+            rollouts += await roll_out(model, runtime, chosen, samples[begin : begin + at_once], 1, 0, reader)
+        return rollouts
 
     with model.greedily():
         found = rollout_metrics(await ask(config.mode))

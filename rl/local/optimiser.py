@@ -8,14 +8,14 @@ from typing import Any
 
 import torch
 
-from rl.settings import RunSettings
+from rl.config import RunSettings
 
 
 class Optimiser:
     """AdamW on weights in float32.
 
     A number of bfloat16 has 8 significant bits: an update by less than a 500th of a weight is lost in it, and with the
-    usual learning rates nearly all are. So each parameter of lower precision has a weight in float32 beside it, which
+    usual learning rates nearly all are. So each parameter of lower precision has a float32 copy, which
     collects its gradients and is updated; the parameter is that weight, rounded.
 
     Args:
@@ -52,11 +52,11 @@ class Optimiser:
         return float(norm)
 
     def state_dict(self) -> dict[str, Any]:
-        """What `load_state_dict` takes to go on."""
+        """The state for `load_state_dict`."""
         return {"adamw": self._adamw.state_dict(), "weights": [weight.detach() for _, weight in self._rounded]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state; the model gets its weights, too."""
+        """Restore a state, and the model's weights with it."""
         self._adamw.load_state_dict(state["adamw"])
         with torch.no_grad():
             for (_, weight), saved in zip(self._rounded, state["weights"], strict=True):

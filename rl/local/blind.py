@@ -1,4 +1,4 @@
-"""The information filter: a question that is answered without its image says nothing about the evidence."""
+"""The information filter: a question that is answered without its image tests no evidence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hart_agent.store.files import write_whole
 from rl.data import Sample
 
 ATTEMPTS = 4
-"""How often a question is asked: with several attempts of a policy that samples, a lucky guess drops nothing."""
+"""Attempts at each question; with several, a lucky guess drops nothing."""
 
 
 @dataclass(frozen=True)
@@ -20,29 +20,29 @@ class BlindlyAnswered:
 
     Attributes:
         sample: the question.
-        answers: what the policy said without the image, attempt by attempt; None where it gave no answer.
+        answers: of the policy without the image, attempt by attempt; None where it gave none.
     """
 
     sample: Sample
     answers: tuple[str | None, ...]
 
 
-def find_blind(samples: Sequence[Sample], said: Sequence[Sequence[str | None]]) -> list[BlindlyAnswered]:
+def find_blind(samples: Sequence[Sample], answers: Sequence[Sequence[str | None]]) -> list[BlindlyAnswered]:
     """The questions of which more than half of the blind answers are right, in the order of the samples.
 
     Args:
         samples: the questions.
-        said: the answers to each, attempt by attempt; None where there was none.
+        answers: to each, attempt by attempt; None where there was none.
     """
     return [
-        BlindlyAnswered(sample, tuple(answers))
-        for sample, answers in zip(samples, said, strict=True)
-        if 2 * sum(sample.is_right(answer) for answer in answers) > len(answers)
+        BlindlyAnswered(sample, tuple(own))
+        for sample, own in zip(samples, answers, strict=True)
+        if 2 * sum(sample.is_right(answer) for answer in own) > len(own)
     ]
 
 
 def write_blind(found: Sequence[BlindlyAnswered], path: Path) -> None:
-    """Write which questions are dropped, and why, as JSONL; whole or not at all.
+    """Write the dropped questions and their blind answers as JSONL, atomically.
 
     Raises:
         OutputError: it can't be written.

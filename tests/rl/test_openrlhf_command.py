@@ -7,25 +7,34 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from hart_agent import ConfigError, InstallError, Mode
-from rl.config import AlgorithmConfig
-from rl.config_file import read_config
+from hart_agent.answers import AnswerType
+from hart_agent.evals.items import Item
+from rl.command_line import read_config
+from rl.config import AlgorithmConfig, TrainSettings
+from rl.manifest import Manifest
 from rl.openrlhf import versions
-from rl.openrlhf.command import check_flags, command_line, flags_of, parse_flags, shown, split_flags, write_run
-from rl.openrlhf.run import FOLDER_VARIABLE, OpenRLHFRun
-from rl.rewards import AreaGuard, TightnessBonus
-from rl.settings import TrainSettings
+from rl.openrlhf.flags import Flag, check_flags, command_line, parse_flags, shown, split_flags
+from rl.openrlhf.flags import flags_of as all_flags
+from rl.openrlhf.launch import MAY_CHANGE, write_run
+from rl.openrlhf.run import FOLDER_VARIABLE, current_run
+from rl.rewards import AreaGuard, TightnessBonus, reward_of
 
 pytest.importorskip("yaml", reason="PyYAML is not installed: pip install 'hart-agent[train]'")
 
 
-def a_run(folder: Path, **changes: object) -> OpenRLHFRun:
+def a_run(folder: Path, **changes: object) -> Manifest[TrainSettings]:
     settings = TrainSettings(model="org/model", steps=3, prompts_per_step=4, micro_batch=2)
-    return OpenRLHFRun(out=folder / "run", data=folder / "q.jsonl", settings=replace(settings, **changes))  # type: ignore[arg-type]
+    return Manifest(out=folder / "run", data=folder / "q.jsonl", settings=replace(settings, **changes))  # type: ignore[arg-type]
+
+
+def flags_of(run: Manifest[TrainSettings], passed_on: dict[str, Flag]) -> dict[str, Flag]:
+    return all_flags(run.out, run.settings, passed_on)
 
 
 def test_the_command_says_what_the_settings_say(tmp_path: Path) -> None:
@@ -98,33 +107,37 @@ def test_a_command_line_falls_in_two() -> None:
 
 
 def test_a_run_is_what_it_was_when_it_is_read_again(tmp_path: Path) -> None:
-    run = replace(
-        a_run(tmp_path, mode=Mode.MGPO, algorithm=AlgorithmConfig(k=0.0, clip=0.2)), max_area=0.4, tightness=2.0
-    )
-    write_run(run, [("a", "What?"), ("b", "Zürich?")], ["python", "-m", "rl.openrlhf", "--x.y", "a b"])
-    assert OpenRLHFRun.load(run.out) == run
+    algorithm = AlgorithmConfig(k=0.0, clip=0.2)
+    run = a_run(tmp_path, mode=Mode.MGPO, algorithm=algorithm, max_area=0.4, tightness=2.0)
+    questions = [Item(name, tmp_path, text, "x", AnswerType.TEXT) for name, text in (("a", "What?"), ("b", "Zürich?"))]
+    write_run(run, ["python", "-m", "rl.openrlhf", "--x.y", "a b"], questions, may_change=MAY_CHANGE)
+    assert Manifest.load(run.out, TrainSettings) == run
     assert [json.loads(line) for line in (run.out / "prompts.jsonl").read_text(encoding="utf-8").splitlines()] == [
         {"prompt": "What?", "label": "a"}, {"prompt": "Zürich?", "label": "b"}
     ]  # fmt: skip
     assert (run.out / "command.sh").read_text() == "#!/bin/sh\nexec python -m rl.openrlhf \\\n  --x.y 'a b'\n"
-    reward = run.make_reward()
+    reward = reward_of(run.settings)
     assert isinstance(reward, AreaGuard)
     assert isinstance(reward.reward, TightnessBonus)
-    with pytest.raises(ConfigError, match="begun with another max_area"):
-        replace(run, max_area=0.5).save()
+
+    def save(**changes: Any) -> None:
+        replace(run, settings=replace(run.settings, **changes)).save(may_change=MAY_CHANGE)
+
+    with pytest.raises(ConfigError, match=r"begun with another .*max_area"):
+        save(max_area=0.5)
     with pytest.raises(ConfigError, match="begun with another steps"):
-        replace(run, settings=replace(run.settings, steps=9)).save()
-    replace(run, settings=replace(run.settings, micro_batch=1)).save()
-    assert OpenRLHFRun.load(run.out).settings.micro_batch == 1
+        save(steps=9)
+    save(micro_batch=1)
+    assert Manifest.load(run.out, TrainSettings).settings.micro_batch == 1
 
 
 def test_a_process_outside_a_run_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
     with pytest.raises(ConfigError, match="only inside python -m"):
-        OpenRLHFRun.current()
+        current_run()
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     with pytest.raises(ConfigError, match="holds no run on OpenRLHF"):
-        OpenRLHFRun.current()
+        current_run()
 
 
 def test_a_shell_reads_the_command_back(tmp_path: Path) -> None:

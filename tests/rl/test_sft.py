@@ -23,11 +23,11 @@ from hart_agent.tooling.discovery import discover_tools  # noqa: E402
 from hart_agent.tooling.protocol import ToolContext  # noqa: E402
 from hart_agent.tooling.runtime import ToolRuntime  # noqa: E402
 from hart_agent.vision.source import SourceImage  # noqa: E402
+from rl.config import SftSettings  # noqa: E402
 from rl.demonstrations import Demonstration, gold_answers, segments_of  # noqa: E402
-from rl.model import PolicyModel  # noqa: E402
-from rl.rollout import Asker  # noqa: E402
-from rl.settings import SftSettings  # noqa: E402
-from rl.sft import SftTrainer  # noqa: E402
+from rl.local.model import PolicyModel  # noqa: E402
+from rl.local.rollout import Asker  # noqa: E402
+from rl.local.sft import SftTrainer  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ REASON = "torch and transformers are not installed: pip install 'hart-agent[tran
 pytest.importorskip("torch", reason=REASON)
 from tiny_backend import one_thread  # noqa: E402, F401 (fixture)
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 from miniature.cold_start import open_policy  # noqa: E402
 from miniature.jobs import COLD_STARTS  # noqa: E402
 from miniature.scenes import Split, write_jsonl  # noqa: E402
@@ -28,13 +28,16 @@ from hart_agent.answers import AnswerType  # noqa: E402
 from hart_agent.backends.local.generation import Generated  # noqa: E402
 from hart_agent.backends.local.prompting import Prompt  # noqa: E402
 from hart_agent.evals.items import Item  # noqa: E402
-from rl.config import AlgorithmConfig  # noqa: E402
+from rl.config import (  # noqa: E402
+    AlgorithmConfig,
+    SftSettings,
+    TrainSettings,
+)
 from rl.data import load_samples  # noqa: E402
-from rl.model import PolicyModel  # noqa: E402
+from rl.local.model import PolicyModel  # noqa: E402
+from rl.local.sft import SftTrainer  # noqa: E402
+from rl.local.trainer import BLIND, Trainer  # noqa: E402
 from rl.rewards import answer_reward  # noqa: E402
-from rl.settings import SftSettings, TrainSettings  # noqa: E402
-from rl.sft import SftTrainer  # noqa: E402
-from rl.trainer import BLIND, Trainer  # noqa: E402
 
 MODEL = str(COLD_STARTS / "0")
 """It points, and reads."""

@@ -16,7 +16,7 @@ pytest.importorskip("torch", reason=REASON)
 from tiny_backend import Folders, folders, one_thread  # noqa: E402, F401 (fixtures)
 
 from hart_agent.trace import load_trace  # noqa: E402
-from rl.commands import run_command  # noqa: E402
+from rl.command_line import run_command  # noqa: E402
 from rl.data import fingerprint, load_samples, stage_part  # noqa: E402
 from rl.monitor import WINDOW, alarms  # noqa: E402
 

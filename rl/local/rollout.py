@@ -1,49 +1,33 @@
 """Rollouts: the product's own episodes, many at once, with the tokens and log-probabilities that training needs.
 
-All episodes go forward together, turn by turn: the replies of a turn are generated as one batch in a fixed order, so
-that a run that is stopped and gone on with is the same as one that isn't.
+All episodes advance together, turn by turn: the replies of a turn are generated as one batch in a fixed order, so that
+a resumed run is the same as an uninterrupted one.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.episode import Episode
-from hart_agent.agent.trajectory import Trajectory
 from hart_agent.backends.local.generation import Generated
+from hart_agent.backends.local.prompting import Prompt
 from hart_agent.dialogue.conversations import answer_blind
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Reply, Usage
 from hart_agent.dialogue.reading import answer_of
 from hart_agent.tooling.runtime import ToolRuntime
 from rl.data import Sample
-from rl.model import PolicyModel
-from rl.rows import Segment
-
-
-@dataclass(frozen=True)
-class Rollout:
-    """One episode of the policy in training.
-
-    Attributes:
-        sample: what was asked.
-        trajectory: what came of it.
-        segments: the policy's replies, in order; each is a sequence of its own for training, for its prompt may have
-            changed (in the mode `closed-loop` the full image is withheld from the second on).
-    """
-
-    sample: Sample
-    trajectory: Trajectory
-    segments: tuple[Segment, ...]
+from rl.local.model import PolicyModel
+from rl.rows import Rollout, Segment
 
 
 class Asker:
-    """The policy as an episode knows it; asked only by tools, such as `verify`, one question at a time.
+    """The policy as an episode's tools use it, such as `verify`, one question at a time.
 
-    What it says to them carries no loss: the reward judges the answer, not the check.
+    These replies carry no loss: the reward is for the answer, not for the check.
     """
 
     def __init__(self, model: PolicyModel, seed: int) -> None:
@@ -56,8 +40,8 @@ class Asker:
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
         self._asked += 1
         prompt = self._model.prompt(messages, tools, _seed(self._seed, self._asked))
-        (said,) = self._model.generate([prompt])
-        return _reply(self._model, said)
+        (generated,) = self._model.generate([prompt])
+        return _reply(self._model, prompt, generated)
 
 
 async def roll_out(
@@ -69,7 +53,7 @@ async def roll_out(
     seed: int,
     reader: PolicyModel | None = None,
 ) -> list[Rollout]:
-    """Ask each question so many times; group by group, in the order of the samples.
+    """A group of rollouts for each question, in the order of the samples.
 
     A reply that is malformed, too long or without an answer is a rollout like any other.
 
@@ -87,13 +71,13 @@ async def roll_out(
         PolicyError: the model fails, or its memory doesn't suffice.
     """
     sources = {sample.id: sample.open() for sample in samples}
-    asked = [(sample, number) for sample in samples for number in range(group_size)]
-    seeds = [_seed(seed, sample.id, number) for sample, number in asked]
-    segments: list[list[Segment]] = [[] for _ in asked]
+    pairs = [(sample, number) for sample in samples for number in range(group_size)]
+    seeds = [_seed(seed, sample.id, number) for sample, number in pairs]
+    segments: list[list[Segment]] = [[] for _ in pairs]
     try:
         episodes = [
             Episode(sources[sample.id], sample.prompt(), Asker(model, own), runtime, config)
-            for (sample, _), own in zip(asked, seeds, strict=True)
+            for (sample, _), own in zip(pairs, seeds, strict=True)
         ]
         while live := [index for index, episode in enumerate(episodes) if not episode.done]:
             speakers = {index: model if reader is None or episodes[index].tools else reader for index in live}
@@ -103,16 +87,16 @@ async def roll_out(
                 for index in indices:
                     own = _seed(seeds[index], "turn", len(episodes[index].turns))
                     prompts.append(speaker.prompt(episodes[index].messages, episodes[index].tools, own))
-                for index, prompt, said in zip(indices, prompts, speaker.generate(prompts), strict=True):
+                for index, prompt, generated in zip(indices, prompts, speaker.generate(prompts), strict=True):
                     if speaker is model:
-                        segments[index].append(Segment(prompt, said.token_ids, said.log_probs))
-                    await episodes[index].step(_reply(speaker, said))
+                        segments[index].append(Segment(prompt, generated.token_ids, generated.log_probs))
+                    await episodes[index].step(_reply(speaker, prompt, generated))
     finally:
         for source in sources.values():
             source.close()
     return [
-        Rollout(sample, episode.trajectory(), tuple(said))
-        for (sample, _), episode, said in zip(asked, episodes, segments, strict=True)
+        Rollout(sample, episode.trajectory(), tuple(own))
+        for (sample, _), episode, own in zip(pairs, episodes, segments, strict=True)
     ]
 
 
@@ -124,26 +108,32 @@ def answer_blindly(
     Args:
         model: the policy.
         samples: the questions.
-        attempts: how often each is asked.
+        attempts: at each question.
         seed: of sampling.
 
     Raises:
         PolicyError: the model fails, or its memory doesn't suffice.
     """
-    asked = [model.prompt(answer_blind(sample.prompt()), (), seed) for sample in samples]
+    prompted = [model.prompt(answer_blind(sample.prompt()), (), seed) for sample in samples]
     prompts = [
         replace(prompt, seed=_seed(seed, sample.id, "blind", attempt))
-        for sample, prompt in zip(samples, asked, strict=True)
+        for sample, prompt in zip(samples, prompted, strict=True)
         for attempt in range(attempts)
     ]
-    said = [answer_of(_reply(model, reply)) for reply in model.generate(prompts)]
-    return [tuple(said[begin : begin + attempts]) for begin in range(0, len(said), attempts)]
+    replies = zip(prompts, model.generate(prompts), strict=True)
+    answers = [answer_of(_reply(model, prompt, generated)) for prompt, generated in replies]
+    return [tuple(answers[begin : begin + attempts]) for begin in range(0, len(answers), attempts)]
 
 
-def _reply(model: PolicyModel, said: Generated) -> Reply:
-    usage = Usage(said.prompt_tokens, len(said.token_ids), 1)
-    finish = model.prompter.finish_reason(said.token_ids)
-    return Reply(model.prompter.text(said.token_ids), (), usage, said.token_ids, said.log_probs, finish)
+def _reply(model: PolicyModel, prompt: Prompt, generated: Generated) -> Reply:
+    token_ids = generated.token_ids
+    return Reply(
+        model.prompter.text(token_ids, prompt.opened),
+        usage=Usage(generated.prompt_tokens, len(token_ids), 1),
+        token_ids=token_ids,
+        log_probs=generated.log_probs,
+        finish_reason=model.prompter.finish_reason(token_ids, prompt.opened),
+    )
 
 
 def _seed(*parts: object) -> int:

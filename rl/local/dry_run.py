@@ -1,4 +1,4 @@
-"""Three rollouts, shown: what the policy said, what it was worth, and which tokens carry loss."""
+"""Shows three rollouts: replies, rewards, and which tokens carry loss."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from rich.text import Text
 
 from hart_agent.cli.console import printable
 from hart_agent.trace import write_trace
-from rl.trainer import Trainer
+from rl.local.trainer import Trainer
 
 _SHOWN = 3
 _PROMPT_TAIL = 300
-"""Characters of a prompt that are shown."""
+"""Characters of a prompt's end that are shown."""
 
 
 def show_rollouts(trainer: Trainer, out: Path) -> None:
     """Print the first rollouts of a run's next step, and write their traces to its folder.
 
-    What the policy wrote carries loss, and is green; what it was given carries none, and is dim.
+    The policy's own tokens carry loss, and are green; prompts carry none, and are dim.
 
     Raises:
         ImageError: an image can't be used.
@@ -31,9 +31,9 @@ def show_rollouts(trainer: Trainer, out: Path) -> None:
         run = rollout.trajectory
         trace = out / f"dry-run-{number}.json"
         write_trace(run, trace)
-        worth = trainer.reward(run, rollout.sample)
+        reward = trainer.reward(run, rollout.sample)
         ended = f"answer {run.answer!r}" if run.answer is not None else run.stop_reason.value
-        console.print(Text(f"rollout {number}: {printable(ended)}, reward {worth:g}, trace {trace}", "bold"))
+        console.print(Text(f"rollout {number}: {printable(ended)}, reward {reward:g}, trace {trace}", "bold"))
         for turn, segment in enumerate(rollout.segments, start=1):
             given, views, written = len(segment.prompt.token_ids), len(segment.prompt.views), len(segment.token_ids)
             console.print(f"turn {turn}: {given} tokens and {views} images given, {written} tokens written")

@@ -1,7 +1,7 @@
 """A vision-language model that is sampled from and trained, in this process. Importing this loads torch.
 
-It is shown exactly what `hart_agent.backends.local.transformers` shows: the same prompter writes its prompts, the same
-encoder its inputs, and the same rule samples. What is learnt in training is what is used afterwards.
+It uses the prompter, the encoder and the sampling of `hart_agent.backends.local.transformers`, so that training and use
+see exactly the same inputs.
 """
 
 from __future__ import annotations
@@ -22,28 +22,29 @@ from hart_agent.backends.local.generation import Generated
 from hart_agent.backends.local.prompting import Prompt, Prompter
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.errors import InstallError
-from rl.checkpoints import copy_beside_weights
+from rl.checkpoints import copy_without_weights
+from rl.local.shared_prefix import GroupGenerator, SharedPrefix, Tensors, distinct
 from rl.rows import Row, Segment, join_replies
-from rl.shared_prefix import GroupGenerator, SharedPrefix, Tensors, distinct
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows as the model takes them.
+    """Model inputs for B rows.
 
     Attributes:
-        begins: the inputs of what all rows begin with, each different one once.
-        which: of these each row begins with, shape (B,); None if the rows have nothing in common: then `rest` is all.
-        rest: the inputs of what follows in each row, padded on the left, L tokens at most.
-        mask: 1 where a token of `rest` was written by the policy, shape (B, L).
-        old: log-probabilities of those tokens under the policy that wrote them, 0 elsewhere, shape (B, L).
+        prefixes: inputs of the rows' prompts, each different one once.
+        prefix_index: index of each row's prefix, shape (B,); None if prefixes are not shared: then `suffixes` holds
+            complete rows.
+        suffixes: inputs of what follows the prefixes, padded on the left, at most L tokens.
+        mask: 1 where a token of `suffixes` was written by the policy, shape (B, L).
+        old_log_probs: of those tokens under the policy that wrote them, 0 elsewhere, shape (B, L).
     """
 
-    begins: Tensors
-    which: torch.Tensor | None
-    rest: Tensors
+    prefixes: Tensors
+    prefix_index: torch.Tensor | None
+    suffixes: Tensors
     mask: torch.Tensor
-    old: torch.Tensor
+    old_log_probs: torch.Tensor
 
 
 class PolicyModel:
@@ -87,8 +88,11 @@ class PolicyModel:
             checkpoint,
             coordinates=coordinates,
             max_pixels=max_pixels,
+            max_images=None,
             max_tokens=max_tokens,
+            max_context_tokens=None,
             temperature=temperature,
+            seed=0,
         )
         self._generator = GroupGenerator(checkpoint, self.prompter, device, dtype)
         self._max_batch = max_batch
@@ -115,7 +119,7 @@ class PolicyModel:
 
     @contextmanager
     def greedily(self) -> Iterator[None]:
-        """Within it, `generate` takes the likeliest token each time instead of sampling."""
+        """A context in which `generate` decodes greedily instead of sampling."""
         before, self.prompter.temperature = self.prompter.temperature, 0.0
         try:
             yield
@@ -142,17 +146,17 @@ class PolicyModel:
 
     @contextmanager
     def as_reference(self) -> Iterator[None]:
-        """Within it, the model is what it was before its adapters were trained."""
+        """A context in which the model is the initial one, without its adapters."""
         with self.module.disable_adapter():
             yield
 
     def save(self, folder: Path) -> None:
-        """Write a checkpoint that opens anywhere: weights with adapters merged in, tokenizer, processor, template."""
+        """Write a complete checkpoint: weights with merged adapters, tokenizer, processor and chat template."""
         module = self.module
-        if self._lora is not None:  # merged in a copy: taking adapters out again would leave rounding behind
+        if self._lora is not None:  # merged in a copy: unmerging would leave rounding errors
             module = copy.deepcopy(module).merge_and_unload()
         module.save_pretrained(folder)
-        copy_beside_weights(self.checkpoint, folder)
+        copy_without_weights(self.checkpoint, folder)
 
     def prompt(self, messages: Sequence[Message], tools: Sequence[ToolSpec], seed: int) -> Prompt:
         """The prompt for a conversation, to be answered with the given seed.
@@ -163,7 +167,7 @@ class PolicyModel:
         return replace(self.prompter.prompt(messages, tools), seed=seed)
 
     def generate(self, prompts: Sequence[Prompt]) -> list[Generated]:
-        """A reply to each prompt. What it is depends on the prompts and their order alone, not on any timing.
+        """A reply to each prompt. It depends on the prompts and their order alone, not on timing.
 
         Raises:
             PolicyError: the memory doesn't suffice, or the model fails.
@@ -177,65 +181,64 @@ class PolicyModel:
         return replies
 
     def rows(self, segments: Sequence[Segment]) -> list[Row]:
-        """The replies of one episode, those that go on from one another in one row."""
+        """The replies of one episode; those of one conversation share a row."""
         return join_replies(segments, self.prompter.counts)
 
     def batch(self, rows: Sequence[Row]) -> Batch:
-        """B rows as the model takes them; what they begin with is shared where that pays."""
-        begins, which = distinct([row.first for row in rows])
-        if shared := 4 * len(begins) <= 3 * len(rows):
-            # The last token of a beginning goes with the rest: from it the model says how the reply begins.
-            begins = [replace(each, token_ids=each.token_ids[:-1]) for each in begins]
-            rests = [_behind(replace(row.first, token_ids=row.first.token_ids[-1:], views=()), row) for row in rows]
+        """Model inputs for B rows; prefixes are shared where that pays."""
+        prefixes, index = distinct([row.prompt for row in rows])
+        if shared := 4 * len(prefixes) <= 3 * len(rows):
+            # A prefix's last token goes to the suffix: its logits give the reply's first token.
+            prefixes = [replace(each, token_ids=each.token_ids[:-1]) for each in prefixes]
+            last = [replace(row.prompt, token_ids=row.prompt.token_ids[-1:], views=()) for row in rows]
+            suffixes = self._inputs([_joined(each, row) for each, row in zip(last, rows, strict=True)])
         else:
-            rests = [_behind(row.first, row) for row in rows]
-        rest = self._inputs(rests)
-        mask = torch.zeros(rest["input_ids"].shape)
+            suffixes = self._inputs([_joined(row.prompt, row) for row in rows])
+        mask = torch.zeros(suffixes["input_ids"].shape)
         for number, row in enumerate(rows):
-            for begin, end in row.spans:
-                mask[number, mask.shape[1] - begin : mask.shape[1] - end] = 1
-        old = torch.zeros_like(mask)
-        old[mask > 0] = torch.tensor([value for row in rows for value in row.log_probs])
+            for start, stop in row.spans:
+                mask[number, mask.shape[1] - start : mask.shape[1] - stop] = 1
+        old_log_probs = torch.zeros_like(mask)
+        old_log_probs[mask > 0] = torch.tensor([value for row in rows for value in row.log_probs])
         return Batch(
-            self._inputs(begins) if shared else {},
-            torch.tensor(which, device=self.device) if shared else None,
-            rest,
+            self._inputs(prefixes) if shared else {},
+            torch.tensor(index, device=self.device) if shared else None,
+            suffixes,
             mask.to(self.device),
-            old.to(self.device),
+            old_log_probs.to(self.device),
         )
 
     def log_probs(self, batch: Batch) -> torch.Tensor:
-        """What the policy now says to the tokens of its replies; differentiable.
+        """The log-probabilities of the replies' tokens under the current policy, with gradient.
 
         Returns:
-            The log-probabilities under the distribution that is sampled from, shape (B, L); 0 where the mask is.
+            Log-probabilities under the distribution that is sampled from, shape (B, L); 0 where the mask is 0.
         """
         columns = batch.mask.any(dim=0).nonzero()[:, 0]  # (K,)
-        if batch.which is None:
-            logits = self._bare(**batch.rest, logits_to_keep=columns - 1, use_cache=False).logits  # (B, K, V)
+        if batch.prefix_index is None:
+            logits = self._bare(**batch.suffixes, logits_to_keep=columns - 1, use_cache=False).logits  # (B, K, V)
         else:
-            logits = SharedPrefix(self._bare, batch.begins, batch.which).go_on(batch.rest, columns - 1)
+            logits = SharedPrefix(self._bare, batch.prefixes, batch.prefix_index).extend(batch.suffixes, columns - 1)
         logits = logits.float()
         logits[..., self.prompter.banned_ids] = -torch.inf
-        targets = batch.rest["input_ids"][:, columns, None]  # (B, K, 1)
+        targets = batch.suffixes["input_ids"][:, columns, None]  # (B, K, 1)
         log_probs = torch.log_softmax(logits / (self.prompter.temperature or 1.0), dim=-1).gather(-1, targets)[..., 0]
         log_probs = torch.where(batch.mask[:, columns] > 0, log_probs, 0.0)
         return torch.zeros_like(batch.mask).index_copy(1, columns, log_probs)
 
     def micro_batches(self, rows: Sequence[Row]) -> Iterator[tuple[Sequence[int], Batch]]:
-        """The rows in batches of at most `max_batch`, always the same: those of similar lengths, and of these those
-        that begin alike.
+        """The rows in batches of at most `max_batch`, grouped by length, then by prefix, deterministically.
 
         Yields:
             The indices of a batch's rows, and the batch.
         """
-        _, which = distinct([row.first for row in rows])
+        _, prefix = distinct([row.prompt for row in rows])
 
         def kind(number: int) -> tuple[int, int]:
             row = rows[number]
-            return _length(row.first), _length(row.rest).bit_length()
+            return _length(row.prompt), _length(row.suffix).bit_length()
 
-        order = sorted(range(len(rows)), key=lambda number: (kind(number), which[number], number))
+        order = sorted(range(len(rows)), key=lambda number: (kind(number), prefix[number], number))
         for _, alike in itertools.groupby(order, key=lambda number: kind(number)[1]):
             numbers = list(alike)
             for begin in range(0, len(numbers), self._max_batch):
@@ -252,9 +255,9 @@ class PolicyModel:
         return {name: tensor.to(self.device) for name, tensor in inputs.items()}
 
 
-def _behind(begin: Prompt, row: Row) -> Prompt:
-    """What a row goes on with, behind a beginning."""
-    return replace(begin, token_ids=begin.token_ids + row.rest.token_ids, views=begin.views + row.rest.views)
+def _joined(prompt: Prompt, row: Row) -> Prompt:
+    """A prompt followed by a row's suffix."""
+    return replace(prompt, token_ids=prompt.token_ids + row.suffix.token_ids, views=prompt.views + row.suffix.views)
 
 
 def _length(prompt: Prompt) -> int:

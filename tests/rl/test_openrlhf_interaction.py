@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,23 +14,24 @@ from PIL import Image
 REASON = "torch and transformers are not installed: pip install 'hart-agent[transformers]'"
 torch = pytest.importorskip("torch", reason=REASON)
 pytest.importorskip("transformers", reason=REASON)
+from scripted_engine import Parameters, ScriptedEngine  # noqa: E402
 from tiny_backend import Folders, folders, one_thread  # noqa: E402, F401 (fixtures)
 
 from hart_agent import ConfigError, Mode, StopReason  # noqa: E402
 from hart_agent.answers import AnswerType  # noqa: E402
 from hart_agent.backends.local.generation import Generated  # noqa: E402
-from hart_agent.backends.local.prompting import Prompt, Prompter  # noqa: E402
+from hart_agent.backends.local.prompting import Prompt  # noqa: E402
 from hart_agent.evals.items import Item  # noqa: E402
 from hart_agent.tooling.discovery import discover_tools  # noqa: E402
 from hart_agent.tooling.runtime import ToolRuntime  # noqa: E402
 from hart_agent.vision.geometry import Box  # noqa: E402
-from rl.model import PolicyModel  # noqa: E402
+from rl.config import TrainSettings  # noqa: E402
+from rl.local.model import PolicyModel  # noqa: E402
+from rl.local.rollout import roll_out  # noqa: E402
 from rl.openrlhf.interaction import Interaction, Played  # noqa: E402
 from rl.openrlhf.scoring import score, step_metrics  # noqa: E402
 from rl.openrlhf.sequences import ROW_COUNTS, ROW_LENGTHS  # noqa: E402
 from rl.rewards import AreaGuard, answer_reward  # noqa: E402
-from rl.rollout import roll_out  # noqa: E402
-from rl.settings import TrainSettings  # noqa: E402
 
 CROP = tool_call("crop", bbox_2d=[10, 10, 80, 70], label="it")
 ZOOM = tool_call("zoom", bbox_2d=[10, 10, 80, 70])
@@ -44,37 +43,6 @@ SCRIPTS = {
 }
 
 
-@dataclass
-class Parameters:
-    max_tokens: int
-
-
-class ScriptedEngine:
-    """Stands for OpenRLHF's worker around vLLM, which multiplies image tokens itself; says one text after the other."""
-
-    def __init__(self, prompter: Prompter, script: Sequence[str]) -> None:
-        self._prompter = prompter
-        self._script = iter(script)
-        self.asked: list[tuple[list[int], int, list[Image.Image]]] = []
-
-    async def generate(
-        self, prompt_token_ids: list[int], sampling_params: Any, multi_modal_data: dict[str, Any] | None = None
-    ) -> Any:
-        images = (multi_modal_data or {}).get("image", [])
-        self.asked.append((prompt_token_ids, sampling_params.max_tokens, images))
-        counts = iter([image.width * image.height // self._prompter.family.grid**2 for image in images])
-        image_id = self._prompter.image_id
-        read = [t for each in prompt_token_ids for t in ([image_id] * next(counts) if each == image_id else [each])]
-        whole = self._prompter.reply_ids(next(self._script))
-        said = whole[: sampling_params.max_tokens]
-        output = SimpleNamespace(
-            token_ids=said,
-            logprobs=[{token: SimpleNamespace(logprob=-0.5 - number)} for number, token in enumerate(said)],
-            finish_reason="length" if said != whole else "stop",
-        )
-        return SimpleNamespace(prompt_token_ids=read, outputs=[output])
-
-
 @pytest.fixture
 def sample(tmp_path: Path) -> Item:
     path = tmp_path / "photo.png"
@@ -84,7 +52,7 @@ def sample(tmp_path: Path) -> Item:
 
 def settings(folder: Path, mode: Mode, **changes: Any) -> TrainSettings:
     return TrainSettings(
-        **{"model": str(folder), "mode": mode, "max_turns": 6 if mode == Mode.AGENT else 2, "max_tokens": 200,
+        **{"model": str(folder), "mode": mode, "max_turns": 6 if mode is Mode.AGENT else 2, "max_tokens": 200,
            "max_pixels": 16_384, "dtype": "float32", **changes}
     )  # fmt: skip
 
@@ -116,25 +84,25 @@ def test_tokens_masks_and_images_are_those_of_the_engine_on_one_machine(
     monkeypatch.setattr(model, "generate", generate)
     runtime = ToolRuntime(discover_tools())
     (local,) = asyncio.run(roll_out(model, runtime, chosen.episode(), [sample], 1, seed=0))
-    assert played.rollout.trajectory.answer == local.trajectory.answer == ("y" if mode == Mode.AGENT else "x")
+    assert played.rollout.trajectory.answer == local.trajectory.answer == ("y" if mode is Mode.AGENT else "x")
     assert [ids for ids, _, _ in engine.asked] == [list(prompt.token_ids) for prompt in prompts]
     for (_, _, images), prompt in zip(engine.asked, prompts, strict=True):
         assert [image.tobytes() for image in images] == [view.image.tobytes() for view in prompt.views]
 
     rows = model.rows(local.segments)
-    assert len(rows) == (2 if mode == Mode.CLOSED_LOOP else 1)
+    assert len(rows) == (2 if mode is Mode.CLOSED_LOOP else 1)
     batches = [model.batch([row]) for row in rows]
-    tokens = [batch.rest["input_ids"][0].tolist() for batch in batches]
+    tokens = [batch.suffixes["input_ids"][0].tolist() for batch in batches]
     assert sequence.token_ids == [token for row in tokens for token in row]
     mask = [0] * len(sequence.token_ids)
     for begin, end in sequence.action_ranges:
         mask[begin:end] = [1] * (end - begin)
     assert mask == [int(value) for batch in batches for value in batch.mask[0]]
-    assert sequence.log_probs == [float(value) for batch in batches for value in batch.old[0]]
+    assert sequence.log_probs == [float(value) for batch in batches for value in batch.old_log_probs[0]]
     assert sequence.tensors[ROW_LENGTHS].tolist() == [len(row) for row in tokens]
     assert sequence.tensors[ROW_COUNTS].tolist() == [len(rows)]
     for name in ("pixel_values", "image_grid_thw"):
-        assert torch.equal(sequence.tensors[name], torch.cat([batch.rest[name] for batch in batches]))
+        assert torch.equal(sequence.tensors[name], torch.cat([batch.suffixes[name] for batch in batches]))
 
 
 def test_only_the_policys_words_are_acted(folders: Folders, sample: Item) -> None:

@@ -14,14 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from hart_agent import Mode
-from rl.config import AlgorithmConfig
-from rl.openrlhf.command import Flag
-from rl.plan import FIXED, H100, ModelShape, estimate, rollout_tokens
-from rl.settings import TrainSettings
+from rl.config import AlgorithmConfig, TrainSettings
+from rl.openrlhf.flags import Flag
+from rl.openrlhf.plan import FIXED, H100, ModelShape, estimate, rollout_tokens
 
 SHAPE = ModelShape(
-    parameters=8_000_000_000, vision=1_000_000_000, layers=10, width=1000, inner=4000, words=100_000, cache=50_000,
-    grid=28,
+    parameters=8_000_000_000, vision=1_000_000_000, layers=10, hidden=1000, intermediate=4000, vocabulary=100_000,
+    cache=50_000, grid=28,
 )  # fmt: skip
 RUN = TrainSettings(model="m", steps=100, prompts_per_step=16, max_tokens=400, max_pixels=784_000)
 FLAGS: dict[str, Flag] = {
@@ -104,7 +103,7 @@ def test_a_real_configuration_is_counted_as_transformers_counts(tmp_path: Path) 
     from safetensors import safe_open
     from tiny_vlm import make_tiny_vlm
 
-    from rl.plan import model_shape
+    from rl.openrlhf.plan import model_shape
 
     folder = make_tiny_vlm(tmp_path / "tiny", "qwen3-vl")
     with safe_open(folder / "model.safetensors", "pt") as weights:
@@ -113,7 +112,7 @@ def test_a_real_configuration_is_counted_as_transformers_counts(tmp_path: Path) 
     shape = model_shape(str(folder))
     assert shape.parameters == sum(sizes.values())
     assert shape.vision == sum(size for name, size in sizes.items() if ".visual." in name)
-    assert (shape.layers, shape.width, shape.inner, shape.grid) == (2, 128, 256, 32)
+    assert (shape.layers, shape.hidden, shape.intermediate, shape.grid) == (2, 128, 256, 32)
     assert shape.cache == 2 * 2 * 1 * 64 * 2  # keys and values, layers, heads, their width, bytes
 
     command = [sys.executable, "-m", "rl.train_ap_grpo", "no.jsonl", "--model", str(folder), "--plan",
@@ -165,13 +164,13 @@ def test_the_recipes_fit(
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
     yaml = pytest.importorskip("yaml")
-    from rl.commands import run_command
-    from rl.plan import model_shape
+    from rl.command_line import run_command
+    from rl.openrlhf.plan import model_shape
     from rl.train_ap_grpo import train
 
     (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type, **config}))
     assert model_shape(str(tmp_path)).parameters == published
-    recipes = sorted((Path(__file__).parents[1] / "examples" / "recipes").glob(f"{name}-*.yaml"))
+    recipes = sorted((Path(__file__).parents[2] / "examples" / "recipes").glob(f"{name}-*.yaml"))
     assert len(recipes) == 3
     for recipe in recipes:
         content = yaml.safe_load(recipe.read_text())
