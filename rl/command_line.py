@@ -103,10 +103,10 @@ def _options(kind: Any) -> list[inspect.Parameter]:
 
 
 def _arguments(hints: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """Arguments for these parameters or fields: the values, and dataclasses made of them."""
+    """Arguments for these parameters or fields: the values, and dataclasses made of them; None leaves the default."""
     groups = {name: hint for name, hint in hints.items() if _options(hint)}
     made = {name: hint(**_arguments(get_type_hints(hint), values)) for name, hint in groups.items()}
-    return {name: values[name] for name in hints if name in values and name not in made} | made
+    return {name: values[name] for name in hints if values.get(name) is not None and name not in made} | made
 
 
 def _use_config(context: typer.Context, path: Path | None) -> Path | None:

@@ -12,7 +12,6 @@ import torch
 from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Mode
 from hart_agent.errors import ConfigError
-from hart_agent.tooling.records import Verdict
 from hart_agent.tooling.runtime import ToolRuntime
 from rl.config import SftSettings, rollout_episode
 from rl.data import Sample
@@ -47,7 +46,7 @@ class SftTrainer(SftLoop, Run[SftSettings]):
         self.demonstrations = self._demonstrations(samples)
         if not self.demonstrations:
             raise ConfigError(
-                "there is nothing to learn from: no question had a right and supported rollout. Raise attempts, "
+                "there is nothing to learn from: no question had a right rollout. Raise attempts, "
                 "or choose the targets gold"
             )
 
@@ -75,8 +74,8 @@ async def distil(
 ) -> list[Demonstration]:
     """The policy's own way to the right answer, to be shown with the full image in sight (rejection sampling).
 
-    It is asked in the closed loop; the first attempt that is right, and supported by its crops, is kept. Questions
-    without one are left out.
+    It is asked in the closed loop, where the answer comes from the crops alone; the first attempt that is right is
+    kept. Questions without one are left out.
 
     Args:
         model: that was trained with reinforcement learning.
@@ -92,7 +91,7 @@ async def distil(
     right, episode = AnswerReward(settings.strict_reading), rollout_episode(Mode.CLOSED_LOOP)
     for rollout in await roll_out(model, runtime, episode, samples, settings.attempts, settings.seed):
         run = rollout.trajectory
-        if run.verdict is Verdict.SUPPORTED and right(run, rollout.sample) == 1:
+        if right(run, rollout.sample) == 1:
             replies = tuple(turn.reply.text for turn in run.turns)
             kept.setdefault(rollout.sample.id, Demonstration(rollout.sample, replies, Mode.MGPO))
     return list(kept.values())

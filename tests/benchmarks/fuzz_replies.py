@@ -20,7 +20,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "dialogue"))
 from reply_table import SCHEMAS
 from test_replies import MARKS, ROWS
 
-from hart_agent.dialogue.conversations import HINT_ANSWER, HINT_TOOLS, ParsedReply, parse_reply, split_thoughts
+from hart_agent.dialogue.parsing import parse_reply
+from hart_agent.dialogue.results import HINT_ANSWER, HINT_TOOLS, ParsedReply
+from hart_agent.dialogue.thoughts import split_thoughts
 
 TEXTS = sorted({row.text for row in ROWS})
 WORDS = [*MARKS, "OPEN", "B", "zoom", "12", "-1", "true", "\n", " ", "the answer is", *TEXTS]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from itertools import pairwise
 
-from hart_agent.dialogue.conversations import parse_reply
+from hart_agent.dialogue.parsing import parse_reply
 
 LENGTHS = (125_000, 250_000, 500_000, 1_000_000)
 CALL = '{"name": "zoom", "arguments": {"n": 1}}'

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reply_table import BOX, SCHEMAS
 
-from hart_agent.dialogue.conversations import parse_reply
 from hart_agent.dialogue.dialects import DIALECTS
+from hart_agent.dialogue.parsing import parse_reply
 
 Calls = list[tuple[str, dict[str, Any] | None]]
 BOXED: Calls = [("zoom", BOX)]

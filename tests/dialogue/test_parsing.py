@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hart_agent.dialogue.conversations import ParsedReply, parse_reply
+from hart_agent.dialogue.parsing import parse_reply
+from hart_agent.dialogue.results import ParsedReply
 
 MARKS = "<tool_call> </tool_call> <answer> </answer> <abstain> </abstain> <TOOL_CALL> ```json ``` { } [ ] \" ' \\ , :"
 VALUES = ['"name"', '"arguments"', "NaN", "1e999", "-", "9" * 40, "null", "\ud800", "\x00", "é", "\n", " "]

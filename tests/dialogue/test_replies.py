@@ -11,7 +11,9 @@ from reply_table import CALL, SCHEMAS, Row
 from reply_table import ROWS as FIRST_ROWS
 from reply_table_more import MORE
 
-from hart_agent.dialogue.conversations import HINT_ANSWER, HINT_TOOLS, ParsedReply, parse_reply, split_thoughts
+from hart_agent.dialogue.parsing import parse_reply
+from hart_agent.dialogue.results import HINT_ANSWER, HINT_TOOLS, ParsedReply
+from hart_agent.dialogue.thoughts import split_thoughts
 
 ROWS = [*FIRST_ROWS, *MORE]
 
