@@ -17,7 +17,7 @@ from hart_agent.tooling.protocol import Tool
 from hart_agent.vision.source import SourceImage
 
 ONE_OFF = '''
-from hart_agent.toolkit import tool
+from hart_agent import tool
 from hart_agent import ToolOutput
 
 @tool

@@ -102,7 +102,7 @@ async def test_what_nobody_waits_for_is_not_begun_or_told_so() -> None:
 
 ENDS_AT_ONCE = """
 import asyncio, time
-from hart_agent.backends.batching import Batcher
+from hart_agent.backends.local.batching import Batcher
 
 class Model:
     def work(self, jobs):
@@ -125,7 +125,7 @@ def test_a_program_ends_only_when_the_model_is_freed() -> None:
 
 INTERRUPTED = """
 import asyncio, signal, time
-from hart_agent.backends.batching import Batcher
+from hart_agent.backends.local.batching import Batcher
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
 

@@ -56,7 +56,7 @@ from hart_agent.vision.geometry import Frame, Size  # noqa: E402
 def test_an_episode_of_random_words_ends_with_data(folders: Folders, photo: Image.Image, family: str) -> None:
     policy = TransformersPolicy(str(folders(family)), temperature=1.0, return_log_probs=True, **SMALL)
     run = Agent(policy, config=EpisodeConfig(max_turns=3, max_format_errors=9)).ask(photo, "what is there?")
-    assert run.stop_reason in (StopReason.MAX_TURNS, StopReason.ANSWERED, StopReason.ABSTAINED)
+    assert run.stop_reason in (StopReason.MAX_TURNS, StopReason.ANSWERED, StopReason.ABSTAINED, StopReason.CUT_OFF)
     assert run.usage.requests == len(run.turns)
     assert run.usage.output_tokens == sum(len(turn.reply.token_ids or ()) for turn in run.turns)
     assert run.usage.input_tokens > 1000
@@ -72,7 +72,7 @@ async def test_eight_episodes_at_once(
     policy = TransformersPolicy(str(folders(family)), temperature=1.0, seed=3, **SMALL)
     agent = Agent(policy, config=EpisodeConfig(max_turns=2, max_format_errors=9))
     runs = await asyncio.gather(*(agent.aask(photo, f"question {number}") for number in range(8)))
-    assert {run.stop_reason for run in runs} == {StopReason.MAX_TURNS}
+    assert {run.stop_reason for run in runs} <= {StopReason.MAX_TURNS, StopReason.CUT_OFF}
     assert sum(sizes) == 16
     assert max(sizes) > 2
     assert len({run.turns[0].reply.text for run in runs}) == 8

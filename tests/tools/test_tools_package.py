@@ -16,7 +16,7 @@ from PIL import Image
 from hart_agent.errors import PluginError
 from hart_agent.tooling.discovery import discover_tools
 
-EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "plugin_package"
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "plugin_package"
 LINK = "https://example.org/menu?table=12"
 PLACE = (900, 600)
 

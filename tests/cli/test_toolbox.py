@@ -16,7 +16,7 @@ from PIL import Image
 ONE_OFF = '''
 import sys, time
 from hart_agent import Box, ToolContext, ToolError, ToolOutput, View
-from hart_agent.toolkit import tool
+from hart_agent import tool
 
 @tool
 def corners(context: ToolContext, bbox_2d: Box, side: int = 20, image: View | None = None) -> ToolOutput:

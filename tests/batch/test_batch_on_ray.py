@@ -30,7 +30,7 @@ ON_RAY = ("--on", "ray", "--workers", "2")
 TRAP = '''
 import os, signal
 from hart_agent import ToolContext
-from hart_agent.toolkit import tool
+from hart_agent import tool
 
 @tool
 def trap(context: ToolContext) -> str:

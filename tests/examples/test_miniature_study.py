@@ -13,7 +13,7 @@ REASON = "torch and transformers are not installed: pip install 'hart-agent[tran
 torch = pytest.importorskip("torch", reason=REASON)
 pytest.importorskip("transformers", reason=REASON)
 pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install matplotlib")
-sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 from miniature import claims, jobs, report, study  # noqa: E402
 from miniature.carry_out import Workplace  # noqa: E402
 from miniature.cold_start import open_policy  # noqa: E402

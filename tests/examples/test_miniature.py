@@ -31,7 +31,7 @@ from hart_agent.vision.source import SourceImage
 REASON = "torch and transformers are not installed: pip install 'hart-agent[transformers]'"
 torch = pytest.importorskip("torch", reason=REASON)
 pytest.importorskip("transformers", reason=REASON)
-sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 from miniature import cold_start, lessons, model, scenes, tokenizer  # noqa: E402
 from miniature.lessons import Lesson  # noqa: E402
 from miniature.scenes import DOT_COLOURS, DOTS, SIGN_COLOURS, Split, draw_scene  # noqa: E402

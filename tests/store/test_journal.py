@@ -77,7 +77,7 @@ def test_a_full_disk_is_said_and_nothing_is_torn(tmp_path: Path) -> None:
 import resource, signal
 from pathlib import Path
 from hart_agent.errors import OutputError
-from hart_agent.journal import Journal
+from hart_agent.store.journal import Journal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 with Journal(Path({str(path)!r})) as journal:

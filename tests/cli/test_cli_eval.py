@@ -13,7 +13,7 @@ from hart_agent.cli import app
 from hart_agent.errors import ConfigError
 from hart_agent.trace import load_trace
 
-BACKGROUND = Path(__file__).resolve().parents[1] / "examples" / "images" / "backgrounds" / "fig.jpg"
+BACKGROUND = Path(__file__).resolve().parents[2] / "examples" / "images" / "backgrounds" / "fig.jpg"
 
 
 def run(*arguments: object) -> Result:
