@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from browser import Browser
-from test_trace_page import HOSTILE, LEAKS, browser, server
+from page_checks import HOSTILE, LEAKS, browser, server
 
 from hart_agent.errors import OutputError
 from hart_agent.evals.page import report_page, write_report_page
