@@ -44,7 +44,11 @@ def read_option(answer: str, options: Sequence[str], *, strict: bool = False) ->
         options: their texts, in the order of their letters; without them every letter may be an option.
         strict: an answer that hedges or mentions another option, even to rule it out, chooses none.
     """
-    texts = unlabelled(options)
+    letter = _read(answer, unlabelled(options), strict=False)
+    return letter if not strict or letter == _read(answer, unlabelled(options), strict=True) else None
+
+
+def _read(answer: str, texts: Sequence[str], *, strict: bool) -> str | None:
     letters = LETTERS[: len(texts)] if texts else LETTERS
     text = unwrapped(canonical(answer), whole=strict)
     if lone := _LONE.fullmatch(text):
