@@ -87,7 +87,10 @@ def is_right(
     """
     if answer is None or not _is_short(answer):
         return False
-    return any(_fits(answer, right, kind, options, tolerance, strict) for right in (gold, *alternatives))
+    return any(
+        all(_fits(answer, right, kind, options, tolerance, mode) for mode in {False, strict})
+        for right in (gold, *alternatives)
+    )
 
 
 def chosen_letter(answer: str, options: Sequence[str], *, strict: bool = False) -> str | None:

@@ -19,7 +19,7 @@ _PHRASE = re.compile("|".join(_PHRASES), re.IGNORECASE)
 _EAST_ASIAN = r"[\u3040-\u9fff\uac00-\ud7af]"
 _SCRIPT_EDGE = re.compile(rf"(?<={_EAST_ASIAN})(?=[A-Za-z])|(?<=[A-Za-z])(?={_EAST_ASIAN})")
 _TOKEN = re.compile(
-    r"[(\[]\s?(?P<boxed>[A-Za-z])\s?[)\]]|(?P<letter>(?<![\w'])(?<!\w\.)[A-Za-z](?![\w'+#]|[-.]\w))(?P<close>\))?"
+    r"[(\[]\s?(?P<boxed>[A-Za-z])\s?[)\]]|(?P<letter>(?<![\w'])(?<!\w\.)[A-Za-z](?![\w'+#]|-\w|\.\w\b))(?P<close>\))?"
     r"|(?P<word>[-+<>≤≥$€£¥]*\d+(?:[.,:/]\d+)*[%°+]?|[^\W\d_]+(?:'[^\W\d_]+)*(?:\+{1,2}|#)?|[✓✔✅✗❌\u00d7])|(?P<end>\n|[.!?;。…])"
     r"|(?P<comma>[,、()\u2013]|(?<=\s)-+(?=\s)|[=-]>|→)|(?P<colon>:)|(?P<is>=)|(?P<or>[/|])|(?P<and>&)"
 )
@@ -96,11 +96,19 @@ def _is_letter(raw: list[Token], at: int) -> bool:
     asked = before in OPTION_WORDS | CHOOSING
     word_follows = after[:1].isalnum() and after not in FOLLOWERS
     letter = raw[at].text
+    if before in ("a", "an"):
+        return False
     if letter in "Ii":
         return asked and not word_follows
     if letter in "Aa":
         return not word_follows
-    return letter.isupper() or asked or after in COPULAS | WRONG | REASONS or after == ":" or before == after == "\n"
+    return (
+        letter.isupper()
+        or asked
+        or after in COPULAS | WRONG | REASONS
+        or after == ":"
+        or (before == "\n" and after in "\n.")
+    )
 
 
 def _plain_tokens(text: str) -> Iterator[Token]:

@@ -35,12 +35,12 @@ class Numeral(NamedTuple):
 
 def read_digits(text: str, at: int) -> Numeral | None:
     """The number in digits that stands at a place of a text, if one does; the package's docstring gives the rules."""
-    if (m := _FRACTION.match(text, at)) and (not m[1] or int(m[2]) < int(m[3])):
-        return Numeral(int(m[1] or 0) + Fraction(int(m[2]), int(m[3])), m[0], m.end())
     m = _DIGITS.match(text, at)
     if not m:
         return None
     raw = m[0]
+    if "/" in text[at + 1 : at + 30] and (m := _FRACTION.match(text, at)) and (not m[1] or int(m[2]) < int(m[3])):
+        return Numeral(int(m[1] or 0) + Fraction(int(m[2]), int(m[3])), m[0], m.end())
     number = _value(raw)
     if number is None and set(raw) & set(",.") == {","}:  # a list without spaces
         raw = raw.partition(",")[0]
@@ -48,15 +48,17 @@ def read_digits(text: str, at: int) -> Numeral | None:
     end = at + len(raw)
     if number is not None and raw.isdecimal() and (suffix := _ORDINAL.match(text, end)):
         return Numeral(number, raw, suffix.end(), is_ordinal=True)
-    return Numeral(number, raw if number is None or "." in raw else re.sub(r"\D", "", raw), end)
+    return Numeral(number, raw if number is None or "." in raw else "".join(filter(str.isdecimal, raw)), end)
 
 
 def _value(raw: str) -> Fraction | None:
     """The number that digits with marks between them mean; None if they are a code."""
-    marks = re.sub(r"\d", "", raw)
+    marks = "" if raw.isdecimal() else re.sub(r"\d", "", raw)
     if len(raw) > _MAX_DIGITS or (not marks and len(raw) > 1 and raw[0] == "0"):
         return None
-    if not marks or (_THOUSANDS.fullmatch(raw) and marks != "."):
+    if not marks:
+        return Fraction(int(raw))
+    if _THOUSANDS.fullmatch(raw) and marks != ".":
         return Fraction(re.sub(r"\D", "", raw))
     whole, _, decimals = raw.rpartition(marks[-1])
     if (

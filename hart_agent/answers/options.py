@@ -44,7 +44,11 @@ def read_option(answer: str, options: Sequence[str], *, strict: bool = False) ->
         options: their texts, in the order of their letters; without them every letter may be an option.
         strict: an answer that hedges or mentions another option, even to rule it out, chooses none.
     """
-    texts = unlabelled(options)
+    letter = _read(answer, unlabelled(options), strict=False)
+    return letter if not strict or letter == _read(answer, unlabelled(options), strict=True) else None
+
+
+def _read(answer: str, texts: Sequence[str], *, strict: bool) -> str | None:
     letters = LETTERS[: len(texts)] if texts else LETTERS
     text = unwrapped(canonical(answer), whole=strict)
     if lone := _LONE.fullmatch(text):
@@ -167,7 +171,8 @@ def _clauses(sentence: list[Token]) -> Iterator[list[Token]]:
     for at, token in enumerate(sentence):
         first, second = [*sentence[at + 1 : at + 3], Token(""), Token("")][:2]
         option_follows = bool(first.options or (first.text in phrases.OPTION_WORDS and second.options))
-        if token.text in phrases.BREAKS or token.text in (",", ":", "."):
+        goes_on = token.text == ":" and any(word.text in phrases.WRONG | {"not"} for word in clause)
+        if token.text in phrases.BREAKS or (token.text in (",", ":", ".") and not goes_on):
             yield clause
             clause = []
         elif option_follows and (
@@ -199,6 +204,7 @@ def _is_predicate(clause: list[Token]) -> bool:
     """Whether a clause ends with "is" and the option ("the car on the left is red"); a number may have its noun."""
     at = max(at for at, token in enumerate(clause) if token.options)
     before, after = (
-        [t.text for t in part if t.text not in ("a", "an", "the")] for part in (clause[:at], clause[at + 1 :])
+        [t.text for t in part if t.text not in phrases.PASSED_OVER] for part in (clause[:at], clause[at + 1 :])
     )
-    return bool(before) and before[-1] in phrases.COPULAS and (not after or clause[at].numeric)
+    verbs = phrases.COPULAS if clause[at].by_text else phrases.BE
+    return bool(before) and before[-1] in verbs and (not after or clause[at].numeric)

@@ -13,6 +13,7 @@ _EAST_ASIAN = """
 _IDIOMS = """
 no doubt surely,without a doubt surely,beyond doubt surely,ruled out wrong,cross out not
 everything but except,anything but except,all but except,any but except
+if i had to guess maybe,if i had to choose maybe,if i must choose maybe,if i have to choose maybe
 """
 _PAIRS = [pair.rsplit(" ", 1) for pair in _IDIOMS.strip().replace("\n", ",").split(",")]
 _PAIRS += [pair.split(" ", 1) for pair in _EAST_ASIAN.strip().replace("\n", ",").split(",")]
@@ -26,7 +27,7 @@ NEGATIONS = frozenset(
 WRONG = frozenset("wrong incorrect false eliminated excluded impossible rejected falsch incorrecta faux ✗ ❌ ×".split())
 RIGHT = frozenset("yes correct right true ✓ ✔ ✅".split())
 DOUBT = frozenset(
-    "could might may if unless otherwise except whether unsure uncertain depends unable undecided".split()
+    "could might may if unless otherwise except whether unsure uncertain depends doubt hardly unable undecided".split()
 )
 """What makes a clause no choice at all."""
 BREAKS = frozenset("but so therefore thus hence while whereas although though however yet then".split())
@@ -38,10 +39,13 @@ LINKS = frozenset(", : . and or nor option options choice the a maybe possibly p
 COPULAS = frozenset(
     "is are was were be its says reads shows show looks seems appears answer count see say costs es ist est".split()
 )
+BE = frozenset("is are was be its es ist est".split())
+PASSED_OVER = frozenset("a an the on at in to like side one color colour".split())
+"""Between "is" and an option's text, or behind it."""
 OPTION_WORDS = frozenset("option options choice answer letter opción respuesta antwort réponse réponds is : be".split())
 CHOOSING = frozenset("choose chose pick select go with say think select answer take".split())
 FOLLOWERS = COPULAS | NEGATIONS | BREAKS | REASONS | frozenset(
-    "and or isnt must would fits matches right correct wrong definitely clearly obviously it i".split()
+    "and or option isnt must would fits matches right correct wrong definitely clearly obviously it i".split()
 )  # fmt: skip
 """Behind a lone "A" that is a letter, not an article."""
 
@@ -52,7 +56,7 @@ NEUTRAL = COPULAS | CHOOSING | OPTION_WORDS | RIGHT | frozenset(
     "chosen picked selected selection going vote guess probably likely perhaps maybe most image picture photo question "
     "will well ok okay here there in of from on for and can conclude conclusion following response result also "
     "describes fits matches closest suggest therefore visible seen confident absolutely opt settle by me now actually "
-    "la el die der le correcta correcto richtig richtige bonne opción number corresponding corresponds let "
-    "us all sign text".split()
+    "la el die der le correcta correcto richtig richtige bonne opción ill thats number corresponding corresponds let "
+    "us all".split()
 )  # fmt: skip
 """Words that leave a choice as it is. A clause with any other word says something about an option, and chooses none."""

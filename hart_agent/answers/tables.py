@@ -103,8 +103,8 @@ UNITS_AT_THE_END = frozenset({"in", "second", "won", "may"})
 _BEFORE = """
 <|<,less than,fewer than,under,below
 >|>,more than,greater than,over,above
-≤|≤,<=,at most,up to,no more than,not more than,maximum,max
-≥|≥,>=,at least,no less than,minimum,min
+≤|≤,<=,at most,up to,no more than,not more than,maximum,max.,max
+≥|≥,>=,at least,no less than,minimum,min.,min
 |~,≈,about,approximately,approx.,approx,around,roughly,circa,ca.,almost,nearly
 """
 _AFTER = """

@@ -254,22 +254,22 @@ def test_a_list_in_another_order_is_right(items: list[str], random: object) -> N
 @pytest.mark.parametrize("kind", list(AnswerType))
 def test_long_hostile_text_is_judged_in_a_moment(piece: str, kind: AnswerType) -> None:
     text = (piece * MAX_ANSWER)[: MAX_ANSWER - 1] + "x"
-    started = time.perf_counter()
+    started = time.process_time()
     is_right(text, GOLD[kind], kind, options=OPTIONS)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert not is_right(GOLD[kind] + " " * MAX_ANSWER, GOLD[kind], kind)
 
 
 def test_agreement_of_long_texts_takes_a_moment() -> None:
     long = "the " * (MAX_ANSWER // 4 - 10)
-    started = time.perf_counter()
+    started = time.process_time()
     assert not agree(long + "zebra", long[4000:] + "cat")
     assert not agree(long + "zebra", "the")
     assert agree(long + "zebra", long[4000:] + "zebra")
     assert not agree("the " * 50_000 + "zebra", "the " * 20_000 + "cat")
     assert not agree("the " * 50_000 + "zebra", "the")
     assert not agree("e" + "\u0301\u0323" * 20_000, "e" + "\u0323\u0301" * 20_000)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_texts_beyond_the_limit_agree_only_if_they_are_identical() -> None:

@@ -15,6 +15,7 @@ from hart_agent.answers import AnswerType, chosen_letter, is_right
 
 OPTIONS = ("red", "blue", "green", "yellow")
 OPTION_SETS = {
+    "colours": OPTIONS,
     "people": ("a man", "a woman", "two children", "nobody"),
     "counts": ("3", "4", "5", "6"),
     "places": (
