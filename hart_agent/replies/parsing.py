@@ -21,7 +21,7 @@ from dataclasses import replace
 
 from hart_agent.errors import ReplyFormatError
 from hart_agent.replies.blocks import find_blocks, is_call
-from hart_agent.replies.dialects import DIALECTS, HERMES, PYTHONIC, Block, Dialect
+from hart_agent.replies.dialects import DIALECTS, GLM, HERMES, NAMED_JSON, PYTHONIC, Block, Dialect
 from hart_agent.replies.dialects.pythonic import bare_calls
 from hart_agent.replies.json_calls import named_call
 from hart_agent.replies.json_repair import MAX_CALLS, Ending
@@ -32,7 +32,11 @@ from hart_agent.replies.thoughts import Thoughts, conclusion, divide
 
 _FENCE = re.compile(r"```(?:json|tool_call|tool_code|python)?(?P<body>.*?)(?P<end>```|\Z)", re.DOTALL | re.IGNORECASE)
 _JSON_CALL = re.compile(r"\{|\[\s*\{")
-_CALL_AMONG_WORDS = re.compile(r'"name"\s{0,9}:\s{0,9}"[^"]{1,100}"\s{0,9},\s{0,9}"(?:arguments|parameters)"')
+_FIRST_WORD = re.compile(r"([A-Za-z_][\w.-]{0,99})\s*[{<`]")
+_CALL_AMONG_WORDS = re.compile(
+    r'"name"\s{0,9}:\s{0,9}"[^"]{1,100}"\s{0,9},\s{0,9}"(?:arguments|parameters)"'
+    r"|<arg_key>|<parameter=|functions\.\w{1,99}:\d",
+)
 _TOOL_CODE = re.compile(r"```tool_code", re.IGNORECASE)
 
 
@@ -150,6 +154,10 @@ def _unmarked_calls(text: str, ending: Ending, schemas: Schemas, hint: str) -> t
     written = [block for block in bodies if _JSON_CALL.match(block.body) and '"name"' in block.body]
     if written:
         return HERMES, [call for block in written for call in _dialect_calls(HERMES, block, schemas, hint)]
+    named = [block for block in bodies if (word := _FIRST_WORD.match(block.body)) and word[1] in schemas]
+    for dialect in (GLM, NAMED_JSON):
+        if named and all(dialect.fits(block, schemas) for block in named):
+            return dialect, [call for block in named for call in _dialect_calls(dialect, block, schemas, hint)]
     bare = [
         Block("", calls, Ending.MARKER if closed else ending)
         for block in bodies
