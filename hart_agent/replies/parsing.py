@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 
 from hart_agent.errors import ReplyFormatError
 from hart_agent.replies.blocks import find_blocks, is_call
@@ -100,10 +101,9 @@ def _read(text: str, native: Sequence[tuple[str, str]], ending: Ending, schemas:
 def _with_calls(calls: list[RawCall], dialect: Dialect | None, blocks: list[Block], hint: str) -> ParsedReply:
     if all(call.error for call in calls):
         return ParsedReply(error=_error(str(calls[0].error), hint))
-    answers = [tagged_answer(block.body) for block in blocks if block.opener == "<answer>" and _counts(block)]
-    return ParsedReply(
-        tuple(calls), set_aside=answers[0] if answers else None, dialect=dialect.name if dialect else None
-    )
+    answers = (tagged_answer(block.body) for block in blocks if block.opener == "<answer>" and _counts(block))
+    set_aside = next(filter(None, answers), None)
+    return ParsedReply(tuple(calls), set_aside=set_aside, dialect=dialect.name if dialect else None)
 
 
 def _with_words(block: Block, hint: str) -> ParsedReply:
@@ -161,7 +161,7 @@ def _unmarked_calls(text: str, ending: Ending, schemas: Schemas, hint: str) -> t
     bare = [
         Block("", calls, Ending.MARKER if closed else ending)
         for block in bodies
-        for calls, closed in bare_calls(block.body, schemas)
+        for calls, closed in islice(bare_calls(block.body, schemas), MAX_CALLS)
     ]
     bare += [block for fence, block in fences if _TOOL_CODE.match(fence) and not block.body.startswith("[")]
     return PYTHONIC, [call for block in bare for call in _dialect_calls(PYTHONIC, block, schemas, hint)]

@@ -45,6 +45,7 @@ PIECES = {
     "gemma": '<|tool_call>call:f{a:<|"|>b<|"|>}<tool_call|>',
     "gemma strings": '<|tool_call>call:f{a:<|"|>',
     "pythonic": "[f(a=1)] ",
+    "pythonic, no tool of that name": "see [g(a=1)] ",
     "pythonic, never closed": "[f(a=",
     "boxes": "\\boxed{",
     "lead-ins": "The answer is ",
