@@ -191,6 +191,8 @@ WORDS = [
     plain("lead-in", "So the answer is: 'red'", "red"),
     plain("lead-in", "### Answer\n\n42", "42"),
     plain("lead-in", "I don't think the answer is A", "I don't think the answer is A"),
+    plain("lead-in", "Based on the image, the answer is **14**.", "14"),
+    refused("lead-in", "Answer:", NEITHER),
     plain("bold", "**B**", "B"),
     plain("bold", "It says **OPEN**", "It says OPEN"),
     plain("quoted", '"OPEN"', "OPEN"),
