@@ -1,7 +1,7 @@
 """How long reading a reply takes as it grows: python tests/benchmarks/parsing.py
 
-Each row is a text that repeats one piece, at four lengths: seconds of processor time. The last column is the largest ratio of times between a
-length and half of it: about 2 means linear.
+Each row is a text that repeats one piece, at four lengths, in seconds of processor time. The last column is the
+largest ratio of times between a length and half of it: about 2 means linear.
 """
 
 from __future__ import annotations
