@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hart_agent.dialogue.dialects import DIALECTS
 from hart_agent.dialogue.dialects.base import Block
@@ -19,15 +19,14 @@ _MARKERS = sorted({*_WORDS, *_WORDS.values(), *_CALLS, *_OPENER_OF}, key=len, re
 _MARKER = re.compile("|".join(map(re.escape, _MARKERS)), re.IGNORECASE | re.ASCII)
 
 
-@dataclass(frozen=True)
-class _Mark:
+_OPENERS = frozenset({*_WORDS, *_CALLS})
+
+
+class _Mark(NamedTuple):
     text: str
     start: int
     end: int
-
-    @property
-    def opens(self) -> bool:
-        return self.text in _WORDS or self.text in _CALLS
+    opens: bool
 
 
 def is_call(block: Block) -> bool:
@@ -46,7 +45,11 @@ def find_blocks(text: str, ending: Ending) -> list[Block]:
         text: without thoughts.
         ending: what follows the text.
     """
-    marks = [_Mark(found[0].lower(), found.start(), found.end()) for found in _MARKER.finditer(text)]
+    marks = [
+        _Mark(marker, found.start(), found.end(), marker in _OPENERS)
+        for found in _MARKER.finditer(text)
+        if (marker := found[0].lower())
+    ]
     blocks: list[Block] = []
     index = 0
     while index < len(marks):

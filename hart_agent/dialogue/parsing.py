@@ -18,9 +18,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 
 from hart_agent.dialogue.blocks import find_blocks, is_call
-from hart_agent.dialogue.dialects import DIALECTS, HERMES, PYTHONIC, Block, Dialect
+from hart_agent.dialogue.dialects import DIALECTS, GLM, HERMES, NAMED_JSON, PYTHONIC, Block, Dialect
 from hart_agent.dialogue.dialects.pythonic import bare_calls
 from hart_agent.dialogue.json_calls import named_call
 from hart_agent.dialogue.json_repair import MAX_CALLS, Ending
@@ -32,7 +33,11 @@ from hart_agent.errors import ReplyFormatError
 
 _FENCE = re.compile(r"```(?:json|tool_call|tool_code|python)?(?P<body>.*?)(?P<end>```|\Z)", re.DOTALL | re.IGNORECASE)
 _JSON_CALL = re.compile(r"\{|\[\s*\{")
-_CALL_AMONG_WORDS = re.compile(r'"name"\s{0,9}:\s{0,9}"[^"]{1,100}"\s{0,9},\s{0,9}"(?:arguments|parameters)"')
+_FIRST_WORD = re.compile(r"([A-Za-z_][\w.-]{0,99})\s*[{<`]")
+_CALL_AMONG_WORDS = re.compile(
+    r'"name"\s{0,9}:\s{0,9}"[^"]{1,100}"\s{0,9},\s{0,9}"(?:arguments|parameters)"'
+    r"|<arg_key>|<parameter=|functions\.\w{1,99}:\d",
+)
 _TOOL_CODE = re.compile(r"```tool_code", re.IGNORECASE)
 
 
@@ -96,10 +101,9 @@ def _read(text: str, native: Sequence[tuple[str, str]], ending: Ending, schemas:
 def _with_calls(calls: list[RawCall], dialect: Dialect | None, blocks: list[Block], hint: str) -> ParsedReply:
     if all(call.error for call in calls):
         return ParsedReply(error=_error(str(calls[0].error), hint))
-    answers = [tagged_answer(block.body) for block in blocks if block.opener == "<answer>" and _counts(block)]
-    return ParsedReply(
-        tuple(calls), set_aside=answers[0] if answers else None, dialect=dialect.name if dialect else None
-    )
+    answers = (tagged_answer(block.body) for block in blocks if block.opener == "<answer>" and _counts(block))
+    set_aside = next(filter(None, answers), None)
+    return ParsedReply(tuple(calls), set_aside=set_aside, dialect=dialect.name if dialect else None)
 
 
 def _with_words(block: Block, hint: str) -> ParsedReply:
@@ -150,10 +154,14 @@ def _unmarked_calls(text: str, ending: Ending, schemas: Schemas, hint: str) -> t
     written = [block for block in bodies if _JSON_CALL.match(block.body) and '"name"' in block.body]
     if written:
         return HERMES, [call for block in written for call in _dialect_calls(HERMES, block, schemas, hint)]
+    named = [block for block in bodies if (word := _FIRST_WORD.match(block.body)) and word[1] in schemas]
+    for dialect in (GLM, NAMED_JSON):
+        if named and all(dialect.fits(block, schemas) for block in named):
+            return dialect, [call for block in named for call in _dialect_calls(dialect, block, schemas, hint)]
     bare = [
         Block("", calls, Ending.MARKER if closed else ending)
         for block in bodies
-        for calls, closed in bare_calls(block.body, schemas)
+        for calls, closed in islice(bare_calls(block.body, schemas), MAX_CALLS)
     ]
     bare += [block for fence, block in fences if _TOOL_CODE.match(fence) and not block.body.startswith("[")]
     return PYTHONIC, [call for block in bare for call in _dialect_calls(PYTHONIC, block, schemas, hint)]

@@ -14,7 +14,8 @@ _MAX_SEARCHED = 20_000
 """Characters at the end of a reply in which an answer is looked for."""
 
 _GLM_BOX = re.compile(r"<\|begin_of_box\|>(.*?)<\|end_of_box\|>", re.DOTALL)
-_SENTENCE = r"(?:^|(?<=[.!?:]\s))[ \t>#-]{0,6}(?:(?:so|thus|therefore|hence),?\s)?"
+_CLAUSE = r"(?:(?:so|thus|therefore|hence),?\s|(?:based on|according to|from|given|looking at)\s[^,.\n]{1,40},\s)?"
+_SENTENCE = r"(?:^|(?<=[.!?:]\s))[ \t>#-]{0,6}" + _CLAUSE
 _LEAD_INS = tuple(
     re.compile(_SENTENCE + phrase, re.IGNORECASE | re.MULTILINE)
     for phrase in (
@@ -58,6 +59,8 @@ def plain_answer(text: str) -> str | None:
         if found:
             return _short(found)
     words = _emphasised(without_markers(unfenced(text)))
+    if any(pattern.fullmatch(words) for pattern in _LEAD_INS):
+        return None
     return (words if " " in words else _short(words)) or None
 
 

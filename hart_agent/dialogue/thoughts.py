@@ -59,10 +59,10 @@ def divide(text: str, *, opened: bool = False) -> Thoughts:
             kept.append(message.body)
         else:
             (thoughts if message.closer else unfinished).append(message.body)
-    pieces = [piece for piece in kept if piece.strip()]
-    tagged = _divide_tags("\n".join(pieces), opened)
+    tagged = _divide_tags(_lines(kept), opened)
     unfinished = [tagged.unfinished, *unfinished] if tagged.unfinished is not None else unfinished
-    return _joined([*thoughts, tagged.reasoning], [tagged.rest], "\n\n".join(unfinished) if unfinished else None)
+    rest = tagged.rest if tagged.rest == text else tagged.rest.strip("\n")
+    return _joined([*thoughts, tagged.reasoning], [rest], "\n\n".join(unfinished) if unfinished else None)
 
 
 def split_thoughts(text: str, *, opened: bool = False) -> tuple[str, str]:
@@ -111,9 +111,14 @@ def _divide_tags(text: str, opened: bool) -> Thoughts:
 
 
 def _joined(thoughts: list[str], kept: list[str], unfinished: str | None) -> Thoughts:
-    pieces = [piece for piece in kept if piece.strip()]
-    rest = "\n".join(pieces) if len(pieces) > 1 else "".join(pieces)
-    return Thoughts(_paragraphs(thoughts), rest, unfinished)
+    return Thoughts(_paragraphs(thoughts), _lines(kept), unfinished)
+
+
+def _lines(pieces: list[str]) -> str:
+    """Pieces on lines of their own, so that no marker arises where two meet. A single piece is left as it is."""
+    if len(pieces) == 1:
+        return pieces[0] if pieces[0].strip() else ""
+    return "\n".join(piece.strip("\n") for piece in pieces if piece.strip())
 
 
 def _paragraphs(thoughts: list[str]) -> str:

@@ -1,17 +1,18 @@
-"""Forty further replies. They were written before any of them was read; 39 were read as expected the first time."""
+"""Forty further replies, written before any of them was read; 39 were read as expected the first time."""
 
 from __future__ import annotations
 
 from reply_table import BOX, CALL, ONE, TWO, ZOOM, Row, answer, call, cut, plain, refused
 
 MORE = [
-    answer("long thought", "<think>\nThe user asks for the house number. Looking at the overview I see 1 4.\nThe format "
-           "is <answer>...</answer>.\nWait, maybe 74?\n</think>\n\n<answer>14</answer>", "14",
+    answer("long thought", "<think>\nThe user asks for the house number. Looking at the overview I see 1 4.\nThe "
+           "format is <answer>...</answer>.\nWait, maybe 74?\n</think>\n\n<answer>14</answer>", "14",
            reasoning="The user asks for the house number. Looking at the overview I see 1 4.\nThe format is "
            "<answer>...</answer>.\nWait, maybe 74?"),
     call("thought, words, call", f"<think>Too small.</think>\nLet me look closer at the sign.\n{CALL}",
          reasoning="Too small."),
-    answer("thinking in two tags of other names", "<thinking>a</thinking><reasoning>b</reasoning><answer>c</answer>", "c",
+    answer("thinking in two tags of other names", "<thinking>a</thinking><reasoning>b</reasoning><answer>c</answer>",
+           "c",
            reasoning="a\n\nb"),
     answer("empty thought", "<think>\n\n</think>\n\n<answer>Yes</answer>", "Yes"),
     plain("empty thought", "<think></think>\nB", "B"),
@@ -24,7 +25,7 @@ MORE = [
          calls=(("zoom", {**BOX, "label": "the sign"}),), dialect="glm"),
     call("call in markdown inside the tag", f"<tool_call>\n```json\n{ZOOM}\n```\n</tool_call>"),
     call("call after a colon", f"I will zoom in:\n\n```json\n{ZOOM}\n```"),
-    call("two fences", f"First:\n```json\n{ZOOM}\n```\nSecond:\n```json\n{{\"name\": \"ocr\", \"arguments\": {{}}}}\n```",
+    call("two fences", f'First:\n```json\n{ZOOM}\n```\nSecond:\n```json\n{{"name": "ocr", "arguments": {{}}}}\n```',
          calls=TWO),
     call("single object with tool key", '<tool_call>{"tool": "ocr", "args": {}}</tool_call>', calls=(("ocr", {}),)),
     call("id and type next to the parts", f'<tool_call>{{"id": "call_1", "type": "function", {ZOOM[1:]}</tool_call>'),

@@ -15,4 +15,4 @@ from hart_agent.dialogue.dialects.qwen_xml import QWEN_XML
 DIALECTS = (QWEN_XML, GLM, NAMED_JSON, KIMI, MISTRAL, DEEPSEEK, HARMONY, GEMMA, PYTHONIC, HERMES)
 """In the order in which they are tried on a block; the last one reads every block that none of the others does."""
 
-__all__ = ["DIALECTS", "HERMES", "PYTHONIC", "Block", "Dialect"]
+__all__ = ["DIALECTS", "GLM", "HERMES", "NAMED_JSON", "PYTHONIC", "Block", "Dialect"]

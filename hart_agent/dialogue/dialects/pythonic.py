@@ -18,8 +18,6 @@ from hart_agent.errors import ReplyFormatError
 _LOOK = re.compile(r"\s*\[?\s*[A-Za-z_][\w.]{0,99}\((?:\s*\)|\s*[A-Za-z_]\w{0,99}\s*=)")
 _BARE = re.compile(r"\[\s*(?P<name>[A-Za-z_][\w.]{0,99})\((?:\s*\)|\s*[A-Za-z_]\w{0,99}\s*=)")
 _OWN_MARKERS = frozenset(("<|tool_call_start|>", "<|python_start|>", "<function_calls>"))
-_BARE = re.compile(r"\[\s*(?P<name>[A-Za-z_][\w.]{0,99})\((?:\s*\)|\s*[A-Za-z_]\w{0,99}\s*=)")
-_OWN_MARKERS = frozenset(("<|tool_call_start|>", "<|python_start|>", "<function_calls>"))
 _NO_CALL = re.compile(r"\s*\[\s*\]")
 
 
@@ -33,10 +31,11 @@ def bare_calls(text: str, schemas: Schemas) -> Iterator[tuple[str, bool]]:
     Yields:
         Each list as written, and whether its last bracket is there.
     """
+    first = len(text) - len(text.lstrip())
     position = 0
     while found := _BARE.search(text, position):
         end = _list_end(text, found.start())
-        if found["name"] in schemas or not text[: found.start()].strip():
+        if found["name"] in schemas or found.start() == first:
             yield text[found.start() : end], end is not None
         if end is None:
             return
