@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hart_agent.agent.modes import Mode
 from hart_agent.dialogue.conversations import prompt
 from hart_agent.dialogue.messages import Message, Role, ToolSpec
-from hart_agent.tooling.protocol import ToolContext
+from hart_agent.tooling.protocol import ToolContext, specs_for
 from hart_agent.vision.geometry import CoordinateSpace
 from hart_agent.vision.source import View
 
@@ -37,17 +37,19 @@ def opening(
         max_turns: in the episode.
     """
     listed = "\n".join(
-        f"- {spec.name}: {spec.description}\n  {json.dumps(spec.parameters, ensure_ascii=False)}" for spec in tools
+        f"- {spec.name}: {spec.description}\n  {json.dumps(spec.parameters, ensure_ascii=False)}"
+        for spec in specs_for(tools, context.policy.profile)
     )
-    coordinates = _SPACE_WORDS[context.policy.profile.space]
+    profile = context.policy.profile
+    pointing = {"coordinates": _SPACE_WORDS[profile.space], "box": profile.box}
     if mode is Mode.AGENT:
         values = {"max_calls": str(max_calls), "max_turns": str(max_turns)}
-        instructions = prompt("system", tools=listed, coordinates=coordinates, **values)
+        instructions = prompt("system", tools=listed, **pointing, **values)
     elif mode is Mode.DIRECT:
         instructions = prompt("direct_system")
     else:
         values = {"max_calls": str(max_calls), "afterwards": _AFTERWARDS[mode]}
-        instructions = prompt("localise_system", tools=listed, coordinates=coordinates, **values)
+        instructions = prompt("localise_system", tools=listed, **pointing, **values)
     shown, original = overview.frame.size, context.image.size
     question = prompt(
         "question",

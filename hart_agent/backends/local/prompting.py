@@ -91,8 +91,9 @@ class Prompter:
                 raise ConfigError(f"{name} must be positive, got {value}")
         if temperature < 0:
             raise ConfigError(f"temperature must be 0 (greedy) or more, got {temperature}")
-        self.family = detect_family(str(checkpoint.path), checkpoint.config)
-        self.profile = detect_profile(str(checkpoint.path), checkpoint.config, space=coordinates, max_pixels=max_pixels)
+        described = str(checkpoint.path), checkpoint.config, checkpoint.processor
+        self.family = detect_family(*described)
+        self.profile = detect_profile(*described, space=coordinates, max_pixels=max_pixels)
         self.temperature = temperature
         self.max_context_tokens: int | None = max_context_tokens or checkpoint.setting("max_position_embeddings")
         self.max_tokens = max_tokens or DEFAULT_MAX_TOKENS

@@ -28,6 +28,7 @@ from hart_agent.backends.openai.server import Server
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Reply
 from hart_agent.errors import ConfigError
+from hart_agent.tooling.protocol import specs_for
 
 TOOL_FORMATS = ("auto", "native", "text")
 _MAX_REMEDIES = 6
@@ -124,6 +125,7 @@ class OpenAIPolicy:
 
     async def _ask(self, messages: Sequence[Message], tools: Sequence[ToolSpec], max_tokens: int) -> Reply:
         space, parameters = self.profile.space, self._parameters
+        tools = specs_for(tools, self.profile)
         max_turns: int | None = None
         requests = retries = remedies = served = 0
         build = partial(self._limits.request, messages, tools, space, parameters, max_tokens=max_tokens)
