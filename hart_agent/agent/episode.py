@@ -20,6 +20,7 @@ from hart_agent.agent.trajectory import ImageInfo, StopReason, Trajectory, Turn
 from hart_agent.dialogue.messages import Message, Part, Role, ToolCall, ToolSpec
 from hart_agent.dialogue.policy import Policy, Reply, Usage
 from hart_agent.dialogue.reading import read_reply
+from hart_agent.dialogue.refusals import is_refusal
 from hart_agent.dialogue.results import HINT_ANSWER, ParsedReply, RawCall
 from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.tooling.protocol import ToolContext
@@ -275,8 +276,8 @@ class Episode:
     def _answered(self, parsed: ParsedReply) -> bool:
         """End the episode if the reply holds its answer.
 
-        Words without tags are the answer where nothing else can be meant: no tool may be called, the model was told
-        already to use the tags, or this is its last turn.
+        Words without tags are the answer, or an abstention, where nothing else can be meant: no tool may be called,
+        the model was told already to use the tags, or this is its last turn.
         """
         text, untagged = parsed.answer, False
         last = len(self.turns) + 1 >= self.config.max_turns
@@ -284,6 +285,9 @@ class Episode:
             text, untagged = parsed.plain, True
         if text is None:
             return False
+        if untagged and is_refusal(text):
+            self._end(StopReason.ABSTAINED, text)
+            return True
         self._given = _Given(text, untagged, made_check(self.context, text))
         self._end(StopReason.ANSWERED, None)
         return True

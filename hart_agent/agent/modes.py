@@ -36,8 +36,8 @@ class Stage:
     """One stage of an episode.
 
     `system` and `prompt` are the name of a file in `prompts/`, or a text of your own; either may hold the placeholders
-    $question, $tools, $coordinates, $max_calls, $max_turns, $afterwards, $width and $height (of the original image),
-    $view_width and $view_height (of the overview).
+    $question, $tools, $coordinates, $box (how the model writes one), $max_calls, $max_turns, $afterwards, $width and
+    $height (of the original image), $view_width and $view_height (of the overview).
 
     Attributes:
         name: shown in messages to people.

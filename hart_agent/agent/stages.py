@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hart_agent.agent.modes import Stage
 from hart_agent.dialogue.conversations import prompt
 from hart_agent.dialogue.messages import Message, Role, ToolSpec
-from hart_agent.tooling.protocol import ToolContext
+from hart_agent.tooling.protocol import ToolContext, specs_for
 from hart_agent.vision.geometry import CoordinateSpace
 from hart_agent.vision.source import View
 
@@ -37,10 +37,12 @@ def stage_messages(
         ConfigError: a prompt has a placeholder that doesn't exist.
     """
     overview, original = context.views["overview"], context.image.size
+    profile = context.policy.profile
     values = {
         "question": context.question,
-        "tools": "\n".join(map(_listed, tools)),
-        "coordinates": _SPACE_WORDS[context.policy.profile.space],
+        "tools": "\n".join(map(_listed, specs_for(tools, profile))),
+        "coordinates": _SPACE_WORDS[profile.space],
+        "box": profile.box,
         "max_calls": str(max_calls),
         "max_turns": str(max_turns),
         "afterwards": stage.afterwards,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from hart_agent.dialogue.messages import ToolSpec
 from hart_agent.dialogue.parsing import parse_reply
 from hart_agent.dialogue.policy import Reply
+from hart_agent.dialogue.refusals import is_refusal
 from hart_agent.dialogue.results import HINT_ANSWER, HINT_TOOLS, ParsedReply
 
 
@@ -29,10 +30,10 @@ def read_reply(reply: Reply, tools: Sequence[ToolSpec] = ()) -> ParsedReply:
 def answer_of(reply: Reply) -> str | None:
     """The answer of a reply that can mean nothing but an answer, with or without tags; None if it holds none.
 
-    An abstention, a call, and an answer that a limit on tokens cut off are no answer.
+    An abstention, in tags or in plain words, a call, and an answer that a limit on tokens cut off are no answer.
     """
     parsed = read_reply(reply)
     if parsed.answer is not None:
         return parsed.answer
-    unusable = parsed.calls or parsed.abstention is not None or parsed.cut_off
-    return None if unusable else parsed.plain
+    unusable = parsed.calls or parsed.abstention is not None or parsed.cut_off or parsed.plain is None
+    return None if unusable or is_refusal(parsed.plain or "") else parsed.plain

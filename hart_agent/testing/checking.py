@@ -227,12 +227,13 @@ def _in_space(
     shown = profile.budget.fit(SourceImage(image).size)
     width, height = profile.space.extent(shown)
     factors = (width / PLAIN_SIZE.width, height / PLAIN_SIZE.height) * 2
+    order = (1, 0, 3, 2) if profile.y_first else (0, 1, 2, 3)
 
     def convert(value: Any, schema: Any) -> Any:
         if not isinstance(schema, dict) or not isinstance(value, list):
             return value
         if schema.get("format") == BOX_FORMAT and len(value) == 4 and all(type(part) in (int, float) for part in value):
-            return [_times(part, factor) for part, factor in zip(value, factors, strict=True)]
+            return [_times(value[index], factors[index]) for index in order]
         return [convert(item, schema.get("items")) for item in value]
 
     properties = parameters.get("properties", {})

@@ -8,7 +8,7 @@ A tool is a class with `name`, `description`, `parameters` (JSON Schema 2020-12)
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
@@ -19,7 +19,8 @@ from hart_agent.dialogue.messages import ToolSpec
 from hart_agent.dialogue.policy import Policy
 from hart_agent.errors import PluginError
 from hart_agent.tooling.records import Evidence, Verification
-from hart_agent.vision.geometry import Box, CoordinateSpace, Frame, Rect, Size
+from hart_agent.vision.budget import CoordinateProfile
+from hart_agent.vision.geometry import Box, CoordinateSpace, Frame, Rect, Size, box_order
 from hart_agent.vision.source import SourceImage, View
 
 BOX_FORMAT: Final = "bbox"
@@ -34,13 +35,29 @@ BOX_SCHEMA: Final[dict[str, Any]] = {
     "items": {"type": "number"},
     "minItems": 4,
     "maxItems": 4,
-    "description": "[x0, y0, x1, y1]: the top left and bottom right corner of the region",
+    "description": f"{box_order(False)}: the top left and bottom right corner of the region",
 }
 VIEW_SCHEMA: Final[dict[str, Any]] = {
     "type": "string",
     "format": VIEW_FORMAT,
     "description": "name of the image on which the box was read; the overview if left out",
 }
+
+
+def specs_for(tools: Sequence[ToolSpec], profile: CoordinateProfile) -> list[ToolSpec]:
+    """The tools as a policy is told of them: where it writes y before x, descriptions of boxes say so."""
+    if not profile.y_first:
+        return list(tools)
+    ours, theirs = box_order(False), profile.box
+    return [replace(spec, parameters=_renamed(spec.parameters, ours, theirs)) for spec in tools]
+
+
+def _renamed(schema: Any, ours: str, theirs: str) -> Any:
+    if isinstance(schema, str):
+        return schema.replace(ours, theirs)
+    if isinstance(schema, list):
+        return [_renamed(item, ours, theirs) for item in schema]
+    return {key: _renamed(item, ours, theirs) for key, item in schema.items()} if isinstance(schema, dict) else schema
 
 
 @dataclass(frozen=True)
@@ -131,8 +148,9 @@ class ToolContext:
         frame, where = view.frame, ""
         if view.id in self.unpointable:
             frame, where = self.views["overview"].frame, " on the overview"
-        digits = 3 if self.policy.profile.space is CoordinateSpace.UNIT else 0
-        numbers = frame.from_original(rect, self.policy.profile.space)
+        profile = self.policy.profile
+        digits = 3 if profile.space is CoordinateSpace.UNIT else 0
+        numbers = frame.from_original(rect, profile.space, y_first=profile.y_first)
         return f"[{', '.join(f'{number:.{digits}f}' for number in numbers)}]{where}"
 
     def draft(self) -> ToolContext:

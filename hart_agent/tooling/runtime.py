@@ -243,4 +243,6 @@ def _box(context: ToolContext, view: View, rect: Rect) -> tuple[Box, list[str]]:
             "overview, or on another image that shows the region, and name that image"
         )
     profile = context.policy.profile
-    return resolve_box(rect, profile.space, view.frame, context.image.size, profile.budget.max_aspect)
+    return resolve_box(
+        rect, profile.space, view.frame, context.image.size, profile.budget.max_aspect, y_first=profile.y_first
+    )

@@ -53,7 +53,11 @@ def trace_json(trajectory: Trajectory) -> dict[str, Any]:
     return {
         "schema": TRACE_SCHEMA,
         "version": TRACE_VERSION,
-        "profile": {"space": profile.space.value, "budget": asdict(profile.budget)},
+        "profile": {
+            "space": profile.space.value,
+            "budget": asdict(profile.budget),
+            **({"y_first": True} if profile.y_first else {}),
+        },
         "overview": _view(trajectory.overview),
         **result_json(trajectory),
     }

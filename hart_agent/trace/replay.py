@@ -135,7 +135,10 @@ def replay(trace: dict[str, Any], source: SourceImage, tools: Sequence[Tool] | N
 
 
 async def _replay(trace: dict[str, Any], source: SourceImage, runtime: ToolRuntime) -> Replay:
-    profile = CoordinateProfile(CoordinateSpace(trace["profile"]["space"]), ViewBudget(**trace["profile"]["budget"]))
+    pointing = trace["profile"]
+    profile = CoordinateProfile(
+        CoordinateSpace(pointing["space"]), ViewBudget(**pointing["budget"]), pointing.get("y_first", False)
+    )
     context = ToolContext(source, trace["question"], Nobody(profile, trace["policy"]))
     overview = context.render(source.size.box, "overview")
     views, difference = _compare([trace["overview"]], (ViewRecord.of(overview),))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from hart_agent.vision.geometry import CoordinateSpace, Size
+from hart_agent.vision.geometry import CoordinateSpace, Size, box_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,19 @@ class ViewBudget:
 
 @dataclass(frozen=True, slots=True)
 class CoordinateProfile:
-    """How a policy sees and points: the space of its boxes and the sizes of its views."""
+    """How a policy sees and points.
+
+    Attributes:
+        space: in which it writes boxes.
+        budget: the sizes of its views.
+        y_first: whether it writes y before x, [y0, x0, y1, x1].
+    """
 
     space: CoordinateSpace
     budget: ViewBudget
+    y_first: bool = False
+
+    @property
+    def box(self) -> str:
+        """How a box is written, to show."""
+        return box_order(self.y_first)

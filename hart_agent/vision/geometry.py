@@ -169,27 +169,45 @@ class Frame:
         ratio = self.scale * self.box.height / self.size.height
         return max(ratio, 1 / ratio)
 
-    def to_original(self, rect: Rect, space: CoordinateSpace) -> Rect:
-        """A rectangle that a model wrote on this view, in original pixels; neither rounded nor clipped."""
+    def to_original(self, rect: Rect, space: CoordinateSpace, *, y_first: bool = False) -> Rect:
+        """A rectangle that a model wrote on this view, in original pixels; neither rounded nor clipped.
+
+        Args:
+            rect: in `space`; (y0, x0, y1, x1) with `y_first`.
+            space: in which the model writes.
+            y_first: whether it writes y before x.
+        """
         width, height = space.extent(self.size)
         sx, sy = self.box.width / width, self.box.height / height
-        x0, y0, x1, y1 = rect
+        x0, y0, x1, y1 = swap_axes(rect) if y_first else rect
         return (
             self.box.x0 + x0 * sx, self.box.y0 + y0 * sy, self.box.x0 + x1 * sx, self.box.y0 + y1 * sy
         )  # fmt: skip
 
-    def from_original(self, rect: Rect, space: CoordinateSpace) -> Rect:
+    def from_original(self, rect: Rect, space: CoordinateSpace, *, y_first: bool = False) -> Rect:
         """The inverse of `to_original`; not rounded."""
         width, height = space.extent(self.size)
         sx, sy = width / self.box.width, height / self.box.height
         x0, y0, x1, y1 = rect
-        return (
+        written = (
             (x0 - self.box.x0) * sx, (y0 - self.box.y0) * sy, (x1 - self.box.x0) * sx, (y1 - self.box.y0) * sy
         )  # fmt: skip
+        return swap_axes(written) if y_first else written
+
+
+def swap_axes(rect: Rect) -> Rect:
+    """The same rectangle with y before x, or back."""
+    a, b, c, d = rect
+    return b, a, d, c
+
+
+def box_order(y_first: bool) -> str:
+    """How a box is written, to show."""
+    return "[y0, x0, y1, x1]" if y_first else "[x0, y0, x1, y1]"
 
 
 def resolve_box(
-    rect: Rect, space: CoordinateSpace, frame: Frame, image: Size, max_aspect: float
+    rect: Rect, space: CoordinateSpace, frame: Frame, image: Size, max_aspect: float, *, y_first: bool = False
 ) -> tuple[Box, list[str]]:
     """Place a model's box on the original: convert, clip, and grow what is too thin to use.
 
@@ -199,6 +217,7 @@ def resolve_box(
         frame: the view that the model referred to.
         image: the original's size.
         max_aspect: the largest ratio of the longer to the shorter side that the policy accepts.
+        y_first: whether the model writes y before x.
 
     Returns:
         The box in original pixels, and a sentence for the model about each change.
@@ -207,12 +226,12 @@ def resolve_box(
         ToolArgumentsError: the box is inverted, not finite, or lies wholly outside the view.
     """
     extent_x, extent_y = space.extent(frame.size)
-    x0, y0, x1, y1 = rect
+    x0, y0, x1, y1 = swap_axes(rect) if y_first else rect
     if not all(math.isfinite(value) for value in rect):
         raise ToolArgumentsError(f"the box {list(rect)} holds a number that is not finite")
     if x1 < x0 or y1 < y0:
         raise ToolArgumentsError(
-            f"the box {_plain(rect)} is inverted: expected [x0, y0, x1, y1] with x0 <= x1 and y0 <= y1, "
+            f"the box {_plain(rect)} is inverted: expected {box_order(y_first)} with x0 <= x1 and y0 <= y1, "
             "the top left corner first"
         )
     if x1 < 0 or y1 < 0 or x0 > extent_x or y0 > extent_y:
@@ -221,8 +240,9 @@ def resolve_box(
         )
     notes = []
     clipped = (max(x0, 0.0), max(y0, 0.0), min(x1, extent_x), min(y1, extent_y))
-    if clipped != tuple(rect):
-        notes.append(f"The box reached beyond the view and was clipped to {_plain(clipped)}.")
+    if clipped != (x0, y0, x1, y1):
+        shown = swap_axes(clipped) if y_first else clipped
+        notes.append(f"The box reached beyond the view and was clipped to {_plain(shown)}.")
     box = Box.covering(frame.to_original(clipped, space), image)
     usable = box.grown(MIN_BOX_SIDE, MIN_BOX_SIDE, image)
     shorter = math.ceil(max(usable.width, usable.height) / max_aspect)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import hart_agent.dialogue
-from hart_agent.dialogue import parse_reply
+from hart_agent.dialogue.parsing import parse_reply
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 from parsing import PIECES, PREFIXES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,17 @@ _FILES = ["*.json", "*.jinja", "*.txt", "*.model", "*.safetensors"]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model's folder and its Hugging Face configuration."""
+    """A model's folder and its Hugging Face configuration.
+
+    Attributes:
+        path: the folder.
+        config: of the model.
+        processor: settings of its image processor; empty if they can't be read.
+    """
 
     path: Path
     config: dict[str, Any]
+    processor: dict[str, Any] = field(default_factory=dict)
 
     def setting(self, name: str) -> Any:
         """A value of the configuration, of its text part if it isn't on top; None if there is none."""
@@ -50,9 +57,23 @@ def find_checkpoint(model: str) -> Checkpoint:
     if not _complete(path):
         raise ConfigError(f"{path} holds no complete model: it needs config.json and all *.safetensors files.")
     try:
-        return Checkpoint(path, json.loads((path / "config.json").read_text(encoding="utf-8")))
+        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
     except ValueError as error:
         raise ConfigError(f"{path / 'config.json'} is damaged ({error}). Get the model again.") from error
+    return Checkpoint(path, config, _processor(path))
+
+
+def _processor(path: Path) -> dict[str, Any]:
+    """The settings of a checkpoint's image processor, which may stand among those of the whole processor."""
+    for name in ("preprocessor_config.json", "processor_config.json"):
+        try:
+            settings = json.loads((path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(settings, dict):
+            inner = settings.get("image_processor")
+            return inner if isinstance(inner, dict) else settings
+    return {}
 
 
 def _complete(path: Path) -> bool:

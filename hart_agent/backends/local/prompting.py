@@ -72,9 +72,9 @@ class Prompter:
 
     def __init__(self, checkpoint: Checkpoint, **options: Any) -> None:
         settings = ModelOptions.from_keywords(**options)
-        path, config = str(checkpoint.path), checkpoint.config
-        self.family = detect_family(path, config)
-        self.profile = detect_profile(path, config, space=settings.coordinates, max_pixels=settings.max_pixels)
+        described = str(checkpoint.path), checkpoint.config, checkpoint.processor
+        self.family = detect_family(*described)
+        self.profile = detect_profile(*described, space=settings.coordinates, max_pixels=settings.max_pixels)
         self.temperature = settings.temperature or 0.0
         self.max_context_tokens: int | None = settings.max_context_tokens or checkpoint.setting(
             "max_position_embeddings"

@@ -164,13 +164,13 @@ def _texts(content: Any, depth: int = 0) -> tuple[list[str], list[str]]:
         pairs = [_texts(part, depth + 1) for part in content]
         return [text for words, _ in pairs for text in words], [text for _, thoughts in pairs for text in thoughts]
     if isinstance(content, dict) and depth < _MAX_DEPTH:
-        kind = content.get("type")
+        kind = content["type"] if isinstance(content.get("type"), str) else None
         words, thoughts = _texts(next((content[key] for key in _TEXT_FIELDS if content.get(key)), None), depth + 1)
         if kind in _THOUGHTS:
             return [], words + thoughts
         if kind in _WORDS or (kind is None and (words or thoughts)):
             return words, thoughts
-        if isinstance(kind, str):
+        if kind is not None:
             return [], []  # a picture, a sound, a refusal
     raise ServerError(
         Failure(Problem.BUSY, f"the content of its chat completion is neither text nor parts: {_quoted(content)}")

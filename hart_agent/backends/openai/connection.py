@@ -133,7 +133,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
             raise ValueError(f"its compression can't be read: {error}") from error
         if len(body) > MAX_BODY:
             raise TooLong
-    if unfold is not None and body and not unfold.eof:
+    if unfold is not None and not unfold.eof:
         raise ValueError("its compressed body breaks off")
     return bytes(body)
 

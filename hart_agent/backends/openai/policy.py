@@ -29,6 +29,7 @@ from hart_agent.backends.options import POLICY_OPTIONS, PolicyOptions
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Reply
 from hart_agent.errors import ConfigError
+from hart_agent.tooling.protocol import specs_for
 
 _MAX_REMEDIES = 6
 """For one reply: a server that refuses everything must not be asked for ever."""
@@ -113,6 +114,7 @@ class OpenAIPolicy:
 
     async def _ask(self, messages: Sequence[Message], tools: Sequence[ToolSpec], max_tokens: int) -> Reply:
         space, parameters = self.profile.space, self._parameters
+        tools = specs_for(tools, self.profile)
         max_turns: int | None = None
         requests = retries = remedies = served = 0
         build = partial(self._limits.request, messages, tools, space, parameters, max_tokens=max_tokens)

@@ -258,7 +258,7 @@ def _secrets(url: SplitResult, api_key: str | None) -> tuple[str, ...]:
     basic = base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode() if password else ""
     queried = [value for name, value in parse_qsl(url.query) if _SECRET_NAME.search(name) or len(value) >= _LONG]
     given = [secret for secret in (api_key, password, basic, *queried) if secret and len(secret) >= _SHORTEST_SECRET]
-    forms = {form for secret in given for form in (secret, quote(secret, safe=""), unquote(secret))}
+    forms = {form for secret in given for form in (secret, quote(secret, safe=""), quote(secret), unquote(secret))}
     return tuple(sorted(forms, key=len, reverse=True))
 
 
