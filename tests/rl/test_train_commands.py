@@ -129,6 +129,38 @@ def test_mistakes_are_one_line_before_anything_starts(
     assert not list(tmp_path.rglob("step-*"))
 
 
+@pytest.mark.parametrize("module", ["train_ap_grpo", "train_sft"])
+def test_help_is_whole_at_80_columns(
+    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        run_here(module, "--help")
+    shown = capsys.readouterr().out
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    assert "<bool>" not in shown
+    assert "…" not in shown
+    assert "--strict-reading / --no-strict-reading" in shown
+    assert "Seed of sampling and of the order of the" in shown
+
+
+def test_a_config_file_and_the_reading_of_answers_reach_the_settings(
+    folders: Folders, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "run.yaml"
+    config.write_text(f"policy:\n  model: {folders('qwen3-vl')}\nrun: {{steps: 1, seed: 3}}\nstrict_reading: false\n")
+    out = tmp_path / "sft"
+    with pytest.raises(SystemExit) as ended:
+        run_here(
+            "train_sft", data, "--out", out, "--config", config, "--seed", 4, "--prompts-per-step", 2,
+            "--max-pixels", 16_384,
+        )  # fmt: skip
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.strip() == str(out / "step-000001")
+    settings = json.loads((out / "settings.json").read_text())
+    assert (settings["seed"], settings["strict_reading"], settings["learning_rate"]) == (4, False, 1e-5)
+
+
 def test_images_of_the_other_stage_are_refused(folders: Folders, data: Path, tmp_path: Path) -> None:
     done = run("train_sft", data, "--model", folders("qwen3-vl"), "--out", tmp_path / "run", "--apart-from", data)
     assert done.returncode == 2
