@@ -8,7 +8,7 @@ For the G rollouts o_1 ... o_G of one question q, with rewards r_1 ... r_G:
     J     = 1/G sum_i [ mu1_i (pi(o_i | q) / pi_old(o_i | q)) A_i  -  mu2_i KL(pi || pi_ref) ]
 
 The loss is -J. The ratio and the KL are taken token by token, over the tokens that the policy wrote; k = 0 is GRPO.
-What the paper leaves open is decided so: std is that of the sample (divided by G - 1), so that k = 0 is GRPO as TRL has
+Where the paper is silent: std is that of the sample (divided by G - 1), so that k = 0 is GRPO as TRL has
 it; a group of equal rewards has A = 0; KL is the estimator exp(d) - d - 1, d = log pi_ref - log pi (k3), as in GRPO.
 
 Shapes: N rollouts, G of each question in a row; B sequences of T tokens. A rollout of several turns is several

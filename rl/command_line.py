@@ -74,29 +74,26 @@ def _with_options(command: Callable[..., None]) -> Callable[..., None]:
     def called(config: Path | None, **values: Any) -> None:
         command(**_arguments(hints, values))
 
-    help_text = "YAML file of these options."
-    config = Annotated[Path | None, typer.Option(is_eager=True, callback=_use_config, help=help_text)]
-    options.append(_option("config", config, None))
+    options.append(inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_Config))
     called.__doc__ = command.__doc__
     called.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     called.__annotations__ = {option.name: option.annotation for option in options}
     return called
 
 
-def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-
-
 def _options(kind: Any) -> list[inspect.Parameter]:
     """The options in the fields of a dataclass, and of those inside it; none for any other type."""
-    options: list[inspect.Parameter] = []
-    hints = get_type_hints(kind, include_extras=True) if is_dataclass(kind) else {}
-    for each in fields(kind) if hints else ():
-        hint = hints[each.name]
+    if not is_dataclass(kind):
+        return []
+    hints = get_type_hints(kind, include_extras=True)
+    defaults = {
+        each.name: inspect.Parameter.empty if each.default is MISSING else each.default for each in fields(kind)
+    }
+    options = []
+    for name, hint in hints.items():
         if any(isinstance(extra, typer.models.OptionInfo) for extra in get_args(hint)):
-            default = inspect.Parameter.empty if each.default is MISSING else each.default
             options.append(
-                inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name], annotation=hint)
             )
         options += _options(hint)
     return options
@@ -116,6 +113,9 @@ def _use_config(context: typer.Context, path: Path | None) -> Path | None:
         context.default_map, flags = read_config(path, known)
         context.obj = {**flags, **context.obj}
     return path
+
+
+_Config = Annotated[Path | None, typer.Option(is_eager=True, callback=_use_config, help="YAML file of these options.")]
 
 
 def read_config(path: Path, known: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +9,7 @@ from typing import Generic
 
 from rl.checkpoints import checkpoints
 from rl.manifest import S
-from rl.monitor import MetricsLog, alarms
-
-_log = logging.getLogger(__name__)
+from rl.monitor import MetricsLog
 
 Observer = Callable[[int, dict[str, float]], None]
 """Called after each step with its number and its metrics."""
@@ -53,14 +50,10 @@ class TrainingLoop(ABC, Generic[S]):
             PolicyError: the model fails, or its memory doesn't suffice.
             OutputError: a checkpoint can't be written; the earlier ones stay.
         """
-        every, warned, saved = self.settings.checkpoint_every, set[str](), None
+        every, saved = self.settings.checkpoint_every, None
         while self.step < self.settings.steps:
             metrics = (self.validate() if self.step % every == 0 else {}) | self.update()
             self._report(metrics, observer)
-            for alarm in alarms(self.metrics.history if self.metrics else []):
-                if (kind := alarm.partition(":")[0]) not in warned:
-                    warned.add(kind)
-                    _log.warning("step %d: %s", self.step, alarm)
             self.step += 1
             if self.step % every == 0 or self.step == self.settings.steps:
                 saved = self.save()

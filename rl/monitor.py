@@ -92,11 +92,11 @@ def alarms(history: Sequence[Mapping[str, float]]) -> list[str]:
 
 
 class MetricsLog:
-    """Writes the metrics of each step to a JSONL file and, where the package is there, to TensorBoard.
+    """Writes the metrics of each step to a JSONL file and, if it is installed, to TensorBoard; logs each alarm once.
 
     Args:
         folder: of the run.
-        step: the first that is written; later ones that are there are of a run that was stopped, and are dropped.
+        step: the first that is written; existing records from there on are of a run that was stopped, and are dropped.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
@@ -107,6 +107,7 @@ class MetricsLog:
         self._path.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
         self.history = [{name: _number(value) for name, value in each.items()} for each in kept]
         self._board = _tensorboard(folder, step)
+        self._warned: set[str] = set()
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
         self.history.append({"step": step, **metrics})
@@ -117,6 +118,10 @@ class MetricsLog:
             for name, value in metrics.items():
                 self._board.add_scalar(name, value, step)
             self._board.flush()
+        for alarm in alarms(self.history):
+            if (kind := alarm.partition(":")[0]) not in self._warned:
+                self._warned.add(kind)
+                _log.warning("step %d: %s", step, alarm)
 
 
 def _tensorboard(folder: Path, step: int) -> Any:
@@ -129,7 +134,7 @@ def _tensorboard(folder: Path, step: int) -> Any:
 
 
 def _number(value: float | None) -> float:
-    """JSON has no NaN: null stands for it."""
+    """JSON has no NaN: null represents it."""
     return float("nan") if value is None else value
 
 

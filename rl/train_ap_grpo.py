@@ -1,11 +1,4 @@
-"""Train a policy with AP-GRPO, or one of its baselines: python -m rl.train_ap_grpo DATA --model M --out RUN
-
-ap-grpo   answers from its crops alone (arXiv 2602.23615)
-mgpo      answers with crops and overview in sight (arXiv 2507.05920); k = 0
-grpo      answers from the overview, without crops; k = 0
-
-Flags with a dot, after all others, are passed on to OpenRLHF: --vllm.num_engines 8 (see docs/openrlhf.md).
-"""
+"""Train a policy with AP-GRPO (arXiv 2602.23615), MGPO (arXiv 2507.05920) or GRPO: python -m rl.train_ap_grpo --help"""
 
 from __future__ import annotations
 
@@ -53,7 +46,7 @@ def train(
     """Train a policy on questions with answers; no boxes are needed.
 
     Algorithms: ap-grpo answers from its crops alone; mgpo with crops and overview in sight, k = 0; grpo from the
-    overview, k = 0.
+    overview, k = 0. Flags with a dot, after all others, are passed on to OpenRLHF (see docs/openrlhf.md).
 
     Each checkpoint opens with: hart-agent ask IMAGE QUESTION --backend transformers --model RUN/step-000200
     """

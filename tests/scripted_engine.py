@@ -23,21 +23,21 @@ class ScriptedEngine:
     def __init__(self, prompter: Prompter, script: Sequence[str]) -> None:
         self._prompter = prompter
         self._script = iter(script)
-        self.asked: list[tuple[list[int], int, list[Image.Image]]] = []
+        self.requests: list[tuple[list[int], int, list[Image.Image]]] = []
 
     async def generate(
         self, prompt_token_ids: list[int], sampling_params: Any, multi_modal_data: dict[str, Any] | None = None
     ) -> Any:
         images = (multi_modal_data or {}).get("image", [])
-        self.asked.append((prompt_token_ids, sampling_params.max_tokens, images))
+        self.requests.append((prompt_token_ids, sampling_params.max_tokens, images))
         counts = iter([image.width * image.height // self._prompter.family.grid**2 for image in images])
         image_id = self._prompter.image_id
         read = [t for each in prompt_token_ids for t in ([image_id] * next(counts) if each == image_id else [each])]
-        whole = self._prompter.reply_ids(next(self._script))
-        said = whole[: sampling_params.max_tokens]
+        complete = self._prompter.reply_ids(next(self._script))
+        token_ids = complete[: sampling_params.max_tokens]
         output = SimpleNamespace(
-            token_ids=said,
-            logprobs=[{token: SimpleNamespace(logprob=-0.5 - number)} for number, token in enumerate(said)],
-            finish_reason="length" if said != whole else "stop",
+            token_ids=token_ids,
+            logprobs=[{token: SimpleNamespace(logprob=-0.5 - number)} for number, token in enumerate(token_ids)],
+            finish_reason="length" if token_ids != complete else "stop",
         )
         return SimpleNamespace(prompt_token_ids=read, outputs=[output])

@@ -24,7 +24,7 @@ BOXES = [[20, 20, 120, 90], [60, 40, 150, 100]]
 
 
 def make_taught_vlm(folder: Path, samples: Sequence[Sample], answers: Sequence[str]) -> Path:
-    """Write a checkpoint of a Qwen2.5-VL that answers these questions with one of these answers, as chance has it."""
+    """Write a checkpoint of a Qwen2.5-VL that answers these questions with one of these answers, at random."""
     torch.set_num_threads(1)
     chosen = SftSettings(
         model=str(make_tiny_vlm(folder / "untaught")), steps=80, prompts_per_step=8, learning_rate=3e-3,

@@ -15,8 +15,8 @@ class Optimiser:
     """AdamW on weights in float32.
 
     A number of bfloat16 has 8 significant bits: an update by less than a 500th of a weight is lost in it, and with the
-    usual learning rates nearly all are. So each parameter of lower precision has a float32 copy, which
-    collects its gradients and is updated; the parameter is that weight, rounded.
+    usual learning rates nearly all are. So each parameter of lower precision has a float32 copy, which collects its
+    gradients and is updated; the parameter is that copy, rounded.
 
     Args:
         parameters: of the model, those that are trained.

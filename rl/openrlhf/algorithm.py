@@ -15,7 +15,7 @@ from rl.config import AlgorithmConfig
 from rl.openrlhf.scoring import LOGGED, step_metrics
 
 _WEIGHTS = ("advantage", "mu1", "mu2")
-"""What each rollout's `info` carries to the actor."""
+"""Entries of each rollout's `info` for the actor."""
 
 
 class APGRPOExperienceMaker(RemoteExperienceMaker):  # type: ignore[misc]
@@ -52,7 +52,7 @@ class APGRPOExperienceMaker(RemoteExperienceMaker):  # type: ignore[misc]
 
 
 class APGRPOLoss(torch.nn.Module):  # type: ignore[misc]
-    """Stands in the place of OpenRLHF's PolicyLoss; the KL term is part of it, for each rollout weighs it differently.
+    """Replaces OpenRLHF's PolicyLoss; it includes the KL term, whose weight differs for each rollout.
 
     Args:
         config: the algorithm.

@@ -1,11 +1,10 @@
-"""Our subclasses of OpenRLHF's workers, put in their place before OpenRLHF starts. None of its files is changed.
+"""Our subclasses of OpenRLHF's workers, which replace them before OpenRLHF starts. Its files are not changed.
 
-What a worker makes with its own constructor is adopted afterwards: the constructors stay OpenRLHF's.
+Constructors stay OpenRLHF's; the objects that they create are converted afterwards (`adopt`).
 """
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import ray
@@ -14,13 +13,11 @@ from openrlhf.trainer.ray import launcher, ppo_actor, vllm_engine
 
 from hart_agent.backends.families import detect_family, detect_profile
 from hart_agent.backends.local.checkpoint import find_checkpoint
-from rl.monitor import MetricsLog, alarms
+from rl.monitor import MetricsLog
 from rl.openrlhf.actor import RowActor
 from rl.openrlhf.algorithm import APGRPOActorTrainer, APGRPOExperienceMaker
 from rl.openrlhf.export import export
 from rl.openrlhf.run import current_run
-
-_log = logging.getLogger(__name__)
 
 
 def _class_of(actor: Any) -> Any:
@@ -87,7 +84,6 @@ def _with_ap_grpo(base: Any) -> Any:
             super().__init__(*args, **kwargs)
             self._run = current_run()
             self._metrics: MetricsLog | None = None
-            self._warned: set[str] = set()
             self.experience_maker.__class__ = APGRPOExperienceMaker
             self.experience_maker.algorithm = self._run.settings.algorithm
 
@@ -98,24 +94,20 @@ def _with_ap_grpo(base: Any) -> Any:
                 "grad_norm": status["actor_grad_norm"], "engine_apart": status["vllm_kl"],
                 "update_seconds": status["timing/ppo_train"],
             }  # fmt: skip
-            found = self.experience_maker.step_metrics | {name: float(value) for name, value in learnt.items()}
-            self._write(global_step, found)
-            return status | {f"ap_grpo/{name}": value for name, value in found.items()}, next_step
+            metrics = self.experience_maker.step_metrics | {name: float(value) for name, value in learnt.items()}
+            self._write(global_step, metrics)
+            return status | {f"ap_grpo/{name}": value for name, value in metrics.items()}, next_step
 
-        def _write(self, step: int, found: dict[str, float]) -> None:
+        def _write(self, step: int, metrics: dict[str, float]) -> None:
             if self._metrics is None:
                 self._metrics = MetricsLog(self._run.out, step)
-            self._metrics.write(step, found)
-            for alarm in alarms(self._metrics.history):
-                if (kind := alarm.partition(":")[0]) not in self._warned:
-                    self._warned.add(kind)
-                    _log.warning("step %d: %s", step, alarm)
+            self._metrics.write(step, metrics)
 
     return APGRPOTrainer
 
 
 def install() -> None:
-    """Put our workers in the place of OpenRLHF's. Its launcher looks them up by name, after this."""
+    """Replace OpenRLHF's workers by ours. Its launcher looks them up by name afterwards."""
     vllm_engine.RolloutRayActor = ray.remote(RolloutWorker)
     ppo_actor.PolicyModelActor = ray.remote(num_gpus=1)(PolicyWorker)
     launcher.ReferenceModelActor = ray.remote(num_gpus=1)(ReferenceWorker)

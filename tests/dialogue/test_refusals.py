@@ -34,4 +34,4 @@ def test_an_episode_ends_in_an_abstention() -> None:
     from PIL import Image
 
     result = Agent(ScriptedPolicy(["I can't tell."]), mode=Mode.DIRECT).ask(Image.new("RGB", (64, 64)), "what?")
-    assert (result.answer, result.stop_reason, result.reason) == (None, "abstained", "I can't tell")
+    assert (result.answer, result.stop_reason, result.reason) == (None, "abstained", "I can't tell.")

@@ -1,4 +1,4 @@
-"""OpenRLHF's own loop, end to end: sync, async, colocated; killed and gone on with; checkpoints that open elsewhere."""
+"""OpenRLHF's own loop, end to end: sync, async, colocated; killed and resumed; checkpoints that open elsewhere."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ pytestmark = pytest.mark.openrlhf
 ON_A_CPU = ["--vllm.enforce_eager", "--vllm.gpu_memory_utilization", "0.3", "--vllm.sync_backend", "gloo",
             "--ds.attn_implementation", "eager", "--data.max_len", "4096"]  # fmt: skip
 WAIT = 2400
-"""Seconds; a run takes about one minute on a machine of one's own."""
+"""Seconds; a run takes about one minute on an otherwise idle machine."""
 
 
 def says_x(trajectory: object, sample: object) -> float:
-    """A reward of one's own."""
+    """A custom reward."""
     return float(trajectory.answer == "x")  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")
 def lessons(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with four questions, and a tiny model that points somewhere and answers x or y, as chance has it."""
+    """A folder with four questions, and a tiny model that points somewhere and answers x or y, at random."""
     folder = tmp_path_factory.mktemp("lessons")
     rows = []
     for number in range(4):

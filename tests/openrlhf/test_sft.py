@@ -17,7 +17,7 @@ from rl.local.sft import SftTrainer
 pytestmark = pytest.mark.openrlhf
 
 
-def test_its_first_loss_is_that_on_one_machine_and_it_goes_on(folder: Path) -> None:
+def test_its_first_loss_is_that_on_one_machine_and_it_is_resumed(folder: Path) -> None:
     def fine_tune(steps: int) -> str:
         command = [
             sys.executable, "-m", "rl.train_sft", str(folder / "questions.jsonl"), "--engine", "openrlhf", "--model",

@@ -195,10 +195,10 @@ def test_the_drift_is_k_times_the_spread(rewards: list[float], k: float) -> None
     """mean(mu1 * A) = k * (mean of squares about the mean) / std: k * std with the population's for both."""
     config = AlgorithmConfig(k=k, group_size=8, epsilon=1e-12)
     given_rewards = torch.tensor(rewards, dtype=DOUBLE)
-    told = diagnostics(given_rewards, rollout_weights(given_rewards, torch.ones(8), config), config)
+    found = diagnostics(given_rewards, rollout_weights(given_rewards, torch.ones(8), config), config)
     std = float(given_rewards.std())
-    assert told["drift"] == pytest.approx(k * std * 7 / 8, abs=1e-9)
-    assert told["zero_variance_groups"] == (1.0 if len(set(rewards)) == 1 else 0.0)
+    assert found["drift"] == pytest.approx(k * std * 7 / 8, abs=1e-9)
+    assert found["zero_variance_groups"] == (1.0 if len(set(rewards)) == 1 else 0.0)
 
 
 def test_equal_rewards_leave_only_the_kl() -> None:

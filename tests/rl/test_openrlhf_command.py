@@ -37,7 +37,7 @@ def flags_of(run: Manifest[TrainSettings], passed_on: dict[str, Flag]) -> dict[s
     return all_flags(run.out, run.settings, passed_on)
 
 
-def test_the_command_says_what_the_settings_say(tmp_path: Path) -> None:
+def test_the_command_holds_the_settings(tmp_path: Path) -> None:
     algorithm = AlgorithmConfig(k=0.3, beta=0.05, group_size=6)
     run = a_run(tmp_path, algorithm=algorithm, learning_rate=2e-6, temperature=0.9, seed=5, checkpoint_every=2)
     command = command_line(run.out, flags_of(run, {}))
@@ -59,7 +59,7 @@ def test_without_kl_there_is_no_reference(tmp_path: Path) -> None:
     assert "--algo.kl.use_loss" not in command
 
 
-def test_what_is_passed_on_goes_before_our_defaults(tmp_path: Path) -> None:
+def test_passed_flags_override_our_defaults(tmp_path: Path) -> None:
     passed_on = parse_flags(["--vllm.num_engines", "4", "--train.colocate_all", "--actor.num_gpus_per_node=4",
                              "--actor.adam.eps", "1e-6", "--ds.lora.target_modules", "q", "k"])  # fmt: skip
     flags = flags_of(a_run(tmp_path), passed_on)
@@ -86,7 +86,7 @@ def test_flags_that_would_undo_ap_grpo_are_refused(flag: str, words: str) -> Non
         check_flags({flag: "1"})
 
 
-def test_numbers_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
+def test_inconsistent_numbers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="48 must divide them"):
         flags_of(a_run(tmp_path, micro_batch=6), {"actor.num_gpus_per_node": 8})
     with pytest.raises(ConfigError, match="must be a whole number, got 'many'"):
@@ -97,7 +97,7 @@ def test_numbers_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
         flags_of(a_run(tmp_path, lora_rank=8), {})
 
 
-def test_a_command_line_falls_in_two() -> None:
+def test_a_command_line_is_split() -> None:
     assert split_flags(["q.jsonl", "--k", "0.5", "--vllm.num_engines", "8"]) == (
         ["q.jsonl", "--k", "0.5"], ["--vllm.num_engines", "8"]
     )  # fmt: skip
@@ -106,7 +106,7 @@ def test_a_command_line_falls_in_two() -> None:
         parse_flags(["--vllm.num_engines", "8", "--group-size", "4"])
 
 
-def test_a_run_is_what_it_was_when_it_is_read_again(tmp_path: Path) -> None:
+def test_a_run_is_read_back_unchanged(tmp_path: Path) -> None:
     algorithm = AlgorithmConfig(k=0.0, clip=0.2)
     run = a_run(tmp_path, mode=Mode.MGPO, algorithm=algorithm, max_area=0.4, tightness=2.0)
     questions = [Item(name, tmp_path, text, "x", AnswerType.TEXT) for name, text in (("a", "What?"), ("b", "Zürich?"))]
@@ -131,7 +131,7 @@ def test_a_run_is_what_it_was_when_it_is_read_again(tmp_path: Path) -> None:
     assert Manifest.load(run.out, TrainSettings).settings.micro_batch == 1
 
 
-def test_a_process_outside_a_run_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_outside_a_run_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
     with pytest.raises(ConfigError, match="only inside python -m"):
         current_run()
@@ -196,7 +196,7 @@ def test_a_config_file_groups_options_and_flags(tmp_path: Path) -> None:
         ("openrlhf: 3", "flags by name"),
     ],
 )
-def test_a_wrong_config_file_is_told(tmp_path: Path, text: str, words: str) -> None:
+def test_a_wrong_config_file_is_reported(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "run.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=words):
@@ -205,7 +205,7 @@ def test_a_wrong_config_file_is_told(tmp_path: Path, text: str, words: str) -> N
         read_config(tmp_path / "missing.yaml", [])
 
 
-def test_the_command_line_goes_before_the_file(tmp_path: Path) -> None:
+def test_the_command_line_overrides_the_file(tmp_path: Path) -> None:
     """Through the real command, up to where OpenRLHF would start: it isn't installed here, or the run is refused."""
     Image.new("RGB", (90, 90)).save(tmp_path / "0.png")
     (tmp_path / "q.jsonl").write_text(json.dumps({"image": "0.png", "question": "what?", "answer": "x"}) + "\n")

@@ -76,17 +76,17 @@ def test_tokens_masks_and_images_are_those_of_the_engine_on_one_machine(
     words = iter(SCRIPTS[mode])
     prompts: list[Prompt] = []
 
-    def generate(asked: Sequence[Prompt]) -> list[Generated]:
-        prompts.extend(asked)
-        replies = [model.prompter.reply_ids(next(words)) for _ in asked]
+    def generate(batch: Sequence[Prompt]) -> list[Generated]:
+        prompts.extend(batch)
+        replies = [model.prompter.reply_ids(next(words)) for _ in batch]
         return [Generated(ids, tuple(-0.5 - number for number in range(len(ids))), 0) for ids in replies]
 
     monkeypatch.setattr(model, "generate", generate)
     runtime = ToolRuntime(discover_tools())
     (local,) = asyncio.run(roll_out(model, runtime, chosen.episode(), [sample], 1, seed=0))
     assert played.rollout.trajectory.answer == local.trajectory.answer == ("y" if mode is Mode.AGENT else "x")
-    assert [ids for ids, _, _ in engine.asked] == [list(prompt.token_ids) for prompt in prompts]
-    for (_, _, images), prompt in zip(engine.asked, prompts, strict=True):
+    assert [ids for ids, _, _ in engine.requests] == [list(prompt.token_ids) for prompt in prompts]
+    for (_, _, images), prompt in zip(engine.requests, prompts, strict=True):
         assert [image.tobytes() for image in images] == [view.image.tobytes() for view in prompt.views]
 
     rows = model.rows(local.segments)
@@ -116,18 +116,18 @@ def test_only_the_policys_words_are_acted(folders: Folders, sample: Item) -> Non
 def test_each_turn_is_capped_and_the_last_ends_with_the_budget(folders: Folders, sample: Item) -> None:
     interaction = Interaction(settings(folders("qwen2.5-vl"), Mode.AGENT, max_tokens=60))
     whole, engine = play(interaction, sample, [ZOOM, ZOOM, answer("x")])
-    assert [most for _, most, _ in engine.asked] == [60, 60, 60]
+    assert [most for _, most, _ in engine.requests] == [60, 60, 60]
     length = len(interaction.sequence(whole.rollout.segments).token_ids)
     assert not whole.truncated
     last = len(whole.rollout.segments[-1].token_ids)
 
     cut, engine = play(interaction, sample, [ZOOM, ZOOM, answer("x")], budget=length - 1)
-    assert [most for _, most, _ in engine.asked] == [60, 60, last - 1]
+    assert [most for _, most, _ in engine.requests] == [60, 60, last - 1]
     assert cut.truncated
     assert len(interaction.sequence(cut.rollout.segments).token_ids) == length - 1
 
     ended, engine = play(interaction, sample, [ZOOM, ZOOM, answer("x")], budget=length - last)
-    assert len(engine.asked) == 2
+    assert len(engine.requests) == 2
     assert ended.truncated
     assert ended.rollout.trajectory.answer is None
     assert ended.rollout.trajectory.stop_reason is StopReason.POLICY_ERROR

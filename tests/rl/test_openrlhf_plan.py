@@ -179,6 +179,6 @@ def test_the_recipes_fit(
         changed.write_text(yaml.safe_dump(content))
         with pytest.raises(SystemExit) as ended:
             run_command(train, ["q.jsonl", "--out", str(tmp_path / "run"), "--plan", "--config", str(changed)])
-        told = capsys.readouterr()
-        assert ended.value.code == 0, told.err
-        assert "it should fit" in told.out
+        output = capsys.readouterr()
+        assert ended.value.code == 0, output.err
+        assert "it should fit" in output.out

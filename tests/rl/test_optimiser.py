@@ -73,7 +73,7 @@ def test_gradients_of_micro_batches_add_up_in_float32(dtype: torch.dtype) -> Non
     assert optimiser.step() == pytest.approx(4.0, rel=1e-5)  # of four gradients of 2
 
 
-def test_it_goes_on_from_its_state() -> None:
+def test_it_is_restored_from_its_state() -> None:
     torch.manual_seed(0)
     gradients = torch.randn(20, 8)
 

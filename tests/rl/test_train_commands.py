@@ -64,8 +64,8 @@ def test_rl_then_sft_then_ask(folders: Folders, data: Path, tmp_path: Path, caps
     assert first.returncode == 0, first.stderr
     assert "engine: local" in first.stderr
     assert [f"after {steps} steps: accuracy 0" in first.stderr for steps in (0, 1, 2, 3)] == [True, True, True, False]
-    told = json.loads((tmp_path / "rl" / "settings.json").read_text())
-    assert told["algorithm"]["aggregation"] == "token"
+    recorded = json.loads((tmp_path / "rl" / "settings.json").read_text())
+    assert recorded["algorithm"]["aggregation"] == "token"
     checkpoint = Path(first.stdout.strip())
     assert checkpoint == tmp_path / "rl" / "step-000002"
     metrics = [json.loads(line) for line in (tmp_path / "rl" / "metrics.jsonl").read_text().splitlines()]
@@ -93,7 +93,7 @@ def test_a_dry_run_shows_rollouts_and_trains_nothing(folders: Folders, data: Pat
     assert [f"rollout {number}:" in done.stdout for number in (1, 2, 3, 4)] == [True, True, True, False]
     assert "tokens written" in done.stdout
     shown = [line.partition("|")[0].strip() for line in done.stdout.splitlines() if "|" in line]
-    assert {"loss", "no loss"} <= set(shown)  # told in words: there may be no colours
+    assert {"loss", "no loss"} <= set(shown)  # as text: there may be no colours
     assert load_trace(tmp_path / "run" / "dry-run-1.json")["mode"] == "closed-loop"
     assert not list((tmp_path / "run").glob("step-*"))
 
@@ -123,10 +123,42 @@ def test_mistakes_are_one_line_before_anything_starts(
     with pytest.raises(SystemExit) as ended:
         run_here("train_ap_grpo", data, "--model", folders("qwen3-vl"), "--out", tmp_path / "run", *SMALL, *own)
     assert ended.value.code == 2
-    told = capsys.readouterr().err
-    assert words in told.strip().splitlines()[-1]
-    assert "Traceback" not in told
+    stderr = capsys.readouterr().err
+    assert words in stderr.strip().splitlines()[-1]
+    assert "Traceback" not in stderr
     assert not list(tmp_path.rglob("step-*"))
+
+
+@pytest.mark.parametrize("module", ["train_ap_grpo", "train_sft"])
+def test_help_is_whole_at_80_columns(
+    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        run_here(module, "--help")
+    shown = capsys.readouterr().out
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    assert "<bool>" not in shown
+    assert "…" not in shown
+    assert "--strict-reading / --no-strict-reading" in shown
+    assert "Seed of sampling and of the order of the" in shown
+
+
+def test_a_config_file_and_the_reading_of_answers_reach_the_settings(
+    folders: Folders, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "run.yaml"
+    config.write_text(f"policy:\n  model: {folders('qwen3-vl')}\nrun: {{steps: 1, seed: 3}}\nstrict_reading: false\n")
+    out = tmp_path / "sft"
+    with pytest.raises(SystemExit) as ended:
+        run_here(
+            "train_sft", data, "--out", out, "--config", config, "--seed", 4, "--prompts-per-step", 2,
+            "--max-pixels", 16_384,
+        )  # fmt: skip
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.strip() == str(out / "step-000001")
+    settings = json.loads((out / "settings.json").read_text())
+    assert (settings["seed"], settings["strict_reading"], settings["learning_rate"]) == (4, False, 1e-5)
 
 
 def test_images_of_the_other_stage_are_refused(folders: Folders, data: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Training on one machine: rollouts through the product, a run that goes on where it was killed, and that it learns."""
+"""Training on one machine: rollouts through the product, a killed run is resumed, and that it learns."""
 
 from __future__ import annotations
 
@@ -79,12 +79,12 @@ def test_rollouts_are_the_products_and_their_log_probabilities_those_of_a_fresh_
     assert len({rollout.segments[0].token_ids for rollout in rollouts}) == 6  # sampled, each with its own seed
     assert all(len(rollout.segments) == len(rollout.trajectory.turns) for rollout in rollouts)
     again = asyncio.run(roll_out(model, runtime, config, samples[:2], 3, seed=1))
-    assert _said(again) == _said(rollouts)
+    assert _segments(again) == _segments(rollouts)
     other = asyncio.run(roll_out(model, runtime, config, samples[:2], 3, seed=2))
-    assert _said(other) != _said(rollouts)
+    assert _segments(other) != _segments(rollouts)
 
     rows = [row for rollout in rollouts for row in model.rows(rollout.segments)]
-    said = [segment.token_ids for rollout in rollouts for segment in rollout.segments]
+    replies = [segment.token_ids for rollout in rollouts for segment in rollout.segments]
     fresh = [value for rollout in rollouts for segment in rollout.segments for value in fresh_pass(model, segment)]
     sampled = [value for rollout in rollouts for segment in rollout.segments for value in segment.log_probs]
     assert sampled == pytest.approx(fresh, abs=1e-4)
@@ -99,7 +99,7 @@ def test_rollouts_are_the_products_and_their_log_probabilities_those_of_a_fresh_
             tokens[index] = batch.suffixes["input_ids"][place][written].tolist()
             found[index] = log_probs[place][written].tolist()
             assert batch.old_log_probs[place][written].tolist() == pytest.approx(rows[index].log_probs)
-    assert [token for index in sorted(tokens) for token in tokens[index]] == [token for ids in said for token in ids]
+    assert [token for index in sorted(tokens) for token in tokens[index]] == [token for ids in replies for token in ids]
     assert [value for index in sorted(found) for value in found[index]] == pytest.approx(fresh, abs=1e-4)
 
 
@@ -139,20 +139,20 @@ def test_what_is_shared_has_the_gradients_of_rows_alone(folders: Folders, sample
     torch.testing.assert_close(together, alone, atol=1e-4 * float(alone.abs().max()), rtol=1e-4)
 
 
-def _said(rollouts: list[Rollout]) -> list[Any]:
+def _segments(rollouts: list[Rollout]) -> list[Any]:
     segments = [segment for rollout in rollouts for segment in rollout.segments]
     return [(segment.prompt.token_ids, segment.token_ids, segment.log_probs) for segment in segments]
 
 
 @pytest.mark.parametrize(("lora_rank", "dtype"), [(0, "float32"), (0, "bfloat16"), (4, "float32"), (4, "bfloat16")])
-def test_a_run_that_is_stopped_and_gone_on_with_is_bit_identical(
+def test_a_resumed_run_is_bit_identical(
     folders: Folders, samples: list[Item], tmp_path: Path, lora_rank: int, dtype: str
 ) -> None:
     chosen = settings(folders("qwen3-vl"), lora_rank=lora_rank, dtype=dtype)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     Trainer(chosen, samples, says_u, whole).train()
     for steps in (1, 3):
-        changed = replace(chosen, steps=steps, keep_checkpoints=1)  # also of the one it goes on from
+        changed = replace(chosen, steps=steps, keep_checkpoints=1)  # removes the one it is resumed from, too
         Trainer(changed, samples, says_u, parts).train()
     weights = [load_file(folder / "step-000003" / "model.safetensors") for folder in (whole, parts)]
     assert weights[0].keys() == weights[1].keys()
@@ -162,9 +162,9 @@ def test_a_run_that_is_stopped_and_gone_on_with_is_bit_identical(
     states = [load_state(folder / "step-000003")["optimiser"] for folder in (whole, parts)]
     assert len(states[0]["weights"]) == (len(before) if (lora_rank, dtype) == (0, "bfloat16") else 0)
     assert all(torch.equal(one, other) for one, other in zip(*(each["weights"] for each in states), strict=True))
-    told = [_metrics(folder) for folder in (whole, parts)]
-    assert told[0] == told[1]
-    assert [record["step"] for record in told[0]] == [0, 1, 2]
+    metrics = [_metrics(folder) for folder in (whole, parts)]
+    assert metrics[0] == metrics[1]
+    assert [record["step"] for record in metrics[0]] == [0, 1, 2]
     assert [len(checkpoints(folder)) for folder in (whole, parts)] == [2, 1]  # older ones are removed
 
 
@@ -255,7 +255,7 @@ def test_each_question_comes_once_before_any_comes_again(samples: list[Item]) ->
     assert drawn[:6] != drawn[6:12]
 
 
-def test_a_run_is_not_gone_on_with_other_settings(folders: Folders, samples: list[Item], tmp_path: Path) -> None:
+def test_a_run_is_not_resumed_with_other_settings(folders: Folders, samples: list[Item], tmp_path: Path) -> None:
     Trainer(settings(folders("qwen3-vl"), steps=1), samples, says_u, tmp_path).train()
     with pytest.raises(ConfigError, match="learning_rate"):
         Trainer(settings(folders("qwen3-vl"), learning_rate=1e-2), samples, says_u, tmp_path)

@@ -148,7 +148,7 @@ def test_questions_that_the_model_answers_blindly_are_dropped_once_and_for_all(
         Trainer(replace(chosen, drop_blind=False), asked, answer_reward, run)
 
 
-def test_a_run_is_not_gone_on_with_other_questions(samples: list[Item], tmp_path: Path) -> None:
+def test_a_run_is_not_resumed_with_other_questions(samples: list[Item], tmp_path: Path) -> None:
     Trainer(settings(), samples, answer_reward, tmp_path)
     Trainer(settings(), samples, answer_reward, tmp_path)
     with pytest.raises(ConfigError, match="another questions"):
