@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import pytest
 from batch_runs import speak
 from conftest import answer, coded_pixels
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
 from hart_agent import Agent, ImageError, ScriptedPolicy, SourceImage, View
 from hart_agent.backends.openai.images import data_url
@@ -28,18 +30,27 @@ from hart_agent.vision.download import download
 from hart_agent.vision.geometry import Box, Frame, Size
 
 
+@dataclass
+class Decode:
+    """One run of a decoder."""
+
+    file: str
+    in_main_thread: bool
+
+
 @pytest.fixture
-def decodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the images whose pixels were decoded, each time."""
-    found: list[str] = []
-    for name in ("_scaled_decode", "_decoded"):
-        method = getattr(SourceImage, name)
+def decodes(monkeypatch: pytest.MonkeyPatch) -> list[Decode]:
+    """Each run of one of Pillow's decoders over the pixels of a file."""
+    found: list[Decode] = []
+    load = ImageFile.load
 
-        def counted(self: SourceImage, *arguments: Any, method: Any = method) -> Any:
-            found.append(Path(self.name).name)
-            return method(self, *arguments)
+    def counted(self: ImageFile) -> Any:
+        if self.tile:
+            name = Path(str(getattr(self.fp, "name", self.fp))).name
+            found.append(Decode(name, threading.current_thread() is threading.main_thread()))
+        return load(self)
 
-        monkeypatch.setattr(SourceImage, name, counted)
+    monkeypatch.setattr(ImageFile, "load", counted)
     return found
 
 
@@ -47,7 +58,7 @@ def opened(cache: ImageCache, image: Any) -> SourceImage:
     return asyncio.run(cache.open(image))
 
 
-def test_questions_on_one_image_share_its_overview(tmp_path: Path, decodes: list[str]) -> None:
+def test_questions_on_one_image_share_its_overview(tmp_path: Path, decodes: list[Decode]) -> None:
     for name in "ab":
         Image.effect_noise((640, 480), 60).convert("RGB").save(tmp_path / f"{name}.png")
     agent = Agent(ScriptedPolicy(lambda *_: answer("x")))
@@ -57,35 +68,28 @@ def test_questions_on_one_image_share_its_overview(tmp_path: Path, decodes: list
         return [result async for result in agent.abatch(items, concurrency=8)]
 
     results = asyncio.run(ask())
-    assert sorted(decodes) == ["a.png", "b.png"]
+    assert sorted(decode.file for decode in decodes) == ["a.png", "b.png"]
     alone = {name: Agent(ScriptedPolicy([answer("x")])).ask(tmp_path / f"{name}.png", "what?") for name in "ab"}
     for result in results:
         same = alone["ab"[result.id % 2]]
         assert (result.trajectory.overview, result.trajectory.image) == (same.overview, same.image)
 
 
-def test_what_would_take_time_is_done_in_a_thread(coded_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_would_take_time_is_done_in_a_thread(
+    coded_path: Path, monkeypatch: pytest.MonkeyPatch, decodes: list[Decode]
+) -> None:
     """The first question on an image reads and decodes it; the next one finds all it needs, and needs no thread."""
-    workers: list[bool] = []
-    for name in ("_scaled_decode", "_decoded"):
-        method = getattr(SourceImage, name)
-
-        def watched(self: SourceImage, *arguments: Any, method: Any = method) -> Any:
-            workers.append(threading.current_thread() is not threading.main_thread())
-            return method(self, *arguments)
-
-        monkeypatch.setattr(SourceImage, name, watched)
     shared = opened(ImageCache(), coded_path)
     agent = Agent(ScriptedPolicy(lambda *_: answer("x")))
     size = agent.policy.profile.budget.fit(shared.size)
     assert not shared.at_hand(size)
     asyncio.run(agent.aask(shared, "what?"))
-    assert workers == [True]
+    assert [decode.in_main_thread for decode in decodes] == [False]
     assert shared.at_hand(size)
     assert not shared.at_hand(Size(size.width // 2, size.height // 2))
     monkeypatch.setattr(asyncio, "to_thread", None)
     assert asyncio.run(agent.aask(shared, "and now?")).answer == "x"
-    assert workers == [True]
+    assert len(decodes) == 1
 
 
 def test_a_shared_image_shows_the_same_as_one_of_its_own(coded_path: Path) -> None:
@@ -99,7 +103,7 @@ def test_a_shared_image_shows_the_same_as_one_of_its_own(coded_path: Path) -> No
     assert np.array_equal(np.asarray(shared.render(box, box.size)), coded_pixels(100, 50, 164, 90))
 
 
-def test_many_threads_share_an_image(coded_path: Path, decodes: list[str]) -> None:
+def test_many_threads_share_an_image(coded_path: Path, decodes: list[Decode]) -> None:
     shared = opened(ImageCache(), coded_path)
     with ThreadPoolExecutor(8) as pool:
         views = list(pool.map(lambda _: shared.render(shared.size.box, Size(800, 600)), range(32)))
@@ -125,14 +129,14 @@ def test_an_event_loop_never_waits_for_a_decoder(coded_path: Path, monkeypatch: 
         assert rendering.result().size == (80, 60)
 
 
-def test_pixels_are_freed_when_the_last_question_has_left(coded_path: Path, decodes: list[str]) -> None:
+def test_pixels_are_freed_when_the_last_question_has_left(coded_path: Path, decodes: list[Decode]) -> None:
     shared = opened(ImageCache(), coded_path)
     box = Box(0, 0, 10, 10)
     with shared:
         with shared:
             shared.render(box, box.size)
         shared.render(box, box.size)
-        assert len(decodes) == 2  # calls of the decoder, the second of which found the pixels there
+        assert len(decodes) == 1
         assert shared._pixels is not None
     assert shared._pixels is None
 
