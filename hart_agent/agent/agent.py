@@ -22,6 +22,7 @@ from hart_agent.tooling.records import Verdict
 from hart_agent.tooling.runtime import ToolRuntime
 from hart_agent.tooling.verification import verify_answer
 from hart_agent.vision.cache import ImageCache
+from hart_agent.vision.opening import open_image
 from hart_agent.vision.source import ImageInput, SourceImage
 
 Observer = Callable[[Turn], None]
@@ -102,7 +103,7 @@ class Agent:
         """Answer a question about an image.
 
         Args:
-            image: a path, a PIL image, or a `SourceImage`, whose decoded pixels are freed afterwards.
+            image: what `open_image` takes, or a `SourceImage`, whose decoded pixels are freed afterwards.
             question: in words.
             observer: called after each turn.
 
@@ -113,7 +114,7 @@ class Agent:
             ImageError: the image can't be used.
             ConfigError: the question is empty.
         """
-        with image if isinstance(image, SourceImage) else SourceImage(image) as source:
+        with image if isinstance(image, SourceImage) else open_image(image) as source:
             begin = partial(Episode, source, question, self.policy, self._runtime, self.config)
             at_hand = source.at_hand(self.policy.profile.budget.fit(source.size))
             episode = begin() if at_hand else await asyncio.to_thread(begin)
