@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from typing import IO, Final
 
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
+
+warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning, r"PIL\.")  # it is passed over
 
 _ORIENTATION: Final = 0x0112
 _BITS_PER_SAMPLE: Final = 258

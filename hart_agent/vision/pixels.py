@@ -25,8 +25,11 @@ _STRIP: Final = 4_000_000
 _GROUNDS: Final = (255, 0, 128)
 """Greys on which transparency can be laid, in the order of preference."""
 
-_FAINT: Final = 48
+_FAINT: Final = 64
 """A pixel within so many levels of its ground can hardly be told from it."""
+
+_VISIBLE: Final = 32
+"""Opacity, of 255, from which a pixel counts."""
 
 _MANY: Final = 0.1
 """Share of faint pixels from which another ground than white is considered."""
@@ -177,8 +180,8 @@ def _ground(image: Image.Image) -> int:
         alpha = layer.getchannel("A")
         if alpha.getextrema()[0] == 255:
             continue
-        outer = alpha.filter(ImageFilter.MinFilter(3)).point(lambda value: 255 if value < 128 else 0)
-        visible = alpha.point(lambda value: 255 if value >= 128 else 0)
+        outer = alpha.filter(ImageFilter.MinFilter(3)).point(lambda value: 255 if value < _VISIBLE else 0)
+        visible = alpha.point(lambda value: 255 if value >= _VISIBLE else 0)
         edge = Image.composite(visible, Image.new("L", alpha.size), outer)
         histogram = layer.convert("RGB").convert("L").histogram(edge)
         total += sum(histogram)

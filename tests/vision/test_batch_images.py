@@ -7,12 +7,8 @@ import base64
 import hashlib
 import io
 import threading
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +21,7 @@ from PIL.ImageFile import ImageFile
 
 from hart_agent import Agent, ImageError, ScriptedPolicy, SourceImage, View
 from hart_agent.backends.openai.images import data_url
-from hart_agent.vision.cache import ImageCache, SharedImage
-from hart_agent.vision.download import download
+from hart_agent.vision.cache import ImageCache
 from hart_agent.vision.geometry import Box, Frame, Size
 
 
@@ -192,77 +187,3 @@ def test_hashes_and_encodings_are_those_of_the_pixels_also_where_images_come_and
 def test_images_too_large_are_refused_by_the_limit_given(coded_path: Path) -> None:
     with pytest.raises(ImageError, match="over the limit of 1"):
         opened(ImageCache(max_pixels=1_000_000), coded_path)
-
-
-@contextmanager
-def web(pages: dict[str, tuple[int, bytes, int | None]]) -> Iterator[str]:
-    """Serves bytes by path, with a status and a length other than the true one, if there is one."""
-
-    class Pages(BaseHTTPRequestHandler):
-        asked: list[str] = []
-
-        def do_GET(self) -> None:
-            self.asked.append(self.path)
-            if self.path not in pages:
-                time.sleep(1)
-                return
-            status, data, length = pages[self.path]
-            self.send_response(status)
-            self.send_header("content-length", str(len(data) if length is None else length))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *arguments: Any) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def png(width: int, height: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.effect_noise((width, height), 60).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def test_images_by_url(tmp_path: Path) -> None:
-    picture = png(60, 40)
-    pages = {
-        "/a.png": (200, picture, None), "/gone.png": (404, b"", None), "/page": (200, b"<html>", None),
-        "/cut.png": (200, picture[:200], len(picture)),
-    }  # fmt: skip
-    with web(pages) as url:
-        cache = ImageCache(allow_download=True)
-        source = opened(cache, f"{url}/a.png")
-        assert (source.name, source.size) == (f"{url}/a.png", Size(60, 40))
-        assert opened(cache, f"{url}/a.png") is source
-        assert isinstance(source, SharedImage)
-        for path, said in (("/gone.png", "HTTP 404"), ("/page", "not an image"), ("/cut.png", "broke off")):
-            with pytest.raises(ImageError, match=said):
-                opened(cache, url + path)
-        with pytest.raises(ImageError, match="more than 0 MB"):
-            asyncio.run(download(f"{url}/a.png", max_bytes=100))
-        with pytest.raises(ImageError, match="not allowed"):
-            opened(ImageCache(), f"{url}/a.png")
-    for address in ("http://127.0.0.1:1/a.png", "http://", "http://[bad"):
-        with pytest.raises(ImageError, match="can't be downloaded"):
-            opened(cache, address)
-
-
-def test_a_download_that_hangs_ends_with_its_time_or_at_once_with_the_run() -> None:
-    async def give_up(url: str) -> None:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.1):
-                await download(url)
-
-    with web({}) as url:
-        with pytest.raises(ImageError, match="can't be downloaded"):
-            asyncio.run(download(f"{url}/silence", timeout=0.2))
-        started = time.monotonic()
-        asyncio.run(give_up(f"{url}/silence"))
-        assert time.monotonic() - started < 0.8
