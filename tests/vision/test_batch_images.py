@@ -187,3 +187,29 @@ def test_hashes_and_encodings_are_those_of_the_pixels_also_where_images_come_and
 def test_images_too_large_are_refused_by_the_limit_given(coded_path: Path) -> None:
     with pytest.raises(ImageError, match="over the limit of 1"):
         opened(ImageCache(max_pixels=1_000_000), coded_path)
+
+
+@pytest.mark.parametrize(("ending", "runs"), [("png", 1), ("tif", 1), ("webp", 1), ("bmp", 1), ("jpg", 3)])
+def test_a_file_is_decoded_once_and_a_jpeg_once_more_for_each_overview(
+    tmp_path: Path, decodes: list[Decode], ending: str, runs: int
+) -> None:
+    Image.fromarray(coded_pixels(0, 0, 1600, 1200)).save(tmp_path / f"photo.{ending}")
+    with SourceImage(tmp_path / f"photo.{ending}") as source:
+        for size in (Size(400, 300), source.size, Size(400, 300)):
+            source.render(source.size.box, size)
+        for number in range(8):
+            box = Box(number, number, number + 100, number + 80)
+            source.render(box, Size(200, 160))
+    assert len(decodes) == runs  # a JPEG's overview was made twice, for another size came between
+
+
+def test_a_file_that_was_replaced_is_opened_anew(tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    Image.new("RGB", (100, 80)).save(path)
+    cache = ImageCache()
+    first = opened(cache, path)
+    Image.new("RGB", (50, 40)).save(path)
+    second = opened(cache, path)
+    assert (first.size, second.size) == (Size(100, 80), Size(50, 40))
+    with pytest.raises(ImageError, match="was changed while it was in use"):
+        first.render(first.size.box, first.size)

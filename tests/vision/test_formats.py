@@ -113,6 +113,7 @@ def with_exif(image: Image.Image, kind: str, block: bytes) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize(
     "block", [b"", b"nonsense", b"MM\0*\0\0\0\xff", b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0"]
