@@ -57,7 +57,12 @@ FILES = {
     )
 }  # fmt: skip
 IDLE = "from hart_agent.vision.source import SourceImage; from PIL import ImageCms"
-PLAIN = (
+PLAIN = """
+from PIL import Image
+
+Image.MAX_IMAGE_PIXELS = None
+Image.open(sys.argv[1]).convert("RGB").load()
+"""
     "from PIL import Image; Image.MAX_IMAGE_PIXELS = None; image = Image.open(sys.argv[1]); image.convert('RGB').load()"
 )
 LAYER = """
@@ -118,9 +123,8 @@ def measure(work: str, path: str) -> list[float]:
 
 def layer(runs: int, names: list[str]) -> None:
     """Print the table of the image layer."""
-    print(
-        f"{'file':22} {'Pillow s':>18} {'ours s':>18} {'ratio':>6} {'overview s':>18} {'first crop s':>18} {'B/pixel':>8}"
-    )
+    heads = ("Pillow s", "ours s", "overview s", "first crop s")
+    print(f"{'file':22} {' '.join(f'{head:>18}' for head in heads)} {'ratio':>6} {'B/pixel':>8}")
     idle = statistics.median(measure(IDLE, "")[3] for _ in range(3))
     for name in names:
         kind, ending, size = FILES[name]
@@ -134,11 +138,9 @@ def layer(runs: int, names: list[str]) -> None:
         seconds, overview, crop, peak = ([run[index] for run in ours] for index in range(4))
         ratio = statistics.median(seconds) / statistics.median(run[0] for run in plain)
         per_pixel = (statistics.median(peak) - idle) / (size[0] * size[1])
-        print(
-            f"{name:22} {spread([run[0] for run in plain], 2):>18} {spread(seconds, 2):>18} {ratio:>6.2f} "
-            f"{spread(overview, 2):>18} {spread(crop, 2):>18} {per_pixel:>8.1f}",
-            flush=True,
-        )
+        columns = ([run[0] for run in plain], seconds, overview, crop)
+        shown = " ".join(f"{spread(column, 2):>18}" for column in columns)
+        print(f"{name:22} {shown} {ratio:>6.2f} {per_pixel:>8.1f}", flush=True)
 
 
 def main() -> None:
