@@ -4,9 +4,10 @@ from hart_agent import Agent
 print(Agent().ask("image.jpg", "what is on the sign?"))
 """
 
-from hart_agent.agent import Agent, OnUnsupported
-from hart_agent.agent.episode import Episode, EpisodeConfig
-from hart_agent.agent.modes import Mode
+from hart_agent.agent import Agent, Observer, OnUnsupported
+from hart_agent.agent.config import EpisodeConfig
+from hart_agent.agent.episode import Episode
+from hart_agent.agent.modes import Goal, Mode, Stage
 from hart_agent.agent.trajectory import StopReason, Trajectory, Turn
 from hart_agent.backends import PolicyOptions, create_policy
 from hart_agent.backends.scripted import ScriptedPolicy
@@ -40,11 +41,13 @@ __all__ = [
     "Episode",
     "EpisodeConfig",
     "Evidence",
+    "Goal",
     "HartError",
     "ImageError",
     "InstallError",
     "Message",
     "Mode",
+    "Observer",
     "OnUnsupported",
     "PluginError",
     "Policy",
@@ -53,6 +56,7 @@ __all__ = [
     "Reply",
     "ScriptedPolicy",
     "SourceImage",
+    "Stage",
     "StopReason",
     "Tool",
     "ToolContext",

@@ -4,7 +4,7 @@
     ├── ConfigError              the request or the settings can't be used
     │   └── DatasetError         a benchmark's files can't be used
     ├── ImageError               the image can't be used
-    ├── PluginError              a tool package or a tool class is broken
+    ├── PluginError              a tool, backend, mode or dataset from elsewhere is broken
     ├── InstallError             this installation is broken or lacks an optional dependency
     ├── OutputError              results can't be written
     ├── PolicyError              the model failed; ends the episode
@@ -39,7 +39,7 @@ class ImageError(HartError):
 
 
 class PluginError(HartError):
-    """A tool can't be loaded, or two tools claim one name."""
+    """An extension can't be loaded or used, or two claim one name."""
 
 
 class InstallError(HartError):

@@ -41,7 +41,7 @@ MOVED: Final[dict[str, tuple[str, ...]]] = {
     "console.progress": ("cli.console.progress",),
     "console.results": ("cli.console.results",),
     "console.text": ("cli.console.text",),
-    "episode": ("agent.episode",),
+    "episode": ("agent.episode", "agent.config"),
     "files": ("store.files",),
     "geometry": ("vision.geometry",),
     "hostile": ("testing.inputs",),
@@ -65,7 +65,7 @@ MOVED: Final[dict[str, tuple[str, ...]]] = {
 """Old module name -> the modules that now hold its contents, both below the package."""
 
 PACKAGES: Final[dict[str, tuple[str, ...]]] = {
-    "dialogue": ("dialogue.conversations", "agent.opening"),
+    "dialogue": ("dialogue.conversations",),
     "tooling": ("tooling.protocol", "tooling.discovery", "dialogue.policy"),
 }
 """Modules that became packages of the same name: their old contents are attributes of the package."""

@@ -1,4 +1,4 @@
-"""AP-GRPO: Advantage Preference Group Relative Policy Optimization, to be read beside the paper (arXiv 2602.23615).
+"""AP-GRPO: Advantage Preference Group Relative Policy Optimization, to be read with the paper (arXiv 2602.23615).
 
 For the G rollouts o_1 ... o_G of one question q, with rewards r_1 ... r_G:
 
@@ -28,7 +28,7 @@ from rl.config import AlgorithmConfig
 
 @dataclass(frozen=True)
 class RolloutWeights:
-    """What each rollout's tokens weigh, each of shape (N,).
+    """The weights of each rollout's tokens, each of shape (N,).
 
     Attributes:
         advantages: A.
@@ -57,14 +57,14 @@ def rollout_weights(rewards: torch.Tensor, lengths: torch.Tensor, config: Algori
         config: the algorithm.
 
     Raises:
-        ConfigError: a reward is no finite number, or rewards are so far apart that a weight would be negative.
-        ValueError: there is no rollout, or not whole groups of them.
+        ConfigError: a reward is not a finite number, or rewards are so far apart that a weight would be negative.
+        ValueError: there are no rollouts, or incomplete groups.
     """
     if rewards.numel() == 0 or rewards.numel() % config.group_size:
-        raise ValueError(f"{rewards.numel()} rewards are no whole groups of {config.group_size}")
+        raise ValueError(f"{rewards.numel()} rewards are not complete groups of {config.group_size}")
     rewards = rewards if rewards.is_floating_point() else rewards.float()
     if not torch.isfinite(rewards).all():
-        raise ConfigError("a reward is not a finite number; mend the reward function")
+        raise ConfigError("a reward is not a finite number; fix the reward function")
     groups = rewards.view(-1, config.group_size)  # (N / G, G)
     varied = ~_equal_rewards(groups)[:, None]  # rounding of the mean must not become an advantage
     centred = torch.where(varied, groups - groups.mean(dim=1, keepdim=True), 0.0)
@@ -135,7 +135,7 @@ def ap_grpo_loss(
 
 
 def diagnostics(rewards: torch.Tensor, weights: RolloutWeights, config: AlgorithmConfig) -> dict[str, float]:
-    """What the groups of a step teach: how many have equal rewards, the ranges of the weights, the drift.
+    """Metrics of a step's groups: the share with equal rewards, the ranges of the weights, the drift.
 
     The sum of mu1 * A over a group is (G - 1) k std: a pull towards whatever the policy does, largest where half of the
     answers are right. `drift` is its mean over all rollouts, k std (G - 1) / G on average over the groups.
@@ -152,5 +152,5 @@ def diagnostics(rewards: torch.Tensor, weights: RolloutWeights, config: Algorith
 
 
 def _equal_rewards(groups: torch.Tensor) -> torch.Tensor:
-    """Which groups, of shape (N / G, G), have equal rewards and so teach nothing but the KL; shape (N / G,)."""
+    """Which groups, of shape (N / G, G), have equal rewards, so that only the KL term is left; shape (N / G,)."""
     return groups.amax(dim=1) == groups.amin(dim=1)

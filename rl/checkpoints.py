@@ -1,6 +1,6 @@
 """Checkpoints of a training run: each a model that `hart-agent ask --backend transformers --model FOLDER` opens.
 
-A checkpoint is written beside its place and then moved there, so that a killed run leaves the previous one whole.
+A checkpoint is written to a temporary folder and then renamed, so that a killed run leaves the previous one intact.
 """
 
 from __future__ import annotations
@@ -12,20 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from hart_agent.errors import ConfigError, OutputError
 
 _NAME = re.compile(r"step-(\d{6})")
 _STATE = "trainer.pt"
 _WEIGHTS = {".safetensors", ".bin", ".pt", ".pth", ".gguf"}
-_WRITTEN_ANEW = {"config.json", "model.safetensors.index.json"}
+_REWRITTEN = {"config.json", "model.safetensors.index.json"}
 
 
 def save_checkpoint(
     run: Path, step: int, write_model: Callable[[Path], None], state: dict[str, Any], keep: int
 ) -> Path:
-    """Write a checkpoint, whole or not at all, and remove the oldest ones.
+    """Write a checkpoint atomically, and remove the oldest ones.
 
     Args:
         run: the run's folder.
@@ -40,6 +38,8 @@ def save_checkpoint(
     Raises:
         OutputError: it can't be written; the earlier ones stay.
     """
+    import torch
+
     target = run / f"step-{step:06d}"
     unfinished = run / f".{target.name}.tmp"
     try:
@@ -55,7 +55,7 @@ def save_checkpoint(
     except OSError as error:
         raise OutputError(
             f"the checkpoint {target} can't be written: {error.strerror or error}. Make room and run the same command "
-            "again; it goes on from the last checkpoint."
+            "again; it is resumed from the last checkpoint."
         ) from error
     for old in checkpoints(run)[:-keep]:
         shutil.rmtree(old)
@@ -67,15 +67,15 @@ def checkpoints(run: Path) -> list[Path]:
     return sorted(path for path in run.glob("step-*") if _NAME.fullmatch(path.name))
 
 
-def copy_beside_weights(model: Path, folder: Path) -> None:
-    """Copy what a model's folder holds beside its weights: tokenizer, processor, chat template.
+def copy_without_weights(model: Path, folder: Path) -> None:
+    """Copy the files of a model's folder except its weights: tokenizer, processor, chat template.
 
     Args:
         model: from which a run began.
         folder: into which its weights were written.
     """
     for path in sorted(model.iterdir()):
-        if path.is_file() and path.name not in _WRITTEN_ANEW and path.suffix not in _WEIGHTS:
+        if path.is_file() and path.name not in _REWRITTEN and path.suffix not in _WEIGHTS:
             shutil.copy(path, folder)
 
 
@@ -85,17 +85,19 @@ def load_state(checkpoint: Path) -> dict[str, Any]:
     Raises:
         ConfigError: it is damaged.
     """
+    import torch
+
     try:
         state: dict[str, Any] = torch.load(checkpoint / _STATE, map_location="cpu", weights_only=True)
         return state
     except Exception as error:  # a damaged file raises whatever pickle and zip raise
         raise ConfigError(
-            f"{checkpoint / _STATE} can't be read ({error}). Delete {checkpoint} to go on from an earlier checkpoint."
+            f"{checkpoint / _STATE} can't be read ({error}). Delete {checkpoint} to resume from an earlier checkpoint."
         ) from error
 
 
 def _sync(path: Path) -> None:
-    """See that a file, or what a folder lists, is on the disk."""
+    """Make sure that a file, or a folder's listing, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -8,10 +8,11 @@ images: the split goes by the images' content, whatever their names.
 from __future__ import annotations
 
 import hashlib
+import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from hart_agent.answers import AnswerType, is_right
 from hart_agent.errors import ConfigError, DatasetError
@@ -23,6 +24,8 @@ from hart_agent.vision.opening import open_image
 from hart_agent.vision.source import EncodedImage, SourceImage
 from rl.tables import parquet_rows, saved_rows
 
+_T = TypeVar("_T")
+
 Sample: TypeAlias = Item
 """A question, its image, its right answer, and boxes for evaluation."""
 
@@ -31,12 +34,12 @@ def load_samples(path: Path) -> list[Sample]:
     """The questions of a file or folder, with all images known to be there and answers that can be given.
 
     Args:
-        path: a JSONL or Parquet file, or a folder that `datasets` saved; paths of images start beside it.
+        path: a JSONL or Parquet file, or a folder that `datasets` saved; paths of images are relative to its folder.
 
     Raises:
         DatasetError: files are missing or of another form, or an answer isn't of the question's type; the message names
             the line or row, or the question's id.
-        ImageError: an image is none, or too large; damage inside shows only when it is decoded.
+        ImageError: a file is not an image, or too large; damage inside shows only when it is decoded.
         InstallError: the package that reads it is missing.
     """
     samples = _read(path)
@@ -45,6 +48,30 @@ def load_samples(path: Path) -> list[Sample]:
     for image in dict.fromkeys(sample.image for sample in samples if isinstance(sample.image, Path)):
         open_image(image)
     return samples
+
+
+def load_questions(
+    data: Path, apart_from: Path | None, validation: Path | None, rl_share: float | None, *, supervised: bool
+) -> tuple[list[Sample], list[Sample]]:
+    """The questions of a run, and its validation questions, if any.
+
+    Args:
+        data: file of the questions.
+        apart_from: file of others, which must share no image with them.
+        validation: file of the validation questions.
+        rl_share: see `stage_part`.
+        supervised: whether this is the supervised stage.
+
+    Raises:
+        ConfigError: the share can't be used.
+        DatasetError: questions can't be used, or share an image with those that must be apart.
+        ImageError: an image can't be used.
+    """
+    samples = stage_part(load_samples(data), rl_share, supervised=supervised)
+    others, held_out = (load_samples(path) if path is not None else [] for path in (apart_from, validation))
+    if others or held_out:  # reads all images
+        check_disjoint(samples, [*others, *held_out])
+    return samples, held_out
 
 
 def _read(path: Path) -> list[Sample]:
@@ -69,21 +96,21 @@ def _read(path: Path) -> list[Sample]:
 
 
 def _check_answer(sample: Sample, path: Path) -> None:
-    """A question that no answer could satisfy would only ever teach that all answers are wrong.
+    """Check that the right answer satisfies its own question; otherwise every rollout would be wrong.
 
     Raises:
-        DatasetError: the answer is not what the type says.
+        DatasetError: the answer is not of the question's type.
     """
     rights = (sample.answer, *sample.alternatives)
     if sample.type is AnswerType.NUMBER:
-        # A number is still right with a unit behind it, any other text is not.
+        # A number stays right with a unit after it; any other text does not.
         wrong = [right for right in rights if not is_right(f"{right} units", right, AnswerType.NUMBER)]
     else:
         wrong = [right for right in rights if not sample.is_right(right)]
     if wrong:
         raise DatasetError(
             f"{path}, question {sample.id!r}: the answer {wrong[0][:100]!r} is not of its type, {sample.type.value}. "
-            "Mend the one or the other."
+            "Fix one or the other."
         )
 
 
@@ -114,7 +141,7 @@ def split(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Samp
 
 
 def stage_part(samples: Sequence[Sample], rl_share: float | None, *, supervised: bool) -> list[Sample]:
-    """What a stage of the training may use of the questions that are given to both.
+    """The part of the questions that a stage of the training may use.
 
     Args:
         samples: the questions.
@@ -130,26 +157,41 @@ def stage_part(samples: Sequence[Sample], rl_share: float | None, *, supervised:
 
 
 def fingerprint(samples: Sequence[Sample]) -> str:
-    """Of the questions and their right answers, by which a run knows that it goes on with the same ones."""
-    told = [(each.id, each.question, each.options, each.type.value, each.answer, each.alternatives) for each in samples]
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+    """A hash of the questions and their right answers, by which a resumed run recognises them."""
+    values = [
+        (each.id, each.question, each.options, each.type.value, each.answer, each.alternatives) for each in samples
+    ]
+    return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
+
+
+def draw(items: Sequence[_T], count: int, step: int, seed: int) -> list[_T]:
+    """The items of a step: each is used once before any is repeated, in an order that only the seed decides."""
+    drawn: list[_T] = []
+    position = step * count
+    while len(drawn) < count:
+        epoch, offset = divmod(position, len(items))
+        order = random.Random(f"{seed} {epoch}").sample(range(len(items)), len(items))
+        chosen = order[offset : offset + count - len(drawn)]
+        drawn += [items[index] for index in chosen]
+        position += len(chosen)
+    return drawn
 
 
 def check_count(samples: Sequence[Sample], prompts_per_step: int) -> None:
-    """Make sure that there are as many questions as a step asks.
+    """Check that there are enough questions for a step.
 
     Raises:
         ConfigError: there are fewer.
     """
     if len(samples) < prompts_per_step:
         raise ConfigError(
-            f"{prompts_per_step} questions are asked in a step, but there are only {len(samples)}: lower "
+            f"{prompts_per_step} questions are needed for a step, but there are only {len(samples)}: lower "
             "prompts_per_step, or add questions"
         )
 
 
 def check_disjoint(first: Sequence[Sample], second: Sequence[Sample]) -> None:
-    """Make sure that two sets of questions share no image, whatever the files are called.
+    """Check that two sets of questions share no image, whatever the files are called.
 
     Raises:
         DatasetError: they do.

@@ -1,4 +1,4 @@
-"""What supervised fine-tuning shows the policy: the product's own conversations, with replies that are given.
+"""The demonstrations of supervised fine-tuning: the product's own conversations, with given replies.
 
 Stage 2 of the method (arXiv 2602.23615): after reinforcement learning the policy is fine-tuned with the full image
 visible, on questions that were not used before.
@@ -10,31 +10,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from hart_agent.agent.episode import Episode, EpisodeConfig
+from hart_agent.agent.config import EpisodeConfig
+from hart_agent.agent.episode import Episode
 from hart_agent.agent.modes import Mode
 from hart_agent.agent.trajectory import StopReason
 from hart_agent.backends.local.prompting import Prompt, Prompter
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Reply
-from hart_agent.tooling.records import Verdict
 from hart_agent.tooling.runtime import ToolRuntime
 from hart_agent.vision.budget import CoordinateProfile
 from rl.data import Sample
-from rl.model import PolicyModel
-from rl.rewards import answer_reward
-from rl.rollout import roll_out
 from rl.rows import Segment
-from rl.settings import rollout_episode
 
 
 @dataclass(frozen=True)
 class Demonstration:
-    """A question, and what is to be said to it.
+    """A question, and the replies that the policy learns.
 
     Attributes:
         sample: the question.
         replies: in order; the last one answers.
-        mode: of the episode in which they are said.
+        mode: of the episode.
     """
 
     sample: Sample
@@ -51,36 +47,8 @@ def gold_answers(samples: Sequence[Sample]) -> list[Demonstration]:
     ]
 
 
-async def distil(
-    model: PolicyModel, samples: Sequence[Sample], runtime: ToolRuntime, attempts: int, seed: int
-) -> list[Demonstration]:
-    """The policy's own way to the right answer, to be shown again with the full image in sight (rejection sampling).
-
-    It is asked in the closed loop; the first attempt that is right, and supported by its crops, is kept. Questions
-    without one are left out.
-
-    Args:
-        model: that was trained with reinforcement learning.
-        samples: the questions.
-        runtime: the tools.
-        attempts: rollouts of each question.
-        seed: of sampling.
-
-    Raises:
-        ImageError: an image can't be used.
-        PolicyError: the model fails.
-    """
-    kept: dict[str, Demonstration] = {}
-    for rollout in await roll_out(model, runtime, rollout_episode(Mode.CLOSED_LOOP), samples, attempts, seed):
-        run = rollout.trajectory
-        if run.verdict is Verdict.SUPPORTED and answer_reward(run, rollout.sample) == 1:
-            said = tuple(turn.reply.text for turn in run.turns)
-            kept.setdefault(rollout.sample.id, Demonstration(rollout.sample, said, Mode.MGPO))
-    return list(kept.values())
-
-
 class Writer(Protocol):
-    """Knows how a model is asked: `PolicyModel`, and whatever else writes prompts for one."""
+    """Writes the prompts of a model."""
 
     @property
     def prompter(self) -> Prompter: ...
@@ -91,8 +59,8 @@ class Writer(Protocol):
     def prompt(self, messages: Sequence[Message], tools: Sequence[ToolSpec], seed: int) -> Prompt: ...
 
 
-class _Nobody:
-    """A policy for episodes whose replies are given."""
+class _NoPolicy:
+    """The policy of episodes whose replies are given."""
 
     name = "demonstration"
 
@@ -100,15 +68,15 @@ class _Nobody:
         self.profile = profile
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
-        raise RuntimeError("a demonstration asks nobody")
+        raise RuntimeError("a demonstration must not ask the policy")
 
 
-async def segments_of(model: Writer, shown: Demonstration, runtime: ToolRuntime) -> list[Segment]:
-    """An episode in which the policy says what it is given: each reply with the prompt to which it is the answer.
+async def segments_of(model: Writer, demonstration: Demonstration, runtime: ToolRuntime) -> list[Segment]:
+    """The episode of a demonstration: each reply with its prompt.
 
     Args:
-        model: whose prompts and tokens they are.
-        shown: the question and the replies.
+        model: writes the prompts and tokens.
+        demonstration: the question and the replies.
         runtime: the tools that the replies call.
 
     Returns:
@@ -120,14 +88,16 @@ async def segments_of(model: Writer, shown: Demonstration, runtime: ToolRuntime)
         ValueError: the replies don't lead to an answer in this mode.
     """
     segments = []
-    config = EpisodeConfig(shown.mode, max_turns=max(2, len(shown.replies)), max_seconds=1e9)
-    with shown.sample.open() as source:
-        episode = Episode(source, shown.sample.prompt(), _Nobody(model.profile), runtime, config)
-        for text in shown.replies:
+    config = EpisodeConfig(demonstration.mode, max_turns=max(2, len(demonstration.replies)), max_seconds=1e9)
+    with demonstration.sample.open() as source:
+        episode = Episode(source, demonstration.sample.prompt(), _NoPolicy(model.profile), runtime, config)
+        for text in demonstration.replies:
             prompt = model.prompt(episode.messages, episode.tools, seed=0)
             token_ids = model.prompter.reply_ids(text)
             segments.append(Segment(prompt, token_ids, (0.0,) * len(token_ids)))
             await episode.step(Reply(text))
-    if episode.stop_reason is not StopReason.ANSWERED:
-        raise ValueError(f"sample {shown.sample.id}: the replies end in {episode.stop_reason}, not in an answer")
+    if episode.stop_reason is not StopReason.ANSWERED or not episode.trajectory().format_kept:
+        raise ValueError(
+            f"sample {demonstration.sample.id}: the replies end in {episode.stop_reason}, not in an answer"
+        )
     return segments

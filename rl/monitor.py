@@ -1,4 +1,4 @@
-"""What a training run measures at each step, and alarms for the ways in which such runs are known to collapse."""
+"""Metrics of each step of a training run, and alarms for the known ways in which such runs collapse."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from hart_agent.agent.trajectory import StopReason
 from hart_agent.evals.metrics import IOGT_THRESHOLD, Prediction, measure
 from rl.rewards import answer_reward
-from rl.rollout import Rollout
+from rl.rows import Rollout
 
 _log = logging.getLogger(__name__)
 
@@ -25,9 +25,9 @@ METRICS = "metrics.jsonl"
 
 
 def rollout_metrics(rollouts: Sequence[Rollout]) -> dict[str, float]:
-    """What some rollouts say of the policy. Grounding is measured only where the samples have boxes.
+    """Metrics of the policy from its rollouts. Grounding is measured only where the samples have boxes.
 
-    An answer is right by the default reward, whatever the policy is rewarded for.
+    An answer is right by the default reward, whatever reward the policy is trained with.
     """
     runs = [rollout.trajectory for rollout in rollouts]
     right = [answer_reward(rollout.trajectory, rollout.sample) > 0 for rollout in rollouts]
@@ -59,7 +59,7 @@ def rollout_metrics(rollouts: Sequence[Rollout]) -> dict[str, float]:
 
 
 def alarms(history: Sequence[Mapping[str, float]]) -> list[str]:
-    """What seems to go wrong in a run, in words.
+    """Descriptions of what seems to go wrong in a run.
 
     Args:
         history: the metrics of all steps so far.

@@ -1,6 +1,6 @@
-"""What a rollout is worth. The default is the one reward of the method: is the answer right? (arXiv 2602.23615)
+"""Rewards of rollouts. The default is the one of the method: is the answer right? (arXiv 2602.23615)
 
-What is not part of the paper wraps that reward, is off unless asked for, and stands in a run's metrics by its name.
+What is not part of the paper wraps that reward, is off by default, and is reported in a run's metrics by its name.
 """
 
 from __future__ import annotations
@@ -16,25 +16,39 @@ from hart_agent.agent.modes import Mode
 from hart_agent.agent.trajectory import Trajectory
 from hart_agent.errors import ConfigError
 from hart_agent.evals.metrics import union_areas
+from rl.config import TrainSettings
 from rl.data import Sample
 
 Reward: TypeAlias = Callable[[Trajectory, Sample], float]
 """The reward of a rollout of a question, 0 to 1. It must not use the sample's boxes: they are for evaluation."""
 
 
-def answer_reward(trajectory: Trajectory, sample: Sample) -> float:
-    """1 if the answer is right, 0 if it is wrong or there is none."""
-    return float(sample.is_right(trajectory.answer))
+@dataclass(frozen=True)
+class AnswerReward:
+    """1 if the answer is right, 0 if it is wrong or missing.
+
+    Attributes:
+        strict: whether an answer with text around it is wrong.
+    """
+
+    strict: bool = True
+    name: ClassVar[str] = "answer"
+
+    def __call__(self, trajectory: Trajectory, sample: Sample) -> float:
+        return float(sample.is_right(trajectory.answer, strict=self.strict))
+
+
+answer_reward = AnswerReward()
 
 
 def area_fraction(trajectory: Trajectory) -> float:
-    """The share of the image from which the policy chose to answer, 0 to 1; overlaps count once.
+    """The share of the image that the policy's evidence covers, 0 to 1; overlaps count once.
 
-    Without evidence that is all of it, or a policy could dodge what the area costs by naming no region. In the mode
-    `direct` no region can be named: there it is 0.
+    Without evidence it is 1, or a policy could avoid the penalty on the area by naming no region. In the mode `direct`
+    no region can be named: there it is 0.
     """
     if not trajectory.evidence:
-        return 0.0 if trajectory.mode is Mode.DIRECT else 1.0
+        return 0.0 if trajectory.mode == Mode.DIRECT else 1.0
     (covered,) = union_areas([[item.box for item in trajectory.evidence]])
     return float(covered) / trajectory.image.size.area
 
@@ -43,7 +57,7 @@ def area_fraction(trajectory: Trajectory) -> float:
 class AreaGuard:
     """No reward for evidence that covers more of the image than this: not part of the paper.
 
-    Nothing in the method keeps a policy from taking the whole image for evidence; without a guard some do.
+    Nothing in the method prevents a policy from using the whole image as evidence; without a guard some do.
 
     Attributes:
         reward: of rollouts within the limit.
@@ -62,7 +76,7 @@ class AreaGuard:
         return self.adjust(self.reward(trajectory, sample), trajectory)
 
     def adjust(self, value: float, trajectory: Trajectory) -> float:
-        """What a reward becomes."""
+        """The reward after this rule."""
         return value if area_fraction(trajectory) <= self.max_area else 0.0
 
 
@@ -70,8 +84,8 @@ class AreaGuard:
 class TightnessBonus:
     """More for a right answer from little evidence: not part of the paper.
 
-    The reward is scaled so that it stays between 0 and 1, for which the weights of AP-GRPO are made: with no area to
-    speak of it is what it was, with the whole image 1 / (1 + weight) of that.
+    The reward is scaled to stay between 0 and 1, as the weights of AP-GRPO need: with no area it is unchanged, with the
+    full image it is divided by 1 + weight.
 
     Attributes:
         reward: without it.
@@ -90,13 +104,13 @@ class TightnessBonus:
         return self.adjust(self.reward(trajectory, sample), trajectory)
 
     def adjust(self, value: float, trajectory: Trajectory) -> float:
-        """What a reward becomes."""
+        """The reward after this rule."""
         return value * (1 + self.weight * (1 - area_fraction(trajectory))) / (1 + self.weight)
 
 
 @dataclass(frozen=True)
 class CustomReward:
-    """A reward of one's own, whose values are checked.
+    """A custom reward, whose values are checked.
 
     Attributes:
         name: "module:function".
@@ -107,10 +121,10 @@ class CustomReward:
     function: Reward
 
     def __call__(self, trajectory: Trajectory, sample: Sample) -> float:
-        """What the function says.
+        """The function's value.
 
         Raises:
-            ConfigError: that is no finite number.
+            ConfigError: it is not a finite number.
         """
         value = self.function(trajectory, sample)
         try:
@@ -122,25 +136,20 @@ class CustomReward:
         return number
 
 
-def choose_reward(name: str | None, max_area: float | None, tightness: float | None) -> Reward:
-    """The reward of a run.
-
-    Args:
-        name: of one's own; None for `answer_reward`.
-        max_area: of an `AreaGuard`; None for none.
-        tightness: weight of a `TightnessBonus`; None for none.
+def reward_of(settings: TrainSettings) -> Reward:
+    """The reward that the settings of a run name.
 
     Raises:
         ConfigError: there is no such function, or a number is out of range.
     """
-    reward: Reward = answer_reward if name is None else load_reward(name)
-    if tightness is not None:
-        reward = TightnessBonus(reward, tightness)
-    return reward if max_area is None else AreaGuard(reward, max_area)
+    reward: Reward = AnswerReward(settings.strict_reading) if settings.reward is None else load_reward(settings.reward)
+    if settings.tightness is not None:
+        reward = TightnessBonus(reward, settings.tightness)
+    return reward if settings.max_area is None else AreaGuard(reward, settings.max_area)
 
 
 def load_reward(name: str) -> CustomReward:
-    """A reward of one's own.
+    """A custom reward.
 
     Args:
         name: "module:function"; the module must be importable, the function takes a trajectory and a sample.
@@ -153,7 +162,7 @@ def load_reward(name: str) -> CustomReward:
         raise ConfigError(f"the reward {name!r} is not of the form module:function")
     try:
         function = getattr(importlib.import_module(module_name), attribute)
-    except Exception as error:  # whatever a module of one's own raises when it is imported
+    except Exception as error:  # whatever the user's module raises when it is imported
         raise ConfigError(
             f"the reward {name!r} can't be loaded ({type(error).__name__}: {error}). Is its folder on PYTHONPATH?"
         ) from error
@@ -165,7 +174,7 @@ def load_reward(name: str) -> CustomReward:
 
 
 def reward_parts(reward: Reward, trajectory: Trajectory, sample: Sample) -> dict[str, float]:
-    """The reward of a rollout as it grows from the inside outwards, by name; the last entry is the whole."""
+    """The reward of a rollout after each rule, from the inside outwards, by name; the last entry is the total."""
     if isinstance(reward, AreaGuard | TightnessBonus):
         parts = reward_parts(reward.reward, trajectory, sample)
         *_, inner = parts.values()
@@ -174,8 +183,4 @@ def reward_parts(reward: Reward, trajectory: Trajectory, sample: Sample) -> dict
 
 
 def _name(reward: Reward) -> str:
-    if reward is answer_reward:
-        return "answer"
-    if isinstance(reward, CustomReward):
-        return reward.name
-    return getattr(reward, "__name__", type(reward).__name__)
+    return str(getattr(reward, "name", None) or getattr(reward, "__name__", type(reward).__name__))

@@ -1,8 +1,8 @@
-"""What the policy wrote, as rows for training: a reply that goes on from an earlier one shares its row.
+"""Rollouts as rows for training: a reply whose prompt extends an earlier turn shares that turn's row.
 
-A turn's prompt mostly repeats all of the turn before it, reply and all. Then both are one row, and one pass through the
-model sees to both; so an episode of many turns costs what its last prompt costs, and not the sum over all of them. In
-the mode `closed-loop` the second turn starts a new conversation, and so a new row.
+A turn's prompt mostly begins with all of the previous turn, reply included. Then both are one row, and one forward pass
+serves both: an episode of many turns costs as much as its last prompt, not the sum over all of them. In the mode
+`closed-loop` the second turn starts a new conversation, and so a new row.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from hart_agent.agent.trajectory import Trajectory
 from hart_agent.backends.local.prompting import Prompt
 from hart_agent.vision.source import View
+from rl.data import Sample
 
 TokenCounter = Callable[[Sequence[View]], "list[int] | None"]
 """Gives the image tokens of each view, or None where a model doesn't say."""
@@ -19,11 +21,11 @@ TokenCounter = Callable[[Sequence[View]], "list[int] | None"]
 
 @dataclass(frozen=True)
 class Segment:
-    """One reply of the policy, as training sees it. Only its own tokens carry loss: all else is prompt.
+    """One reply of the policy. Only its tokens carry loss.
 
     Attributes:
-        prompt: what the policy was given: instructions, question, tools' results, and the views.
-        token_ids: what it replied, with the token that ended it, shape (T,).
+        prompt: instructions, question, results of tools, and views.
+        token_ids: of the reply, with the end token, shape (T,).
         log_probs: of those tokens under the distribution that they were sampled from, shape (T,).
     """
 
@@ -33,19 +35,35 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One or several replies that go on from one another.
+class Rollout:
+    """One episode of the policy in training.
 
     Attributes:
-        first: the prompt of the first reply.
-        rest: all that came after it: replies, and what the policy was told and shown between them.
-        spans: where the replies lie in `rest`, its image tokens multiplied as the model has them, counted from its end:
-            pairs of how many tokens there are from the first of a reply, and from behind its last.
+        sample: the question.
+        trajectory: the episode.
+        segments: the policy's replies, in order; each is a training sequence of its own, because its prompt may have
+            changed (in the mode `closed-loop` the full image is withheld from the second on).
+    """
+
+    sample: Sample
+    trajectory: Trajectory
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One or several replies of one conversation.
+
+    Attributes:
+        prompt: of the first reply.
+        suffix: all that follows it: replies, and messages and views between them.
+        spans: the replies in `suffix`, with image tokens repeated as the model has them, as offsets from its end: for
+            each reply (start, stop), the distances of its first token and of the token after its last.
         log_probs: of the replies' tokens under the distribution that they were sampled from, in order.
     """
 
-    first: Prompt
-    rest: Prompt
+    prompt: Prompt
+    suffix: Prompt
     spans: tuple[tuple[int, int], ...]
     log_probs: tuple[float, ...]
 
@@ -68,25 +86,26 @@ def join_replies(segments: Sequence[Segment], count: TokenCounter) -> list[Row]:
         if joined is not None:
             rows[-1] = joined
         else:
-            rest = replace(segment.prompt, token_ids=segment.token_ids, views=())
-            rows.append(Row(segment.prompt, rest, ((len(segment.token_ids), 0),), segment.log_probs))
+            suffix = replace(segment.prompt, token_ids=segment.token_ids, views=())
+            rows.append(Row(segment.prompt, suffix, ((len(segment.token_ids), 0),), segment.log_probs))
     return rows
 
 
 def _joined(row: Row, segment: Segment, count: TokenCounter) -> Row | None:
-    """The row with one more reply, if that one's prompt begins with all of the row."""
+    """The row extended by a reply, if the reply's prompt begins with all of the row; else None."""
     prompt = segment.prompt
-    tokens, views = row.first.token_ids + row.rest.token_ids, row.first.views + row.rest.views
+    tokens, views = row.prompt.token_ids + row.suffix.token_ids, row.prompt.views + row.suffix.views
     if prompt.token_ids[: len(tokens)] != tokens or not _same(prompt.views[: len(views)], views):
         return None
-    told, shown = prompt.token_ids[len(tokens) :], prompt.views[len(views) :]
-    counts = count(shown)
+    new_tokens, new_views = prompt.token_ids[len(tokens) :], prompt.views[len(views) :]
+    counts = count(new_views)
     if counts is None:
         return None
-    behind = len(told) + sum(counts) - len(shown) + len(segment.token_ids)
-    spans = tuple((begin + behind, end + behind) for begin, end in row.spans)
-    rest = replace(row.rest, token_ids=row.rest.token_ids + told + segment.token_ids, views=row.rest.views + shown)
-    return Row(row.first, rest, (*spans, (len(segment.token_ids), 0)), row.log_probs + segment.log_probs)
+    added = len(new_tokens) + sum(counts) - len(new_views) + len(segment.token_ids)
+    spans = tuple((start + added, stop + added) for start, stop in row.spans)
+    token_ids = row.suffix.token_ids + new_tokens + segment.token_ids
+    suffix = replace(row.suffix, token_ids=token_ids, views=row.suffix.views + new_views)
+    return Row(row.prompt, suffix, (*spans, (len(segment.token_ids), 0)), row.log_probs + segment.log_probs)
 
 
 def _same(some: Sequence[View], others: Sequence[View]) -> bool:

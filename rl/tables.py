@@ -35,7 +35,7 @@ def saved_rows(path: Path) -> Iterator[Row]:
     """The rows of a folder that `datasets` saved, with pictures as the bytes of their files.
 
     Raises:
-        DatasetError: it is no such folder, or one of several splits.
+        DatasetError: it is not such a folder, or it holds several splits.
         InstallError: datasets is missing.
     """
     try:
@@ -45,7 +45,7 @@ def saved_rows(path: Path) -> Iterator[Row]:
     try:
         table = datasets.load_from_disk(str(path))
     except Exception as error:  # the library's own errors are manifold
-        raise DatasetError(f"{path} is no folder that datasets saved ({error})") from error
+        raise DatasetError(f"{path} is not a folder that datasets saved ({error})") from error
     if isinstance(table, datasets.DatasetDict):
         raise DatasetError(f"{path} holds several splits ({', '.join(table)}): give the folder of one")
     for name, feature in table.features.items():

@@ -23,7 +23,6 @@ SPACES: dict[str, Box] = {
 }
 _NO_TOOLS = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
 _CALL = '{"name": "press", "arguments": {"number": 7}}'
-_STOPPED = "one two three <answer>STOP</answer> four five six"
 
 
 def play(
@@ -33,7 +32,6 @@ def play(
     too_many: str = "At most {} image(s) may be provided in one prompt.",
     most_bytes: int = 10**9,
     tools: bool = True,
-    stops: bool = True,
 ) -> Callable[[dict[str, Any], int], Behaviour]:
     """The model, for `serve`.
 
@@ -43,7 +41,6 @@ def play(
         too_many: what it says about more.
         most_bytes: of all images in one request, as data URLs.
         tools: whether it takes `tools`.
-        stops: whether it honours `stop`.
     """
 
     def behave(body: dict[str, Any], number: int) -> Behaviour:
@@ -65,8 +62,6 @@ def play(
         if "button 7" in text:
             native = [("press", '{"number": 7}')]
             return say("", native) if body.get("tools") else say(f"<tool_call>{_CALL}</tool_call>")
-        if "four five six" in text:
-            return say(_STOPPED.partition(body["stop"][0])[0] if stops else _STOPPED)
         target = _find_red(urls[0]) if len(urls) == 1 else None
         return say(json.dumps({"bbox_2d": box(*target)}) if target else "OK")
 

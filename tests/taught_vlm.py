@@ -14,10 +14,10 @@ from conftest import answer, tool_call
 from tiny_vlm import make_tiny_vlm
 
 from hart_agent.agent.modes import Mode
+from rl.config import SftSettings
 from rl.data import Sample
 from rl.demonstrations import Demonstration
-from rl.settings import SftSettings
-from rl.sft import SftTrainer
+from rl.local.sft import SftTrainer
 
 MAX_PIXELS = 16_384
 BOXES = [[20, 20, 120, 90], [60, 40, 150, 100]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -157,11 +158,11 @@ def test_an_outage_stops_the_run_and_loses_nothing(questions: Path, tmp_path: Pa
         nonlocal calls
         calls += 1
         if calls > 30:
-            raise PolicyError("the server is down")
+            raise PolicyError("the server is down", retryable=True)
         return answer(right_answer(number_in("\n".join(message.text for message in messages))))
 
     out = tmp_path / "out.jsonl"
-    with pytest.raises(PolicyError, match=r"10 questions in a row.*the server is down.*again to go on"):
+    with pytest.raises(PolicyError, match=r"10 questions in a row.*the server is down.*again to resume"):
         run(ScriptedPolicy(failing), questions, out, concurrency=concurrency)
     lines = by_id(read(out))
     failed = sum("error" in line for line in lines.values())  # some answers may have come after the first failure
@@ -170,6 +171,24 @@ def test_an_outage_stops_the_run_and_loses_nothing(questions: Path, tmp_path: Pa
     assert run(ScriptedPolicy(speak), questions, out, concurrency=concurrency) == Summary(answered=30 - failed)
     assert run(ScriptedPolicy(speak), questions, out, retry_errors=True) == Summary(answered=failed)
     assert len(by_id(read(out))) == 60
+
+
+def test_refusals_in_a_row_are_results_and_stop_nothing(questions: Path, tmp_path: Path) -> None:
+    """30 of 60 questions are refused (a content filter, say), all in a row; so is an exception of the policy."""
+
+    def refusing(messages: Sequence[Message], tools: Any) -> str:
+        number = number_in("\n".join(message.text for message in messages))
+        if 10 <= number < 25:
+            raise PolicyError("the content filter refused it")
+        if 25 <= number < 40:
+            raise ValueError("a bug of the policy")
+        return answer(right_answer(number))
+
+    out = tmp_path / "out.jsonl"
+    assert run(ScriptedPolicy(refusing), questions, out) == Summary(answered=30, failed=30)
+    kinds = Counter(line["error"]["type"] for line in read(out) if "error" in line)
+    assert kinds == {"PolicyError": 15, "ValueError": 15}
+    assert run(ScriptedPolicy(speak), questions, out, retry_errors=True) == Summary(answered=30)
 
 
 def test_a_broken_installation_is_no_result(questions: Path, tmp_path: Path) -> None:

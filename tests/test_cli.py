@@ -17,6 +17,10 @@ from conftest import tool_call
 from image_files import png_header
 from loopback import say, serve
 from PIL import Image, ImageDraw, ImageFont
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from hart_agent.cli import app
 
 TEXT = "Marwick Bakery"
 
@@ -293,3 +297,19 @@ def test_it_runs_for_an_ordinary_user_without_a_home_or_a_display(photo: Path) -
         )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[0] == TEXT
+
+
+@pytest.mark.parametrize("command", [*get_command(app).commands, "tools run"])
+def test_help_reads_whole_at_80_columns(command: str) -> None:
+    """No word is cut off, no line is longer, and switches have no type."""
+    result = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "80"})
+    assert result.exit_code == 0
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    words = set(result.stdout.split())
+    found = get_command(app)
+    for name in command.split():
+        found = found.commands[name]
+    assert set(found.help.split()) <= words
+    for parameter in found.params:
+        assert {*parameter.opts, *(parameter.help or "").split()} <= words | {parameter.name}
+    assert "<bool>" not in words

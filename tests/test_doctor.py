@@ -20,6 +20,7 @@ from hart_agent.backends import PolicyOptions
 from hart_agent.backends.embedded import reader
 from hart_agent.cli import app
 from hart_agent.doctor import Check, Report, Status, examine_embedded, examine_server
+from hart_agent.doctor import examine as examine_backend
 from hart_agent.errors import ConfigError
 
 KEY = "secret1"
@@ -42,7 +43,7 @@ def test_the_space_in_which_a_model_points_is_found_whatever_its_name(space: str
     index = report.flags.index("--coordinates")
     assert report.flags[index + 1] == space
     assert {check.status for check in report.checks} == {Status.OK}, report.to_json()
-    assert report.requests == 15
+    assert report.requests == 14
     assert report.seconds < 30
 
 
@@ -108,14 +109,6 @@ def test_the_number_of_images_is_exact_and_what_the_server_says_is_heeded(
     assert sum(json.dumps(body).count('"image_url":') > 1 for body in server.bodies) == requests
 
 
-def test_a_server_that_ignores_stop_is_found_out() -> None:
-    with serve(play(SPACES["pixel"], stops=False)) as server:
-        report = examine(server)
-    assert found(report)["stop"].finding == "stop strings are not honoured"
-    assert found(report)["stop"].advice
-    assert report.usable
-
-
 BAD: dict[str, tuple[Behaviour, str]] = {
     "wrong key": (refuse(401, f"Incorrect API key: {KEY}"), "OPENAI_API_KEY"),
     "wrong path": (refuse(404, "Not Found"), "/v1"),
@@ -148,7 +141,7 @@ def test_a_server_that_is_too_slow_is_called_slow_and_nothing_else(hangs_after: 
     assert report.seconds < 4
     assert report.usable is usable, report.to_json()
     assert ("no time was left" in checks["coordinates"].finding) is not usable
-    assert {checks[name].status for name in ("images", "native calls", "text calls", "stop")} == {Status.SKIP}
+    assert {checks[name].status for name in ("images", "native calls", "text calls")} == {Status.SKIP}
     assert all("--max-seconds" in check.advice for check in report.checks if check.status is not Status.OK)
 
 
@@ -229,6 +222,22 @@ def test_a_backend_that_does_not_exist_is_named() -> None:
     done = CliRunner().invoke(app, ["doctor", "--backend", "vlm"])
     assert isinstance(done.exception, ConfigError)
     assert "choose one of: embedded, openai, transformers, vllm" in str(done.exception)
+
+
+def test_a_backend_of_a_file_is_examined(tmp_path: Path) -> None:
+    """One that takes no limit of tokens, and never points."""
+    (tmp_path / "shy.py").write_text(
+        "from hart_agent import ScriptedPolicy\n"
+        "class Shy(ScriptedPolicy):\n"
+        "    accepts = frozenset({'model', 'base_url'})\n"
+        "    def __init__(self, model, base_url):\n"
+        "        super().__init__(lambda messages, tools: 'I would rather not.')\n"
+    )
+    backend = f"{tmp_path / 'shy.py'}:Shy"
+    report = asyncio.run(examine_backend(backend, PolicyOptions(model="m", base_url="http://localhost:1")))
+    assert not report.usable
+    assert report.model == "scripted"
+    assert report.base_flags == ("--backend", backend, "--base-url", "http://localhost:1", "--model", "m")
 
 
 def test_a_model_in_this_process_needs_a_name() -> None:

@@ -199,7 +199,7 @@ def test_it_works_in_every_mode(small: tuple[Image.Image, Box], mode: Mode) -> N
     image, box = small
     result = Agent(config=EpisodeConfig(mode)).ask(image, "What is the phone number of the bakery?")
     assert result.answer == NUMBER
-    if mode is Mode.DIRECT:
+    if mode == Mode.DIRECT:
         assert result.evidence == ()
     else:
         assert result.verdict is Verdict.SUPPORTED

@@ -18,11 +18,12 @@ from PIL import Image
 from hart_agent import Agent, Episode, EpisodeConfig, Reply, ScriptedPolicy, SourceImage, Trajectory, Verdict
 from hart_agent.agent.modes import Mode
 from hart_agent.dialogue.messages import Message, Role, ToolSpec
-from hart_agent.dialogue.policy import Usage
+from hart_agent.dialogue.policy import FinishReason, Usage
 from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.runtime import ToolRuntime
 
+BROKEN = "<tool_call>{</tool_call>"
 ZOOM = tool_call("zoom", bbox_2d=[0, 0, 100, 100])
 CROP = tool_call("crop", bbox_2d=[0, 0, 100, 100], label="sign")
 IMAGE = Image.new("RGB", (400, 300), "green")
@@ -96,14 +97,65 @@ def test_native_calls_are_carried_out() -> None:
 
 
 def test_replies_without_call_or_answer_end_in_format_errors() -> None:
-    trajectory = ask(*["hm"] * 9, max_format_errors=3)
+    trajectory = ask(*[BROKEN] * 9, max_format_errors=3)
     assert (trajectory.stop_reason, len(trajectory.turns), trajectory.answer) == ("format_errors", 3, None)
-    assert trajectory.reason
+    assert trajectory.reason == "the model's last 3 replies could not be read as a tool call or an answer"
+    assert (trajectory.format_errors, trajectory.format_kept) == (3, False)
 
 
 def test_only_format_errors_in_a_row_count() -> None:
-    trajectory = ask("hm", "hm", ZOOM, "hm", "hm", answer("STOP"), max_format_errors=3)
+    trajectory = ask(BROKEN, BROKEN, ZOOM, BROKEN, BROKEN, answer("STOP"), max_format_errors=3)
     assert trajectory.answer == "STOP"
+
+
+def test_plain_words_are_the_answer_once_the_model_was_told_to_use_tags() -> None:
+    trajectory = ask("I look at the sign.", ZOOM, "It says STOP.", "The answer is STOP.", "never asked")
+    assert (trajectory.answer, trajectory.untagged, len(trajectory.turns)) == ("STOP", True, 4)
+    assert [turn.feedback is None for turn in trajectory.turns] == [False, True, False, True]
+    assert "<answer>" in (trajectory.turns[0].feedback or "")
+    assert not trajectory.format_kept
+    tagged = ask("I look at the sign.", answer("STOP"))
+    assert (tagged.answer, tagged.untagged, tagged.format_errors, tagged.format_kept) == ("STOP", False, 1, False)
+
+
+def test_plain_words_are_the_answer_on_the_last_turn() -> None:
+    trajectory = ask(ZOOM, "**STOP**", max_turns=2)
+    assert (trajectory.answer, trajectory.untagged) == ("STOP", True)
+
+
+def test_a_reply_that_was_cut_off_is_never_used() -> None:
+    class CutOff(ScriptedPolicy):
+        async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
+            reply = await super().reply(messages, tools)
+            return replace(reply, finish_reason=FinishReason.LENGTH)
+
+    half_call = '<tool_call>{"name": "crop", "arguments": {"bbox_2d": [400, 40, 610, 60'
+    for text in ("<answer>14 Alder", half_call, "It says 1"):
+        trajectory = Agent(CutOff([text])).ask(IMAGE, "what?")
+        assert (trajectory.answer, trajectory.stop_reason, trajectory.evidence) == (None, "cut_off", ())
+        assert "--max-tokens" in (trajectory.reason or "")
+    whole = Agent(CutOff([answer("STOP") + " and then it rambles on"]), verify=False).ask(IMAGE, "what?")
+    assert whole.answer == "STOP"
+
+
+def test_good_calls_run_next_to_a_bad_one() -> None:
+    trajectory = ask(ZOOM + BROKEN + ZOOM, answer("STOP"))
+    assert errors(trajectory) == [[None, "reply_format", None], []]
+    assert (trajectory.answer, trajectory.format_errors) == ("STOP", 0)
+
+
+def test_thoughts_are_kept_apart_and_never_parsed() -> None:
+    thought = "<think>I must end with <answer>the answer</answer>. It reads OPEN.</think>"
+    trajectory = ask(thought + answer("OPEN"))
+    assert trajectory.answer == "OPEN"
+    assert "It reads OPEN." in trajectory.turns[0].reasoning
+
+
+def test_a_policy_that_looks_again_in_vain_keeps_its_first_answer() -> None:
+    agent = Agent(ScriptedPolicy([CROP, answer("STOP"), answer("GO"), *[BROKEN] * 3]), on_unsupported="retry")
+    trajectory = agent.ask(IMAGE, "what?")
+    assert (trajectory.answer, trajectory.verdict, trajectory.stop_reason) == ("STOP", "unsupported", "answered")
+    assert "looked again" in (trajectory.reason or "")
 
 
 def test_endless_zooming_ends_and_the_last_turn_is_announced() -> None:

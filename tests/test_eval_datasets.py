@@ -14,7 +14,7 @@ import pytest
 
 from hart_agent import Agent, ScriptedPolicy
 from hart_agent.answers import AnswerType
-from hart_agent.errors import ConfigError, DatasetError
+from hart_agent.errors import ConfigError, DatasetError, PluginError
 from hart_agent.evals.datasets import HUB_IDS, NAMES, GroundedAnswer, load_dataset, write_treebench_predictions
 from hart_agent.evals.folder import TREEBENCH, evaluate_folder
 from hart_agent.evals.items import Item
@@ -322,7 +322,7 @@ def test_a_path_without_the_benchmark_is_refused(tmp_path: Path, name: str) -> N
 
 def test_names_and_where_they_are_published(tmp_path: Path) -> None:
     assert set(HUB_IDS) == set(NAMES) - {"jsonl", "visual-cot"}
-    with pytest.raises(ConfigError, match=r"there is no benchmark 'mmbench'; choose one of hr-bench-4k, hr-bench-8k"):
+    with pytest.raises(ConfigError, match=r"there is no benchmark 'mmbench'; choose one of: hr-bench-4k, hr-bench-8k"):
         load_dataset("mmbench", tmp_path)
     empty = tmp_path / "own.jsonl"
     empty.touch()
@@ -341,3 +341,42 @@ def test_answers_go_to_treebenchs_scorer_with_the_letters_of_the_published_order
     head, row = openpyxl.load_workbook(tmp_path / "run" / TREEBENCH).active.iter_rows(values_only=True)
     told = dict(zip(head, row, strict=True))
     assert told["prediction"] == "<think><box>[0,0,40,40]</box></think><answer>B</answer>"
+
+
+READERS = """
+from pathlib import Path
+from hart_agent.errors import DatasetError
+
+def nothing(path: Path):
+    return []
+
+def texts(path: Path):
+    return iter(["what?"])
+
+def careless(path: Path):
+    raise KeyError("answer")
+
+def careful(path: Path):
+    raise DatasetError(f"{path}, row 7: no answer")
+
+number = 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("reader", "error", "words"),
+    [
+        ("nothing", DatasetError, ["holds no questions"]),
+        ("texts", PluginError, ["readers.py", "returned a str", "Item"]),
+        ("careless", PluginError, ["readers.py", "KeyError: 'answer'", "DatasetError"]),
+        ("careful", DatasetError, ["row 7: no answer"]),
+        ("number", PluginError, ["readers.py", "got 3"]),
+    ],
+)
+def test_a_reader_from_outside_that_fails_is_named(
+    tmp_path: Path, reader: str, error: type[Exception], words: list[str]
+) -> None:
+    (tmp_path / "readers.py").write_text(READERS)
+    with pytest.raises(error) as caught:
+        load_dataset(f"{tmp_path / 'readers.py'}:{reader}", tmp_path)
+    assert all(word in str(caught.value) for word in words), str(caught.value)

@@ -146,9 +146,20 @@ def test_a_broken_image_and_a_failing_policy_are_records_and_are_asked_again(ite
 
 
 def test_a_policy_that_is_down_stops_the_run(items: list[Item], tmp_path: Path) -> None:
-    with pytest.raises(PolicyError, match="10 questions in a row"):
-        run(ScriptedPolicy([]), items, tmp_path / "run")
-    assert len((tmp_path / "run" / RECORDS).read_text().splitlines()) == 10
+    def down(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> str:
+        raise PolicyError("the server is down", retryable=True)
+
+    with pytest.raises(PolicyError, match=r"10 questions in a row.*again to resume"):
+        run(ScriptedPolicy(down), items, tmp_path / "run")
+    assert (tmp_path / "run" / RECORDS).read_text() == ""  # what failed in the outage is asked again
+
+
+def test_a_policy_that_refuses_or_raises_fails_at_those_questions_alone(items: list[Item], tmp_path: Path) -> None:
+    def refusing(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> str:
+        raise PolicyError("refused") if len(messages) % 2 else ValueError("a bug")
+
+    report = run(ScriptedPolicy(refusing), items, tmp_path / "run")
+    assert report["failed"] == len((tmp_path / "run" / RECORDS).read_text().splitlines()) > len(items)
 
 
 class Counting(OpenAIPolicy):

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hart_agent.agent import Agent
-from hart_agent.agent.episode import EpisodeConfig
+from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Mode
 from hart_agent.agent.trajectory import StopReason
 from hart_agent.backends.families import detect_profile

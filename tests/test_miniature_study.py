@@ -24,7 +24,7 @@ from miniature.scenes import Split, draw_scene  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
 from hart_agent.agent import Agent  # noqa: E402
-from hart_agent.agent.episode import EpisodeConfig  # noqa: E402
+from hart_agent.agent.config import EpisodeConfig  # noqa: E402
 from hart_agent.agent.modes import Mode  # noqa: E402
 
 

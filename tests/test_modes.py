@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hart_agent import Agent, ConfigError, EpisodeConfig, Mode, ScriptedPolicy, Trajectory, Verdict
+from hart_agent.agent.modes import MODES
 from hart_agent.dialogue.messages import Message, ToolSpec
 from tools.zoom import Zoom
 
@@ -60,10 +61,21 @@ def test_closed_loop_withholds_the_full_image() -> None:
     assert "sign" not in policy.words(1)  # the crops' labels are its own words
     shown = [view.image.tobytes() for message in policy.asked[1][0] for view in message.views]
     assert shown == [IMAGE.crop((10, 20, 110, 80)).tobytes(), IMAGE.crop((200, 20, 300, 80)).tobytes()]
-    assert (run.mode, run.answer, run.verdict, len(run.turns)) == ("closed-loop", "STOP", "supported", 2)
+    assert (run.mode, run.answer, run.verdict, len(run.turns)) == ("closed-loop", "STOP", "unchecked", 2)
+    assert run.verification is None
+    assert len(policy.asked) == 2  # no check: the answer came from the crops alone
+
+
+def test_a_check_of_the_closed_loop_is_asked_for_and_sees_more_than_the_crops() -> None:
+    policy = Recorder([CROP, answer("STOP"), answer("GO")])
+    run = Agent(policy, mode="closed-loop", verify=True).ask(IMAGE, "what?")
+    assert (run.answer, run.verdict, len(policy.asked)) == ("STOP", "unsupported", 3)
+    (view,) = (view for message in policy.asked[2][0] for view in message.views)
+    assert view.frame.box.as_tuple() == (0, 5, 125, 95)  # 100 x 60 pixels at (10, 20), grown by 15 on each side
     assert run.verification
-    assert run.verification.crop_only_answer == "STOP"
-    assert len(policy.asked) == 2  # no second check: the answer came from the crops alone
+    assert run.verification.crop_only_answer == "GO"
+    withheld = Agent(Recorder([CROP, answer("STOP"), answer("GO")]), mode="closed-loop", on_unsupported="abstain")
+    assert withheld.ask(IMAGE, "what?").withheld == "STOP"
 
 
 def test_mgpo_shows_crops_and_overview_and_is_checked_afterwards() -> None:
@@ -85,7 +97,7 @@ def test_closed_loop_demands_a_region_before_an_answer(words: str) -> None:
     run, policy = ask(Mode.CLOSED_LOOP, words, CROP, answer("STOP"))
     assert [policy.views(n) for n in range(3)] == [["overview"], ["overview"], ["crop"]]
     assert "No valid region" in policy.words(1)
-    assert (run.answer, run.verdict) == ("STOP", "supported")
+    assert (run.answer, run.verdict) == ("STOP", "unchecked")
 
 
 def test_closed_loop_without_a_region_ends() -> None:
@@ -100,12 +112,13 @@ def test_closed_loop_without_a_region_ends() -> None:
 @pytest.mark.parametrize("mode", TWO_TURNS)
 def test_two_turns_are_enough(mode: Mode) -> None:
     run, _ = ask(mode, CROP, answer("STOP"), answer("STOP"), max_turns=2)
-    assert (run.answer, run.verdict) == ("STOP", "supported")
+    checked = mode != Mode.CLOSED_LOOP  # there the answer comes from the crops alone
+    assert (run.answer, run.verdict) == ("STOP", "supported" if checked else "unchecked")
 
 
 @pytest.mark.parametrize("mode", [*TWO_TURNS, Mode.DIRECT])
 def test_no_tool_is_called_once_it_is_to_answer(mode: Mode) -> None:
-    first = [] if mode is Mode.DIRECT else [CROP]
+    first = [] if mode == Mode.DIRECT else [CROP]
     run, _ = ask(mode, *first, OTHER_CROP, answer("STOP"), answer("STOP"))
     assert [result.error for result in run.turns[-2].results] == ["unknown_tool"]
     assert "no tool may be called now" in run.turns[-2].results[0].text
@@ -120,7 +133,7 @@ def test_direct_sees_the_overview_alone() -> None:
     assert (run.answer, run.verdict, len(policy.asked)) == ("STOP", "insufficient", 1)
 
 
-@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("mode", list(MODES.values()))
 def test_every_mode_can_abstain(mode: Mode) -> None:
     run, _ = ask(mode, "<abstain>too dark</abstain>")
     assert (run.stop_reason, run.reason, run.verdict) == ("abstained", "too dark", Verdict.UNCHECKED)
@@ -191,12 +204,12 @@ REPLIES = st.lists(st.lists(st.sampled_from(FRAGMENTS), max_size=3).map("".join)
 
 
 @settings(max_examples=60)
-@given(REPLIES, st.sampled_from(Mode), st.integers(2, 5), st.sampled_from(["keep", "retry", "abstain"]))
+@given(REPLIES, st.sampled_from(list(MODES.values())), st.integers(2, 5), st.sampled_from(["keep", "retry", "abstain"]))
 def test_every_mode_ends_within_its_limits(replies: list[str], mode: Mode, max_turns: int, choice: str) -> None:
     run, policy = ask(mode, *replies, max_turns=max_turns, on_unsupported=choice)
     assert len(run.turns) <= max_turns
     assert (run.answer is not None) == (run.stop_reason == "answered")
     assert run.withheld is None or (run.answer is None and choice == "abstain" and run.stop_reason == "abstained")
-    if mode is Mode.CLOSED_LOOP and run.answer is not None:
-        assert run.verdict is Verdict.SUPPORTED
+    if mode == Mode.CLOSED_LOOP and run.answer is not None:
+        assert run.verdict is (Verdict.SUPPORTED if choice == "abstain" else Verdict.UNCHECKED)
         assert "overview" not in policy.views(-1)

@@ -16,7 +16,7 @@ from PIL import Image
 from hart_agent.errors import PluginError
 from hart_agent.tooling.discovery import discover_tools
 
-EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "tools_package"
+EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "plugin_package"
 LINK = "https://example.org/menu?table=12"
 PLACE = (900, 600)
 
@@ -39,7 +39,7 @@ def python(*arguments: str | Path, path: Path, cwd: Path) -> subprocess.Complete
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which pip has installed the example, from a copy of its sources."""
     source, target = (tmp_path_factory.mktemp(name) for name in ("source", "installed"))
@@ -93,7 +93,7 @@ def test_the_tool_is_tried_on_a_picture(installed: Path, tmp_path: Path, poster:
 
 
 def test_the_examples_own_test_passes(installed: Path, tmp_path: Path) -> None:
-    shutil.copy(EXAMPLE / "test_hart_agent_qr.py", tmp_path)
+    shutil.copy(EXAMPLE / "test_hart_agent_plugin.py", tmp_path)
     done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path, path=installed, cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     assert "1 passed" in done.stdout

@@ -41,7 +41,7 @@ def test_the_result_has_the_documented_keys_and_values(trajectory: Trajectory, c
     result = result_json(trajectory)
     assert list(result) == [
         "question", "answer", "withheld_answer", "reason", "verdict", "crop_only_answer", "evidence", "stop_reason",
-        "turns", "image", "policy", "mode", "usage", "seconds",
+        "crops_alone", "untagged", "format_errors", "turns", "image", "policy", "mode", "usage", "seconds",
     ]  # fmt: skip
     assert result["question"] == "what does the sign say?"
     assert (result["answer"], result["verdict"], result["crop_only_answer"]) == ("STOP", "supported", "stop")

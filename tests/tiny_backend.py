@@ -22,6 +22,7 @@ from hart_agent import (  # noqa: E402
     SourceImage,
     Trajectory,
 )
+from hart_agent.backends import cut_off  # noqa: E402
 from hart_agent.backends.local import generation  # noqa: E402
 from hart_agent.backends.local.transformers import TransformersPolicy  # noqa: E402
 from hart_agent.dialogue.messages import Role  # noqa: E402
@@ -49,6 +50,12 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random words don't end by themselves: each reply would be asked for twice."""
+    monkeypatch.setattr(cut_off, "MORE", 1)
 
 
 @pytest.fixture(scope="session")

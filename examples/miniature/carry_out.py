@@ -16,13 +16,11 @@ from filelock import FileLock
 
 from hart_agent.dialogue.policy import Policy
 from hart_agent.store.files import write_json
-from rl.config import AlgorithmConfig
+from rl.config import AlgorithmConfig, SftSettings, TrainSettings
 from rl.data import Sample, check_disjoint, load_samples
+from rl.local.sft import SftTrainer
+from rl.local.trainer import Trainer
 from rl.monitor import METRICS
-from rl.rewards import AreaGuard, answer_reward
-from rl.settings import SftSettings, TrainSettings
-from rl.sft import SftTrainer
-from rl.trainer import Trainer
 
 from . import jobs
 from .cold_start import open_policy
@@ -93,9 +91,9 @@ class Workplace:
         with FileLock(out / "lock"):
             if stage.supervised:
                 return SftTrainer(self._sft_settings(job, before), self._samples("sft", jobs.SFT_SCENES), out).train()
-            samples, reward = self._samples("rl", jobs.RL_SCENES), AreaGuard(answer_reward, jobs.MAX_AREA)
+            samples = self._samples("rl", jobs.RL_SCENES)
             trainer = FrozenReaderTrainer if job.reader is Reader.FROZEN else Trainer
-            return trainer(self._rl_settings(job, before, stage), samples, reward, out).train()
+            return trainer(self._rl_settings(job, before, stage), samples, None, out).train()
 
     def _run_folder(self, job: Job, stages: Sequence[Stage]) -> Path:
         names = "+".join(stage.name for stage in stages)
@@ -104,7 +102,7 @@ class Workplace:
     def _rl_settings(self, job: Job, model: Path, stage: Stage) -> TrainSettings:
         return TrainSettings(
             algorithm=AlgorithmConfig(k=stage.k, beta=jobs.BETA, group_size=jobs.GROUP),
-            mode=stage.mode, reward=f"answer, 0 over {jobs.MAX_AREA} of the image", model=str(model),
+            mode=stage.mode, max_area=jobs.MAX_AREA, model=str(model),
             steps=self._steps, prompts_per_step=jobs.PROMPTS, learning_rate=jobs.LEARNING_RATE,
             max_tokens=MAX_TOKENS, max_pixels=MAX_PIXELS, micro_batch=96, device="cpu", seed=job.seed,
             keep_checkpoints=1,

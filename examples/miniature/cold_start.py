@@ -72,10 +72,7 @@ class Student:
 
     def __init__(self, folder: Path) -> None:
         checkpoint = find_checkpoint(str(folder))
-        self.prompter = Prompter(
-            checkpoint, coordinates=None, max_pixels=MAX_PIXELS, max_images=None, max_tokens=None,
-            max_context_tokens=None, temperature=0.0, seed=0,
-        )  # fmt: skip
+        self.prompter = Prompter(checkpoint, max_pixels=MAX_PIXELS)
         self.model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).train()
         self._encoder = Encoder(checkpoint, self.prompter)
         self._folder = folder

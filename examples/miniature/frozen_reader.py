@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Policy, Reply
-from rl.model import PolicyModel
-from rl.trainer import Trainer
+from rl.local.model import PolicyModel
+from rl.local.trainer import Trainer
 
 
 class FrozenReaderTrainer(Trainer):

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from hart_agent.agent.modes import Mode
-from hart_agent.agent.opening import opening
+from hart_agent.agent.stages import stage_messages
 from hart_agent.backends.local.prompting import Prompt, Prompter
-from hart_agent.dialogue.conversations import answer_blind, answer_from_crops, answer_with_crops
+from hart_agent.dialogue.conversations import answer_blind, answer_from_crops, prompt
 from hart_agent.dialogue.messages import Message, Role, ToolSpec
 from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.protocol import ToolContext
@@ -129,7 +129,7 @@ class Teacher:
             *self._opening(Mode.MGPO, context),
             Message(Role.ASSISTANT, (call_text(sign.colour, box),)),
             Message(Role.TOOL, (view, words)),
-            answer_with_crops(context.question, []),
+            Message(Role.USER, (prompt("answer_with_crops", question=context.question),)),
         ]
 
     def _example(self, messages: list[Message], reply: str) -> Example:
@@ -141,8 +141,8 @@ class Teacher:
         return Example(self._prompter.prompt(messages, []), token_ids)
 
     def _opening(self, mode: Mode, context: ToolContext) -> list[Message]:
-        tools = [] if mode is Mode.DIRECT else self._tools
-        return opening(mode, context, context.views["overview"], tools, max_calls=MAX_CALLS, max_turns=MAX_TURNS)
+        tools = [] if mode == Mode.DIRECT else self._tools
+        return stage_messages(mode.stages[0], context, tools, max_calls=MAX_CALLS, max_turns=MAX_TURNS)
 
     def _crop(self, context: ToolContext, steps: Steps) -> tuple[View, str]:
         profile = self._policy.profile

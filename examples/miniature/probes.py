@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hart_agent.agent import Agent
-from hart_agent.agent.episode import EpisodeConfig
+from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Mode
 from hart_agent.agent.trajectory import Trajectory
 from hart_agent.dialogue.conversations import answer_blind, answer_from_crops

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from hart_agent.agent import Agent
-from hart_agent.agent.episode import EpisodeConfig
+from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Mode
 from hart_agent.backends.openai import OpenAIPolicy
 from hart_agent.cli import app

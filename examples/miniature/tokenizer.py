@@ -12,8 +12,9 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from hart_agent.agent.modes import Mode
-from hart_agent.agent.opening import opening
-from hart_agent.dialogue.conversations import answer_blind, answer_from_crops, answer_with_crops
+from hart_agent.agent.stages import stage_messages
+from hart_agent.dialogue.conversations import answer_blind, answer_from_crops, prompt
+from hart_agent.dialogue.messages import Message, Role
 from hart_agent.dialogue.policy import Policy
 from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.protocol import ToolContext
@@ -113,12 +114,13 @@ def _prompts(policy: Policy) -> list[str]:
     scene = draw_scene(Split.COLD_START, 0)
     question = scene.asked.question
     context = ToolContext(SourceImage(scene.image), question, policy)
-    overview = context.render(context.image.size.box, "overview")
+    context.render(context.image.size.box, "overview")
     crop = ToolRuntime(discover_tools()).only({"crop"}).specs
-    messages = [*answer_from_crops(question, []), answer_with_crops(question, []), *answer_blind(question)]
+    with_crops = Message(Role.USER, (prompt("answer_with_crops", question=question),))
+    messages = [*answer_from_crops(question, []), with_crops, *answer_blind(question)]
     for mode in (Mode.CLOSED_LOOP, Mode.MGPO, Mode.DIRECT):
-        tools = [] if mode is Mode.DIRECT else crop
-        messages += opening(mode, context, overview, tools, max_calls=MAX_CALLS, max_turns=MAX_TURNS)
+        tools = [] if mode == Mode.DIRECT else crop
+        messages += stage_messages(mode.stages[0], context, tools, max_calls=MAX_CALLS, max_turns=MAX_TURNS)
     before, after = QUESTION.split("{}")
     cut = re.compile(f"(?<={before})\\w+(?={re.escape(after)})")
     pieces = [piece for message in messages for piece in cut.split(message.text)]

@@ -6,12 +6,16 @@ import asyncio
 import concurrent.futures
 import copy
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 
-from hart_agent.agent.episode import Episode, EpisodeConfig
-from hart_agent.agent.items import BatchItem, BatchResult, ItemLike
-from hart_agent.agent.many import ask_all
+from hart_agent.agent.config import EpisodeConfig
+from hart_agent.agent.episode import Episode
+from hart_agent.agent.items import BatchItem, BatchResult, ItemLike, as_item
+from hart_agent.agent.many import ask_many
+from hart_agent.agent.modes import Mode, find_mode
+from hart_agent.agent.observer import ObserverLike, Observers
 from hart_agent.agent.trajectory import StopReason, Trajectory, Turn
 from hart_agent.backends import create_policy
 from hart_agent.dialogue.policy import Policy
@@ -20,14 +24,10 @@ from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.protocol import Tool
 from hart_agent.tooling.records import Verdict
 from hart_agent.tooling.runtime import ToolRuntime
-from hart_agent.tooling.verification import verify_answer
+from hart_agent.tooling.verification import MARGIN, verify_answer
 from hart_agent.vision.cache import ImageCache
 from hart_agent.vision.opening import open_image
 from hart_agent.vision.source import ImageInput, SourceImage
-
-Observer = Callable[[Turn], None]
-"""Called after each turn, for progress displays and logs."""
-
 
 _LOOK_AGAIN = {
     Verdict.UNSUPPORTED: "Your answer does not stand: asked again with nothing but your evidence in sight, you said "
@@ -38,7 +38,7 @@ _LOOK_AGAIN = {
 
 
 class OnUnsupported(StrEnum):
-    """What becomes of an answer that its evidence does not support."""
+    """What happens to an answer that its evidence does not support."""
 
     KEEP = "keep"
     """It is given, and the verdict says so."""
@@ -55,13 +55,17 @@ class Agent:
         policy: the model; by default the embedded text reader, which works offline.
         tools: by default all installed tools.
         config: the limits of each episode.
-        on_unsupported: what becomes of an answer that its evidence does not support. Only in the mode `agent` can the
-            policy look again; elsewhere `retry` keeps the answer.
-        verify: check each answer against its evidence when the policy didn't do so itself.
+        mode: what the policy sees and may do: a `Mode`, or the name of one; by default that of `config`.
+        on_unsupported: what happens to an answer that its evidence does not support. Only in modes in which the policy
+            can look again does `retry` differ from `keep`.
+        verify: whether each answer that the policy didn't check itself is checked against its evidence. By default so,
+            but where the answer comes from the crops alone (the mode `closed-loop`) and no answer is to be withheld: it
+            has seen nothing else, and is `unchecked`.
         tool_timeout: seconds for one tool call.
+        observer: sees every episode of this agent.
 
     Raises:
-        ConfigError: a limit is out of range, or answers are to be withheld that aren't checked.
+        ConfigError: a limit is out of range, there is no such mode, or answers that aren't checked are to be withheld.
         PluginError: a tool can't be used.
         InstallError: the installation is broken, or the policy needs a package that is missing.
     """
@@ -72,23 +76,30 @@ class Agent:
         *,
         tools: Sequence[Tool] | None = None,
         config: EpisodeConfig | None = None,
+        mode: Mode | str | None = None,
         on_unsupported: OnUnsupported | str = OnUnsupported.KEEP,
-        verify: bool = True,
+        verify: bool | None = None,
         tool_timeout: float = 60.0,
+        observer: ObserverLike | None = None,
     ) -> None:
         self.policy: Policy = policy if policy is not None else create_policy("embedded")
         self.config = config or EpisodeConfig()
+        if mode is not None:
+            self.config = replace(self.config, mode=find_mode(mode) if isinstance(mode, str) else mode)
         self._runtime = ToolRuntime(discover_tools() if tools is None else tools, timeout=tool_timeout)
         try:
             self._on_unsupported = OnUnsupported(on_unsupported)
         except ValueError as error:
             choices = ", ".join(OnUnsupported)
             raise ConfigError(f"on_unsupported is one of {choices}; got {on_unsupported!r}") from error
-        if not verify and self._on_unsupported is not OnUnsupported.KEEP:
+        if verify is False and self._on_unsupported is not OnUnsupported.KEEP:
             raise ConfigError(f"on_unsupported={self._on_unsupported.value!r} needs verify=True")
         self._verify = verify
+        self._observer = observer
 
-    def ask(self, image: ImageInput | SourceImage, question: str, *, observer: Observer | None = None) -> Trajectory:
+    def ask(
+        self, image: ImageInput | SourceImage, question: str, *, observer: ObserverLike | None = None
+    ) -> Trajectory:
         """Answer a question; for use outside and inside a running event loop (which it blocks: see `aask`)."""
         try:
             asyncio.get_running_loop()
@@ -98,14 +109,14 @@ class Agent:
             return pool.submit(asyncio.run, self.aask(image, question, observer=observer)).result()
 
     async def aask(
-        self, image: ImageInput | SourceImage, question: str, *, observer: Observer | None = None
+        self, image: ImageInput | SourceImage, question: str, *, observer: ObserverLike | None = None
     ) -> Trajectory:
         """Answer a question about an image.
 
         Args:
             image: what `open_image` takes, or a `SourceImage`, whose decoded pixels are freed afterwards.
             question: in words.
-            observer: called after each turn.
+            observer: sees this episode, in addition to the agent's own observer.
 
         Returns:
             The trajectory. A policy that fails is no exception but a stop reason, and what it found is kept.
@@ -114,14 +125,18 @@ class Agent:
             ImageError: the image can't be used.
             ConfigError: the question is empty.
         """
+        watching = Observers(self._observer, observer)
         with image if isinstance(image, SourceImage) else open_image(image) as source:
-            begin = partial(Episode, source, question, self.policy, self._runtime, self.config)
+            begin = partial(Episode, source, question, self.policy, self._runtime, self.config, observer=watching)
             at_hand = source.at_hand(self.policy.profile.budget.fit(source.size))
             episode = begin() if at_hand else await asyncio.to_thread(begin)
-            await self._converse(episode, observer)
-            if self._verify and episode.stop_reason is StopReason.ANSWERED:
-                await self._settle(episode, observer)
-            return episode.trajectory()
+            watching.on_start(episode.context.question, episode.image, episode.context.views["overview"])
+            await self._converse(episode)
+            if self._checks and episode.stop_reason is StopReason.ANSWERED:
+                await self._settle(episode)
+            result = episode.trajectory()
+        watching.on_end(result)
+        return result
 
     def abatch(
         self,
@@ -145,12 +160,17 @@ class Agent:
         Raises:
             ConfigError: `concurrency` is out of range, or an item has another form.
         """
+        opener = images or ImageCache()
 
-        async def ask(item: BatchItem, image: SourceImage) -> Trajectory:
+        async def ask(item: BatchItem) -> BatchResult:
             watch = partial(observer, item.id) if observer is not None else None
-            return await self.aask(image, item.question, observer=watch)
+            run = await self.aask(await opener.open(item.image), item.question, observer=watch)
+            return BatchResult(item.id, run, _error_of(run))
 
-        return ask_all(ask, self.policy, items, concurrency=concurrency, images=images or ImageCache())
+        def failed(item: BatchItem, error: Exception) -> BatchResult:
+            return BatchResult(item.id, None, error)
+
+        return ask_many(ask, map(as_item, items), policy=self.policy, concurrency=concurrency, failed=failed)
 
     def variant(self, config: EpisodeConfig, *, verify: bool) -> Agent:
         """An agent with the same policy and tools that works otherwise, and keeps all its answers."""
@@ -158,7 +178,14 @@ class Agent:
         other.config, other._verify, other._on_unsupported = config, verify, OnUnsupported.KEEP
         return other
 
-    async def _converse(self, episode: Episode, observer: Observer | None) -> None:
+    @property
+    def _checks(self) -> bool:
+        """Whether answers are checked against their evidence."""
+        if self._verify is not None:
+            return self._verify
+        return not self.config.mode.answers_from_crops_alone or self._on_unsupported is OnUnsupported.ABSTAIN
+
+    async def _converse(self, episode: Episode) -> None:
         """Let the policy reply until the episode is over."""
         while not episode.done:
             try:
@@ -169,35 +196,46 @@ class Agent:
                     error = PolicyError(f"the policy raised TimeoutError: {error}", retryable=True)
                 episode.fail(error)
                 return
-            turn = await episode.step(reply)
-            if observer is not None:
-                observer(turn)
+            await episode.step(reply)
 
-    async def _settle(self, episode: Episode, observer: Observer | None) -> None:
+    async def _settle(self, episode: Episode) -> None:
         """Check the answer, and do with it what its verdict demands."""
         verdict = await _check(episode)
         look_again = _LOOK_AGAIN.get(verdict) if self._on_unsupported is OnUnsupported.RETRY else None
+        first = episode.outcome()
         if look_again is not None and episode.reopen(look_again):
-            await self._converse(episode, observer)
+            await self._converse(episode)
             if episode.stop_reason is StopReason.ANSWERED:
                 await _check(episode)
+            else:
+                episode.restore(first)
         elif self._on_unsupported is OnUnsupported.ABSTAIN and verdict is not Verdict.SUPPORTED:
             episode.withhold()
 
 
 async def _check(episode: Episode) -> Verdict:
-    """Verify the final answer unless the policy has already had this very answer verified."""
-    context = episode.context
+    """Check the final answer, unless the policy has already had this very answer checked."""
     assert episode.answer is not None
-    if context.verifications and context.verifications[-1].answer == episode.answer:
-        return context.verifications[-1].verdict
-    try:
-        async with asyncio.timeout(episode.seconds_left) as limit:
-            return (await verify_answer(context, episode.answer)).verdict
-    except PolicyError as error:
-        episode.reason = f"the check against the evidence failed: {error}"
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        episode.reason = "no time was left to check the answer against the evidence"
-    return Verdict.UNCHECKED
+    check = episode.verification
+    if check is None:
+        margin = MARGIN if episode.config.mode.answers_from_crops_alone else 0.0
+        try:
+            async with asyncio.timeout(episode.seconds_left) as limit:
+                check = await verify_answer(episode.context, episode.answer, margin=margin)
+        except PolicyError as error:
+            episode.reason = f"the check against the evidence failed: {error}"
+            return Verdict.UNCHECKED
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            episode.reason = "no time was left to check the answer against the evidence"
+            return Verdict.UNCHECKED
+    episode.record_check(check)
+    return check.verdict
+
+
+def _error_of(run: Trajectory) -> Exception | None:
+    """The error of a question whose episode ran: the policy failed, or its reply was cut off."""
+    if run.failure is None and run.stop_reason is StopReason.CUT_OFF:
+        return PolicyError(run.reason or "the reply was cut off")
+    return run.failure

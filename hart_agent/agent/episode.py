@@ -10,54 +10,45 @@ It never calls a model, so the CLI, batches, evaluation and training can all dri
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from hart_agent.agent.modes import Mode
-from hart_agent.agent.opening import opening
+from hart_agent.agent.config import EpisodeConfig
+from hart_agent.agent.modes import Goal, Stage
+from hart_agent.agent.observer import Observer
+from hart_agent.agent.stages import stage_messages
 from hart_agent.agent.trajectory import ImageInfo, StopReason, Trajectory, Turn
-from hart_agent.dialogue.conversations import answer_from_crops, answer_with_crops
 from hart_agent.dialogue.messages import Message, Part, Role, ToolCall, ToolSpec
-from hart_agent.dialogue.parsing import HINT, ParsedReply, RawCall, parse_reply
 from hart_agent.dialogue.policy import Policy, Reply, Usage
+from hart_agent.dialogue.reading import read_reply
+from hart_agent.dialogue.results import HINT_ANSWER, ParsedReply, RawCall
 from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.tooling.protocol import ToolContext
-from hart_agent.tooling.records import ToolResult, Verdict, Verification, ViewRecord
+from hart_agent.tooling.records import ToolResult, Verification, ViewRecord
 from hart_agent.tooling.runtime import ToolRuntime
-from hart_agent.vision.source import SourceImage
+from hart_agent.tooling.verification import made_check
+from hart_agent.vision.source import SourceImage, View
 
-_LOCALISING = {Mode.CLOSED_LOOP, Mode.MGPO}
-_LAST_TURN = f"This is your last turn: answer now, without tools. {HINT}"
 _NO_REGION = "No valid region was named. Don't answer yet: name the regions that show it, each with a call of crop."
+_UNREADABLE = "the model's last {} replies could not be read as a tool call or an answer"
+_CUT_OFF = (
+    "the model's reply reached the limit on its tokens before it held a whole answer or call. "
+    "Raise the limit: --max-tokens, or max_tokens in Python"
+)
 
 
 @dataclass(frozen=True)
-class EpisodeConfig:
-    """How an episode goes, and its limits.
+class _Given:
+    """An answer of the policy.
 
     Attributes:
-        mode: what the policy sees and may do.
-        max_turns: replies of the policy. Before the last one it is told to answer.
-        max_calls_per_turn: further calls of a reply are not carried out, and the model is told.
-        max_format_errors: replies in a row without a call or an answer (while it is to name regions: without a valid
-            region), after which the episode ends.
-        max_seconds: wall clock; checked between turns.
-        token_budget: tokens in and out, those of checks included, after which no further reply is asked for; None for
-            no limit. Only policies that count tokens heed it.
+        text: the answer.
+        untagged: whether it was written without the tags of an answer.
+        verification: its check against the evidence, if one was made.
     """
 
-    mode: Mode = Mode.AGENT
-    max_turns: int = 16
-    max_calls_per_turn: int = 8
-    max_format_errors: int = 3
-    max_seconds: float = 600.0
-    token_budget: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("max_turns", "max_calls_per_turn", "max_format_errors", "max_seconds", "token_budget"):
-            if getattr(self, name) is not None and getattr(self, name) <= 0:
-                raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
-        if self.mode in _LOCALISING and self.max_turns < 2:
-            raise ConfigError(f"the mode {self.mode.value!r} needs max_turns of 2 or more, got {self.max_turns}")
+    text: str
+    untagged: bool
+    verification: Verification | None
 
 
 class Episode:
@@ -69,16 +60,20 @@ class Episode:
         policy: its profile decides sizes and coordinates; the episode itself never asks it anything.
         runtime: the tools.
         config: the mode and the limits.
+        observer: sees tool calls and turns.
 
     Attributes:
-        messages: the conversation to which the policy replies. It is only appended to, but for the step from naming
-            regions to answering in the mode `closed-loop`: there a new one starts, without the full image.
+        messages: the conversation to which the policy replies. It is only appended to, but where a stage of the mode
+            starts a new one.
         tools: that the policy may call now.
 
     Raises:
-        ConfigError: the question is empty, or the mode needs the tool `crop`, which isn't there.
+        ConfigError: the question is empty, or the mode needs a tool that isn't there.
         ImageError: the image can't be decoded.
     """
+
+    messages: list[Message]
+    tools: list[ToolSpec]
 
     def __init__(
         self,
@@ -87,42 +82,44 @@ class Episode:
         policy: Policy,
         runtime: ToolRuntime,
         config: EpisodeConfig | None = None,
+        *,
+        observer: Observer | None = None,
     ) -> None:
         if not question.strip():
             raise ConfigError("the question is empty; ask something about the image")
         self.config = config or EpisodeConfig()
+        mode, offered = self.config.mode, {spec.name for spec in runtime.specs}
+        for name in {name for stage in mode.stages for name in stage.tools or ()} - offered:
+            raise ConfigError(f"the mode {mode.name!r} needs the tool {name!r}; add it to the agent's tools")
         self.context = ToolContext(image, question.strip(), policy)
-        self._image = ImageInfo(image.name, image.size, image.sha256())
+        self.image = ImageInfo(image.name, image.size, image.sha256())
         self.turns: list[Turn] = []
-        self.answer: str | None = None
         self.withheld: str | None = None
         self.reason: str | None = None
         self.stop_reason: StopReason | None = None
+        self._given: _Given | None = None
+        self._failure: PolicyError | None = None
+        self._observer = observer or Observer()
         self._started = self._turn_started = time.perf_counter()
-        self._format_errors = 0
+        self._format_errors = 0  # in a row
+        self._unread = 0  # in all
         self._call_count = 0
         self._replied = Usage()
-        mode = self.config.mode
-        self._localising = mode in _LOCALISING
-        self._runtime = runtime if mode is Mode.AGENT else runtime.only({"crop"} if self._localising else ())
-        self.tools: list[ToolSpec] = self._runtime.specs
-        if self._localising and not self.tools:
-            raise ConfigError(f"the mode {mode.value!r} needs the tool 'crop'; add it to the agent's tools")
-        self.messages: list[Message] = opening(
-            mode,
-            self.context,
-            self.context.render(image.size.box, "overview"),
-            self.tools,
-            max_calls=self.config.max_calls_per_turn,
-            max_turns=self.config.max_turns,
-        )
+        self._all_tools = runtime
+        self.context.render(image.size.box, "overview")
+        self._enter(0)
 
     @property
     def done(self) -> bool:
         return self.stop_reason is not None
 
+    @property
+    def answer(self) -> str | None:
+        """The answer, if there is one that was not withheld."""
+        return self._given.text if self._given is not None and self.withheld is None else None
+
     async def step(self, reply: Reply) -> Turn:
-        """Take the policy's reply: run its calls, or end the episode, or tell the model what to mend.
+        """Take the policy's reply: run its calls, or end the episode, or tell the model what to fix.
 
         Raises:
             ImageError: the image turned out to be damaged.
@@ -130,24 +127,26 @@ class Episode:
         """
         if self.done:
             raise RuntimeError(f"the episode is over ({self.stop_reason}); start a new one")
-        parsed = parse_reply(reply.text, reply.native_calls)
+        parsed = read_reply(reply, self.tools)
         self._replied += reply.usage
-        calls = tuple(self._number(raw) for raw in parsed.calls[: self.config.max_calls_per_turn])
-        self.messages.append(Message(Role.ASSISTANT, (reply.text,), calls))
+        numbered = [(self._number(raw), raw) for raw in parsed.calls[: self.config.max_calls_per_turn]]
+        self.messages.append(Message(Role.ASSISTANT, (reply.text,), tuple(call for call, _ in numbered)))
         results: list[ToolResult] = []
         feedback: str | None = None
         try:
-            for call in calls:
-                results.append(await self._execute(call))
-            feedback = self._localised(parsed) if self._localising else self._conclude(parsed)
+            for call, raw in numbered:
+                results.append(await self._execute(call, raw))
+            feedback = self._advance(parsed)
         except PolicyError as error:  # `verify` asked the policy
             self.fail(error)
         if feedback is not None:
             self.messages.append(Message(Role.USER, (feedback,)))
         now = time.perf_counter()
-        turn = Turn(reply, tuple(results), feedback, now - self._turn_started)
+        thoughts = "\n".join(filter(None, (reply.reasoning, parsed.reasoning)))
+        turn = Turn(reply, tuple(results), feedback, now - self._turn_started, thoughts)
         self._turn_started = now
         self.turns.append(turn)
+        self._observer.on_turn(turn)
         return turn
 
     def reopen(self, feedback: str) -> bool:
@@ -161,25 +160,177 @@ class Episode:
         """
         turns_left = self.config.max_turns - len(self.turns)
         spent = not turns_left or not self.seconds_left or self._over_budget
-        if self.config.mode is not Mode.AGENT or spent or not self.done:
+        if not self.config.mode.can_look_again or spent or not self.done:
             return False
-        self.answer = self.reason = self.stop_reason = None
+        self._given = self.reason = self.stop_reason = None
         if turns_left == 1:
-            feedback = f"{feedback} {_LAST_TURN}"
+            feedback = f"{feedback} {self._last_turn}"
         self.messages.append(Message(Role.USER, (feedback,)))
         return True
 
+    def outcome(self) -> tuple[_Given | None, str | None]:
+        """The answer so far and the remark on it; for `restore`."""
+        return self._given, self.reason
+
+    def restore(self, outcome: tuple[_Given | None, str | None]) -> None:
+        """Return to an earlier answer, after a second look that led to none."""
+        why = self.reason or "no answer"
+        self._given, self.reason = outcome
+        self.reason = self.reason or f"the policy looked again, without a new answer ({why})"
+        self.stop_reason, self._failure = StopReason.ANSWERED, None
+
+    def record_check(self, verification: Verification) -> None:
+        """Keep the check of the final answer."""
+        assert self._given is not None
+        self._given = replace(self._given, verification=verification)
+        self._observer.on_verdict(verification)
+
     def withhold(self) -> None:
         """Take back an answer that its evidence doesn't support: the episode ends in an abstention."""
-        check = self.context.verifications[-1] if self.context.verifications else None
-        said = f"; from the evidence alone: {check.crop_only_answer!r}" if check and check.crop_only_answer else ""
-        self.reason = f"the evidence does not support the answer {self.answer!r}{said}"
-        self.answer, self.withheld, self.stop_reason = None, self.answer, StopReason.ABSTAINED
+        assert self._given is not None
+        check = self._given.verification
+        read = f"; from the evidence alone: {check.crop_only_answer!r}" if check and check.crop_only_answer else ""
+        self.reason = f"the evidence does not support the answer {self._given.text!r}{read}"
+        self.withheld, self.stop_reason = self._given.text, StopReason.ABSTAINED
 
     @property
     def seconds_left(self) -> float:
         """What is left of the episode's time; never negative."""
         return max(0.0, self.config.max_seconds - (time.perf_counter() - self._started))
+
+    @property
+    def verification(self) -> Verification | None:
+        """The check of the answer, if one was made."""
+        return self._given.verification if self._given is not None else None
+
+    def fail(self, error: PolicyError | TimeoutError) -> None:
+        """End the episode because the policy failed or took too long; what was found so far is kept."""
+        if isinstance(error, PolicyError):
+            self._failure = error
+            self._end(StopReason.POLICY_ERROR, str(error))
+        else:
+            self._out_of_time()
+
+    def trajectory(self) -> Trajectory:
+        """All that happened so far."""
+        context = self.context
+        return Trajectory(
+            question=context.question,
+            image=self.image,
+            policy=context.policy.name,
+            mode=self.config.mode,
+            profile=context.policy.profile,
+            overview=ViewRecord.of(context.views["overview"]),
+            turns=tuple(self.turns),
+            answer=self.answer,
+            withheld=self.withheld,
+            reason=self.reason,
+            verification=self.verification,
+            evidence=tuple(context.evidence),
+            stop_reason=self.stop_reason or StopReason.MAX_TURNS,
+            usage=self._usage,
+            seconds=time.perf_counter() - self._started,
+            untagged=self._given is not None and self._given.untagged,
+            format_errors=self._unread,
+            failure=self._failure,
+        )
+
+    @property
+    def _stage(self) -> Stage:
+        return self.config.mode.stages[self._stage_index]
+
+    @property
+    def _last_turn(self) -> str:
+        tools = "without tools. " if self.tools else ""
+        return f"This is your last turn: answer now, {tools}{HINT_ANSWER}"
+
+    def _enter(self, index: int) -> None:
+        """Begin a stage."""
+        self._stage_index = index
+        tools = self._stage.tools
+        self._runtime = self._all_tools if tools is None else self._all_tools.only(tools)
+        self.tools = self._runtime.specs
+        limits = {"max_calls": self.config.max_calls_per_turn, "max_turns": self.config.max_turns}
+        messages = stage_messages(self._stage, self.context, self.tools, **limits)
+        self.messages = messages if self._stage.system is not None else [*self.messages, *messages]
+        self._format_errors = 0
+
+    def _advance(self, parsed: ParsedReply) -> str | None:
+        """Decide how the episode goes on after a reply. Returns what the model is told, if anything."""
+        if parsed.abstention is not None:
+            self._end(StopReason.ABSTAINED, parsed.abstention)
+            return None
+        if parsed.cut_off:
+            self._end(StopReason.CUT_OFF, _CUT_OFF)
+            return None
+        if self._stage.goal is Goal.REGIONS:
+            return self._localised(parsed)
+        if self._answered(parsed):
+            return None
+        feedback = [str(parsed.error)] if parsed.error else []
+        if parsed.set_aside is not None:
+            feedback.append("Your answer was set aside: it stood in the same turn as a tool call. Give it again.")
+        return self._go_on(parsed, feedback, failed=parsed.error is not None, turns_needed=1)
+
+    def _answered(self, parsed: ParsedReply) -> bool:
+        """End the episode if the reply holds its answer.
+
+        Words without tags are the answer where nothing else can be meant: no tool may be called, the model was told
+        already to use the tags, or this is its last turn.
+        """
+        text, untagged = parsed.answer, False
+        last = len(self.turns) + 1 >= self.config.max_turns
+        if text is None and not parsed.calls and (not self.tools or self._format_errors or last):
+            text, untagged = parsed.plain, True
+        if text is None:
+            return False
+        self._given = _Given(text, untagged, made_check(self.context, text))
+        self._end(StopReason.ANSWERED, None)
+        return True
+
+    def _localised(self, parsed: ParsedReply) -> str | None:
+        """Decide how the episode goes on after a turn that names regions (arXiv 2602.23615, closed loop).
+
+        With a region, or where none is required (arXiv 2507.05920: the overview takes the crops' place), the next
+        stage begins; otherwise the model is told.
+        """
+        stages_left = len(self.config.mode.stages) - self._stage_index - 1
+        if self._stage.required and not self.context.evidence:
+            feedback = [str(parsed.error) if parsed.error and not parsed.answer else "", _NO_REGION]
+            return self._go_on(parsed, feedback, failed=True, turns_needed=stages_left + 1)
+        if self._over_budget:
+            self._out_of_tokens()
+            return None
+        self._enter(self._stage_index + 1)
+        return None
+
+    def _go_on(self, parsed: ParsedReply, feedback: list[str], *, failed: bool, turns_needed: int) -> str | None:
+        """End the episode if a limit is reached. Returns what the model is told otherwise, if anything."""
+        self._format_errors = self._format_errors + 1 if failed else 0
+        self._unread += failed
+        if len(parsed.calls) > self.config.max_calls_per_turn:
+            feedback.append(f"Only the first {self.config.max_calls_per_turn} calls of a turn are run.")
+        turns_left = self.config.max_turns - len(self.turns) - 1
+        if self._format_errors >= self.config.max_format_errors:
+            self._end(StopReason.FORMAT_ERRORS, _UNREADABLE.format(self._format_errors))
+        elif turns_left < turns_needed:
+            self._end(StopReason.MAX_TURNS, f"no answer within {self.config.max_turns} turns")
+        elif self.seconds_left <= 0:
+            self._out_of_time()
+        elif self._over_budget:
+            self._out_of_tokens()
+        elif turns_left == turns_needed == 1:
+            feedback.append(self._last_turn)
+        return " ".join(filter(None, feedback)) or None
+
+    def _end(self, stop_reason: StopReason, reason: str | None) -> None:
+        self.stop_reason, self.reason = stop_reason, reason
+
+    def _out_of_time(self) -> None:
+        self._end(StopReason.MAX_SECONDS, f"no answer within {self.config.max_seconds:g} seconds")
+
+    def _out_of_tokens(self) -> None:
+        self._end(StopReason.TOKEN_BUDGET, f"no answer within {self.config.token_budget} tokens")
 
     @property
     def _usage(self) -> Usage:
@@ -191,107 +342,15 @@ class Episode:
         budget = self.config.token_budget
         return budget is not None and self._usage.input_tokens + self._usage.output_tokens >= budget
 
-    def fail(self, error: PolicyError | TimeoutError) -> None:
-        """End the episode because the policy failed or took too long; what was found so far is kept."""
-        if isinstance(error, PolicyError):
-            self.stop_reason, self.reason = StopReason.POLICY_ERROR, str(error)
+    async def _execute(self, call: ToolCall, raw: RawCall) -> ToolResult:
+        views: tuple[View, ...] = ()
+        if raw.error is not None:
+            result = ToolResult(call, f"Error: {raw.error}", error=raw.error.kind)
         else:
-            self._out_of_time()
-
-    def trajectory(self) -> Trajectory:
-        """All that happened so far."""
-        context = self.context
-        return Trajectory(
-            question=context.question,
-            image=self._image,
-            policy=context.policy.name,
-            mode=self.config.mode,
-            profile=context.policy.profile,
-            overview=ViewRecord.of(context.views["overview"]),
-            turns=tuple(self.turns),
-            answer=self.answer,
-            withheld=self.withheld,
-            reason=self.reason,
-            verification=context.verifications[-1] if context.verifications else None,
-            evidence=tuple(context.evidence),
-            stop_reason=self.stop_reason or StopReason.MAX_TURNS,
-            usage=self._usage,
-            seconds=time.perf_counter() - self._started,
-        )
-
-    def _conclude(self, parsed: ParsedReply) -> str | None:
-        """Decide how the episode goes on after a reply. Returns what the model is told, if anything."""
-        if parsed.answer is not None or parsed.abstention is not None:
-            self.answer, self.reason = parsed.answer, parsed.abstention
-            self.stop_reason = StopReason.ANSWERED if parsed.answer is not None else StopReason.ABSTAINED
-            if self.answer is not None and self.config.mode is Mode.CLOSED_LOOP:
-                # It had nothing but the evidence: this is what a check would ask again.
-                check = Verification(self.answer, self.answer, Verdict.SUPPORTED, Usage())
-                self.context.verifications.append(check)
-            return None
-        feedback = [str(parsed.error)] if parsed.error else []
-        if parsed.set_aside is not None:
-            feedback.append("Your answer was set aside: it stood in the same turn as a tool call. Give it again.")
-        return self._go_on(parsed, feedback, failed=parsed.error is not None, turns_needed=1)
-
-    def _localised(self, parsed: ParsedReply) -> str | None:
-        """Decide how the episode goes on after the turn that names the regions (arXiv 2602.23615, closed loop).
-
-        Regions: it goes on to the answer, from the crops alone in the mode `closed-loop`. No valid region: in the mode
-        `mgpo` the overview takes the crops' place; otherwise the model is told.
-        """
-        context, mode = self.context, self.config.mode
-        if parsed.abstention is not None:
-            self.reason, self.stop_reason = parsed.abstention, StopReason.ABSTAINED
-            return None
-        if not context.evidence and mode is Mode.CLOSED_LOOP:
-            feedback = [str(parsed.error) if parsed.error and not parsed.answer else "", _NO_REGION]
-            return self._go_on(parsed, feedback, failed=True, turns_needed=2)
-        if self._over_budget:
-            self._out_of_tokens()
-            return None
-        self._localising = False
-        self._format_errors = 0
-        self._runtime = self._runtime.only(())
-        self.tools = []
-        if mode is Mode.CLOSED_LOOP:
-            self.messages = answer_from_crops(context.question, context.evidence_views)
-        else:
-            shown_again = [] if context.evidence else [context.views["overview"]]
-            self.messages.append(answer_with_crops(context.question, shown_again))
-        return None
-
-    def _go_on(self, parsed: ParsedReply, feedback: list[str], *, failed: bool, turns_needed: int) -> str | None:
-        """End the episode if a limit is reached. Returns what the model is told otherwise, if anything."""
-        self._format_errors = self._format_errors + 1 if failed else 0
-        if len(parsed.calls) > self.config.max_calls_per_turn:
-            feedback.append(f"Only the first {self.config.max_calls_per_turn} calls of a turn are carried out.")
-        turns_left = self.config.max_turns - len(self.turns) - 1
-        if self._format_errors >= self.config.max_format_errors:
-            self.stop_reason, self.reason = StopReason.FORMAT_ERRORS, " ".join(filter(None, feedback))
-        elif turns_left < turns_needed:
-            self.stop_reason = StopReason.MAX_TURNS
-            self.reason = f"no answer within {self.config.max_turns} turns"
-        elif self.seconds_left <= 0:
-            self._out_of_time()
-        elif self._over_budget:
-            self._out_of_tokens()
-        elif turns_left == turns_needed == 1:
-            feedback.append(_LAST_TURN)
-        return " ".join(filter(None, feedback)) or None
-
-    def _out_of_time(self) -> None:
-        self.stop_reason = StopReason.MAX_SECONDS
-        self.reason = f"no answer within {self.config.max_seconds:g} seconds"
-
-    def _out_of_tokens(self) -> None:
-        self.stop_reason = StopReason.TOKEN_BUDGET
-        self.reason = f"no answer within {self.config.token_budget} tokens"
-
-    async def _execute(self, call: ToolCall) -> ToolResult:
-        result, views = await self._runtime.execute(call, self.context)
+            result, views = await self._runtime.execute(call, self.context, seconds=self.seconds_left)
         parts: tuple[Part, ...] = (*views, result.text)
         self.messages.append(Message(Role.TOOL, parts, call_id=call.id))
+        self._observer.on_tool_call(result, views)
         return result
 
     def _number(self, raw: RawCall) -> ToolCall:

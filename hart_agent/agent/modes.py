@@ -1,18 +1,182 @@
-"""The modes of an episode."""
+"""The modes of an episode, as data: what a policy sees and may do on its way to the answer, stage by stage.
+
+A mode of your own is a value, not a fork:
+
+    from hart_agent import Agent, Mode, Stage
+
+    SEARCH = Mode("search", (Stage("answer", system="You ... $tools ...", prompt="question", tools=("zoom",)),))
+    Agent(policy, mode=SEARCH)
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
+from typing import ClassVar, Final
+
+from hart_agent.errors import ConfigError, PluginError
+from hart_agent.extensions import ExtensionPoint
+
+ENTRY_POINT_GROUP: Final = "hart_agent.modes"
 
 
-class Mode(StrEnum):
-    """What a policy sees and may do on its way to the answer."""
+class Goal(StrEnum):
+    """What ends a stage; an abstention ends the episode at any stage."""
 
-    AGENT = "agent"
+    ANSWER = "answer"
+    """The final answer."""
+    REGIONS = "regions"
+    """One turn that commits evidence; the next stage follows."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of an episode.
+
+    `system` and `prompt` are the name of a file in `prompts/`, or a text of your own; either may hold the placeholders
+    $question, $tools, $coordinates, $max_calls, $max_turns, $afterwards, $width and $height (of the original image),
+    $view_width and $view_height (of the overview).
+
+    Attributes:
+        name: shown in messages to people.
+        system: the instructions of a new conversation; None to continue the one of the stage before.
+        prompt: what the user says.
+        overview: whether the downsampled view of the whole image is in sight.
+        crops: whether the evidence crops are in sight.
+        tools: names of the tools that may be called; None for all.
+        goal: what ends the stage.
+        required: with the goal `REGIONS`: whether a valid region must be named. If not, a stage that would continue
+            with the crops shows the overview again.
+        afterwards: what the model is told of the stage that follows.
+    """
+
+    name: str
+    system: str | None
+    prompt: str
+    overview: bool = True
+    crops: bool = False
+    tools: tuple[str, ...] | None = None
+    goal: Goal = Goal.ANSWER
+    required: bool = True
+    afterwards: str = ""
+
+
+@dataclass(frozen=True)
+class Mode:
+    """What a policy sees and may do, stage by stage.
+
+    Attributes:
+        name: recorded in results and traces.
+        stages: in order; the last one, and no other, ends with the answer.
+
+    Raises:
+        ConfigError: there is no stage, or the goals are in another order.
+    """
+
+    name: str
+    stages: tuple[Stage, ...]
+
+    AGENT: ClassVar[Mode]
     """Free use of all tools, the overview always in sight."""
-    CLOSED_LOOP = "closed-loop"
+    CLOSED_LOOP: ClassVar[Mode]
     """HART: it names regions on the overview, then answers from their crops alone (arXiv 2602.23615)."""
-    MGPO = "mgpo"
+    MGPO: ClassVar[Mode]
     """It names regions on the overview, then answers with crops and overview in sight (arXiv 2507.05920)."""
-    DIRECT = "direct"
+    DIRECT: ClassVar[Mode]
     """It answers from the overview alone, without tools."""
+
+    def __post_init__(self) -> None:
+        goals = [stage.goal for stage in self.stages]
+        if not goals or goals[-1] is not Goal.ANSWER or Goal.ANSWER in goals[:-1]:
+            raise ConfigError(f"the last stage of the mode {self.name!r}, and no other, must have the goal 'answer'")
+        if self.stages[0].system is None:
+            raise ConfigError(f"the first stage of the mode {self.name!r} needs instructions: give it a `system`")
+
+    @property
+    def answers_from_crops_alone(self) -> bool:
+        """Whether the answer is given with nothing but the evidence crops in sight."""
+        last = self.stages[-1]
+        return last.crops and not last.overview and last.system is not None
+
+    @property
+    def can_look_again(self) -> bool:
+        """Whether the policy can gather more evidence after it has answered."""
+        return self.stages[-1].tools != ()
+
+    @property
+    def value(self) -> str:
+        """The name; modes were an enumeration up to version 0.1."""
+        return self.name
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, str):
+            return self.name == other
+        return isinstance(other, Mode) and (self.name, self.stages) == (other.name, other.stages)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
+_CROP = ("crop",)
+
+Mode.AGENT = Mode("agent", (Stage("answer", "system", "question"),))
+Mode.CLOSED_LOOP = Mode(
+    "closed-loop",
+    (
+        Stage(
+            "localise",
+            "localise_system",
+            "question",
+            tools=_CROP,
+            goal=Goal.REGIONS,
+            afterwards="Afterwards the overview is taken away, and you answer from these crops alone.",
+        ),
+        Stage("answer", "verify_system", "verify_question", overview=False, crops=True, tools=()),
+    ),
+)
+Mode.MGPO = Mode(
+    "mgpo",
+    (
+        Stage(
+            "localise",
+            "localise_system",
+            "question",
+            tools=_CROP,
+            goal=Goal.REGIONS,
+            required=False,
+            afterwards="Afterwards you see these crops beside the overview, and answer.",
+        ),
+        Stage("answer", None, "answer_with_crops", crops=True, tools=()),
+    ),
+)
+Mode.DIRECT = Mode("direct", (Stage("answer", "direct_system", "question", tools=()),))
+
+MODES: Final[Mapping[str, Mode]] = MappingProxyType(
+    {mode.name: mode for mode in (Mode.AGENT, Mode.CLOSED_LOOP, Mode.MGPO, Mode.DIRECT)}
+)
+"""The modes that ship with hart-agent, by name."""
+
+
+def _checked(found: object) -> Mode:
+    if not isinstance(found, Mode):
+        raise PluginError(f"expected a Mode, got {type(found).__name__}")
+    return found
+
+
+MODE_EXTENSIONS: Final = ExtensionPoint("mode", (ENTRY_POINT_GROUP,), _checked, builtin=MODES)
+"""Where modes are found: the built-in ones, those that packages register, and those in files."""
+
+
+def find_mode(name: str) -> Mode:
+    """A mode by its name, as `package.module:NAME` or as `path.py:NAME`.
+
+    Raises:
+        ConfigError: there is no such mode, module or file.
+        PluginError: what the name leads to is broken, or is not a mode.
+    """
+    return MODE_EXTENSIONS.find(name).value

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hart_agent.agent.modes import Mode
 from hart_agent.dialogue.policy import Reply, Usage
+from hart_agent.errors import PolicyError
 from hart_agent.tooling.records import Evidence, ToolResult, Verdict, Verification, ViewRecord
 from hart_agent.vision.budget import CoordinateProfile
 from hart_agent.vision.geometry import Size
@@ -22,6 +23,8 @@ class StopReason(StrEnum):
     TOKEN_BUDGET = "token_budget"
     FORMAT_ERRORS = "format_errors"
     """Too many replies in a row held neither a call nor an answer."""
+    CUT_OFF = "cut_off"
+    """A reply reached the limit on its tokens before it held a whole call or answer."""
     POLICY_ERROR = "policy_error"
 
 
@@ -31,15 +34,17 @@ class Turn:
 
     Attributes:
         reply: the policy's reply.
-        results: what came of each call, in the order of the reply.
-        feedback: what the model was told beside the results (a format error, a limit), or None.
+        results: the result of each call, in the order of the reply.
+        feedback: what the model was told in addition to the results (a format error, a limit), or None.
         seconds: from asking the policy to the last result.
+        reasoning: the thoughts of the reply, in the text or sent apart; never parsed.
     """
 
     reply: Reply
     results: tuple[ToolResult, ...] = ()
     feedback: str | None = None
     seconds: float = 0.0
+    reasoning: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,11 +71,14 @@ class Trajectory:
         answer: the answer, or None.
         withheld: an answer that was not given, for its evidence doesn't support it; or None.
         reason: why there is no answer, or no check of it: the policy's words, or the error.
-        verification: the last check of the answer against the evidence, if one was made.
+        verification: the check of the answer, or of the withheld one, against the evidence, if one was made.
         evidence: the regions that the policy committed.
         stop_reason: why the episode ended.
         usage: the sum over all replies, the check included.
         seconds: wall-clock time.
+        untagged: whether the answer was written without the tags of an answer.
+        format_errors: how many replies could not be read.
+        failure: the policy's error, with the stop reason `policy_error`.
     """
 
     question: str
@@ -88,14 +96,19 @@ class Trajectory:
     stop_reason: StopReason
     usage: Usage
     seconds: float
+    untagged: bool = False
+    format_errors: int = 0
+    failure: PolicyError | None = field(default=None, repr=False, compare=False)
 
     @property
     def verdict(self) -> Verdict:
         """Whether the evidence supports the answer, or the one that was withheld."""
-        answer = self.withheld if self.answer is None else self.answer
-        if answer is None or self.verification is None or self.verification.answer != answer:
-            return Verdict.UNCHECKED
-        return self.verification.verdict
+        return Verdict.UNCHECKED if self.verification is None else self.verification.verdict
+
+    @property
+    def format_kept(self) -> bool:
+        """Whether every reply was written as the policy had been told to."""
+        return not self.untagged and not self.format_errors
 
     def __str__(self) -> str:
         """The answer on the first line, then the verdict and the evidence."""

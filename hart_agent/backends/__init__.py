@@ -1,100 +1,145 @@
-"""The policies that ship with hart-agent, made by name. Each one's heavy imports happen only when it is made."""
+"""Backends: classes that make policies. Each is found by name and imported only when it is used.
+
+See `docs/backends.md` for how to write one.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import Any, Final
+import inspect
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Protocol
 
+from hart_agent.backends.options import POLICY_OPTIONS, PolicyOptions, flag
 from hart_agent.dialogue.policy import Policy
-from hart_agent.errors import ConfigError
+from hart_agent.errors import ConfigError, HartError, PluginError
+from hart_agent.extensions import ExtensionPoint
+
+__all__ = ["BACKENDS", "Backend", "PolicyOptions", "create_policy", "find_backend"]
 
 BACKENDS: Final = ("embedded", "openai", "transformers", "vllm")
-"""The first one is the default, unless a base URL is given."""
-
-_OF_A_MODEL: Final = frozenset(
-    "model coordinates max_pixels max_images max_tokens max_context_tokens temperature".split()
-)
-_ACCEPTED: Final[dict[str, frozenset[str]]] = {
-    "embedded": frozenset(),
-    "openai": _OF_A_MODEL | {"base_url", "api_key", "tool_format"},
-    "transformers": _OF_A_MODEL,
-    "vllm": _OF_A_MODEL,
-}
+"""The backends that ship with hart-agent. The first one is the default, unless a base URL is given."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class PolicyOptions:
-    """Settings of a policy; None leaves one to the backend. See `OpenAIPolicy` for what each means.
+class BackendClass(Protocol):
+    """A class of policies, registered under the entry-point group `hart_agent.backends`.
 
     Attributes:
-        model: name or path.
-        base_url: where the server is.
-        api_key: of the server; never shown.
-        coordinates: "pixel", "thousand" or "unit": how the model writes boxes.
-        max_pixels: area of one view, in pixels.
-        max_images: in one request.
-        max_tokens: of one reply.
-        max_context_tokens: of prompt and reply together.
-        temperature: of sampling.
-        tool_format: "auto", "native" or "text".
-        seed: of sampling; accepted by every backend, for those that don't sample are reproducible anyway.
+        accepts: names of the `PolicyOptions` that its constructor takes as keywords.
     """
 
-    model: str | None = None
-    base_url: str | None = None
-    api_key: str | None = field(default=None, repr=False)
-    coordinates: str | None = None
-    max_pixels: int | None = None
-    max_images: int | None = None
-    max_tokens: int | None = None
-    max_context_tokens: int | None = None
-    temperature: float | None = None
-    tool_format: str | None = None
-    seed: int = 0
+    accepts: ClassVar[frozenset[str]]
 
-    def given(self) -> dict[str, Any]:
-        """The settings that were made, without the seed."""
-        pairs = ((entry.name, getattr(self, entry.name)) for entry in fields(self) if entry.name != "seed")
-        return {name: value for name, value in pairs if value is not None}
+    def __call__(self, **options: Any) -> Policy:
+        """Make a policy with the options that the user gave; the others keep the constructor's defaults.
+
+        Raises:
+            ConfigError, InstallError, PolicyError: the policy can't be made.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A backend that was found.
+
+    Attributes:
+        name: as it was asked for.
+        origin: its package, module or file.
+        accepts: names of the options that it takes.
+    """
+
+    name: str
+    origin: str
+    accepts: frozenset[str]
+    _make: BackendClass
+
+    def create(self, options: PolicyOptions) -> Policy:
+        """Make a policy.
+
+        Raises:
+            ConfigError: the backend doesn't take these options, or needs one that is missing.
+            InstallError: it needs a package that is not installed.
+            PolicyError: it had to ask its server at once, and couldn't.
+            PluginError: it is broken.
+        """
+        given = options.given()
+        if "seed" not in self.accepts:  # one seed is for everything that is random in a run
+            given.pop("seed", None)
+        if unknown := sorted(given.keys() - self.accepts):
+            raise self._refusal(unknown)
+        if missing := sorted(self._required() - given.keys()):
+            raise ConfigError(f"the backend {self.name!r} needs {', '.join(map(flag, missing))}; give it, too")
+        try:
+            policy = self._make(**given)
+        except HartError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"the backend {self.name!r} of {self.origin} can't make a policy ({type(error).__name__}: {error}). "
+                "Fix it, or let it raise ConfigError where an option is wrong."
+            ) from error
+        if not isinstance(policy, Policy):
+            raise PluginError(
+                f"the backend {self.name!r} of {self.origin} made a {type(policy).__name__}, which is not a policy; "
+                "expected the attributes name and profile and the method reply"
+            )
+        return policy
+
+    def _required(self) -> set[str]:
+        return {
+            name
+            for name, parameter in inspect.signature(self._make).parameters.items()
+            if name in self.accepts and parameter.default is parameter.empty
+        }
+
+    def _refusal(self, unknown: list[str]) -> ConfigError:
+        takers = [name for name in BACKENDS if find_backend(name).accepts.issuperset(unknown)]
+        other = f", or choose --backend {' | '.join(takers)}" if takers else ""
+        return ConfigError(f"the backend {self.name!r} takes no {', '.join(map(flag, unknown))}; leave that out{other}")
+
+
+def find_backend(name: str) -> Backend:
+    """A backend.
+
+    Args:
+        name: one of `BACKENDS`, one that another package registers, "package.module:Class" or "path.py:Class".
+
+    Raises:
+        ConfigError: there is no such backend, module or file.
+        PluginError: it is broken; the message names the package.
+    """
+    found = _BACKENDS.find(name)
+    return Backend(name, found.origin, frozenset(found.value.accepts), found.value)
 
 
 def create_policy(backend: str | None = None, options: PolicyOptions | None = None) -> Policy:
     """Make a policy.
 
     Args:
-        backend: one of `BACKENDS`; None for "openai" if a base URL is given, else "embedded".
+        backend: as `find_backend` takes it; None for "openai" if a base URL is given, else "embedded".
         options: its settings.
 
     Raises:
-        ConfigError: there is no such backend, or it doesn't take these settings.
-        InstallError: it needs a package that is not installed.
-        PolicyError: it had to ask its server at once, in vain.
+        ConfigError, InstallError, PolicyError, PluginError: see `find_backend` and `Backend.create`.
     """
     options = options or PolicyOptions()
-    given = options.given()
     if backend is None:
         backend = "openai" if options.base_url is not None else BACKENDS[0]
-    if backend not in _ACCEPTED:
-        raise ConfigError(f"there is no backend {backend!r}; choose one of: {', '.join(BACKENDS)}")
-    if strange := sorted(given.keys() - _ACCEPTED[backend]):
-        flags = ", ".join("--" + name.replace("_", "-") for name in strange)
-        takers = [name for name in BACKENDS if _ACCEPTED[name].issuperset(strange)]
-        other = f", or choose --backend {' | '.join(takers)}" if takers else ""
-        raise ConfigError(f"the backend {backend!r} takes no {flags}; leave that out{other}")
-    if backend == "openai":
-        from hart_agent.backends.openai import OpenAIPolicy
+    return find_backend(backend).create(options)
 
-        return OpenAIPolicy(**given, seed=options.seed)
-    if backend in ("transformers", "vllm"):
-        if options.model is None:
-            raise ConfigError(f"the backend {backend!r} needs a model; name its folder or hub id with --model")
-        if backend == "vllm":
-            from hart_agent.backends.local.vllm import VLLMPolicy
 
-            return VLLMPolicy(**given, seed=options.seed)
-        from hart_agent.backends.local.transformers import TransformersPolicy
+def _check(found: Any) -> BackendClass:
+    accepts = getattr(found, "accepts", None)
+    if not callable(found) or not isinstance(accepts, frozenset | set | tuple | list):
+        raise PluginError(
+            "a backend is a class with the attribute `accepts`, a frozenset of the options that its constructor takes"
+        )
+    if unknown := sorted(map(str, set(accepts) - POLICY_OPTIONS)):
+        raise PluginError(
+            f"it accepts {', '.join(unknown)}, which no user can give; choose from: {', '.join(sorted(POLICY_OPTIONS))}"
+        )
+    made: BackendClass = found
+    return made
 
-        return TransformersPolicy(**given, seed=options.seed)
-    from hart_agent.backends.embedded import EmbeddedPolicy
 
-    return EmbeddedPolicy()
+_BACKENDS: Final = ExtensionPoint("backend", ("hart_agent.backends",), _check)

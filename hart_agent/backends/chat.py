@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hart_agent.backends.context import split_turns
+from hart_agent.backends.thoughts import without_thoughts
 from hart_agent.dialogue.messages import Message, Role, ToolCall, ToolSpec
 from hart_agent.dialogue.parsing import parse_reply
 from hart_agent.tooling.protocol import BOX_FORMAT, VIEW_FORMAT
@@ -17,11 +18,14 @@ DataUrl = Callable[[View], str]
 _OUR_FORMATS = (("format", BOX_FORMAT), ("format", VIEW_FORMAT))
 
 STOP = ("</answer>", "</abstain>", "<tool_response>")
-"""Where a reply ends: after an answer or an abstention, and where a model begins to invent a tool's result."""
+"""Where generation in this process ends: after an answer or an abstention, and where a model begins to invent a tool's
+result; never inside a thought."""
 DEFAULT_MAX_TOKENS = 4096
 """Of one reply."""
 UNREADABLE = "(a tool call that could not be read)"
 """Stands for a reply without words whose native call was malformed: servers refuse empty messages."""
+THOUGHT_ONLY = "(only thoughts)"
+"""Stands for a reply that was nothing else."""
 
 
 def chat_messages(messages: Sequence[Message], url: DataUrl, *, native: bool) -> list[ChatMessage]:
@@ -30,6 +34,7 @@ def chat_messages(messages: Sequence[Message], url: DataUrl, *, native: bool) ->
     With `native`, calls that came natively are sent back so, with the arguments as they were read. Every other turn is
     words: the reply's own text, and its results in a user's message. Tool messages can't hold images on most servers,
     so the images follow in a user's message. Neighbouring user messages are joined: many templates want alternation.
+    Thoughts of earlier turns are not sent again: reasoning models are trained without them, and they fill the context.
 
     Args:
         messages: the conversation.
@@ -44,14 +49,16 @@ def chat_messages(messages: Sequence[Message], url: DataUrl, *, native: bool) ->
         else:
             _say(chat, _content(message, url))
     for reply, *answers in turns:
-        written = bool(parse_reply(reply.text).calls)
+        spoken = without_thoughts(reply.text)
+        written = bool(parse_reply(spoken).calls)
         if native and reply.calls and not written:
-            chat.append({"role": "assistant", "content": _clean(reply.text), "tool_calls": [*map(_call, reply.calls)]})
+            chat.append({"role": "assistant", "content": _clean(spoken), "tool_calls": [*map(_call, reply.calls)]})
             _answer_natively(chat, answers, url)
         else:
             calls = "" if written else "\n".join(map(_write_out, reply.calls))
-            text = "\n".join(filter(None, (reply.text, calls)))
-            chat.append({"role": "assistant", "content": _clean(text) or UNREADABLE})
+            text = "\n".join(filter(None, (spoken, calls)))
+            stand_in = THOUGHT_ONLY if reply.text else UNREADABLE
+            chat.append({"role": "assistant", "content": _clean(text) or stand_in})
             for answer in answers:
                 _say(chat, _content(answer, url))
     return chat

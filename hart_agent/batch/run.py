@@ -1,4 +1,4 @@
-"""Asking a batch's questions, or those that are left of them, and keeping each result as soon as it is there."""
+"""Asking a batch's questions, or those that are left of them, and keeping each result as soon as it arrives."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from typing import Protocol, TypeAlias
 
 from hart_agent.agent import Agent
 from hart_agent.agent.items import BatchItem, BatchResult
+from hart_agent.agent.many import until_outage
 from hart_agent.batch.reading import BatchInput, Row
 from hart_agent.batch.results import Line, ResultFile, result_line
 from hart_agent.batch.writing import Writer
-from hart_agent.errors import HartError, PolicyError
 from hart_agent.vision.cache import ImageCache
 
-_FAILURES_IN_A_ROW = 10
-"""After so many questions at which the policy failed, the run stops: its server is down, say."""
-
+_RESUME = (
+    "The results so far are kept: run the same command again to resume, and with --retry-errors to ask those again "
+    "that failed."
+)
 
 Asking: TypeAlias = Callable[[Iterable[BatchItem]], AsyncGenerator[BatchResult, None]]
 """Asks questions, and gives the results as they come: here, or on a cluster."""
@@ -108,7 +109,7 @@ async def keep_results(
         watcher: is told how it goes.
 
     Raises:
-        PolicyError: the policy failed at many questions in a row, which are not written down. Run it again to go on.
+        PolicyError: an outage of the policy; the questions that failed in it are not written. Run it again to resume.
         OutputError: a result can't be written.
         ConfigError: the input has changed meanwhile.
     """
@@ -138,39 +139,11 @@ async def keep_results(
         watcher.begin(questions.count, questions.count - sum(1 for _ in rows()))
     writer = Writer(write, written)
     try:
-        async with aclosing(_without_outages(asking(draw()))) as lasting:
+        lasting = until_outage(asking(draw()), lambda result: result.error, advice=_RESUME)
+        async with aclosing(lasting):
             async for result in lasting:
                 await writer.put(result)
     finally:
         await writer.finish()
     await asyncio.to_thread(file.tidy)
     return summary
-
-
-async def _without_outages(results: AsyncGenerator[BatchResult, None]) -> AsyncGenerator[BatchResult, None]:
-    """The results, of which failures of the policy wait until it is clear that it works.
-
-    Raises:
-        PolicyError: it doesn't: it failed at many questions in a row.
-    """
-    failed: list[BatchResult] = []
-    async with aclosing(results):
-        async for result in results:
-            if isinstance(result.error, HartError) and not isinstance(result.error, PolicyError):
-                yield result  # of the policy this says nothing
-                continue
-            if result.error is not None:
-                failed.append(result)
-                if len(failed) >= _FAILURES_IN_A_ROW:
-                    raise PolicyError(
-                        f"the policy failed at {len(failed)} questions in a row, at last with: {result.error} "
-                        "What was answered before is kept: run the same command again to go on from here, and with "
-                        "--retry-errors to ask those again that failed before."
-                    )
-                continue
-            for earlier in failed:
-                yield earlier
-            failed.clear()
-            yield result
-        for earlier in failed:
-            yield earlier

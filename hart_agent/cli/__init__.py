@@ -18,6 +18,7 @@ from hart_agent.cli.ask import ask
 from hart_agent.cli.batch import batch
 from hart_agent.cli.console.failure import reported_errors
 from hart_agent.cli.evaluating import controls, evaluate
+from hart_agent.cli.help import Command, Group
 from hart_agent.cli.inspecting import doctor
 from hart_agent.cli.mcp import mcp
 from hart_agent.cli.toolbox import toolbox
@@ -25,6 +26,7 @@ from hart_agent.cli.traces import replay, view
 
 app = typer.Typer(
     name="hart-agent",
+    cls=Group,
     help="Answers questions about high-resolution images, and shows the evidence.",
     no_args_is_help=True,
     add_completion=False,
@@ -32,8 +34,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (ask, batch, view, replay, doctor, controls, mcp):
-    app.command()(command)
-app.command(name="eval")(evaluate)
+    app.command(cls=Command)(command)
+app.command(name="eval", cls=Command)(evaluate)
 app.add_typer(toolbox, name="tools")
 
 

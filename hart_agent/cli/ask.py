@@ -75,4 +75,5 @@ def ask(
 def _exit_code(trajectory: Trajectory) -> int:
     if trajectory.answer is not None:
         return 0
-    return EXIT_POLICY if trajectory.stop_reason is StopReason.POLICY_ERROR else EXIT_NO_ANSWER
+    failed = trajectory.stop_reason in (StopReason.POLICY_ERROR, StopReason.CUT_OFF)
+    return EXIT_POLICY if failed else EXIT_NO_ANSWER

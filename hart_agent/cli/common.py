@@ -25,10 +25,10 @@ Page = Annotated[
 ]
 AllowDownload = Annotated[bool, typer.Option("--allow-download", help="The image may be a URL, which is fetched.")]
 DEFAULT_MEGAPIXELS = DEFAULT_MAX_IMAGE_PIXELS // 1_000_000
-MaxMegapixels = Annotated[int, typer.Option(min=1, help="Refuse larger images.")]
+MaxMegapixels = Annotated[int, typer.Option(min=1, metavar="N", help="Refuse larger images.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the trace back of an error.")]  # read by `main`
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]  # read by `main`
 
 
 def open_argument(image: str, *, page: int | None, allow_download: bool, max_megapixels: int) -> SourceImage:

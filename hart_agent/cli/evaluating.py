@@ -28,7 +28,7 @@ from hart_agent.cli.console import EvalProgress, Progress, print_comparison, pri
 from hart_agent.cli.options import AgentOptions, with_agent_options
 from hart_agent.errors import ConfigError
 from hart_agent.evals.controls import run_controls
-from hart_agent.evals.datasets import HUB_IDS, NAMES, load_dataset
+from hart_agent.evals.datasets import HUB_IDS, NAMES, find_dataset, load_dataset
 from hart_agent.evals.folder import evaluate_folder
 from hart_agent.evals.report import compare_runs
 from hart_agent.evals.runner import EvalSettings
@@ -77,7 +77,12 @@ def controls(
 
 @with_agent_options
 def evaluate(
-    dataset: Annotated[str | None, typer.Argument(help=f"One of: {', '.join(NAMES)}.", show_default=False)] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Argument(
+            help=f"{', '.join(NAMES)}, an installed one, package.module:reader or path.py:reader.", show_default=False
+        ),
+    ] = None,
     data: Annotated[
         Path | None, typer.Argument(help="Its files, as they are published; or a JSONL file.", show_default=False)
     ] = None,
@@ -135,8 +140,7 @@ def evaluate(
 def _files(dataset: str, data: Path | None, *, allow_download: bool) -> Path:
     if data is not None:
         return data
-    if dataset not in NAMES:
-        raise ConfigError(f"there is no benchmark {dataset!r}; choose one of: {', '.join(NAMES)}")
+    find_dataset(dataset)
     if dataset not in HUB_IDS:
         raise ConfigError(f"{dataset} needs files: hart-agent eval {dataset} FILE --out RUN")
     if not allow_download:

@@ -11,14 +11,20 @@ from hart_agent.backends import BACKENDS, PolicyOptions
 from hart_agent.cli.common import Json, print_json
 from hart_agent.cli.console import print_report
 from hart_agent.cli.console.failure import EXIT_POLICY
+from hart_agent.cli.options import policy_option
 from hart_agent.doctor import examine
 
 
 def doctor(
-    backend: Annotated[str, typer.Option(help=f"What to examine: {', '.join(BACKENDS)}.")] = "openai",
-    base_url: Annotated[str | None, typer.Option(help="Where the model's server is.")] = None,
-    model: Annotated[str | None, typer.Option(help="The model's name; not needed if the server has only one.")] = None,
-    api_key: Annotated[str | None, typer.Option(help="Its API key. Better set OPENAI_API_KEY.")] = None,
+    backend: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help=f"{', '.join(BACKENDS)}, an installed one, package.module:Class or path.py:Class."
+        ),
+    ] = "openai",
+    base_url: Annotated[str | None, policy_option("base_url")] = None,
+    model: Annotated[str | None, policy_option("model")] = None,
+    api_key: Annotated[str | None, policy_option("api_key")] = None,
     max_seconds: Annotated[float, typer.Option(min=1, help="Seconds before it must stop.")] = 60.0,
     json_output: Json = False,
 ) -> None:

@@ -18,7 +18,7 @@ from hart_agent.tooling.discovery import all_tools, with_extra_tools
 def mcp(
     root: Annotated[
         list[Path],
-        typer.Option(help="A folder whose images may be read. Give it again for another.", show_default=False),
+        typer.Option(metavar="FOLDER", help="A folder whose images may be read. May be repeated.", show_default=False),
     ],
     http: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Serve over HTTP instead of standard input and output.")

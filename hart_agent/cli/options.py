@@ -5,16 +5,17 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import Field, asdict, dataclass, fields
 from typing import Annotated, Any, get_type_hints
 from urllib.parse import urlsplit, urlunsplit
 
 import typer
 
 from hart_agent.agent import Agent, OnUnsupported
-from hart_agent.agent.episode import EpisodeConfig
-from hart_agent.agent.modes import Mode
-from hart_agent.backends import BACKENDS, PolicyOptions, create_policy
+from hart_agent.agent.config import EpisodeConfig
+from hart_agent.agent.modes import Mode, find_mode
+from hart_agent.backends import BACKENDS, create_policy
+from hart_agent.backends.options import MODEL_OPTIONS, POLICY_OPTIONS, PolicyOptions
 from hart_agent.dialogue.policy import Policy
 from hart_agent.tooling.discovery import with_extra_tools
 
@@ -25,71 +26,45 @@ ExtraTools = Annotated[
     list[str] | None,
     typer.Option(
         "--tool",
-        metavar="NAME | PATH.py:NAME",
+        metavar="NAME",
         rich_help_panel=_EPISODE,
-        help="One more tool: an optional one by name, or one in a file. Give it again for another.",
+        help="One more tool: an optional one by name, package.module:name or path.py:name. May be repeated.",
         show_default=False,
     ),
 ]
 
 
-@dataclass(frozen=True)
-class AgentOptions:
+def policy_option(name: str) -> Any:
+    """What the command line needs to know of one of `PolicyOptions`."""
+    declared = next(entry for entry in fields(PolicyOptions) if entry.name == name)
+    meaning, minimum = declared.metadata["help"], declared.metadata["minimum"]
+    return typer.Option(min=minimum, rich_help_panel=_POLICY, help=meaning)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentOptions(PolicyOptions):
     """What the command line says of the policy and the episodes; see `PolicyOptions` and `EpisodeConfig`."""
 
     backend: Annotated[
         str | None,
         typer.Option(
             envvar="HART_AGENT_BACKEND",
+            metavar="NAME",
             rich_help_panel=_POLICY,
-            help=f"Which policy answers: {', '.join(BACKENDS)}. The default is embedded, or openai with --base-url.",
+            help=f"{', '.join(BACKENDS)}, an installed one, package.module:Class or path.py:Class. "
+            "By default embedded, or openai with --base-url.",
             show_default=False,
         ),
     ] = None
-    model: Annotated[str | None, typer.Option(rich_help_panel=_POLICY, help="The model's name or path.")] = None
-    base_url: Annotated[
-        str | None, typer.Option(rich_help_panel=_POLICY, help="The model's server, such as http://localhost:8000/v1.")
-    ] = None
-    api_key: Annotated[
-        str | None,
-        typer.Option(
-            rich_help_panel=_POLICY,
-            help="The server's API key. Better set OPENAI_API_KEY: other users can see arguments.",
-        ),
-    ] = None
-    coordinates: Annotated[
-        str | None,
-        typer.Option(
-            rich_help_panel=_POLICY,
-            help="How the model writes boxes: pixel, thousand or unit. By default by its family.",
-        ),
-    ] = None
-    tool_format: Annotated[
-        str | None,
-        typer.Option(rich_help_panel=_POLICY, help="How the model calls tools: auto, native or text. By default auto."),
-    ] = None
-    temperature: Annotated[
-        float | None, typer.Option(min=0, rich_help_panel=_POLICY, help="Of sampling; 0, the default, is greedy.")
-    ] = None
-    max_pixels: Annotated[int | None, typer.Option(min=1, rich_help_panel=_POLICY, help="Pixels of one view.")] = None
-    max_images: Annotated[
-        int | None, typer.Option(min=1, rich_help_panel=_POLICY, help="Images in one request; the oldest go first.")
-    ] = None
-    max_tokens: Annotated[int | None, typer.Option(min=1, rich_help_panel=_POLICY, help="Tokens of one reply.")] = None
-    max_context_tokens: Annotated[
-        int | None,
-        typer.Option(
-            min=1, rich_help_panel=_POLICY, help="Tokens of prompt and reply together; the oldest turns go first."
-        ),
-    ] = None
-    seed: Annotated[int, typer.Option(rich_help_panel=_POLICY, help="Of all that is drawn by chance.")] = 0
     mode: Annotated[
-        Mode,
+        str,
         typer.Option(
+            metavar="MODE",
             rich_help_panel=_EPISODE,
-            help="It answers with all tools, from crops alone, from crops and overview, or directly.",
+            help="agent: with all tools; closed-loop: from crops alone; mgpo: from crops and overview; direct: "
+            "without tools.",
         ),
-    ] = Mode.AGENT
+    ] = Mode.AGENT.name
     on_unsupported: Annotated[
         OnUnsupported,
         typer.Option(rich_help_panel=_EPISODE, help="What becomes of an answer that its evidence does not support."),
@@ -110,10 +85,9 @@ class AgentOptions:
         """The policy.
 
         Raises:
-            ConfigError, InstallError, PolicyError: see `create_policy`.
+            ConfigError, InstallError, PluginError, PolicyError: see `create_policy`.
         """
-        settings = {entry.name: getattr(self, entry.name) for entry in fields(PolicyOptions)}
-        return create_policy(self.backend, PolicyOptions(**settings))
+        return create_policy(self.backend, self)
 
     def agent(self) -> Agent:
         """The agent with its policy.
@@ -122,7 +96,7 @@ class AgentOptions:
             ConfigError, InstallError, PluginError, PolicyError: see `create_policy`, `find_tool` and `Agent`.
         """
         config = EpisodeConfig(
-            self.mode, max_turns=self.max_turns, max_seconds=self.max_seconds, token_budget=self.token_budget
+            find_mode(self.mode), max_turns=self.max_turns, max_seconds=self.max_seconds, token_budget=self.token_budget
         )
         tools = with_extra_tools(self.tool or ())
         return Agent(self.policy(), tools=tools, config=config, on_unsupported=self.on_unsupported)
@@ -136,15 +110,22 @@ class AgentOptions:
         return shown
 
 
+def _place_in_help(option: Field[Any]) -> int:
+    """The backend, which model it is, and how it is used; then the episode."""
+    groups = ({"backend"}, POLICY_OPTIONS - MODEL_OPTIONS, MODEL_OPTIONS)
+    return next((place for place, names in enumerate(groups) if option.name in names), len(groups))
+
+
 def with_agent_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command all of `AgentOptions` as options; it gets them in its parameter `options`."""
     own = [parameter for parameter in inspect.signature(command).parameters.values() if parameter.name != "options"]
     hints = get_type_hints(AgentOptions, include_extras=True)
+    hints |= {name: Annotated[hints[name], policy_option(name)] for name in POLICY_OPTIONS}
     shared = [
         inspect.Parameter(
             entry.name, inspect.Parameter.KEYWORD_ONLY, default=entry.default, annotation=hints[entry.name]
         )
-        for entry in fields(AgentOptions)
+        for entry in sorted(fields(AgentOptions), key=_place_in_help)
     ]
 
     @functools.wraps(command)

@@ -25,6 +25,7 @@ from hart_agent.cli.common import (
     print_json,
 )
 from hart_agent.cli.console import print_tools, printable
+from hart_agent.cli.help import Command, Group
 from hart_agent.cli.options import ExtraTools
 from hart_agent.dialogue.messages import ToolCall
 from hart_agent.errors import ConfigError
@@ -36,7 +37,7 @@ from hart_agent.vision.source import View
 
 EXIT_BROKEN = 1
 
-toolbox = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
+toolbox = typer.Typer(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 
 
 @toolbox.callback(invoke_without_command=True)
@@ -57,7 +58,7 @@ def tools(context: typer.Context, json_output: Json = False, tool: ExtraTools = 
             print_tools(optional)
 
 
-@toolbox.command("run")
+@toolbox.command("run", cls=Command)
 def run_tool(
     name: Annotated[str, typer.Argument(help="An installed tool, or path.py:name.", show_default=False)],
     image: ImageArgument,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
+from string import Template
 from types import ModuleType
 
 from hart_agent.dialogue.messages import Message, Role
+from hart_agent.errors import ConfigError
 from hart_agent.siblings import sibling
 from hart_agent.vision.source import View
+
+_NAME = re.compile(r"[a-z_]+")
 
 
 def answer_from_crops(question: str, crops: Sequence[View]) -> list[Message]:
@@ -21,26 +26,34 @@ def answer_from_crops(question: str, crops: Sequence[View]) -> list[Message]:
     return [Message(Role.SYSTEM, (prompt("verify_system"),)), Message(Role.USER, (*crops, text))]
 
 
-def answer_with_crops(question: str, crops: Sequence[View]) -> Message:
-    """What follows the boxes in the mode `mgpo` (arXiv 2507.05920): the crops, with the overview still in sight.
-
-    Args:
-        question: as asked.
-        crops: already shown as results of the calls, or, where no box was valid, the overview once more.
-    """
-    return Message(Role.USER, (*crops, prompt("answer_with_crops", question=question)))
-
-
 def answer_blind(question: str) -> list[Message]:
     """A conversation with the question and no image at all: what the policy knows or guesses without looking."""
     text = prompt("blind_question", question=question)
     return [Message(Role.SYSTEM, (prompt("blind_system"),)), Message(Role.USER, (text,))]
 
 
-def prompt(name: str, **values: str) -> str:
-    """A text of the package `prompts` with its values filled in."""
-    text: str = _prompts().load(name, **values)
-    return text
+def prompt(name_or_text: str, **values: str) -> str:
+    """A prompt with its values filled in.
+
+    Args:
+        name_or_text: the name of a file of the package `prompts`, without its ending, or the text itself.
+        values: for the placeholders, $name.
+
+    Raises:
+        ConfigError: there is no such prompt, or it has a placeholder that has no value.
+    """
+    try:
+        if _NAME.fullmatch(name_or_text):
+            text: str = _prompts().load(name_or_text, **values)
+            return text
+        return Template(name_or_text).substitute(values).strip()
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no prompt {name_or_text!r}; name a file in prompts/, or give a text") from error
+    except (KeyError, ValueError) as error:
+        known = ", ".join(f"${name}" for name in values)
+        raise ConfigError(
+            f"the prompt {name_or_text[:60]!r} has a placeholder without a value ({error}); it may use {known}"
+        ) from error
 
 
 @cache

@@ -1,199 +1,171 @@
-"""Reading a reply: the only place that turns a model's text into tool calls, an answer or an abstention.
+"""What a reply asks for.
 
-A reply may hold, in order of precedence:
+Thoughts are set aside first, and whatever follows an invented tool result is dropped. What is left may hold, in order
+of precedence:
 
 1. native calls, parsed by the server;
-2. the first block in the text. If it is a call, `<tool_call>{"name": ..., "arguments": {...}}</tool_call>`, every call
-   of the reply counts and an answer behind it is set aside, for it was written before the results were seen. If it is
-   `<answer>...</answer>` or `<abstain>...</abstain>`, the episode ends there and what follows is ignored;
-3. JSON calls in ```fences```, or a reply that is nothing but such a JSON object.
+2. the first block in the text. If it is a call, in whatever dialect, every call of the reply counts and an answer
+   after it is set aside, for it was written before the results were seen. If it is `<answer>...</answer>` or
+   `<abstain>...</abstain>`, the episode ends there and what follows is ignored;
+3. calls without a marker: JSON in code fences, a reply that is nothing but JSON, or pythonic calls in brackets;
+4. plain words.
 
-JSON is read strictly, after at most the repairs of `_repaired`. Model text is never evaluated.
+Of a reply that was cut off at its token limit only complete blocks count.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import re
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
+from hart_agent.dialogue.blocks import find_blocks, is_call
+from hart_agent.dialogue.dialects import DIALECTS, HERMES, PYTHONIC, Block, Dialect
+from hart_agent.dialogue.dialects.pythonic import bare_calls
+from hart_agent.dialogue.json_calls import named_call
+from hart_agent.dialogue.json_repair import MAX_CALLS, Ending
+from hart_agent.dialogue.markers import before_invented_turn
+from hart_agent.dialogue.plain import plain_answer, tagged_answer
+from hart_agent.dialogue.results import HINT_TOOLS, ParsedReply, RawCall, Schemas
+from hart_agent.dialogue.thoughts import Thoughts, conclusion, divide
 from hart_agent.errors import ReplyFormatError
 
-_BLOCK = re.compile(
-    r"<(?P<tag>tool_call|answer|abstain)>(?P<body>.*?)(?:</(?P=tag)>|(?=<(?:tool_call|answer|abstain)>)|\Z)",
-    re.DOTALL | re.IGNORECASE,
-)
-_FENCE = re.compile(r"```(?:json|tool_call)?\s*(?P<body>.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
-_MAX_JSON = 100_000
-"""Characters. No honest call is longer; a limit keeps hostile text cheap."""
-
-_MAX_DEPTH = 32
-"""Levels of nesting in a call. Deeper JSON can be read but not written: it would break the trace."""
-
-HINT = (
-    'Reply with a tool call, <tool_call>{"name": "...", "arguments": {...}}</tool_call>, or with your final '
-    "<answer>...</answer>, or, if the image can't answer the question, <abstain>why</abstain>."
-)
+_FENCE = re.compile(r"```(?:json|tool_call|tool_code|python)?(?P<body>.*?)(?P<end>```|\Z)", re.DOTALL | re.IGNORECASE)
+_JSON_CALL = re.compile(r"\{|\[\s*\{")
+_CALL_AMONG_WORDS = re.compile(r'"name"\s{0,9}:\s{0,9}"[^"]{1,100}"\s{0,9},\s{0,9}"(?:arguments|parameters)"')
+_TOOL_CODE = re.compile(r"```tool_code", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class RawCall:
-    """A call that was read from a reply but not yet checked against any tool.
+def parse_reply(
+    text: str,
+    native_calls: Sequence[tuple[str, str]] = (),
+    *,
+    truncated: bool = False,
+    schemas: Schemas | None = None,
+    hint: str = HINT_TOOLS,
+) -> ParsedReply:
+    """Read a reply. Never raises, whatever the text.
 
-    Attributes:
-        name: the tool's name as written.
-        arguments: the JSON object.
-        raw: the text of the call, unchanged.
+    Args:
+        text: the model's words.
+        native_calls: calls that the server parsed itself, as (name, JSON text of the arguments).
+        truncated: whether the reply ended because it reached its token limit.
+        schemas: the tools, to convert arguments that a dialect writes as bare text.
+        hint: what the model is asked to write at this stage, `HINT_TOOLS` or `HINT_ANSWER`. Errors end with it, and
+            speak of tools only if it does.
     """
-
-    name: str
-    arguments: dict[str, Any]
-    raw: str
-
-
-@dataclass(frozen=True)
-class ParsedReply:
-    """What a reply asks for: calls, or an answer, or an abstention; or an error that tells the model what to mend.
-
-    Attributes:
-        calls: in order.
-        answer: the final answer.
-        abstention: why the model gives none.
-        set_aside: an answer that was written in the same turn as a call, and does not count.
-        error: why none of these could be read.
-    """
-
-    calls: tuple[RawCall, ...] = ()
-    answer: str | None = None
-    abstention: str | None = None
-    set_aside: str | None = None
-    error: ReplyFormatError | None = None
+    thoughts = divide(text)
+    ended = conclusion(thoughts.unfinished) if thoughts.unfinished and not truncated else None
+    if ended:
+        thoughts = Thoughts(f"{thoughts.reasoning}\n\n{ended[0]}".strip(), f"{thoughts.rest}\n{ended[1]}")
+    rest, dropped = before_invented_turn(thoughts.rest)
+    ending = Ending.MARKER if dropped else Ending.LIMIT if truncated else Ending.STOP
+    reply = _read(rest, native_calls, ending, schemas or {}, hint)
+    reply = replace(reply, reasoning=thoughts.all)
+    if reply.error is None:
+        return reply
+    if truncated:
+        problem = f"The reply was cut off at its token limit before it was complete; write less. {hint}"
+        return replace(reply, plain=None, cut_off=True, error=ReplyFormatError(problem))
+    if thoughts.unfinished is not None:
+        problem = f"Your thought never ends, so that nothing after it counts; close it with </think>. {hint}"
+        return replace(reply, plain=None, error=ReplyFormatError(problem))
+    return reply
 
 
-def parse_reply(text: str, native_calls: tuple[tuple[str, str], ...] = ()) -> ParsedReply:
-    """Read a reply. Never raises, whatever the text."""
+def _read(text: str, native: Sequence[tuple[str, str]], ending: Ending, schemas: Schemas, hint: str) -> ParsedReply:
+    blocks = find_blocks(text, ending)
+    found = [(block, *_block_calls(block, schemas, hint)) for block in blocks[:MAX_CALLS]]
+    found = [(block, dialect, calls) for block, dialect, calls in found if calls or not is_call(block)]
+    if native:
+        return _with_calls([_native(name, body, ending, hint) for name, body in native], None, blocks, hint)
+    if found and is_call(found[0][0]):
+        calls = [call for _, _, calls in found for call in calls]
+        return _with_calls(calls, found[0][1], blocks, hint)
+    if found:
+        return _with_words(found[0][0], hint)
+    dialect, calls = _unmarked_calls(text, ending, schemas, hint)
+    if calls:
+        return _with_calls(calls, dialect, blocks, hint)
+    if _CALL_AMONG_WORDS.search(text):
+        return ParsedReply(error=_error(f"The reply holds a call among words, without its tags. {hint}", hint))
+    nothing = f"The reply holds neither a tool call nor an answer. {hint}"
+    return ParsedReply(plain=plain_answer(text), error=_error(nothing, hint))
+
+
+def _with_calls(calls: list[RawCall], dialect: Dialect | None, blocks: list[Block], hint: str) -> ParsedReply:
+    if all(call.error for call in calls):
+        return ParsedReply(error=_error(str(calls[0].error), hint))
+    answers = [tagged_answer(block.body) for block in blocks if block.opener == "<answer>" and _counts(block)]
+    return ParsedReply(
+        tuple(calls), set_aside=answers[0] if answers else None, dialect=dialect.name if dialect else None
+    )
+
+
+def _with_words(block: Block, hint: str) -> ParsedReply:
+    words = tagged_answer(block.body)
+    if not _counts(block):
+        return ParsedReply(error=_error(f"The reply is not complete. {hint}", hint))
+    if block.opener == "<abstain>":
+        return ParsedReply(abstention=words or "no reason given")
+    if not words:
+        return ParsedReply(error=_error(f"The answer is empty. {hint}", hint))
+    return ParsedReply(answer=words)
+
+
+def _counts(block: Block) -> bool:
+    return block.ending is not Ending.LIMIT
+
+
+def _block_calls(block: Block, schemas: Schemas, hint: str) -> tuple[Dialect | None, list[RawCall]]:
+    if not is_call(block):
+        return None, []
+    dialect = next((dialect for dialect in DIALECTS if dialect.reads(block, schemas)), HERMES)
+    return dialect, _dialect_calls(dialect, block, schemas, hint)
+
+
+def _dialect_calls(dialect: Dialect, block: Block, schemas: Schemas, hint: str) -> list[RawCall]:
     try:
-        if native_calls:
-            return ParsedReply(calls=tuple(_native_call(name, body) for name, body in native_calls))
-        blocks = list(_BLOCK.finditer(text))
-        if blocks:
-            return _parse_blocks(blocks)
-        fenced = [match["body"] for match in _FENCE.finditer(text)] or [text]
-        candidates = [body.strip() for body in fenced if body.strip().startswith("{") and '"name"' in body]
-        if candidates:
-            return ParsedReply(calls=tuple(_call(body) for body in candidates))
-        raise ReplyFormatError(f"The reply holds neither a tool call nor an answer. {HINT}")
+        calls = dialect.read(block, schemas)
     except ReplyFormatError as error:
-        return ParsedReply(error=error)
+        calls = [RawCall("", {}, block.body, error)]
+    return [replace(call, error=_call_error(call.error, dialect, hint)) if call.error else call for call in calls]
 
 
-def _parse_blocks(blocks: list[re.Match[str]]) -> ParsedReply:
-    first = blocks[0]
-    tag, body = first["tag"].lower(), first["body"].strip()
-    if tag == "tool_call":
-        calls = tuple(_call(match["body"]) for match in blocks if match["tag"].lower() == "tool_call")
-        answers = [match["body"].strip() for match in blocks if match["tag"].lower() == "answer"]
-        return ParsedReply(calls=calls, set_aside=answers[0] if answers else None)
-    if tag == "abstain":
-        return ParsedReply(abstention=body or "no reason given")
-    if not body:
-        raise ReplyFormatError(f"The answer is empty. {HINT}")
-    return ParsedReply(answer=body)
+def _call_error(error: ReplyFormatError, dialect: Dialect | None, hint: str) -> ReplyFormatError:
+    if dialect is None or dialect is HERMES:
+        return ReplyFormatError(f"The call can't be read. {error} {hint}")
+    return ReplyFormatError(
+        f"The call, in the dialect {dialect.name}, can't be read. {error} Its form is {dialect.form}. {hint}"
+    )
 
 
-def _native_call(name: str, body: str) -> RawCall:
-    arguments = _load(body or "{}")
-    if not isinstance(arguments, dict):
-        raise ReplyFormatError(f"The arguments of {name!r} must be a JSON object, got {body[:200]!r}.")
-    return RawCall(name, arguments, body)
+def _unmarked_calls(text: str, ending: Ending, schemas: Schemas, hint: str) -> tuple[Dialect, list[RawCall]]:
+    """Calls in code fences, or in a text that is nothing but calls."""
+    fences = [
+        (fence[0], Block("", fence["body"].strip(), Ending.MARKER if fence["end"] else ending))
+        for fence in _FENCE.finditer(text)
+    ]
+    bodies = [block for _, block in fences[:MAX_CALLS]] or [Block("", text.strip(), ending)]
+    written = [block for block in bodies if _JSON_CALL.match(block.body) and '"name"' in block.body]
+    if written:
+        return HERMES, [call for block in written for call in _dialect_calls(HERMES, block, schemas, hint)]
+    bare = [
+        Block("", calls, Ending.MARKER if closed else ending)
+        for block in bodies
+        for calls, closed in bare_calls(block.body, schemas)
+    ]
+    bare += [block for fence, block in fences if _TOOL_CODE.match(fence) and not block.body.startswith("[")]
+    return PYTHONIC, [call for block in bare for call in _dialect_calls(PYTHONIC, block, schemas, hint)]
 
 
-def _call(raw: str) -> RawCall:
-    fence = _FENCE.fullmatch(raw.strip())
-    value = _load(fence["body"] if fence else raw)
-    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
-        raise ReplyFormatError(f'A tool call must be a JSON object with "name" and "arguments". {HINT}')
-    arguments = value.get("arguments", value.get("parameters", {}))
-    if isinstance(arguments, str):  # some servers' dialects encode the arguments twice
-        arguments = _load(arguments)
-    if not isinstance(arguments, dict):
-        raise ReplyFormatError('"arguments" must be a JSON object, such as {"bbox_2d": [0, 0, 10, 10]}.')
-    return RawCall(value["name"], arguments, raw)
+def _native(name: str, body: str, ending: Ending, hint: str) -> RawCall:
+    ending = Ending.MARKER if ending is Ending.STOP and not body.strip() else ending
+    call = named_call(name, body, ending, body)
+    return replace(call, error=_call_error(call.error, None, hint)) if call.error else call
 
 
-def _load(text: str) -> Any:
-    text = text.strip()
-    if len(text) > _MAX_JSON:
-        raise ReplyFormatError(f"The call is {len(text)} characters long; at most {_MAX_JSON} are read.")
-    problem = ""
-    for candidate in (text, _repaired(text)):
-        try:
-            value = json.loads(
-                candidate, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_finite_integer
-            )
-        except (ValueError, RecursionError) as error:
-            problem = problem or str(error)
-            continue
-        if _depth_exceeds(value, _MAX_DEPTH):
-            raise ReplyFormatError(f"The call is nested more than {_MAX_DEPTH} levels deep.")
-        return value
-    raise ReplyFormatError(f"The call is not valid JSON ({problem}): {text[:200]!r}. {HINT}")
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"the number {text[:20]}... is too large")
-    return value
-
-
-def _finite_integer(text: str) -> int:
-    _finite(text)
-    return int(text)
-
-
-def _depth_exceeds(value: Any, limit: int) -> bool:
-    level = [value]
-    for _ in range(limit + 1):
-        containers = [item for item in level if isinstance(item, dict | list)]
-        if not containers:
-            return False
-        level = [inner for item in containers for inner in (item.values() if isinstance(item, dict) else item)]
-    return True
-
-
-def _repaired(text: str) -> str:
-    """Undo three slips that leave no doubt of the meaning: text behind the object, trailing commas, missing closers."""
-    closers: list[str] = []
-    kept: list[str] = []
-    in_string = escaped = False
-    for character in text:
-        kept.append(character)
-        if in_string:
-            in_string = escaped or character != '"'
-            escaped = character == "\\" and not escaped
-            continue
-        if character == '"':
-            in_string = True
-        elif character in "{[":
-            closers.append("}" if character == "{" else "]")
-        elif character in "}]":
-            if not closers or closers.pop() != character:
-                return text
-            if not closers:
-                break
-    if in_string:
-        return text
-    complete = "".join(kept) + "".join(reversed(closers))
-    return _without_trailing_commas(complete)
-
-
-def _without_trailing_commas(text: str) -> str:
-    pieces = re.split(r'("(?:[^"\\]|\\.)*")', text)
-    return "".join(piece if piece.startswith('"') else re.sub(r",(?=\s*[}\]])", "", piece) for piece in pieces)
+def _error(problem: str, hint: str) -> ReplyFormatError:
+    """An error that speaks of tools only if the hint does."""
+    speaks_of_tools = "tool" in hint.lower()
+    return ReplyFormatError(problem if speaks_of_tools else f"The reply holds no answer that can be read. {hint}")

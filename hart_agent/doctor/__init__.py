@@ -6,13 +6,13 @@ import asyncio
 import time
 from dataclasses import replace
 
-from hart_agent.backends import PolicyOptions, create_policy
+from hart_agent.backends import PolicyOptions, create_policy, find_backend
 from hart_agent.backends.openai.retries import RetryPolicy
 from hart_agent.backends.openai.server import Server
 from hart_agent.doctor.checks import check_coordinates, check_text_calls, check_tools
 from hart_agent.doctor.drawings import written_view
 from hart_agent.doctor.report import Check, Report, Status
-from hart_agent.doctor.server_checks import check_images, check_larger, check_models, check_size, check_stop
+from hart_agent.doctor.server_checks import check_images, check_larger, check_models, check_size
 from hart_agent.doctor.session import PolicySession, ServerSession, Unanswered
 from hart_agent.errors import ConfigError, HartError
 
@@ -26,7 +26,7 @@ async def examine(backend: str, options: PolicyOptions, *, max_seconds: float = 
     """Examine a backend.
 
     Args:
-        backend: one of `BACKENDS`.
+        backend: as `find_backend` takes it.
         options: its settings; of these, a server has `base_url`, `model` and `api_key`, and the embedded reader none.
         max_seconds: for everything but loading a model.
 
@@ -43,10 +43,10 @@ async def examine(backend: str, options: PolicyOptions, *, max_seconds: float = 
 
 
 async def examine_model(backend: str, options: PolicyOptions, *, max_seconds: float = 60.0) -> Report:
-    """Examine a model that runs in this process, where nothing is refused and no native calls are made.
+    """Examine any backend but the two that have an examination of their own, with text calls alone.
 
     Args:
-        backend: "transformers" or "vllm".
+        backend: "transformers", "vllm", or another package's, as `find_backend` takes it.
         options: its settings.
         max_seconds: for all replies; loading the model comes on top.
 
@@ -56,13 +56,17 @@ async def examine_model(backend: str, options: PolicyOptions, *, max_seconds: fl
         PolicyError: the model has to be downloaded, and can't be.
     """
     started = time.perf_counter()
-    policy = await asyncio.to_thread(create_policy, backend, replace(options, max_tokens=_REPLY_TOKENS))
+    found = find_backend(backend)
+    if "max_tokens" in found.accepts:
+        options = replace(options, max_tokens=_REPLY_TOKENS)
+    policy = await asyncio.to_thread(found.create, options)
     session = PolicySession(policy, max_seconds)
     try:
         checks = [*await check_coordinates(session), await check_text_calls(session)]
     except Unanswered as error:
         checks = [Check("coordinates", Status.FAIL, error.failure.message, error.advice)]
-    base_flags = ("--backend", backend, "--model", options.model or "")
+    given = {"--backend": backend, "--base-url": options.base_url, "--model": options.model}
+    base_flags = tuple(part for name, value in given.items() if value is not None for part in (name, value))
     return Report(backend, policy.name, tuple(checks), base_flags, session.requests, time.perf_counter() - started)
 
 
@@ -111,8 +115,8 @@ async def examine_server(
         max_seconds: for everything; checks that it leaves no time for are skipped.
 
     Raises:
-        InstallError: the package `openai` is missing.
-        ConfigError: the base URL is no URL.
+        InstallError: the package `aiohttp` is missing.
+        ConfigError: the base URL is not a URL of HTTP.
     """
     started = time.perf_counter()
     server = Server(base_url, api_key, max_seconds, RetryPolicy(retries=0))
@@ -126,6 +130,6 @@ async def examine_server(
             checks.append(Check("coordinates", Status.FAIL, error.failure.message, error.advice))
         else:
             checks += [await check_images(session), await check_size(session)]
-            checks += [*await check_tools(session), await check_stop(session), await check_larger(session)]
+            checks += [*await check_tools(session), await check_larger(session)]
     base_flags = ("--base-url", server.where) if base_url else ("--backend", "openai")  # without a password in it
     return Report("openai", name, tuple(checks), base_flags, session.requests, time.perf_counter() - started)

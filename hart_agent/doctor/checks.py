@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hart_agent.agent.episode import EpisodeConfig
+from hart_agent.agent.config import EpisodeConfig
 from hart_agent.dialogue.messages import ToolSpec
 from hart_agent.dialogue.parsing import parse_reply
 from hart_agent.dialogue.policy import Reply

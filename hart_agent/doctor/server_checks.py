@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hart_agent.backends.openai.failures import Problem
 from hart_agent.backends.openai.server import ServedModel
-from hart_agent.doctor.drawings import noisy_view, small_views, written_view
+from hart_agent.doctor.drawings import noisy_view, small_views
 from hart_agent.doctor.report import Check, Status
 from hart_agent.doctor.session import OutOfTime, ServerSession, Unanswered
 
@@ -110,22 +110,3 @@ async def check_larger(session: ServerSession) -> Check:
     pixels = view.frame.size.area
     finding = f"views of {view.frame.size} pixels are accepted too; --max-pixels may be up to {pixels}"
     return Check("larger images", Status.OK, finding, data={"pixels": pixels})
-
-
-async def check_stop(session: ServerSession) -> Check:
-    """Whether generation ends at a stop string. One request."""
-    prompt = "Write exactly this, on one line: one two three <answer>STOP</answer> four five six"
-    try:
-        reply = await session.ask(written_view("STOP"), prompt, stop=["</answer>"])
-    except OutOfTime as error:
-        return Check("stop", Status.SKIP, error.failure.message, error.advice)
-    except Unanswered as error:
-        return Check("stop", Status.WARN, error.failure.message, error.advice)
-    if "stop" in session.refused or "</answer>" in reply.text.rstrip().removesuffix("</answer>"):
-        advice = "Replies will be longer and slower than needed: serve with a version that honours `stop`."
-        return Check("stop", Status.WARN, "stop strings are not honoured", advice)
-    if "<answer>" not in reply.text:
-        return Check(
-            "stop", Status.WARN, f"cannot tell: it wrote {reply.text[:80]!r}", "Ask a model that follows orders."
-        )
-    return Check("stop", Status.OK, "generation ends at a stop string")

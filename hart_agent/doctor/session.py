@@ -9,10 +9,9 @@ from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from hart_agent.backends.families import detect_family
-from hart_agent.backends.openai.failures import ADVICE, Failure, Problem
+from hart_agent.backends.openai.failures import ADVICE, Failure, Problem, ServerError
 from hart_agent.backends.openai.limits import Limits
-from hart_agent.backends.openai.policy import read_completion
-from hart_agent.backends.openai.server import ServedModel, Server, ServerError
+from hart_agent.backends.openai.server import ServedModel, Server
 from hart_agent.dialogue.messages import Message, Part, Role, ToolSpec
 from hart_agent.dialogue.policy import Policy, Reply
 from hart_agent.errors import PolicyError
@@ -179,13 +178,12 @@ class ServerSession(_Timed):
             space = self.profile.space
             sent = await asyncio.to_thread(self._limits.request, [message], tools, space, settings)
             try:
-                completion = await self._persistently(lambda body=sent.body: self._server.complete(body))  # type: ignore[misc]
+                reply: Reply = await self._persistently(lambda body=sent.body: self._server.complete(body))  # type: ignore[misc]
             except Unanswered as error:
                 if error.failure.problem is Problem.PARAMETER and self._limits.learn(error.failure, sent):
                     continue
                 raise
-            reply = read_completion(completion, 1)
-            return replace(reply, text=self._server.clean(reply.text))
+            return replace(reply, text=self._server.shown(reply.text))
 
     async def _persistently(self, request: Callable[[], Awaitable[_T]]) -> _T:
         """Send a request, and once more if it failed at once for a reason that may pass."""

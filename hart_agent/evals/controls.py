@@ -19,13 +19,12 @@ from enum import StrEnum
 
 from hart_agent.agent import Agent
 from hart_agent.agent.modes import Mode
-from hart_agent.agent.trajectory import StopReason, Trajectory
+from hart_agent.agent.trajectory import Trajectory
 from hart_agent.answers import agree
 from hart_agent.dialogue.conversations import answer_blind, answer_from_crops
 from hart_agent.dialogue.messages import Message
-from hart_agent.dialogue.parsing import parse_reply
 from hart_agent.dialogue.policy import Policy, Usage
-from hart_agent.errors import PolicyError
+from hart_agent.dialogue.reading import answer_of
 from hart_agent.evals.masking import MaskedImage
 from hart_agent.tooling.protocol import ToolContext
 from hart_agent.vision.geometry import Box, Size
@@ -133,8 +132,8 @@ async def _run(
         if control is Control.MASKED:
             config, image, boxes = agent.config, MaskedImage(source, evidence), evidence
         run = await agent.variant(config, verify=False).aask(image, tested.question)
-        if run.stop_reason is StopReason.POLICY_ERROR:
-            raise PolicyError(run.reason or "the policy failed")
+        if run.failure is not None:
+            raise run.failure
         answer, usage = run.answer, run.usage
     same = answer is not None and tested.answer is not None and agree(answer, tested.answer)
     return ControlOutcome(control, answer, same, boxes, usage)
@@ -153,7 +152,7 @@ async def _ask_of_crops(
 
 async def _ask_once(policy: Policy, messages: Sequence[Message]) -> tuple[str | None, Usage]:
     reply = await policy.reply(messages, ())
-    return parse_reply(reply.text).answer, reply.usage
+    return answer_of(reply), reply.usage
 
 
 def random_boxes(boxes: Sequence[Box], image: Size, seed: int) -> tuple[Box, ...]:

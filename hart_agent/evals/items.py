@@ -111,7 +111,7 @@ class Item:
         places = self._checked(order)
         return LETTERS[places.index(LETTERS.index(self.answer))] if places else self.answer
 
-    def is_right(self, answer: str | None, order: Sequence[int] | None = None) -> bool:
+    def is_right(self, answer: str | None, order: Sequence[int] | None = None, *, strict: bool = False) -> bool:
         """Whether an answer to the prompt with this order of the options is right, as `answers.is_right` judges."""
         return is_right(
             answer,
@@ -120,6 +120,7 @@ class Item:
             options=[self.options[index] for index in self._checked(order)],
             alternatives=self.alternatives,
             tolerance=self.tolerance,
+            strict=strict,
         )
 
     def chosen(self, answer: str | None, order: Sequence[int] | None = None) -> str | None:

@@ -1,17 +1,18 @@
-"""Asking a benchmark's questions through the one agent loop, and keeping what came of each."""
+"""Asking a benchmark's questions through the one agent loop, and keeping a record of each."""
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from hart_agent.agent import Agent
-from hart_agent.agent.trajectory import StopReason, Trajectory
+from hart_agent.agent.many import ask_many, until_outage
+from hart_agent.agent.trajectory import Trajectory
 from hart_agent.answers import AnswerType
-from hart_agent.concurrency import map_concurrently
-from hart_agent.dialogue.policy import admission_of
 from hart_agent.errors import ConfigError, ImageError, PolicyError
 from hart_agent.evals.controls import run_controls
 from hart_agent.evals.items import Item, Order, reversed_order, shuffled_order
@@ -21,8 +22,7 @@ from hart_agent.tooling.records import Verdict
 from hart_agent.vision.geometry import Box, Size
 from hart_agent.vision.source import SourceImage
 
-_FAILURES_IN_A_ROW = 10
-"""After so many questions at which the policy failed, the run stops: its server is down, say."""
+_RESUME = "The records so far are kept: run the same command again to resume."
 
 Record = dict[str, Any]
 Observer = Callable[[Record, Trajectory | None], None]
@@ -77,6 +77,21 @@ class Presentation:
         return f"{self.item.id}#{self.index}"
 
 
+@dataclass(frozen=True)
+class Answered:
+    """A question that was asked.
+
+    Attributes:
+        record: as the journal keeps it.
+        trajectory: of its episode, if it began.
+        error: what went wrong, or None.
+    """
+
+    record: Record
+    trajectory: Trajectory | None
+    error: Exception | None
+
+
 def presentations(items: Sequence[Item], seed: int) -> Iterator[Presentation]:
     """Each item once, or, with options, twice: in a shuffled order and in its reverse."""
     for item in items:
@@ -99,28 +114,25 @@ async def evaluate(
         observer: called with each new record, and its trajectory where there is one.
 
     Raises:
-        PolicyError: the policy failed at many questions in a row. Run it again to go on.
+        PolicyError: an outage of the policy; the questions that failed in it are not recorded. Run it again to resume.
         OutputError: a record can't be written.
     """
     done = {record["key"] for record in journal.records if record["error"] is None}
     pending = [shown for shown in presentations(items, settings.seed) if shown.key not in done]
-    failures = 0
-    admission = admission_of(agent.policy)
 
-    async def ask(shown: Presentation) -> tuple[Record, Trajectory | None]:
-        async with admission():
-            return await _ask(agent, shown, items, settings)
+    async def ask(shown: Presentation) -> Answered:
+        return await _ask(agent, shown, items, settings)
 
-    async for record, trajectory in map_concurrently(ask, pending, settings.concurrency):
-        journal.append(record)
-        if observer is not None:
-            observer(record, trajectory)
-        failures = failures + 1 if record["error"] and record["error"]["type"] == "PolicyError" else 0
-        if failures >= _FAILURES_IN_A_ROW:
-            raise PolicyError(
-                f"the policy failed at {failures} questions in a row, at last with: {record['error']['message']} "
-                "Run the same command again to go on from here."
-            )
+    def failed(shown: Presentation, error: Exception) -> Answered:
+        return Answered(_blank(shown) | {"error": _error_record(error)}, None, error)
+
+    asked = ask_many(ask, pending, policy=agent.policy, concurrency=settings.concurrency, failed=failed)
+    lasting = until_outage(asked, lambda answered: answered.error, advice=_RESUME)
+    async with aclosing(lasting):
+        async for answered in lasting:
+            journal.append(answered.record)
+            if observer is not None:
+                observer(answered.record, answered.trajectory)
 
 
 def latest(records: Sequence[Record]) -> dict[str, Record]:
@@ -148,11 +160,26 @@ def prediction(record: Record) -> Prediction:
     )
 
 
-async def _ask(
-    agent: Agent, shown: Presentation, items: Sequence[Item], settings: EvalSettings
-) -> tuple[Record, Trajectory | None]:
+async def _ask(agent: Agent, shown: Presentation, items: Sequence[Item], settings: EvalSettings) -> Answered:
+    source = await asyncio.to_thread(shown.item.open)
+    record = _blank(shown) | {"image": [source.size.width, source.size.height]}
+    run = await agent.aask(source, shown.item.prompt(shown.order))
+    record |= _outcome(run, shown)
+    error: Exception | None = run.failure
+    if error is None and settings.controls:
+        try:
+            record["controls"] = await _controls(agent, source, run, shown, items, settings.seed)
+        except (ImageError, PolicyError) as failure:
+            error = failure
+    if error is not None:
+        record["error"] = _error_record(error)
+    return Answered(record, run, error)
+
+
+def _blank(shown: Presentation) -> Record:
+    """The record of a question before it is asked."""
     item = shown.item
-    record: Record = {
+    return {
         "key": shown.key,
         "id": item.id,
         "category": item.category,
@@ -160,6 +187,7 @@ async def _ask(
         "gold": _gold(shown),
         "answer": None,
         "right": False,
+        "format_kept": False,
         "boxes": [],
         "gold_boxes": [box.as_tuple() for box in item.boxes],
         "image": [1, 1],
@@ -174,25 +202,17 @@ async def _ask(
         "seconds": 0.0,
         "error": None,
     }
-    run: Trajectory | None = None
-    try:
-        source = item.open()
-        record["image"] = [source.size.width, source.size.height]
-        run = await agent.aask(source, item.prompt(shown.order))
-        record |= _outcome(run, shown)
-        if run.stop_reason is StopReason.POLICY_ERROR:
-            raise PolicyError(run.reason or "the policy failed")
-        if settings.controls:
-            record["controls"] = await _controls(agent, source, run, shown, items, settings.seed)
-    except (ImageError, PolicyError) as error:
-        record["error"] = {"type": type(error).__name__, "message": str(error)}
-    return record, run
+
+
+def _error_record(error: Exception) -> Record:
+    return {"type": type(error).__name__, "message": str(error)}
 
 
 def _outcome(run: Trajectory, shown: Presentation) -> Record:
     return {
         "answer": run.answer,
         "right": shown.item.is_right(run.answer, shown.order),
+        "format_kept": run.format_kept,
         "boxes": [evidence.box.as_tuple() for evidence in run.evidence],
         "image_sha256": run.image.sha256,
         "verdict": run.verdict.value,

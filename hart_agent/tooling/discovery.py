@@ -1,26 +1,30 @@
-"""Finding tools: installed ones by entry point, optional ones by name, one-off ones by file."""
+"""Finding tools: installed ones by entry point, optional ones by name, others by module or file."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import sys
 from collections.abc import Sequence
-from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
-from types import ModuleType
-from typing import Final
+from inspect import isfunction
+from typing import Any, Final
 
-from hart_agent.errors import ConfigError, PluginError
+from hart_agent.errors import PluginError
+from hart_agent.extensions import ExtensionPoint
 from hart_agent.siblings import check_siblings
 from hart_agent.tooling.protocol import Tool, check_definition
 
 ENTRY_POINT_GROUP: Final = "hart_agent.tools"
-"""Tools that every agent has unless it is told otherwise."""
-
+"""Tools that every agent has by default."""
 
 OPTIONAL_GROUP: Final = "hart_agent.optional_tools"
 """Tools that an agent has only if they are asked for by name."""
+
+
+def _usable(found: Any) -> Tool:
+    if isfunction(found):
+        raise PluginError(f"{found.__name__!r} is a plain function; put @tool (from hart_agent) above it")
+    return check_definition(found() if isinstance(found, type) else found)
+
+
+_TOOLS: Final = ExtensionPoint("tool", (ENTRY_POINT_GROUP, OPTIONAL_GROUP), _usable)
 
 
 def discover_tools(*groups: str) -> list[Tool]:
@@ -34,18 +38,17 @@ def discover_tools(*groups: str) -> list[Tool]:
         PluginError: a tool can't be loaded, or two tools have the same name.
     """
     check_siblings()
-    points = [point for group in groups or (ENTRY_POINT_GROUP,) for point in entry_points(group=group)]
-    found = sorted(points, key=lambda point: (not point.value.startswith("tools."), point.name))
     owners: dict[str, str] = {}
     tools = []
-    for point in found:
-        tool = _load(point)
-        owner = _owner(point)
+    for point in _TOOLS.entry_points(*(groups or (ENTRY_POINT_GROUP,))):
+        found = _TOOLS.load(point)
+        tool = found.value
         if tool.name in owners:
             raise PluginError(
-                f"the tool name {tool.name!r} is claimed by {owners[tool.name]} and by {owner}. Uninstall one of them."
+                f"the tool name {tool.name!r} is claimed by {owners[tool.name]} and by {found.origin}. "
+                "Uninstall one of them."
             )
-        owners[tool.name] = owner
+        owners[tool.name] = found.origin
         tools.append(tool)
     return tools
 
@@ -69,7 +72,7 @@ def all_tools() -> list[Tool]:
 
 
 def with_extra_tools(names: Sequence[str], tools: Sequence[Tool] | None = None) -> list[Tool]:
-    """Tools, and those asked for beside them.
+    """Tools, and further ones that are asked for by name.
 
     Args:
         names: as `find_tool` takes them.
@@ -89,69 +92,17 @@ def find_tool(name: str) -> Tool:
     """One tool.
 
     Args:
-        name: of an installed tool, or "path.py:name" for one in a file: an instance, a class without arguments for its
-            `__init__`, or a function under `toolkit.tool`.
+        name: of an installed tool; or "package.module:name" or "path.py:name" for an instance, a class without
+            arguments for its `__init__`, or a function under `hart_agent.tool`.
 
     Raises:
-        ConfigError: there is no such tool or file.
-        PluginError: what the name leads to is broken, or no tool.
+        ConfigError: there is no such tool, module or file.
+        PluginError: what the name leads to is broken, or not a tool.
         InstallError: see `discover_tools`.
     """
-    path, colon, attribute = name.rpartition(":")
-    if colon and path.endswith(".py"):
-        return _from_file(Path(path), attribute)
+    if ":" in name:
+        return _TOOLS.load_reference(name).value
     known = {tool.name: tool for tool in all_tools()}
     if name not in known:
-        raise ConfigError(
-            f"there is no tool {name!r}; choose one of: {', '.join(known)}; or give a file's, as path.py:name"
-        )
+        raise _TOOLS.unknown(name, list(known))
     return known[name]
-
-
-def _from_file(path: Path, attribute: str) -> Tool:
-    if not path.is_file():
-        raise ConfigError(f"there is no file {str(path)!r} with a tool; expected path.py:name")
-    module = _run(path)
-    if not hasattr(module, attribute):
-        offered = [name for name, value in vars(module).items() if isinstance(value, Tool) and name[0] != "_"]
-        known = f"its tools are {', '.join(offered)}" if offered else "it has no tools"
-        raise PluginError(f"{path} has no {attribute!r}; {known}")
-    found = getattr(module, attribute)
-    try:
-        return check_definition(found() if isinstance(found, type) else found)
-    except Exception as error:
-        reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
-        advice = " Put @tool (from hart_agent) above the function." if type(found).__name__ == "function" else ""
-        raise PluginError(f"{attribute!r} of {path} can't be used as a tool: {reason}.{advice}") from error
-
-
-def _run(path: Path) -> ModuleType:
-    """Import a file under a name that no other has; annotations are looked up in `sys.modules`."""
-    name = f"hart_agent_tool_{hashlib.sha256(bytes(path.resolve())).hexdigest()[:12]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        raise PluginError(f"the tools in {path} can't be loaded ({type(error).__name__}: {error}). Mend it") from error
-    return module
-
-
-def _load(point: EntryPoint) -> Tool:
-    try:
-        loaded = point.load()
-        return check_definition(loaded() if isinstance(loaded, type) else loaded)
-    except Exception as error:
-        reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
-        raise PluginError(
-            f"the tool {point.name!r} of {_owner(point)} can't be loaded ({reason}). Mend or uninstall that package."
-        ) from error
-
-
-def _owner(point: EntryPoint) -> str:
-    package = point.dist.name if point.dist else "an unknown package"
-    return f"{package} ({point.value})"

@@ -1,4 +1,4 @@
-"""Carrying out tool calls: schemas, boxes to original pixels, time-outs, and errors that the model can use."""
+"""Running tool calls: schemas, boxes to original pixels, time-outs, and errors that the model can use."""
 
 from __future__ import annotations
 
@@ -85,9 +85,16 @@ class ToolRuntime:
         """What a model needs to know of each tool."""
         return [tool_spec(tool) for tool in self._tools.values()]
 
-    async def execute(self, call: ToolCall, context: ToolContext) -> tuple[ToolResult, tuple[View, ...]]:
-        """Carry out one call. Whatever the model or the tool does wrong becomes part of the result, and nothing else:
+    async def execute(
+        self, call: ToolCall, context: ToolContext, *, seconds: float | None = None
+    ) -> tuple[ToolResult, tuple[View, ...]]:
+        """Run one call. Whatever the model or the tool does wrong becomes part of the result, and nothing else:
         views, evidence and checks of a call that failed are not kept.
+
+        Args:
+            call: as the model wrote it.
+            context: of the episode.
+            seconds: what is left of the episode's time; None for no bound but the tool's own.
 
         Returns:
             The result, and the views to show to the model.
@@ -102,7 +109,7 @@ class ToolRuntime:
         try:
             arguments, notes = self._prepare(call, context)
             draft = context.draft()
-            output = await self._run(self._tools[call.name], draft, arguments)
+            output = await self._run(self._tools[call.name], draft, arguments, seconds)
             context.adopt(draft)
             views = output.views
             notes += [_UNPOINTABLE.format(view.id) for view in views if view.id in context.unpointable]
@@ -169,8 +176,12 @@ class ToolRuntime:
                 context.policy.name, list(rect), space.value, likelier.value,
             )  # fmt: skip
 
-    async def _run(self, tool: Tool, context: ToolContext, arguments: dict[str, Any]) -> ToolOutput:
+    async def _run(
+        self, tool: Tool, context: ToolContext, arguments: dict[str, Any], seconds_left: float | None
+    ) -> ToolOutput:
         seconds = getattr(tool, "timeout", None) or self._timeout
+        if seconds_left is not None:
+            seconds = min(seconds, seconds_left)
         try:
             async with asyncio.timeout(seconds) as limit:
                 if inspect.iscoroutinefunction(tool.run):

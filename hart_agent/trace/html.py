@@ -7,11 +7,11 @@ nothing run or load but the script, the style and the pictures that it was writt
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from string import Template
 from typing import Any
 
+from hart_agent.dialogue.thoughts import split_thoughts
 from hart_agent.html.markup import Html, document, element, join, packaged
 from hart_agent.html.pictures import Gallery
 from hart_agent.store.files import write_whole
@@ -26,7 +26,8 @@ _VERDICTS = {
     "insufficient": "The evidence alone does not answer the question.",
     "unchecked": "The answer was not checked against the evidence.",
 }
-_CALL = re.compile(r"(<tool_call>.*?</tool_call>)", re.DOTALL)
+_CROPS_ALONE = "The full image was withheld: the answer was given with nothing but its crops in sight."
+_CALL = "<tool_call>", "</tool_call>"
 _CHANGED = (
     "This is not the very image that the question was asked of: its hash differs from the trace's. The regions may not "
     "show what the model saw."
@@ -97,6 +98,10 @@ def _summary(trace: dict[str, Any]) -> Html:
         element("h1", trace["question"], class_="question"),
         element("p", answer, class_="answer"),
         element("p", element("span", verdict.capitalize(), class_=f"verdict {verdict}"), ". ", _VERDICTS[verdict]),
+        element("p", _CROPS_ALONE, class_="note muted") if trace.get("crops_alone") else "",
+        element("p", "The model wrote its answer without the tags of an answer.", class_="note muted")
+        if trace.get("untagged")
+        else "",
         element("p", f"From the evidence alone: {alone}", class_="note muted") if alone is not None else "",
         element("p", trace["reason"], class_="note muted") if trace["reason"] else "",
     )
@@ -134,9 +139,10 @@ def _turns(trace: dict[str, Any], gallery: Gallery, turns: list[int]) -> Html:
     evidence_numbers = {(tuple(item["box"]), turn): number
                for number, (item, turn) in enumerate(zip(trace["evidence"], turns, strict=True), start=1)}  # fmt: skip
     for number, turn in enumerate(trace["turns"], start=1):
-        feedback = turn["feedback"]
+        feedback, words = turn["feedback"], split_thoughts(turn["text"])[1].strip()
         body = join(
-            element("p", _words(turn["text"]), class_="words", tabindex=0) if turn["text"].strip() else "",
+            _thoughts(turn),
+            element("p", _words(words), class_="words", tabindex=0) if words else "",
             *(_call(call, number, gallery, evidence_numbers) for call in turn["calls"]),
             element("p", f"Told to the model: {feedback}", class_="note muted") if feedback else "",
         )
@@ -209,8 +215,22 @@ def _facts(trace: dict[str, Any]) -> Html:
 
 def _words(text: str) -> Html:
     """The model's words, with its calls set apart from its prose."""
-    pieces = _CALL.split(text)
-    return join(*(element("span", piece, class_="wire") if index % 2 else piece for index, piece in enumerate(pieces)))
+    opening, closing = _CALL
+    prose, *calls = text.split(opening)
+    parts: list[Html | str] = [prose]
+    for piece in calls:
+        call, end, after = piece.partition(closing)
+        written = f"{opening}{call}{end}"
+        parts += [element("span", written, class_="wire") if end else written, after]
+    return join(*parts)
+
+
+def _thoughts(turn: dict[str, Any]) -> Html:
+    """What the model thought before it replied, folded."""
+    thoughts = turn.get("reasoning") or split_thoughts(turn["text"])[0]
+    if not thoughts.strip():
+        return Html("")
+    return element("details", element("summary", "Thoughts"), element("p", thoughts.strip(), class_="words"))
 
 
 def _place(box: Box) -> str:

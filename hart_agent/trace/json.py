@@ -26,6 +26,9 @@ def result_json(trajectory: Trajectory) -> dict[str, Any]:
         "crop_only_answer": check.crop_only_answer if check and trajectory.verdict is not Verdict.UNCHECKED else None,
         "evidence": [_evidence(item) for item in trajectory.evidence],
         "stop_reason": trajectory.stop_reason.value,
+        "crops_alone": trajectory.mode.answers_from_crops_alone,
+        "untagged": trajectory.untagged,
+        "format_errors": trajectory.format_errors,
         "turns": [_turn(turn) for turn in trajectory.turns],
         "image": {
             "path": trajectory.image.path,
@@ -34,7 +37,7 @@ def result_json(trajectory: Trajectory) -> dict[str, Any]:
             "sha256": trajectory.image.sha256,
         },
         "policy": trajectory.policy,
-        "mode": trajectory.mode.value,
+        "mode": trajectory.mode.name,
         "usage": {
             "input_tokens": trajectory.usage.input_tokens,
             "output_tokens": trajectory.usage.output_tokens,
@@ -75,6 +78,7 @@ def _turn(turn: Turn) -> dict[str, Any]:
         "text": turn.reply.text,
         "calls": [_call(result) for result in turn.results],
         "feedback": turn.feedback,
+        **({"reasoning": turn.reasoning} if turn.reasoning else {}),
         "seconds": round(turn.seconds, 3),
     }
 

@@ -1,6 +1,6 @@
 """OpenRLHF's own training, with our workers in it: python -m rl.openrlhf RUN FLAGS. `rl.train_ap_grpo` writes this.
 
-RUN is a folder with the settings of `rl.openrlhf.run`; FLAGS are those of `openrlhf.cli.train_ppo_ray`.
+RUN is a folder with a manifest; FLAGS are those of `openrlhf.cli.train_ppo_ray`.
 """
 
 from __future__ import annotations
@@ -11,26 +11,28 @@ import sys
 from pathlib import Path
 
 from hart_agent.cli.console.failure import reported_errors
-from rl.openrlhf.run import FOLDER_VARIABLE, OpenRLHFRun
+from rl.config import TrainSettings
+from rl.manifest import Manifest
+from rl.openrlhf.run import FOLDER_VARIABLE
 from rl.openrlhf.versions import check_versions
 
 _TRAINING = "openrlhf.cli.train_ppo_ray"
-_PASSED_ON = {"TOKENIZERS_PARALLELISM": "true", "NCCL_DEBUG": "WARN", "RAY_ENABLE_ZERO_COPY_TORCH_TENSORS": "1"}
-"""What OpenRLHF tells Ray's workers where it starts Ray itself, with its defaults."""
+_VARIABLES = {"TOKENIZERS_PARALLELISM": "true", "NCCL_DEBUG": "WARN", "RAY_ENABLE_ZERO_COPY_TORCH_TENSORS": "1"}
+"""What OpenRLHF sets for Ray's workers where it starts Ray itself, with its defaults."""
 
 
 def main() -> None:
     folder, *flags = sys.argv[1:]
     with reported_errors():
         check_versions()
-        run = OpenRLHFRun.load(Path(folder).absolute())
+        run = Manifest.load(Path(folder).absolute(), TrainSettings)
     os.environ[FOLDER_VARIABLE] = str(run.out)
     import ray
 
     from rl.openrlhf.workers import install
 
-    told = {name: os.environ.get(name, default) for name, default in _PASSED_ON.items()}
-    ray.init(runtime_env={"env_vars": told | {FOLDER_VARIABLE: str(run.out)}})
+    variables = {name: os.environ.get(name, default) for name, default in _VARIABLES.items()}
+    ray.init(runtime_env={"env_vars": variables | {FOLDER_VARIABLE: str(run.out)}})
     install()
     sys.argv = [_TRAINING, *flags]
     runpy.run_module(_TRAINING, run_name="__main__", alter_sys=True)

@@ -1,4 +1,4 @@
-"""OpenRLHF's actor for rollouts of several rows, which were put behind one another (see `sequences`)."""
+"""OpenRLHF's actor for rollouts of several rows, which are concatenated (see `sequences`)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _BIAS = -100.0
 
 
 class RowActor(Actor):  # type: ignore[misc]
-    """Takes each row of a rollout for a sequence of its own: none sees another. `adopt` makes it of an Actor."""
+    """Treats each row of a rollout as a separate sequence. `adopt` converts an Actor."""
 
     @classmethod
     def adopt(cls, actor: Actor) -> None:
-        """From now on the actor reads rows, and its log-probabilities are those of the policy that is sampled from."""
+        """Convert an actor: it reads rows, and its log-probabilities are those of the policy that is sampled from."""
         actor.__class__ = cls
         config = actor._vlm_config
         banned = [config.image_token_id, getattr(config, "video_token_id", None)]
@@ -66,19 +66,19 @@ class RowActor(Actor):  # type: ignore[misc]
         log_probs, output = super().forward(
             tokens, torch.ones_like(tokens[:, 1:]), mask.long(), return_output=True, **options
         )
-        log_probs = _side_by_side(log_probs, owned, action_mask.shape[1]) * action_mask
+        log_probs = _concatenated(log_probs, owned, action_mask.shape[1]) * action_mask
         if getattr(output, "entropy", None) is not None:
-            output.entropy = _side_by_side(output.entropy, owned, action_mask.shape[1])
+            output.entropy = _concatenated(output.entropy, owned, action_mask.shape[1])
         return (log_probs, output) if return_output else log_probs
 
 
-def _side_by_side(values: torch.Tensor, owned: tuple[torch.Tensor, ...], width: int) -> torch.Tensor:
-    """What was found for the tokens behind the first of each row, as of whole rollouts, shape (B, width)."""
+def _concatenated(values: torch.Tensor, owned: tuple[torch.Tensor, ...], width: int) -> torch.Tensor:
+    """Values of each row's tokens after the first, concatenated to those of rollouts, shape (B, width)."""
     remaining = iter(values)
     rollouts = []
     for own in owned:
-        # Nothing was found for a row's first token, which follows on no other.
+        # A row's first token has no value: nothing precedes it.
         pieces = [pad(next(remaining)[: length - 1], (0, 1)) for length in own.tolist()]
-        whole = torch.cat(pieces)[:width]
-        rollouts.append(pad(whole, (0, width - len(whole))))
+        joined = torch.cat(pieces)[:width]
+        rollouts.append(pad(joined, (0, width - len(joined))))
     return torch.stack(rollouts)

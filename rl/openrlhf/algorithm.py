@@ -126,7 +126,7 @@ class APGRPOActorTrainer(ActorPPOTrainer):  # type: ignore[misc]
     ) -> dict[str, Any]:
         """One micro-batch. OpenRLHF's own KL term, the same for all rollouts, gets no weight: ours is in the loss."""
         if self.args.train.async_enable:
-            # The weights have moved on since the rollout; what the engine said then is the policy that sampled.
+            # The weights have changed since the rollout: the engine's values are those of the policy that sampled.
             experience.action_log_probs = experience.rollout_log_probs
         self.actor_loss_fn.experience = experience
         status: dict[str, Any] = super().training_step(experience, 0.0, step, loss_batch_info)

@@ -12,17 +12,19 @@ from vllm.sampling_params import RequestOutputKind
 from hart_agent.backends.chat import STOP
 from rl.data import load_samples
 from rl.openrlhf.interaction import Engine, Interaction
-from rl.openrlhf.run import OpenRLHFRun
+from rl.openrlhf.run import current_run
 from rl.openrlhf.scoring import score
+from rl.rewards import reward_of
 
 
 class AgentExecutor(AgentExecutorBase):  # type: ignore[misc]
-    """Plays rollouts of the run that this process is part of (see `OpenRLHFRun.current`)."""
+    """Plays rollouts of the run that this process is part of (see `current_run`)."""
 
     def __init__(self) -> None:
-        run = OpenRLHFRun.current()
+        run = current_run()
+        assert run.data is not None
         self._interaction = Interaction(run.settings)
-        self._reward = run.make_reward()
+        self._reward = reward_of(run.settings)
         self._samples = {sample.id: sample for sample in load_samples(run.data)}
 
     async def execute(
@@ -41,7 +43,7 @@ class AgentExecutor(AgentExecutorBase):  # type: ignore[misc]
         rollouts are under way at once.
 
         Raises:
-            ConfigError: not even the first prompt fits, or the reward is no number.
+            ConfigError: not even the first prompt fits, or the reward is not a number.
             ImageError: the image can't be used.
         """
         prompter = self._interaction.prompter

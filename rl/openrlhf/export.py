@@ -6,20 +6,23 @@ from pathlib import Path
 from typing import Any
 
 from hart_agent.backends.local.checkpoint import find_checkpoint
-from rl.checkpoints import copy_beside_weights, save_checkpoint
-from rl.settings import RunSettings
+from rl.checkpoints import copy_without_weights, save_checkpoint
+from rl.config import RunSettings
 
 
-def export(strategy: Any, actor: Any, tokenizer: Any, settings: RunSettings, out: Path, step: int) -> None:
-    """Write a model with tokenizer, processor and chat template, whole or not at all. All processes must call it.
+def export(strategy: Any, actor: Any, tokenizer: Any, settings: RunSettings, out: Path, step: int) -> Path:
+    """Write a model with tokenizer, processor and chat template, atomically. All processes must call it.
 
     Args:
-        strategy: OpenRLHF's, which collects weights that are spread over processes.
+        strategy: OpenRLHF's, which collects weights that are distributed over processes.
         actor: the model.
         tokenizer: of the model.
         settings: of the run.
         out: the run's folder.
         step: after which it is written.
+
+    Returns:
+        Its folder; in processes other than the first, the run's.
 
     Raises:
         OutputError: it can't be written; earlier ones stay.
@@ -28,9 +31,9 @@ def export(strategy: Any, actor: Any, tokenizer: Any, settings: RunSettings, out
     def write(folder: Path) -> None:
         strategy.save_model(actor, tokenizer, str(folder))
         if strategy.is_rank_0():
-            copy_beside_weights(find_checkpoint(settings.model).path, folder)
+            copy_without_weights(find_checkpoint(settings.model).path, folder)
 
     if strategy.is_rank_0():
-        save_checkpoint(out, step, write, {"step": step}, settings.keep_checkpoints)
-    else:
-        write(out)  # only lends its part of the weights
+        return save_checkpoint(out, step, write, {"step": step}, settings.keep_checkpoints)
+    write(out)  # only contributes its part of the weights
+    return out

@@ -11,16 +11,15 @@ from typing import Any, Protocol
 from hart_agent.agent.episode import Episode
 from hart_agent.backends.local.prompting import Prompt
 from hart_agent.dialogue.messages import Message, ToolSpec
-from hart_agent.dialogue.policy import Reply, Usage
+from hart_agent.dialogue.policy import FinishReason, Reply, Usage
 from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.runtime import ToolRuntime
 from hart_agent.vision.source import SourceImage
+from rl.config import TrainSettings
 from rl.data import Sample
-from rl.openrlhf.sequences import Sequencer, whole
-from rl.rollout import Rollout
-from rl.rows import Segment, join_replies
-from rl.settings import TrainSettings
+from rl.openrlhf.sequences import Sequencer, complete
+from rl.rows import Rollout, Segment, join_replies
 
 Parameters = Callable[[int], Any]
 """Makes the engine's sampling parameters for a reply of at most so many tokens. It must ask for log-probabilities."""
@@ -63,22 +62,22 @@ class Interaction(Sequencer):
         """One rollout.
 
         Args:
-            sample: what is asked.
+            sample: the question.
             engine: runs the policy.
             parameters: makes its sampling parameters.
             max_length: tokens of the whole rollout, all rows together. When they are used up the episode ends without
-                an answer; what was said until then is trained on.
+                an answer; the replies until then are trained on.
 
         Raises:
             ConfigError: not even the first prompt leaves room for a reply.
             ImageError: the image can't be used.
         """
-        speaker = _Speaker(self, engine, parameters, max_length)
+        policy = _EnginePolicy(self, engine, parameters, max_length)
         segments: list[Segment] = []
         truncated = False
         with self._source(sample) as source:
             episode = await asyncio.to_thread(
-                Episode, source, sample.prompt(), speaker, self._runtime, self._config
+                Episode, source, sample.prompt(), policy, self._runtime, self._config
             )  # decodes the image
             while not episode.done:
                 prompt = await asyncio.to_thread(self.prompter.prompt, episode.messages, episode.tools)
@@ -92,7 +91,7 @@ class Interaction(Sequencer):
                     episode.fail(PolicyError(f"the {max_length} tokens of a rollout are used up"))
                     truncated = True
                     break
-                reply, truncated = await speaker.say(prompt, min(prompt.max_tokens, left))
+                reply, truncated = await policy.complete(prompt, min(prompt.max_tokens, left))
                 segments.append(Segment(prompt, reply.token_ids or (), reply.log_probs or ()))
                 await episode.step(reply)
             return Played(Rollout(sample, episode.trajectory(), tuple(segments)), truncated)
@@ -114,11 +113,11 @@ class Interaction(Sequencer):
     def _length_with(self, segments: Sequence[Segment], prompt: Prompt) -> int:
         """The tokens of all rows if the policy replied nothing to this prompt."""
         rows = join_replies([*segments, Segment(prompt, (), ())], self.prompter.counts)
-        return sum(self.length(whole(row)) for row in rows)
+        return sum(self.length(complete(row)) for row in rows)
 
 
-class _Speaker:
-    """The policy: asked for the episode's replies, and by tools such as `verify`, whose questions carry no loss."""
+class _EnginePolicy:
+    """The policy: gives the episode's replies, and replies to tools such as `verify`, which carry no loss."""
 
     def __init__(self, sequencer: Sequencer, engine: Engine, parameters: Parameters, max_length: int) -> None:
         self.name = "training (vllm)"
@@ -134,10 +133,10 @@ class _Speaker:
         left = self._max_length - self._length(prompt)
         if left <= 0:
             raise PolicyError(f"a tool's question is longer than {self._max_length} tokens")
-        reply, _ = await self.say(prompt, min(prompt.max_tokens, left))
+        reply, _ = await self.complete(prompt, min(prompt.max_tokens, left))
         return reply
 
-    async def say(self, prompt: Prompt, max_tokens: int) -> tuple[Reply, bool]:
+    async def complete(self, prompt: Prompt, max_tokens: int) -> tuple[Reply, bool]:
         """The reply to a prompt, and whether the limit cut it off.
 
         Raises:
@@ -147,9 +146,11 @@ class _Speaker:
         output = await self._engine.generate(list(prompt.token_ids), self._parameters(max_tokens), images)
         read = output.prompt_token_ids or []
         self._prompter.check_counts(prompt.views, read.count(self._prompter.image_id))
-        said = output.outputs[0]
-        token_ids = tuple(said.token_ids)
-        log_probs = tuple(entry[token].logprob for entry, token in zip(said.logprobs, token_ids, strict=True))
+        completion = output.outputs[0]
+        token_ids = tuple(completion.token_ids)
+        log_probs = tuple(entry[token].logprob for entry, token in zip(completion.logprobs, token_ids, strict=True))
         usage = Usage(len(read), len(token_ids), 1)
-        reply = Reply(self._prompter.text(token_ids), (), usage, token_ids, log_probs)
-        return reply, said.finish_reason == "length"
+        cut_off = completion.finish_reason == "length"
+        reason = FinishReason.LENGTH if cut_off else FinishReason.STOP
+        words = self._prompter.text(token_ids, prompt.opened)
+        return Reply(words, (), usage, token_ids, log_probs, finish_reason=reason), cut_off

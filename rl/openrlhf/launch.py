@@ -1,36 +1,34 @@
-"""Starts OpenRLHF for a run, and says how it ended."""
+"""Starts OpenRLHF for a run, and reports how it ended. A run that was stopped is resumed from its last checkpoint."""
 
 from __future__ import annotations
 
+import json
 import logging
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from hart_agent.errors import ConfigError, PolicyError
-from hart_agent.store.files import renew_settings, write_whole
-from rl.data import Sample, check_count, fingerprint
-from rl.openrlhf.command import COMMAND, DTYPES, Flag, command_line, flag_words, flags_of, shown, write_run
-from rl.openrlhf.run import OpenRLHFRun
+from hart_agent.store.files import write_whole
+from rl.checkpoints import checkpoints
+from rl.config import SftSettings, TrainSettings
+from rl.data import Sample, check_count, draw, fingerprint
+from rl.manifest import Manifest
+from rl.openrlhf.flags import DTYPES, KNOWN, PROMPTS, Flag, command_line, flag_arguments, flags_of, shown
 from rl.openrlhf.versions import check_versions, installed_version
-from rl.settings import SftSettings
 
 _log = logging.getLogger(__name__)
 
-SFT_FLAGS: dict[str, Flag] = {
-    "ds.zero_stage": 2,
-    "ds.adam_offload": False,
-    "ds.attn_implementation": "flash_attention_2",
-    "actor.freeze_visual_encoder": False,
-    "actor.gradient_checkpointing_enable": False,
-}
-"""Of fine-tuning, with their defaults."""
+COMMAND = "command.sh"
+MAY_CHANGE = frozenset({"checkpoint_every", "keep_checkpoints", "micro_batch"})
+"""Not the steps of AP-GRPO: OpenRLHF draws the questions of all of them at once."""
 
 
 def available() -> bool:
-    """Whether OpenRLHF and a CUDA device are here."""
+    """Whether OpenRLHF and a CUDA device are available."""
     if installed_version("openrlhf") is None:
         return False
     import torch
@@ -38,12 +36,16 @@ def available() -> bool:
     return bool(torch.cuda.is_available())
 
 
-def train_on_openrlhf(run: OpenRLHFRun, samples: Sequence[Sample], passed_on: Mapping[str, Flag]) -> Path:
-    """Train; a run that was stopped goes on from its last checkpoint.
+def train_on_openrlhf(
+    settings: TrainSettings, samples: Sequence[Sample], data: Path, out: Path, passed_on: Mapping[str, Flag]
+) -> Path:
+    """Train with AP-GRPO.
 
     Args:
-        run: the run.
+        settings: of the run.
         samples: its questions.
+        data: their file; all machines must see it, and the run's folder.
+        out: the run's folder.
         passed_on: flags of OpenRLHF.
 
     Returns:
@@ -53,53 +55,26 @@ def train_on_openrlhf(run: OpenRLHFRun, samples: Sequence[Sample], passed_on: Ma
         ConfigError: the settings can't be used, or versions weren't tested.
         InstallError: a package is missing.
         OutputError: the run's folder can't be written.
-        PolicyError: OpenRLHF failed; what it printed says why.
+        PolicyError: OpenRLHF failed; its output says why.
     """
     check_versions()
-    from rl.run import draw
-
-    settings = run.settings
     check_count(samples, settings.prompts_per_step)
-    command = command_line(run.out, flags_of(run, passed_on))
-    asked = [
-        sample
-        for step in range(settings.steps)
-        for sample in draw(samples, settings.prompts_per_step, step, settings.seed)
-    ]
-    write_run(replace(run, questions=fingerprint(samples)), [(sample.id, sample.question) for sample in asked], command)
-    return _run(command, run.out, settings.steps)
+    if (model := Path(settings.model).expanduser()).is_dir():
+        settings = replace(settings, model=str(model.absolute()))  # Ray's workers have other current folders
+    command = command_line(out, flags_of(out, settings, passed_on))
+    count, seed = settings.prompts_per_step, settings.seed
+    questions = [each for step in range(settings.steps) for each in draw(samples, count, step, seed)]
+    run = Manifest(out=out, settings=settings, questions=fingerprint(samples), data=data)
+    write_run(run, command, questions, may_change=MAY_CHANGE)
+    return _launch(command, run)
 
 
 def fine_tune_on_openrlhf(
-    settings: SftSettings,
-    samples: Sequence[Sample],
-    data: Path,
-    out: Path,
-    processes: int,
+    settings: SftSettings, samples: Sequence[Sample], data: Path, out: Path, processes: int,
     passed_on: Mapping[str, Flag],
-) -> Path:
-    """Fine-tune; a run that was stopped goes on from its last checkpoint.
-
-    Args:
-        settings: of the run; its targets are "gold".
-        samples: its questions.
-        data: their file.
-        out: the run's folder.
-        processes: as many GPUs of this machine.
-        passed_on: of `SFT_FLAGS`.
-
-    Returns:
-        The folder of the last checkpoint.
-
-    Raises:
-        ConfigError: the settings can't be used, or versions weren't tested.
-        InstallError: a package is missing.
-        OutputError: the run's folder can't be written.
-        PolicyError: it failed; what it printed says why.
-    """
+) -> Path:  # fmt: skip
+    """Fine-tune with as many processes, one for each GPU of this machine. All else is as for `train_on_openrlhf`."""
     check_versions()
-    from rl.run import SETTINGS
-
     if settings.targets != "gold" or settings.lora_rank or settings.device or settings.dtype not in (None, *DTYPES):
         raise ConfigError(
             "on the engine openrlhf all weights are fine-tuned on gold answers in bfloat16 or float16: leave out "
@@ -110,34 +85,42 @@ def fine_tune_on_openrlhf(
             f"the {settings.prompts_per_step} questions of a step can't be shared by {processes} GPUs in micro-batches "
             f"of {settings.micro_batch}"
         )
-    if unknown := passed_on.keys() - SFT_FLAGS.keys():
-        raise ConfigError(f"--{min(unknown)} is no flag of fine-tuning; there are: {', '.join(SFT_FLAGS)}")
-    out.mkdir(parents=True, exist_ok=True)
-    told = {"engine": "openrlhf", "data": str(data), "questions": fingerprint(samples), **asdict(settings)}
-    renew_settings(out / SETTINGS, told, may_differ={"steps", "checkpoint_every"})
-    started = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    command = [*started, "-m", "rl.openrlhf.sft", str(out), *flag_words(passed_on)]
-    write_whole(out / COMMAND, "#!/bin/sh\nexec " + shown(command) + "\n")
-    return _run(command, out, settings.steps)
+    if unknown := passed_on.keys() - (flags := KNOWN["sft"]).keys():
+        raise ConfigError(f"--{min(unknown)} is not a flag of fine-tuning; there are: {', '.join(flags)}")
+    run = Manifest(out=out, settings=settings, questions=fingerprint(samples), data=data)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    command = [*torchrun, "-m", "rl.openrlhf.sft", str(out), *flag_arguments(passed_on)]
+    write_run(run, command, may_change={"steps", "checkpoint_every"})
+    return _launch(command, run)
 
 
-def _run(command: Sequence[str], out: Path, steps: int) -> Path:
-    """Run a command that trains. Returns its last checkpoint.
+def write_run(
+    run: Manifest[Any], command: Sequence[str], questions: Sequence[Sample] = (), *, may_change: Collection[str]
+) -> None:
+    """Write the manifest, the command and, if there are any, the prompts in the order in which they are asked.
 
     Raises:
-        PolicyError: it failed.
+        ConfigError: the folder holds another run.
+        OutputError: it can't be written.
     """
-    from rl.checkpoints import checkpoints
+    run.save(may_change=may_change)
+    rows = [json.dumps({"prompt": each.question, "label": each.id}, ensure_ascii=False) for each in questions]
+    if rows:
+        write_whole(run.out / PROMPTS, "".join(f"{row}\n" for row in rows))
+    write_whole(run.out / COMMAND, "#!/bin/sh\nexec " + shown(command) + "\n")
 
+
+def _launch(command: Sequence[str], run: Manifest[Any]) -> Path:
+    """Run a command that trains. Returns the last checkpoint."""
     print(shown(command), file=sys.stderr)
-    found = checkpoints(out)
-    if found and found[-1].name == f"step-{steps:06d}":
-        _log.info("the run is at its end")
+    found = checkpoints(run.out)
+    if found and found[-1].name == f"step-{run.settings.steps:06d}":
+        _log.info("the run is complete")
         return found[-1]
     code = subprocess.run(command, stdout=sys.stderr, check=False).returncode
-    found = checkpoints(out)
+    found = checkpoints(run.out)
     if code:
-        last = f"it goes on from {found[-1].name}" if found else "no checkpoint was written yet, it starts anew"
+        last = f"it is resumed from {found[-1].name}" if found else "there is no checkpoint yet, it starts again"
         ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         raise PolicyError(f"OpenRLHF {ended}: the first error above says why. Run the same command again; {last}.")
     return found[-1]

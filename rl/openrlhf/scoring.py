@@ -1,4 +1,4 @@
-"""What a rollout is worth, and what is logged of it."""
+"""The reward of a rollout, and its logged metrics."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from rl.monitor import rollout_metrics
 from rl.rewards import Reward, reward_parts
-from rl.rollout import Rollout
+from rl.rows import Rollout
 
 LOGGED = "hart/"
 """Before the names of what our rollouts log, apart from OpenRLHF's own."""
@@ -28,7 +28,7 @@ def score(reward: Reward, rollout: Rollout, *, truncated: bool) -> tuple[float, 
         The reward, and numbers by name; NaN where a number doesn't apply to this rollout.
 
     Raises:
-        ConfigError: the reward is no finite number.
+        ConfigError: the reward is not a finite number.
     """
     parts = reward_parts(reward, rollout.trajectory, rollout.sample)
     measured = dict.fromkeys(_ONLY_WITH_BOXES, float("nan")) | rollout_metrics([rollout])

@@ -1,7 +1,7 @@
-"""Replies and their prompts as one sequence, as OpenRLHF knows a rollout. Importing this loads torch.
+"""Prompts and replies as one sequence, OpenRLHF's form of a rollout. Importing this loads torch.
 
-Where the conversation starts anew, as in the mode `closed-loop`, a rollout is several rows (see `rl.rows`); they are
-put behind one another, and the actor takes them apart again (see `actor`).
+Where a new conversation starts, as in the mode `closed-loop`, a rollout has several rows (see `rl.rows`); they are
+concatenated, and the actor splits them again (see `actor`).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from hart_agent.backends.local.encoding import Encoder
 from hart_agent.backends.local.prompting import Prompt, Prompter
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.vision.budget import CoordinateProfile
+from rl.config import RunSettings
 from rl.rows import Row, Segment, join_replies
-from rl.settings import RunSettings
 
 ROW_LENGTHS, ROW_COUNTS = "row_lengths", "row_counts"
-"""What a rollout's tensors tell the actor: the tokens of each row, shape (rows,), and how many rows, shape (1,)."""
+"""Tensors of a rollout for the actor: the length of each row, shape (rows,), and the number of rows, shape (1,)."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Sequence1D:
     """A rollout as one sequence of T tokens.
 
     Attributes:
-        token_ids: of all rows, those of images multiplied as the model has them, shape (T,).
-        action_ranges: where the policy's own tokens lie: from, and up to but without.
+        token_ids: of all rows, those of images repeated as the model has them, shape (T,).
+        action_ranges: half-open ranges of the policy's own tokens.
         log_probs: of those tokens under the distribution that they were sampled from, 0 elsewhere, shape (T,).
         tensors: pixels, and `ROW_LENGTHS` and `ROW_COUNTS`; all are joined along their first axis in batches.
     """
@@ -74,25 +74,25 @@ class Sequencer:
         return self.prompter.profile
 
     def prompt(self, messages: Sequence[Message], tools: Sequence[ToolSpec], seed: int) -> Prompt:
-        """The prompt for a conversation, as `rl.model.PolicyModel.prompt`."""
+        """The prompt for a conversation, as `rl.local.model.PolicyModel.prompt`."""
         return replace(self.prompter.prompt(messages, tools), seed=seed)
 
     def sequence(self, segments: Sequence[Segment]) -> Sequence1D:
-        """The replies of an episode as OpenRLHF trains on them: tokens, masks and pixels are those of `rl.model`."""
+        """The replies of an episode as OpenRLHF trains on them; tokens, masks, pixels as in `rl.local.model`."""
         token_ids: list[int] = []
         log_probs: list[float] = []
         ranges: list[tuple[int, int]] = []
         lengths: list[int] = []
         parts: list[dict[str, torch.Tensor]] = []
         for row in join_replies(segments, self.prompter.counts):
-            inputs = self.encoder.encode([whole(row)], self._dtype)
+            inputs = self.encoder.encode([complete(row)], self._dtype)
             own = inputs["input_ids"][0].tolist()
-            said = iter(row.log_probs)
+            row_log_probs = iter(row.log_probs)
             values = [0.0] * len(own)
             for begin, end in row.spans:
                 first, last = len(own) - begin, len(own) - end
                 ranges.append((len(token_ids) + first, len(token_ids) + last))
-                values[first:last] = [next(said) for _ in range(first, last)]
+                values[first:last] = [next(row_log_probs) for _ in range(first, last)]
             token_ids += own
             log_probs += values
             lengths.append(len(own))
@@ -107,10 +107,10 @@ class Sequencer:
         return len(prompt.token_ids) - len(prompt.views) + images
 
 
-def whole(row: Row) -> Prompt:
-    """All of a row, the replies included, in the place of a prompt."""
+def complete(row: Row) -> Prompt:
+    """All of a row, replies included, as a prompt."""
     return replace(
-        row.first, token_ids=row.first.token_ids + row.rest.token_ids, views=row.first.views + row.rest.views
+        row.prompt, token_ids=row.prompt.token_ids + row.suffix.token_ids, views=row.prompt.views + row.suffix.views
     )
 
 

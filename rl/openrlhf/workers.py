@@ -18,7 +18,7 @@ from rl.monitor import MetricsLog, alarms
 from rl.openrlhf.actor import RowActor
 from rl.openrlhf.algorithm import APGRPOActorTrainer, APGRPOExperienceMaker
 from rl.openrlhf.export import export
-from rl.openrlhf.run import OpenRLHFRun
+from rl.openrlhf.run import current_run
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class PolicyWorker(_class_of(ppo_actor.PolicyModelActor)):  # type: ignore[misc]
 
     def init_model_from_pretrained(self, *args: Any, **kwargs: Any) -> None:
         super().init_model_from_pretrained(*args, **kwargs)
-        self._run = OpenRLHFRun.current()
+        self._run = current_run()
         RowActor.adopt(self.actor)
         APGRPOActorTrainer.adopt(self.trainer, self._run.settings.algorithm)
         self._step = self.checkpoint_states.get("global_step", 0)
@@ -49,7 +49,7 @@ class PolicyWorker(_class_of(ppo_actor.PolicyModelActor)):  # type: ignore[misc]
         self.save_model()
 
     def save_model(self) -> None:
-        """Write the model as it is after the last update, whole or not at all, unless that was done."""
+        """Write the model after the last update, atomically, unless that was done."""
         if self._saved == self._step:
             return
         self._saved = self._step
@@ -69,7 +69,7 @@ class RolloutWorker(_class_of(vllm_engine.RolloutRayActor)):  # type: ignore[mis
     distribution that is sampled from."""
 
     async def __init__(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[misc]
-        settings = OpenRLHFRun.current().settings
+        settings = current_run().settings
         checkpoint = find_checkpoint(settings.model)
         family = detect_family(str(checkpoint.path), checkpoint.config)
         if family.tokens_per_view is None:
@@ -85,7 +85,7 @@ def _with_ap_grpo(base: Any) -> Any:
     class APGRPOTrainer(base):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            self._run = OpenRLHFRun.current()
+            self._run = current_run()
             self._metrics: MetricsLog | None = None
             self._warned: set[str] = set()
             self.experience_maker.__class__ = APGRPOExperienceMaker

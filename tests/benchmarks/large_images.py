@@ -63,8 +63,6 @@ from PIL import Image
 Image.MAX_IMAGE_PIXELS = None
 Image.open(sys.argv[1]).convert("RGB").load()
 """
-    "from PIL import Image; Image.MAX_IMAGE_PIXELS = None; image = Image.open(sys.argv[1]); image.convert('RGB').load()"
-)
 LAYER = """
 from hart_agent.vision.source import SourceImage
 from hart_agent.vision.geometry import Box, Size

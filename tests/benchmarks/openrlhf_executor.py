@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import torch
 from conftest import answer, tool_call
 from PIL import Image
-from test_openrlhf_interaction import Parameters, ScriptedEngine
+from scripted_engine import Parameters, ScriptedEngine
 from tiny_vlm import make_tiny_vlm
 
 from hart_agent import Mode
@@ -32,10 +32,10 @@ from hart_agent.dialogue.policy import Reply
 from hart_agent.evals.items import Item
 from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.runtime import ToolRuntime
+from rl.config import TrainSettings
 from rl.openrlhf.interaction import Interaction
 from rl.openrlhf.scoring import score
 from rl.rewards import answer_reward
-from rl.settings import TrainSettings
 
 LIMIT = 3.0
 """Milliseconds a turn."""

@@ -35,16 +35,15 @@ from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoP
 from trl import GRPOConfig, GRPOTrainer
 
 from hart_agent.agent.modes import Mode
-from hart_agent.agent.opening import opening
+from hart_agent.agent.stages import stage_messages
 from hart_agent.dialogue.parsing import parse_reply
 from hart_agent.tooling.protocol import ToolContext
-from rl.config import AlgorithmConfig
+from rl.config import AlgorithmConfig, TrainSettings
 from rl.data import Sample, load_samples
-from rl.model import PolicyModel
+from rl.local.model import PolicyModel
+from rl.local.rollout import Asker
+from rl.local.trainer import Trainer
 from rl.rewards import answer_reward
-from rl.rollout import Asker
-from rl.settings import TrainSettings
-from rl.trainer import Trainer
 
 BETAS = (0.9, 0.95)
 WARM_UP = 2
@@ -127,7 +126,7 @@ def _dataset(model: Path, samples: Sequence[Sample]) -> Dataset:
         with sample.open() as source:
             context = ToolContext(source, sample.prompt(), asker)
             overview = context.render(source.size.box, "overview")
-            messages = opening(Mode.DIRECT, context, overview, [], max_calls=8, max_turns=2)
+            messages = stage_messages(Mode.DIRECT.stages[0], context, [], max_calls=8, max_turns=2)
         told = [{"role": message.role.value, "content": message.text} for message in messages]
         rows.append({"prompt": told, "image": overview.image, "answer": sample.answer})
     return Dataset.from_list(rows).cast_column("image", ImageColumn())

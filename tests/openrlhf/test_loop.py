@@ -118,7 +118,7 @@ def opens_elsewhere(folder: Path, checkpoint: Path, *backends: str, mode: Mode =
         assert asked.returncode == 0, asked.stderr[-3000:]
         run = json.loads(asked.stdout)
         assert run["answer"] in ("x", "y")
-        assert bool(run["evidence"]) == (mode is Mode.CLOSED_LOOP)
+        assert bool(run["evidence"]) == (mode == Mode.CLOSED_LOOP)
 
 
 @pytest.mark.parametrize("victim", ["VLLM::EngineCore", "ray::Policy"])
@@ -137,7 +137,7 @@ def test_a_killed_worker_ends_the_run_and_it_goes_on(folder: Path, victim: str) 
         assert started.wait(WAIT) == 4
     told = (folder / "log").read_text().splitlines()[-1]
     assert "OpenRLHF ended with code 1" in told
-    assert "Run the same command again; it goes on from step-00000" in told
+    assert "Run the same command again; it is resumed from step-00000" in told
 
     before = metrics_of(folder)
     again = subprocess.run(command(folder, steps=4), capture_output=True, text=True, check=False, timeout=WAIT)

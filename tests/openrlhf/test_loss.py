@@ -19,20 +19,19 @@ from openrlhf.trainer.ppo_utils.samples_generator import SamplesGenerator
 from openrlhf.trainer.ray.ppo_actor import ActorPPOTrainer
 from openrlhf.utils.loss_utils import iter_grad_accum_global_norm
 from PIL import Image
-from test_openrlhf_interaction import Parameters, ScriptedEngine
+from scripted_engine import Parameters, ScriptedEngine
 from tiny_vlm import make_tiny_vlm
 
 from hart_agent import Mode
 from hart_agent.answers import AnswerType
 from hart_agent.evals.items import Item
-from rl.config import AlgorithmConfig
+from rl.config import AlgorithmConfig, TrainSettings
+from rl.local.trainer import Trainer
 from rl.openrlhf.actor import RowActor
 from rl.openrlhf.algorithm import APGRPOActorTrainer, APGRPOExperienceMaker
 from rl.openrlhf.interaction import Interaction
 from rl.rewards import answer_reward
-from rl.rollout import Rollout
-from rl.settings import TrainSettings
-from rl.trainer import Trainer
+from rl.rows import Rollout
 
 pytestmark = pytest.mark.openrlhf
 
@@ -86,7 +85,7 @@ def samples(tmp_path: Path) -> list[Item]:
 
 def rollouts_of(interaction: Interaction, samples: Sequence[Item], mode: Mode) -> list[Rollout]:
     """Two groups, with different words, numbers of rows, and rewards; the second is mostly wrong."""
-    look = {"tool": "zoom"} if mode is Mode.AGENT else {"tool": "crop", "label": "it"}
+    look = {"tool": "zoom"} if mode == Mode.AGENT else {"tool": "crop", "label": "it"}
     calls = [tool_call(**look, bbox_2d=[10, 10, 60 + 20 * number, 70]) for number in range(GROUP)]
     said = [[calls[0], answer("x")], [calls[1], answer("a wrong one")], ["nonsense"], [calls[3], answer("x")]]
     other = [["nonsense"], [calls[2], answer("y")], [calls[1], answer("x")], ["no"]]
@@ -124,7 +123,7 @@ def test_loss_and_gradients_are_those_on_one_machine(
 ) -> None:
     folder = make_tiny_vlm(tmp_path / "tiny")
     settings = TrainSettings(
-        model=str(folder), algorithm=config, mode=mode, max_turns=3 if mode is Mode.AGENT else 2, max_tokens=200,
+        model=str(folder), algorithm=config, mode=mode, max_turns=3 if mode == Mode.AGENT else 2, max_tokens=200,
         max_pixels=16_384, dtype="float32", prompts_per_step=2,
         micro_batch=1,  # a row at a time: no beginning is shared, for which the other engine needs a later transformers
     )  # fmt: skip

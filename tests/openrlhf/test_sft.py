@@ -10,9 +10,9 @@ import pytest
 from test_loop import WAIT, folder, lessons, metrics_of, opens_elsewhere  # noqa: F401 (fixtures)
 
 from hart_agent import Mode
+from rl.config import SftSettings
 from rl.data import load_samples
-from rl.settings import SftSettings
-from rl.sft import SftTrainer
+from rl.local.sft import SftTrainer
 
 pytestmark = pytest.mark.openrlhf
 

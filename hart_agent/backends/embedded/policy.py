@@ -14,7 +14,7 @@ import math
 import re
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from PIL import Image, ImageOps
 
@@ -61,6 +61,7 @@ class EmbeddedPolicy:
         InstallError: a package that the reader needs is missing.
     """
 
+    accepts: ClassVar[frozenset[str]] = frozenset()
     name = "embedded (PP-OCRv6 text reader)"
     profile = CoordinateProfile(
         CoordinateSpace.PIXEL, ViewBudget(max_pixels=VIEW_PIXELS, min_side=16, max_magnification=1.5)

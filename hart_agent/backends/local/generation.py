@@ -9,14 +9,16 @@ from typing import Any
 import torch
 from transformers import AutoModelForImageTextToText, GenerationConfig
 
+from hart_agent.backends.chat import STOP
 from hart_agent.backends.local.batching import Job
 from hart_agent.backends.local.checkpoint import Checkpoint
 from hart_agent.backends.local.encoding import Encoder
 from hart_agent.backends.local.prompting import Prompt, Prompter
+from hart_agent.backends.thoughts import StopWatch
 from hart_agent.errors import ConfigError, PolicyError
 
 _TAIL = 32
-"""Tokens at the end of a reply in which a stop text is looked for; none is longer."""
+"""Tokens at the end of a reply in which a stop string or a tag is looked for; none is longer."""
 
 
 @dataclass(frozen=True)
@@ -151,13 +153,14 @@ class Choice:
 
 
 class Ending:
-    """Ends each row of a batch by itself, and keeps how long each reply became."""
+    """Ends each row of a batch by itself, but not at stop strings in thoughts, and keeps how long each reply became."""
 
     def __init__(self, prompter: Prompter, jobs: Sequence[GenerationJob], start: int) -> None:
         self.lengths = [0] * len(jobs)
         self._prompter = prompter
         self._jobs = jobs
         self._start = start
+        self._watches = [StopWatch(STOP, thinking=bool(job.item.opened)) for job in jobs]
         self._done = [False] * len(jobs)
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
@@ -167,8 +170,14 @@ class Ending:
             if not self._done[row]:
                 self.lengths[row] = length
                 over = length >= job.item.max_tokens or job.abandoned
-                self._done[row] = over or self._prompter.ended(tail)
+                self._done[row] = over or self._ended(self._watches[row], tail, length)
         return torch.tensor(self._done, device=input_ids.device)
+
+    def _ended(self, watch: StopWatch, tail: list[int], length: int) -> bool:
+        if tail[-1] in self._prompter.end_ids:
+            return True
+        fresh = min(len(tail), length - watch.start)
+        return watch.stopped(self._prompter.words(tail[-fresh:]), length)
 
 
 def _choose(device: str | None, dtype: str | None) -> tuple[torch.device, torch.dtype]:

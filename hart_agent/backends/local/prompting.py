@@ -2,8 +2,11 @@
 
 Shared by the backends that run a model in this process, so that both show it the same.
 
-Stopping is as with servers (see `hart_agent.backends.openai`): after an answer, an abstention, or where the model
-begins to invent a tool's result; not after a call, for a turn may hold several.
+Stopping: after an answer, an abstention, or where the model begins to invent a tool's result; not after a call, for a
+turn may hold several, and not inside a thought.
+
+A reply's text keeps its special tokens, some of which are the tags of thoughts; only the one that ends it is trimmed.
+Where the prompt opens a thought, its tag is put in front of the text, so that whoever reads it sees the thought.
 """
 
 from __future__ import annotations
@@ -18,11 +21,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hart_agent.backends.chat import DEFAULT_MAX_TOKENS, STOP, ChatMessage, chat_messages
+from hart_agent.backends.chat import DEFAULT_MAX_TOKENS, STOP, chat_messages
 from hart_agent.backends.context import fit_context, limit_images
+from hart_agent.backends.cut_off import MORE
 from hart_agent.backends.families import detect_family, detect_profile
 from hart_agent.backends.local.checkpoint import Checkpoint
+from hart_agent.backends.local.special_tokens import SpecialTokens
+from hart_agent.backends.options import ModelOptions
+from hart_agent.backends.thoughts import has_thought_tokens, opened_by, spoken_start, without_thoughts
 from hart_agent.dialogue.messages import Message, ToolSpec
+from hart_agent.dialogue.policy import FinishReason, Reply
 from hart_agent.errors import ConfigError, InstallError, PolicyError
 from hart_agent.vision.source import View
 
@@ -38,12 +46,14 @@ class Prompt:
         views: in order.
         max_tokens: of the reply.
         seed: of sampling, this reply's own.
+        opened: the tag with which it opens a thought for the model to continue; empty if it opens none.
     """
 
     token_ids: tuple[int, ...]
     views: tuple[View, ...]
     max_tokens: int
     seed: int
+    opened: str = ""
 
 
 class Prompter:
@@ -51,52 +61,38 @@ class Prompter:
 
     Args:
         checkpoint: the model.
-        coordinates: "pixel", "thousand" or "unit", instead of what the model's family writes.
-        max_pixels: area of one view, in pixels.
-        max_images: in one prompt.
-        max_tokens: of one reply; None for `DEFAULT_MAX_TOKENS`.
-        max_context_tokens: of prompt and reply together; None for what the model was built for.
-        temperature: of sampling; 0 is greedy.
-        seed: of sampling.
+        options: of `ModelOptions`; `max_tokens` defaults to `DEFAULT_MAX_TOKENS`, `max_context_tokens` to what the
+            model was built for.
 
     Raises:
-        ConfigError: a setting is out of range, or the checkpoint is not of a chat model that sees.
+        ConfigError: an option is out of range, or the checkpoint is not of a vision-language chat model.
         InstallError: the package transformers is missing.
+        TypeError: there is no such option.
     """
 
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        *,
-        coordinates: str | None,
-        max_pixels: int | None,
-        max_images: int | None,
-        max_tokens: int | None,
-        max_context_tokens: int | None,
-        temperature: float,
-        seed: int,
-    ) -> None:
-        limits = {"max_images": max_images, "max_tokens": max_tokens, "max_context_tokens": max_context_tokens}
-        for name, value in limits.items():
-            if value is not None and value <= 0:
-                raise ConfigError(f"{name} must be positive, got {value}")
-        if temperature < 0:
-            raise ConfigError(f"temperature must be 0 (greedy) or more, got {temperature}")
-        self.family = detect_family(str(checkpoint.path), checkpoint.config)
-        self.profile = detect_profile(str(checkpoint.path), checkpoint.config, space=coordinates, max_pixels=max_pixels)
-        self.temperature = temperature
-        self.max_context_tokens: int | None = max_context_tokens or checkpoint.setting("max_position_embeddings")
-        self.max_tokens = max_tokens or DEFAULT_MAX_TOKENS
+    def __init__(self, checkpoint: Checkpoint, **options: Any) -> None:
+        settings = ModelOptions.from_keywords(**options)
+        path, config = str(checkpoint.path), checkpoint.config
+        self.family = detect_family(path, config)
+        self.profile = detect_profile(path, config, space=settings.coordinates, max_pixels=settings.max_pixels)
+        self.temperature = settings.temperature or 0.0
+        self.max_context_tokens: int | None = settings.max_context_tokens or checkpoint.setting(
+            "max_position_embeddings"
+        )
+        self.max_tokens = settings.max_tokens or DEFAULT_MAX_TOKENS
         if self.max_context_tokens is not None:
             self.max_tokens = min(self.max_tokens, max(self.max_context_tokens // 4, 1))
         self.tokenizer = _load_tokenizer(checkpoint.path)
         self.end_ids = _end_ids(checkpoint.path, self.tokenizer)
+        self._not_words = self.end_ids | {self.tokenizer.pad_token_id}
         self.image_id = _image_id(checkpoint)
         self.banned_ids = [self.image_id, *filter(None, [checkpoint.config.get("video_token_id")])]
         """Placeholders that a model must never say: in its next prompt they would stand for images that don't exist."""
-        self._special = [token.content for token in self.tokenizer.added_tokens_decoder.values() if token.special]
-        self._max_images = max_images
-        self._seed = seed
+        added = list(self.tokenizer.added_tokens_decoder.values())
+        self._special = SpecialTokens(token.content for token in added if token.special)
+        self._thinks = has_thought_tokens(token.content for token in added)
+        self._max_images = settings.max_images
+        self._seed = settings.seed
         self._asked: Counter[bytes] = Counter()
         self._lock = threading.Lock()
 
@@ -112,7 +108,7 @@ class Prompter:
         kept = limit_images(messages, self._max_images, self.profile.space, recall=bool(tools))
         room = None if self.max_context_tokens is None else self.max_context_tokens - self.max_tokens
         kept = fit_context(kept, room, self.family.view_tokens)
-        chat = [self._disarmed(message) for message in chat_messages(kept, lambda view: view.id, native=False)]
+        chat = self._special.disarm(chat_messages(kept, lambda view: view.id, native=False))
         views = tuple(view for message in kept for view in message.views)
         with self._lock:  # a tokenizer is not for several threads at once
             text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
@@ -122,7 +118,7 @@ class Prompter:
                     f"the model's chat template shows {token_ids.count(self.image_id)} of {len(views)} images. Use a "
                     "checkpoint whose chat template takes images in the user's messages."
                 )
-            return Prompt(token_ids, views, self.max_tokens, self._reply_seed(token_ids, views))
+            return Prompt(token_ids, views, self.max_tokens, self._reply_seed(token_ids, views), opened_by(text))
 
     def counts(self, views: Sequence[View]) -> list[int] | None:
         """The image tokens that each view must have, one for each cell of the grid; None if the family cuts tiles."""
@@ -148,39 +144,51 @@ class Prompter:
                 f"them, or the model is no {self.family.name}. Update transformers, or choose another model."
             )
 
-    def text(self, token_ids: Sequence[int]) -> str:
-        """The words of a reply, without special tokens, up to where it invents a tool's result."""
+    def words(self, token_ids: Sequence[int]) -> str:
+        """The text of tokens, special ones included."""
         with self._lock:
-            words: str = self.tokenizer.decode(token_ids, skip_special_tokens=True)
-        return words.partition(_INVENTED_RESULT)[0]
+            words: str = self.tokenizer.decode(token_ids, skip_special_tokens=False)
+        return words
+
+    def text(self, token_ids: Sequence[int], opened: str = "") -> str:
+        """The words of a reply, up to the token that ends it or to where it invents a tool's result.
+
+        Args:
+            token_ids: of the reply.
+            opened: the tag with which its prompt opened a thought, to be put in front.
+        """
+        end = len(token_ids)
+        while end and token_ids[end - 1] in self._not_words:
+            end -= 1
+        words = opened + self.words(token_ids[:end])
+        start = spoken_start(words)
+        return words[:start] + words[start:].partition(_INVENTED_RESULT)[0]
+
+    def finish_reason(self, token_ids: Sequence[int], opened: str = "") -> FinishReason:
+        """Whether the model ended a reply, or a limit did; see `text`."""
+        return FinishReason.STOP if self.ended(token_ids, opened) else FinishReason.LENGTH
+
+    def room(self, reply: Reply) -> int:
+        """How many tokens a reply to the same prompt may have at most."""
+        if self.max_context_tokens is None:
+            return MORE * self.max_tokens
+        return self.max_context_tokens - reply.usage.input_tokens
+
+    def stops(self, prompt: Prompt) -> tuple[str, ...]:
+        """The stop strings for an engine that can't tell thoughts from answers: none, if the model may think."""
+        return () if prompt.opened or self._thinks else STOP
 
     def reply_ids(self, text: str) -> tuple[int, ...]:
         """The tokens of a reply with this text, with the one that ends it."""
         with self._lock:
             return (*self.tokenizer(text, add_special_tokens=False)["input_ids"], self.tokenizer.eos_token_id)
 
-    def ended(self, token_ids: Sequence[int]) -> bool:
-        """Whether generation stops after these tokens of a reply, of which only the last few need be given."""
+    def ended(self, token_ids: Sequence[int], opened: str = "") -> bool:
+        """Whether generation stops after these tokens of a reply; see `text`."""
         if token_ids[-1] in self.end_ids:
             return True
-        with self._lock:
-            words = self.tokenizer.decode(token_ids)
+        words = without_thoughts(opened + self.words(token_ids))
         return any(stop in words for stop in STOP)
-
-    def _disarmed(self, message: ChatMessage) -> ChatMessage:
-        """A message in the words of chat templates, in which nobody's text can pass for a special token."""
-
-        def part(entry: dict[str, Any]) -> dict[str, Any]:
-            return {"type": "image"} if entry["type"] == "image_url" else {**entry, "text": self._plain(entry["text"])}
-
-        content = message["content"]
-        plain = self._plain(content) if isinstance(content, str) else [part(entry) for entry in content]
-        return {"role": message["role"], "content": plain}
-
-    def _plain(self, text: str) -> str:
-        for token in self._special:
-            text = text.replace(token, f"{token[0]} {token[1:]}")
-        return text
 
     def _reply_seed(self, token_ids: Sequence[int], views: Sequence[View]) -> int:
         if self.temperature == 0:

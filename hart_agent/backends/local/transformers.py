@@ -13,10 +13,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
 
+from hart_agent.backends.cut_off import ask_longer_if_cut_off
 from hart_agent.backends.local.batching import Batcher
 from hart_agent.backends.local.checkpoint import find_checkpoint
-from hart_agent.backends.local.prompting import Prompter
+from hart_agent.backends.local.prompting import Prompt, Prompter
+from hart_agent.backends.options import MODEL_OPTIONS
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Reply, Usage
 from hart_agent.errors import ConfigError, InstallError
@@ -29,21 +33,18 @@ class TransformersPolicy:
         model: a folder, or an id on Hugging Face's hub, from which it is downloaded if it isn't here yet.
         device: such as "cuda:1"; None for the first of CUDA, Apple's MPS and the CPU that is there.
         dtype: such as "bfloat16"; None for that on accelerators, and "float32" on the CPU.
-        coordinates: "pixel", "thousand" or "unit", instead of what the model's family writes.
-        max_pixels: area of one view, in pixels.
-        max_images: in one prompt; the oldest are left out.
-        max_tokens: of one reply.
-        max_context_tokens: of prompt and reply together; the oldest turns are left out to stay within.
-        temperature: of sampling; 0 is greedy.
-        seed: of sampling. What a conversation is replied doesn't depend on what else is asked, or in which order.
         return_log_probs: whether replies carry `token_ids` (with the token that ended it) and `log_probs`.
         max_batch: replies generated together; each takes memory of its own.
+        options: of `ModelOptions`. The reply to a conversation doesn't depend on what else is asked, or in which order.
 
     Raises:
-        ConfigError: a setting is out of range, or the model can't be loaded.
+        ConfigError: an option is out of range, or the model can't be loaded.
         InstallError: torch or transformers is missing.
         PolicyError: the model has to be downloaded, and can't be.
+        TypeError: there is no such option.
     """
+
+    accepts: ClassVar[frozenset[str]] = MODEL_OPTIONS | {"model"}
 
     def __init__(
         self,
@@ -51,15 +52,9 @@ class TransformersPolicy:
         *,
         device: str | None = None,
         dtype: str | None = None,
-        coordinates: str | None = None,
-        max_pixels: int | None = None,
-        max_images: int | None = None,
-        max_tokens: int | None = None,
-        max_context_tokens: int | None = None,
-        temperature: float = 0.0,
-        seed: int = 0,
         return_log_probs: bool = False,
         max_batch: int = 8,
+        **options: Any,
     ) -> None:
         if max_batch <= 0:
             raise ConfigError(f"max_batch must be positive, got {max_batch}")
@@ -71,32 +66,30 @@ class TransformersPolicy:
                 "Run: pip install 'hart-agent[transformers]'"
             ) from error
         checkpoint = find_checkpoint(model)
-        self._prompter = Prompter(
-            checkpoint,
-            coordinates=coordinates,
-            max_pixels=max_pixels,
-            max_images=max_images,
-            max_tokens=max_tokens,
-            max_context_tokens=max_context_tokens,
-            temperature=temperature,
-            seed=seed,
-        )
+        self._prompter = Prompter(checkpoint, **options)
         self._batcher = Batcher(Generator(checkpoint, self._prompter, device, dtype).generate, max_size=max_batch)
         self._return_log_probs = return_log_probs
         self.name = f"transformers ({model})"
         self.profile = self._prompter.profile
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
-        """The model's next reply.
+        """The model's next reply. One that is cut off is asked for once more, with more room.
 
         Raises:
             PolicyError: the conversation doesn't fit, memory runs out, or the model fails; says what to do next.
         """
         prompt = await asyncio.to_thread(self._prompter.prompt, messages, tools)
+        return await ask_longer_if_cut_off(
+            lambda max_tokens: self._ask(replace(prompt, max_tokens=max_tokens)), prompt.max_tokens, self._prompter.room
+        )
+
+    async def _ask(self, prompt: Prompt) -> Reply:
         generated = await self._batcher.submit(prompt)
+        token_ids = generated.token_ids
         return Reply(
-            self._prompter.text(generated.token_ids),
-            usage=Usage(generated.prompt_tokens, len(generated.token_ids), 1),
-            token_ids=generated.token_ids if self._return_log_probs else None,
+            self._prompter.text(token_ids, prompt.opened),
+            usage=Usage(generated.prompt_tokens, len(token_ids), 1),
+            token_ids=token_ids if self._return_log_probs else None,
             log_probs=generated.log_probs if self._return_log_probs else None,
+            finish_reason=self._prompter.finish_reason(token_ids, prompt.opened),
         )

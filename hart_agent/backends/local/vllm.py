@@ -13,13 +13,15 @@ import os
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from hart_agent.backends.chat import STOP
+from hart_agent.backends.cut_off import ask_longer_if_cut_off
 from hart_agent.backends.local.checkpoint import find_checkpoint
 from hart_agent.backends.local.prompting import Prompt, Prompter
+from hart_agent.backends.options import MODEL_OPTIONS, ModelOptions
 from hart_agent.dialogue.messages import Message, ToolSpec
-from hart_agent.dialogue.policy import Reply, Usage
+from hart_agent.dialogue.policy import FinishReason, Reply, Usage
 from hart_agent.errors import ConfigError, InstallError, PolicyError
 
 if TYPE_CHECKING:
@@ -35,56 +37,40 @@ class VLLMPolicy:
     Args:
         model: a folder, or an id on Hugging Face's hub, from which it is downloaded if it isn't here yet.
         dtype: such as "bfloat16"; None for the checkpoint's own.
-        coordinates: "pixel", "thousand" or "unit", instead of what the model's family writes.
-        max_pixels: area of one view, in pixels.
-        max_images: in one prompt; the oldest are left out. None for `DEFAULT_MAX_IMAGES`.
-        max_tokens: of one reply.
-        max_context_tokens: of prompt and reply together; the oldest turns are left out to stay within.
-        temperature: of sampling; 0 is greedy.
-        seed: of sampling; on a CPU, of all of it together, so that replies depend on their order.
         return_log_probs: whether replies carry `token_ids` (with the token that ended it) and `log_probs`.
         engine_options: further arguments of vLLM's `AsyncEngineArgs`, such as {"tensor_parallel_size": 2}.
+        options: of `ModelOptions`; `max_images` defaults to `DEFAULT_MAX_IMAGES`. On a CPU, `seed` is of all sampling
+            together, so that replies depend on their order.
 
     Raises:
-        ConfigError: a setting is out of range, or the engine doesn't start.
+        ConfigError: an option is out of range, or the engine doesn't start.
         InstallError: vLLM is missing.
         PolicyError: the model has to be downloaded, and can't be.
+        TypeError: there is no such option.
     """
+
+    accepts: ClassVar[frozenset[str]] = MODEL_OPTIONS | {"model"}
 
     def __init__(
         self,
         model: str,
         *,
         dtype: str | None = None,
-        coordinates: str | None = None,
-        max_pixels: int | None = None,
-        max_images: int | None = None,
-        max_tokens: int | None = None,
-        max_context_tokens: int | None = None,
-        temperature: float = 0.0,
-        seed: int = 0,
         return_log_probs: bool = False,
         engine_options: Mapping[str, Any] | None = None,
+        **options: Any,
     ) -> None:
         os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # stdout is for answers
         if importlib.util.find_spec("vllm") is None:
             raise InstallError("the backend 'vllm' needs the package vllm. Run: pip install 'hart-agent[vllm]'")
         checkpoint = find_checkpoint(model)
-        max_images = DEFAULT_MAX_IMAGES if max_images is None else max_images
-        self._prompter = Prompter(
-            checkpoint,
-            coordinates=coordinates,
-            max_pixels=max_pixels,
-            max_images=max_images,
-            max_tokens=max_tokens,
-            max_context_tokens=max_context_tokens,
-            temperature=temperature,
-            seed=seed,
-        )
-        options: dict[str, Any] = {
+        settings = ModelOptions.from_keywords(**options)
+        max_images = DEFAULT_MAX_IMAGES if settings.max_images is None else settings.max_images
+        self._prompter = Prompter(checkpoint, **{**options, "max_images": max_images})
+        engine: dict[str, Any] = {
             "model": str(checkpoint.path),
             "dtype": dtype or "auto",
-            "seed": seed,
+            "seed": settings.seed,
             "max_model_len": self._prompter.max_context_tokens,
             "limit_mm_per_prompt": {"image": max_images, "video": 0},
             "enable_prefix_caching": True,
@@ -93,32 +79,38 @@ class VLLMPolicy:
         if self._prompter.counts(()) is not None:  # views are on the grid: nothing may be resized
             budget = self._prompter.profile.budget
             size = {"shortest_edge": budget.grid**2, "longest_edge": budget.max_pixels}
-            options["mm_processor_kwargs"] = {"size": size}
-        self._engine = _Engine({**options, **(engine_options or {})})
+            engine["mm_processor_kwargs"] = {"size": size}
+        self._engine = _Engine({**engine, **(engine_options or {})})
         self._return_log_probs = return_log_probs
         self.name = f"vllm ({model})"
         self.profile = self._prompter.profile
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
-        """The model's next reply.
+        """The model's next reply. One that is cut off is asked for once more, with more room.
 
         Raises:
             PolicyError: the conversation doesn't fit, or the engine fails.
         """
         prompt = await asyncio.to_thread(self._prompter.prompt, messages, tools)
+        return await ask_longer_if_cut_off(
+            lambda max_tokens: self._ask(replace(prompt, max_tokens=max_tokens)), prompt.max_tokens, self._prompter.room
+        )
+
+    async def _ask(self, prompt: Prompt) -> Reply:
         output = await self._engine.generate(prompt, self._parameters(prompt))
         read = output.prompt_token_ids or []
         self._prompter.check_counts(prompt.views, read.count(self._prompter.image_id))
-        said = output.outputs[0]
-        token_ids = tuple(said.token_ids)
+        completion = output.outputs[0]
+        token_ids = tuple(completion.token_ids)
         log_probs = None
-        if said.logprobs is not None:
-            log_probs = tuple(entry[token].logprob for entry, token in zip(said.logprobs, token_ids, strict=True))
+        if completion.logprobs is not None:
+            log_probs = tuple(entry[token].logprob for entry, token in zip(completion.logprobs, token_ids, strict=True))
         return Reply(
-            self._prompter.text(token_ids),
+            self._prompter.text(token_ids, prompt.opened),
             usage=Usage(len(read), len(token_ids), 1),
             token_ids=token_ids if self._return_log_probs else None,
             log_probs=log_probs,
+            finish_reason=FinishReason.LENGTH if completion.finish_reason == "length" else FinishReason.STOP,
         )
 
     def close(self) -> None:
@@ -135,7 +127,7 @@ class VLLMPolicy:
             temperature=self._prompter.temperature,
             # vLLM 0.29 on a CPU dies of a seeded request whose prompt it reads in parts.
             seed=None if current_platform.is_cpu() else prompt.seed,
-            stop=list(STOP),
+            stop=list(self._prompter.stops(prompt)),
             stop_token_ids=sorted(self._prompter.end_ids),
             include_stop_str_in_output=True,
             logit_bias=dict.fromkeys(self._prompter.banned_ids, -100.0),

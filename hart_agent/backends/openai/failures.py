@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -28,6 +28,8 @@ class Problem(StrEnum):
     """It refuses the API key."""
     PATH = "path"
     """It has no such address: the base URL is wrong."""
+    REFUSED = "refused"
+    """It, or the model, declines this one request: a content filter, a refusal."""
     OTHER = "other"
 
 
@@ -40,13 +42,20 @@ ADVICE = {
     "if it takes none at all, serve a vision-language model.",
     Problem.CONTEXT: "Lower --max-pixels, --max-images or --max-tokens, or serve the model with a longer context "
     "(vLLM: --max-model-len; Ollama: num_ctx; llama.cpp: -c).",
+    Problem.REFUSED: "This question was declined; others may be answered. Rephrase it, or ask another model.",
     Problem.BUSY: "See whether the server is up and its log is quiet, then try again; if it is only slow, lower "
     "--max-tokens or --max-pixels.",
 }
 """What the user can do next."""
 
-OPTIONAL_PARAMETERS = ("max_tokens", "temperature", "seed", "stop")
+OPTIONAL_PARAMETERS = ("max_tokens", "temperature", "seed")
 """What a request can do without."""
+
+
+OVERLOAD = frozenset({429, 503, 529})
+"""The statuses by which a server says that it has too much to do."""
+_MAX_READ = 20_000
+"""Characters of a server's words that are searched."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,7 @@ class Failure:
         limit: how many images or tokens the server takes, if it said so.
         parameter: which one it doesn't take.
         wait: seconds after which it wants to be asked again, if it said so.
+        quota: whether the account has used up what it paid for.
     """
 
     problem: Problem
@@ -66,6 +76,30 @@ class Failure:
     limit: int | None = None
     parameter: str | None = None
     wait: float | None = None
+    quota: bool = False
+
+    @property
+    def outage(self) -> bool:
+        """Whether other requests would fail as well."""
+        return self.quota or self.problem in (Problem.BUSY, Problem.KEY, Problem.MODEL, Problem.PATH)
+
+
+class ServerError(Exception):
+    """A request failed. Internal to the backend, which finds a remedy or turns it into a PolicyError.
+
+    Attributes:
+        failure: what happened.
+        refused: whether the server said that it has too much to do.
+        late: whether it took too long.
+        served: how many requests it had answered by then.
+    """
+
+    def __init__(self, failure: Failure, *, refused: bool = False, late: bool = False) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+        self.refused = refused
+        self.late = late
+        self.served = 0
 
 
 _IMAGES = re.compile(r"at most (\d+) images?|too many images|(?:maximum|limit|only|up to)\D{0,40}?(\d+) images?", re.I)
@@ -78,6 +112,10 @@ _BYTES = re.compile(r"(?:payload|request|entity|body).{0,20}too large|exceeds.{0
 _TOOLS = re.compile(
     r"tool[ _-]?(?:choice|call)|support(?:ed)? tools|tools (?:param|is|are|not)|['\"`]tools['\"`]|function call", re.I
 )
+_FILTERED = re.compile(
+    r"content[ _-]?(?:filter|policy|management)|moderation|\bflagged\b|safety (?:system|filter)", re.I
+)
+_QUOTA = re.compile("insufficient_quota|exceeded your current quota", re.I)
 _UNSUPPORTED = re.compile(r"unsupported|not support|unrecognized|unknown|not permitted|not allowed|extra", re.I)
 
 
@@ -89,15 +127,18 @@ def diagnose(status: int, message: str, wait: float | None = None) -> Failure:
         message: the server's words.
         wait: seconds, from `Retry-After`.
     """
+    head = message[:_MAX_READ]
+    if status == 402 or (status == 429 and _QUOTA.search(head)):
+        return Failure(Problem.OTHER, message, quota=True)
+    if status < 500 and status != 429 and _FILTERED.search(head):
+        return Failure(Problem.REFUSED, message)
     known = _BY_STATUS.get(status)
-    if status == 429 and re.search("insufficient_quota|exceeded your current quota", message):
-        known = Problem.OTHER
     if known is None:
-        failure = _read(message)
+        failure = _read(head)
         if failure is not None:
-            return failure
+            return replace(failure, message=message)
         if status == 404:
-            known = Problem.MODEL if "model" in message.lower() else Problem.PATH
+            known = Problem.MODEL if "model" in head.lower() else Problem.PATH
     return Failure(known or (Problem.BUSY if status >= 500 else Problem.OTHER), message, wait=wait)
 
 
@@ -119,7 +160,7 @@ def _read(message: str) -> Failure | None:
 
 
 def _number(digits: str | None) -> int | None:
-    return int(digits) if digits else None
+    return int(digits) if digits and len(digits) < 10 else None
 
 
 _BY_STATUS = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hart_agent.backends.chat import chat_messages, tool_schemas
-from hart_agent.backends.context import fit_context, keep_turns, limit_images, split_turns
+from hart_agent.backends.context import count_tokens, fit_context, keep_turns, limit_images, split_turns
 from hart_agent.backends.families import Family
 from hart_agent.backends.openai.failures import Failure, Problem
 from hart_agent.backends.openai.images import DEFAULT_MAX_BYTES, QUALITIES, choose_level, data_url, total_bytes
@@ -69,6 +69,8 @@ class Limits:
         tools: Sequence[ToolSpec],
         space: CoordinateSpace,
         parameters: dict[str, Any],
+        *,
+        max_tokens: int | None = None,
         max_turns: int | None = None,
     ) -> Request:
         """The request for a conversation, within the limits.
@@ -78,6 +80,8 @@ class Limits:
             tools: that may be called.
             space: in which the model writes boxes.
             parameters: further ones; those that the server refuses are left out.
+            max_tokens: of the reply, if it may be longer than usual; as much of it as the context leaves beside the
+                conversation, which is fitted as for a usual reply.
             max_turns: at most so many turns are sent; None for all that fit.
 
         Raises:
@@ -90,6 +94,9 @@ class Limits:
         kept = limit_images(kept, self.max_images, space, recall=bool(tools))
         prompt = None if context is None else context - reply
         kept = fit_context(kept, prompt, self.family.view_tokens, tools if native else ())
+        if max_tokens is not None and max_tokens > self.max_tokens:
+            used = count_tokens(kept, self.family.view_tokens, tools if native else ())
+            reply = max_tokens if context is None else max(reply, min(max_tokens, context - used))
         views = [view for message in kept for view in message.views]
         level = choose_level(views, self.max_bytes)
         chat = chat_messages(kept, lambda view: data_url(view, level), native=native)

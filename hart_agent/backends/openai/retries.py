@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Mapping
@@ -44,15 +45,13 @@ class RetryPolicy:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that a server asks to wait, from `Retry-After` (seconds or a date), or None."""
+    """The seconds that a server asks to wait, from `Retry-After` (seconds or a date); None if it names neither."""
     value = headers.get("retry-after", "").strip()
-    if not value:
-        return None
     try:
-        return float(value)
+        seconds = float(value)
     except ValueError:
-        pass
-    try:
-        return parsedate_to_datetime(value).timestamp() - time.time()
-    except ValueError:
-        return None
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, OverflowError, TypeError, IndexError):  # as the date is damaged or beyond the calendar
+            return None
+    return None if math.isnan(seconds) else seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import concurrent.futures
 import itertools
 import json
@@ -10,38 +11,31 @@ import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit, urlunsplit
 
-from hart_agent.backends.openai.connection import Connection, Refusal
-from hart_agent.backends.openai.failures import ADVICE, Failure, Problem, diagnose
+from hart_agent.backends.openai.completion import error_words, read_completion
+from hart_agent.backends.openai.connection import MAX_BODY, Connection, Refusal, TooLong
+from hart_agent.backends.openai.failures import ADVICE, OVERLOAD, Failure, Problem, ServerError, diagnose
 from hart_agent.backends.openai.retries import RetryPolicy, retry_after
+from hart_agent.dialogue.policy import Reply
 from hart_agent.errors import ConfigError, InstallError, PolicyError
 
 _OPENAI = "https://api.openai.com/v1"
 _NO_KEY = "not-needed"
 """Local servers need no key, but some want to see one."""
-_TOO_MUCH = frozenset({429, 503, 529})
-"""The statuses by which a server says that it has too much to do."""
-
-
-class ServerError(Exception):
-    """A request failed. Internal to the backend, which finds a remedy or turns it into a PolicyError.
-
-    Attributes:
-        failure: what happened.
-        refused: whether the server said that it has too much to do.
-        late: whether it took too long.
-        served: how many requests it had answered by then.
-    """
-
-    def __init__(self, failure: Failure, *, refused: bool = False, late: bool = False) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
-        self.refused = refused
-        self.late = late
-        self.served = 0
+_MAX_SHOWN = 2_000
+"""Characters of a server's words, once secrets are out of them."""
+_SECRET_NAME = re.compile("key|token|secret|sig|pass|auth|code", re.I)
+"""Names of parameters in a URL's query."""
+_LONG = 16
+"""Characters of a value in a URL's query that is taken for a secret, whatever its name."""
+_SHORTEST_SECRET = 4
+"""Characters. What is shorter (a key for a local server, such as "x") would hide words that hold it by chance."""
+_MAX_MODELS = 1_000
+_MAX_CONTEXT = 10**9
+"""Tokens. A larger limit is no limit."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +64,7 @@ class Server:
 
     Raises:
         InstallError: the package `aiohttp` is missing.
-        ConfigError: the base URL is no URL.
+        ConfigError: the base URL is not a URL of HTTP.
     """
 
     def __init__(self, base_url: str | None, api_key: str | None, timeout: float, retry: RetryPolicy) -> None:
@@ -80,19 +74,21 @@ class Server:
             raise InstallError(
                 "the backend 'openai' needs the package aiohttp. Run: pip install 'hart-agent[openai]'"
             ) from error
-        if base_url is not None and not re.match(r"https?://[^/]", base_url):
-            raise ConfigError(f"--base-url {base_url!r} is no URL; expected one like http://localhost:8000/v1")
         self.retry = retry
-        self._url = urlsplit(base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI)
+        self._url = _split(base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI)
         self._api_key = api_key or os.environ.get("OPENAI_API_KEY")
+        self._secrets = _secrets(self._url, self._api_key)
         self._timeout = timeout
         self._connections: dict[asyncio.AbstractEventLoop, Connection] = {}
 
-    async def complete(self, body: dict[str, Any]) -> dict[str, Any]:
-        """One chat completion, without retries, sent as soon as the server can be expected to take it.
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop. Others are closed with their loops."""
+        connection = self._connections.pop(asyncio.get_running_loop(), None)
+        if connection is not None:
+            await connection.aclose()
 
-        Returns:
-            Its JSON, with at least one choice that holds a message.
+    async def complete(self, body: dict[str, Any]) -> Reply:
+        """One chat completion, without retries, sent as soon as the server can be expected to take it.
 
         Raises:
             ServerError: whatever went wrong.
@@ -100,23 +96,22 @@ class Server:
         limit = (await self._connection()).limit
         try:
             async with limit.request():
-                return self._completion(await self._ask(lambda connection: connection.complete(body)))
+                return read_completion(await self._ask(lambda connection: connection.complete(body)))
         except ServerError as error:
+            error.failure = replace(error.failure, message=self.shown(error.failure.message))
             error.served = limit.served
             raise
 
     async def models(self) -> list[ServedModel]:
-        """The models that the server lists.
+        """The models that the server lists; entries that name none are left out.
 
         Raises:
             ServerError: whatever went wrong.
         """
         page = await self._ask(lambda connection: connection.models())
-        listed = page.get("data") if isinstance(page, dict) else None
-        return [
-            ServedModel(str(entry["id"]), str(entry.get("root") or ""), entry.get("max_model_len"))
-            for entry in listed or []
-        ]
+        listed = page.get("data", page.get("models")) if isinstance(page, dict) else page
+        entries = listed[:_MAX_MODELS] if isinstance(listed, list) else []
+        return [model for entry in entries if (model := self._model(entry)) is not None]
 
     @asynccontextmanager
     async def admission(self) -> AsyncIterator[None]:
@@ -144,14 +139,14 @@ class Server:
         happened = f"{self.where}: {failure.message[:600].rstrip('.')}."
         if requests > 1:
             happened += f" ({requests} requests were made.)"
-        advice = ADVICE.get(failure.problem, "The request can't be mended here; see the server's log.")
+        advice = ADVICE.get(failure.problem, "The request can't be changed to suit; see the server's log.")
         if failure.problem is Problem.MODEL:
             try:
                 served = _listed(await self.models())
             except ServerError:
                 served = "what the server's documentation names"
             advice = f"There is no model {model!r}. Choose another --model: {served}."
-        return PolicyError(f"{happened} {advice}", retryable=failure.problem is Problem.BUSY)
+        return PolicyError(f"{happened} {advice}", retryable=failure.problem is Problem.BUSY, outage=failure.outage)
 
     async def _models_with_retries(self) -> list[ServedModel]:
         for retry in itertools.count():
@@ -181,35 +176,33 @@ class Server:
             raise ServerError(failure, late=True) from None
         except OSError as error:
             raise self._error(Problem.BUSY, f"the connection failed ({error or type(error).__name__})") from None
+        except TooLong:
+            raise self._error(Problem.OTHER, f"its answer is longer than {MAX_BODY / 1e6:.0f} MB") from None
         except ValueError as error:  # JSON that breaks off
             raise self._error(Problem.BUSY, f"the answer can't be read ({error})") from None
 
-    def _completion(self, answer: Any) -> dict[str, Any]:
-        """The answer, if it is a chat completion with a message.
-
-        Raises:
-            ServerError: it is something else.
-        """
-        if not isinstance(answer, dict) or "choices" not in answer:
-            raise self._error(Problem.PATH, f"it answers, but not as a chat completion: {str(answer)[:200]!r}")
-        choices = answer["choices"]
-        first = choices[0] if isinstance(choices, list) and choices else None
-        if not isinstance(first, dict) or not isinstance(first.get("message"), dict):
-            raise self._error(Problem.BUSY, f"its chat completion is empty: {str(answer)[:200]}")
-        return answer
+    def _model(self, entry: Any) -> ServedModel | None:
+        entry = {"id": entry} if isinstance(entry, str) else entry
+        name = next((entry[key] for key in ("id", "name") if entry.get(key)), None) if isinstance(entry, dict) else None
+        if not isinstance(name, str):
+            return None
+        root, limit = entry.get("root"), entry.get("max_model_len")
+        known = isinstance(limit, int) and not isinstance(limit, bool) and 0 < limit <= _MAX_CONTEXT
+        shown = self.shown(root) if isinstance(root, str) else ""
+        return ServedModel(self.shown(name), shown, limit if known else None)
 
     def _refusal(self, refusal: Refusal) -> ServerError:
-        """What an HTTP error means. Servers put their words in `error.message`, `error`, `message`, or nowhere."""
-        words: Any = None
+        """What an HTTP error means."""
         try:
-            words = json.loads(refusal.text)
-            words = words.get("error") or words
-            words = words.get("message")
-        except (ValueError, AttributeError):  # no JSON; or text where an object might be
-            words = words if isinstance(words, str) else None
-        message = self.clean(f"HTTP {refusal.status}: {words or refusal.text}")
+            words = error_words(json.loads(refusal.text))
+        except (ValueError, RecursionError):  # a proxy's page, perhaps
+            words = None
+        if refusal.status < 400:
+            place = refusal.headers.get("location", "nowhere")
+            return self._error(Problem.PATH, f"HTTP {refusal.status}: it redirects to {place}")
+        message = self.shown(f"HTTP {refusal.status}: {words or refusal.text}")
         failure = diagnose(refusal.status, message, retry_after(refusal.headers))
-        return ServerError(failure, refused=failure.problem is Problem.BUSY and refusal.status in _TOO_MUCH)
+        return ServerError(failure, refused=failure.problem is Problem.BUSY and refusal.status in OVERLOAD)
 
     async def _connection(self) -> Connection:
         """The connection of the running event loop."""
@@ -233,11 +226,40 @@ class Server:
         return urlunsplit((self._url.scheme, self._url.netloc.rpartition("@")[2], self._url.path, "", ""))
 
     def _error(self, problem: Problem, message: str) -> ServerError:
-        return ServerError(Failure(problem, self.clean(message)))
+        return ServerError(Failure(problem, self.shown(message)))
 
-    def clean(self, text: str) -> str:
-        """Servers quote what they were sent: the key must not come back in a message."""
-        return text.replace(self._api_key, "***") if self._api_key else text
+    def shown(self, text: str) -> str:
+        """A server's words, to show: on one line, and without the key and the password, which servers quote."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        text = text[:_MAX_SHOWN]
+        return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _split(url: str) -> SplitResult:
+    """The parts of a base URL.
+
+    Raises:
+        ConfigError: it is not a URL of HTTP. The message quotes neither a password nor a query.
+    """
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return parts
+    except ValueError:  # a port that is not a number, half an IPv6 address
+        pass
+    quoted = re.sub(r"//[^/]*@", "//", url.partition("?")[0])
+    raise ConfigError(f"--base-url {quoted!r} is not a URL; expected one like http://localhost:8000/v1")
+
+
+def _secrets(url: SplitResult, api_key: str | None) -> tuple[str, ...]:
+    """What must not be shown, the longest first: the key, the password, values in the query; also as they are sent."""
+    user, _, password = url.netloc.rpartition("@")[0].partition(":")
+    basic = base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode() if password else ""
+    queried = [value for name, value in parse_qsl(url.query) if _SECRET_NAME.search(name) or len(value) >= _LONG]
+    given = [secret for secret in (api_key, password, basic, *queried) if secret and len(secret) >= _SHORTEST_SECRET]
+    forms = {form for secret in given for form in (secret, quote(secret, safe=""), unquote(secret))}
+    return tuple(sorted(forms, key=len, reverse=True))
 
 
 def _listed(models: Sequence[ServedModel]) -> str:

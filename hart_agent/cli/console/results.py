@@ -23,6 +23,7 @@ _VERDICT_STYLES = {
 }
 
 
+_CROPS_ALONE = "answered from its crops alone, the full image withheld"
 _STATUS_STYLES = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red", Status.SKIP: "dim"}
 
 
@@ -31,7 +32,7 @@ def print_result(trajectory: Trajectory) -> None:
 
     A policy's failure goes to stderr, with what had been found until then.
     """
-    failed = trajectory.stop_reason is StopReason.POLICY_ERROR
+    failed = trajectory.stop_reason in (StopReason.POLICY_ERROR, StopReason.CUT_OFF)
     console = Console(stderr=failed, highlight=False, soft_wrap=True)
     if failed:
         console.print(Text(" ".join(printable(f"hart-agent: {trajectory.reason}").split())))
@@ -71,7 +72,8 @@ def print_report(report: Report) -> None:
 def _explanation(trajectory: Trajectory) -> str:
     check = trajectory.verification
     if trajectory.verdict is Verdict.UNCHECKED or check is None:
-        return f" ({printable(trajectory.reason)})" if trajectory.reason else ""
+        remark = trajectory.reason or (_CROPS_ALONE if trajectory.mode.answers_from_crops_alone else None)
+        return f" ({printable(remark)})" if remark else ""
     if check.crop_only_answer is None:
         return " (the evidence alone does not answer the question)" if trajectory.evidence else " (no evidence)"
     return f" (the evidence alone says: {printable(check.crop_only_answer)})"

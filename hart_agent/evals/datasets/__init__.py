@@ -1,6 +1,7 @@
 """Benchmarks from the files in which they are published; each module says where its format was checked.
 
-Only files on this machine are read.
+Only files on this machine are read. Other packages add datasets under the entry-point group `hart_agent.datasets`: each
+is a reader, a function that takes the path of the files and returns the items.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeAlias
 
-from hart_agent.errors import ConfigError, DatasetError
+from hart_agent.errors import DatasetError, HartError, PluginError
 from hart_agent.evals.datasets.hr_bench import read_hr_bench_4k, read_hr_bench_8k
 from hart_agent.evals.datasets.jsonl import read_jsonl_items
 from hart_agent.evals.datasets.mme_realworld import read_mme_realworld
@@ -18,10 +20,13 @@ from hart_agent.evals.datasets.treebench import GroundedAnswer, read_treebench, 
 from hart_agent.evals.datasets.visual_cot import read_visual_cot
 from hart_agent.evals.datasets.vstar import read_vstar
 from hart_agent.evals.items import Item
+from hart_agent.extensions import Extension, ExtensionPoint
 
-__all__ = ["HUB_IDS", "NAMES", "GroundedAnswer", "load_dataset", "write_treebench_predictions"]
+__all__ = ["HUB_IDS", "NAMES", "GroundedAnswer", "find_dataset", "load_dataset", "write_treebench_predictions"]
 
-_READERS: dict[str, Callable[[Path], list[Item]]] = {
+Reader: TypeAlias = Callable[[Path], Sequence[Item]]
+
+_READERS: dict[str, Reader] = {
     "hr-bench-4k": read_hr_bench_4k,
     "hr-bench-8k": read_hr_bench_8k,
     "jsonl": read_jsonl_items,
@@ -32,7 +37,7 @@ _READERS: dict[str, Callable[[Path], list[Item]]] = {
 }
 
 NAMES = tuple(_READERS)
-"""Of the benchmarks; "jsonl" is a file of one's own."""
+"""The built-in datasets; "jsonl" reads a file of custom questions."""
 
 HUB_IDS = {
     "hr-bench-4k": "DreamMr/HR-Bench",
@@ -47,26 +52,61 @@ Visual CoT isn't among them: its questions are on GitHub, and its images are par
 """
 
 
-def load_dataset(name: str, path: Path) -> Sequence[Item]:
-    """The items of a benchmark, in the published order. All images are known to be there.
+def _check(found: Any) -> Reader:
+    if not callable(found):
+        raise PluginError(f"a dataset's reader is a function of a path, got {found!r}")
+    reader: Reader = found
+    return reader
+
+
+_DATASETS = ExtensionPoint("benchmark", ("hart_agent.datasets",), _check, _READERS)
+
+
+def find_dataset(name: str) -> Extension[Reader]:
+    """The reader of a dataset.
 
     Args:
-        name: one of `NAMES`.
+        name: one of `NAMES`, one that another package registers, "package.module:reader" or "path.py:reader".
+
+    Raises:
+        ConfigError: there is no such dataset, module or file.
+        PluginError: it is broken; the message names the package.
+    """
+    return _DATASETS.find(name)
+
+
+def load_dataset(name: str, path: Path) -> Sequence[Item]:
+    """The items of a dataset, in the published order. All images of a built-in one are known to be there.
+
+    Args:
+        name: as `find_dataset` takes it.
         path: of its file, or of the folder in which it was published.
 
     Raises:
-        ConfigError: there is no benchmark of that name.
+        ConfigError, PluginError: see `find_dataset`.
         DatasetError: files are missing, incomplete or of another format; the message names file and line or row.
         ImageError: an image that had to be measured is damaged.
         InstallError: the file is Parquet, and pyarrow is missing.
     """
-    if name not in _READERS:
-        raise ConfigError(f"there is no benchmark {name!r}; choose one of {', '.join(NAMES)}")
+    dataset = find_dataset(name)
     if not path.exists():
         raise DatasetError(f"{path}: no such file or folder. Give the path of {name}'s files.")
-    items = _READERS[name](path)
+    try:
+        items = list(dataset.value(path))
+    except HartError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"the reader {name!r} of {dataset.origin} failed on {path} ({type(error).__name__}: {error}). Fix it, or "
+            "let it raise DatasetError where the files are wrong."
+        ) from error
     if not items:
         raise DatasetError(f"{path} holds no questions")
+    if wrong := [item for item in items if not isinstance(item, Item)]:
+        raise PluginError(
+            f"the reader {name!r} of {dataset.origin} returned a {type(wrong[0]).__name__}; expected hart_agent.evals."
+            "items.Item"
+        )
     return _with_unique_ids(items)
 
 

@@ -1,0 +1,1 @@
+"""A plug-in for hart-agent: each module holds one extension, which pyproject.toml registers."""

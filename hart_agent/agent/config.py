@@ -1,0 +1,42 @@
+"""How an episode goes, and its limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hart_agent.agent.modes import Mode
+from hart_agent.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class EpisodeConfig:
+    """How an episode goes, and its limits.
+
+    Attributes:
+        mode: what the policy sees and may do, stage by stage.
+        max_turns: replies of the policy. Before the last one it is told to answer.
+        max_calls_per_turn: further calls of a reply are not run, and the model is told.
+        max_format_errors: replies in a row without a call or an answer (in a stage that names regions: without a valid
+            region), after which the episode ends.
+        max_seconds: wall clock, tools and checks included.
+        token_budget: tokens in and out, those of thoughts and checks included, after which no further reply is asked
+            for; None for no limit. Only policies that count tokens heed it.
+
+    Raises:
+        ConfigError: a limit is not positive, or there are fewer turns than the mode has stages.
+    """
+
+    mode: Mode = Mode.AGENT
+    max_turns: int = 16
+    max_calls_per_turn: int = 8
+    max_format_errors: int = 3
+    max_seconds: float = 600.0
+    token_budget: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("max_turns", "max_calls_per_turn", "max_format_errors", "max_seconds", "token_budget"):
+            if getattr(self, name) is not None and getattr(self, name) <= 0:
+                raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
+        stages = len(self.mode.stages)
+        if self.max_turns < stages:
+            raise ConfigError(f"the mode {self.mode.name!r} needs max_turns of {stages} or more, got {self.max_turns}")

@@ -1,0 +1,65 @@
+"""What a policy is shown when a stage of an episode begins."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from hart_agent.agent.modes import Stage
+from hart_agent.dialogue.conversations import prompt
+from hart_agent.dialogue.messages import Message, Role, ToolSpec
+from hart_agent.tooling.protocol import ToolContext
+from hart_agent.vision.geometry import CoordinateSpace
+from hart_agent.vision.source import View
+
+_SPACE_WORDS = {
+    CoordinateSpace.PIXEL: "in pixels",
+    CoordinateSpace.THOUSAND: "from 0 to 1000 along each side",
+    CoordinateSpace.UNIT: "from 0 to 1 along each side",
+}
+
+
+def stage_messages(
+    stage: Stage, context: ToolContext, tools: Sequence[ToolSpec], *, max_calls: int, max_turns: int
+) -> list[Message]:
+    """The messages with which a stage begins: a new conversation, or what is appended to the one before.
+
+    The labels of the crops are left out: they are the policy's own words and could give the answer away.
+
+    Args:
+        stage: decides the words and what is in sight.
+        context: the question, the overview, the evidence so far, and how the policy points.
+        tools: that may be called now.
+        max_calls: in one turn.
+        max_turns: in the episode.
+
+    Raises:
+        ConfigError: a prompt has a placeholder that doesn't exist.
+    """
+    overview, original = context.views["overview"], context.image.size
+    values = {
+        "question": context.question,
+        "tools": "\n".join(map(_listed, tools)),
+        "coordinates": _SPACE_WORDS[context.policy.profile.space],
+        "max_calls": str(max_calls),
+        "max_turns": str(max_turns),
+        "afterwards": stage.afterwards,
+        "width": str(original.width),
+        "height": str(original.height),
+        "view_width": str(overview.frame.size.width),
+        "view_height": str(overview.frame.size.height),
+    }
+    words = prompt(stage.prompt, **values)
+    if stage.system is None:
+        return [Message(Role.USER, (*_shown_again(stage, context, overview), words))]
+    shown = ([overview] if stage.overview else []) + (context.evidence_views if stage.crops else [])
+    return [Message(Role.SYSTEM, (prompt(stage.system, **values),)), Message(Role.USER, (*shown, words))]
+
+
+def _shown_again(stage: Stage, context: ToolContext, overview: View) -> list[View]:
+    """In a conversation that continues, the crops stand there already; without any, the overview takes their place."""
+    return [overview] if stage.crops and not context.evidence else []
+
+
+def _listed(spec: ToolSpec) -> str:
+    return f"- {spec.name}: {spec.description}\n  {json.dumps(spec.parameters, ensure_ascii=False)}"

@@ -1,0 +1,81 @@
+"""Text as it is compared: one form for each character, and nothing of the mark-up around an answer."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+_MAX_MARKS = 30  # in a row, as in Unicode's stream-safe text format; normalising more takes quadratic time
+_SAME = str.maketrans(
+    {"−": "-", "‐": "-", "‑": "-", "﹣": "-", "‒": "–", "—": "–", "’": "'", "‘": "'", "⁄": "/", "≦": "≤", "≧": "≥"}
+)
+_BOX_TOKENS = re.compile(r"<\|begin_of_box\|>(.*?)<\|end_of_box\|>", re.DOTALL)
+_TOKEN = re.compile(r"<\|[^|<>\s]{1,40}\|>|</?answer>")
+_BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_COMMAND = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mathit|rm|bf|left|right)\b\s*\{?|\\[,;! ()\[\]]")
+_EMPHASIS = re.compile(r"\*\*+|__+|`+|^#+ ", re.MULTILINE)
+_MARKER = re.compile(
+    r"(?:^|[\n.!?:;])[\s>-]{0,5}"
+    r"(?:so|thus|hence|therefore)?,?\s?(?:the |my )?(?:final |correct )?answer(?:\s?[:=]|\sis\b:?)",
+    re.IGNORECASE,
+)
+
+
+@lru_cache(maxsize=64)
+def canonical(text: str) -> str:
+    """One form for each character: Unicode's, with exponents marked ("10^5") and mixed numbers apart ("1 1/2")."""
+    if text.isascii():
+        return text
+    parts = []
+    marks = 0
+    for char in text:
+        marks = marks + 1 if unicodedata.combining(char) else 0
+        if marks > _MAX_MARKS or char in "\u200b\u200c\u200d\u2060\ufeff\ufe0f":
+            continue
+        kind = unicodedata.decomposition(char).partition(" ")[0] if char > "\x7f" else ""
+        if kind == "<fraction>":
+            parts.append(f" {char}")
+        elif kind == "<super>" and char.isdigit():
+            parts.append(f"^{char}")
+        elif (digit := unicodedata.decimal(char, None)) is not None:
+            parts.append(str(digit))
+        else:
+            parts.append(char)
+    return unicodedata.normalize("NFKC", "".join(parts)).translate(_SAME)
+
+
+def unwrapped(text: str, *, whole: bool = False) -> str:
+    r"""A text without special tokens, LaTeX and emphasis around its words.
+
+    What stands in a box (`\boxed{}`, `<|begin_of_box|>`) is the answer: the words around it are left out, unless the
+    whole is asked for or several boxes hold different things.
+    """
+    boxes = {box.strip() for box in _BOX_TOKENS.findall(text)} | {box.strip() for box in _boxed(text)}
+    if len(boxes) == 1 and not whole:
+        text = boxes.pop()
+    plain = _TOKEN.sub(" ", text)
+    if "\\" in plain:
+        plain = _COMMAND.sub(" ", _BOXED.sub(" ", plain.replace(r"\%", "%").replace(r"\$", "\ufdd0")))
+        plain = plain.replace("$", " ").replace("{", " ").replace("}", " ").replace("\ufdd0", "$")
+    return _EMPHASIS.sub("", plain).strip()
+
+
+def conclusion(text: str) -> str:
+    """What follows the one "the answer is", where a text has one; otherwise all of it."""
+    ends = [marker.end() for marker in _MARKER.finditer(text)]
+    return text[ends[0] :] if len(ends) == 1 and text[ends[0] :].strip() else text
+
+
+def _boxed(text: str) -> list[str]:
+    found = []
+    end = 0
+    for match in _BOXED.finditer(text):
+        if match.start() < end:
+            continue
+        depth, end = 1, match.end()
+        while end < len(text) and depth:
+            depth += {"{": 1, "}": -1}.get(text[end], 0)
+            end += 1
+        found.append(text[match.end() : end - (not depth)])
+    return found

@@ -1,0 +1,127 @@
+"""A reply as words, marks and mentions of options."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from hart_agent.answers.cleaning import canonical
+from hart_agent.answers.phrases import CHOOSING, COPULAS, FOLLOWERS, OPTION_WORDS, REASONS, TRANSLATIONS, WRONG
+from hart_agent.answers.tables import NUMBER_WORDS
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+LABEL = re.compile(r"[\s\"'(\[]*([A-Za-z])\s?[).:\],、]+\s*")
+"""A letter in front of an option's text."""
+
+_PHRASES = (rf"\b{p}\b" if p.isascii() else re.escape(p) for p in sorted(TRANSLATIONS, key=len, reverse=True))
+_PHRASE = re.compile("|".join(_PHRASES), re.IGNORECASE)
+_EAST_ASIAN = r"[\u3040-\u9fff\uac00-\ud7af]"
+_SCRIPT_EDGE = re.compile(rf"(?<={_EAST_ASIAN})(?=[A-Za-z])|(?<=[A-Za-z])(?={_EAST_ASIAN})")
+_TOKEN = re.compile(
+    r"[(\[]\s?(?P<boxed>[A-Za-z])\s?[)\]]|(?P<letter>(?<![\w'])(?<!\w\.)[A-Za-z](?![\w'+#]|[-.]\w))(?P<close>\))?"
+    r"|(?P<word>[-+<>≤≥$€£¥]*\d+(?:[.,:/]\d+)*[%°+]?|[^\W\d_]+(?:'[^\W\d_]+)*(?:\+{1,2}|#)?|[✓✔✅✗❌\u00d7])|(?P<end>\n|[.!?;。…])"
+    r"|(?P<comma>[,、()\u2013]|(?<=\s)-+(?=\s)|[=-]>|→)|(?P<colon>:)|(?P<is>=)|(?P<or>[/|])|(?P<and>&)"
+)
+_MINUS = re.compile(r"\b(?:minus|negative)\s(?=\d)", re.IGNORECASE)
+_MARKS = {"comma": ",", "colon": ":", "is": "is", "or": "or", "and": "and"}
+
+
+@dataclass
+class Token:
+    """A word, a mark, or a mention of options.
+
+    Attributes:
+        text: in lower case; empty for a mention.
+        options: letters that are mentioned.
+        by_text: whether by the text of the option.
+        sure: a letter in brackets, which is no word.
+        numeric: the text is a number.
+    """
+
+    text: str
+    options: frozenset[str] = frozenset()
+    by_text: bool = False
+    sure: bool = False
+    numeric: bool = False
+
+
+def tokens_of(answer: str, texts: Sequence[str]) -> list[Token]:
+    """The tokens of a canonical text, with mentions of options in place of their letters and texts.
+
+    Args:
+        answer: without mark-up.
+        texts: of the options, in the order of their letters.
+    """
+    letters: dict[tuple[str, ...], str] = {}
+    for letter, text in zip(LETTERS, texts, strict=False):
+        if words := _without_edges([token.text.casefold() for token in _plain_tokens(canonical(text))]):
+            letters[words] = "" if words in letters else letter
+    lengths = sorted({len(words) for words in letters}, reverse=True)
+    first = {words[0] for words in letters}
+    raw = list(_plain_tokens(answer))
+    tokens: list[Token] = []
+    at = 0
+    while at < len(raw):
+        length, token = 1, raw[at]
+        if token.text in first:
+            for count in lengths:
+                words = tuple(token.text for token in raw[at : at + count])
+                if words in letters and not (count == 1 and token.options):
+                    length, token = (
+                        count,
+                        Token("", frozenset(letters[words]), by_text=True, numeric=words[0].isdecimal()),
+                    )
+                    break
+        if token.options and not token.by_text:
+            is_letter = token.sure or _is_letter(raw, at)
+            token = replace(token, text="") if is_letter else Token(token.text.casefold())
+        tokens.append(token)
+        at += length
+    return tokens
+
+
+def unlabelled(options: Sequence[str]) -> list[str]:
+    """The options' texts without their letters, if all of them carry theirs."""
+    labels = [LABEL.match(option) for option in options]
+    if all(label and label[1].upper() == letter for label, letter in zip(labels, LETTERS, strict=False)):
+        return [option[label.end() :] for option, label in zip(options, labels, strict=False) if label]
+    return list(options[: len(LETTERS)])
+
+
+def _is_letter(raw: list[Token], at: int) -> bool:
+    """Whether a single letter stands for an option: not an article, a pronoun, or a word of another language."""
+    before = raw[at - 1].text if at else "\n"
+    after = raw[at + 1].text if at + 1 < len(raw) else "\n"
+    asked = before in OPTION_WORDS | CHOOSING
+    word_follows = after[:1].isalnum() and after not in FOLLOWERS
+    letter = raw[at].text
+    if letter in "Ii":
+        return asked and not word_follows
+    if letter in "Aa":
+        return not word_follows
+    return letter.isupper() or asked or after in COPULAS | WRONG | REASONS or after == ":" or before == after == "\n"
+
+
+def _plain_tokens(text: str) -> Iterator[Token]:
+    text = _MINUS.sub("-", text)
+    text = _SCRIPT_EDGE.sub(" ", _PHRASE.sub(lambda match: f" {TRANSLATIONS[match[0].lower()]} ", text))
+    for match in _TOKEN.finditer(text):
+        kind = str(match.lastgroup)
+        if letter := match["boxed"] or match["letter"]:
+            yield Token(letter, frozenset(letter.upper()), sure=kind != "letter")
+        elif kind == "word":
+            word = match[0].casefold().replace("'", "")
+            yield Token(str(NUMBER_WORDS[word]) if word in NUMBER_WORDS and word != "one" else word)
+        else:
+            yield Token(_MARKS.get(kind, match[0]))
+
+
+def _without_edges(words: list[str]) -> tuple[str, ...]:
+    """The words of an option's text without articles and marks around."""
+    start, stop = 0, len(words)
+    while start < stop - 1 and words[start] in ("a", "an", "the", ",", ".", "\n"):
+        start += 1
+    while stop > start and not words[stop - 1][:1].isalnum():
+        stop -= 1
+    return tuple(words[start:stop])

@@ -1,0 +1,204 @@
+"""Which option a reply chooses, as a person reads it: a statement that names one, and nothing that takes it back.
+
+A reply is cut into tokens in which an option's letter or text stands as a mention, then into clauses. A clause affirms
+the option that it mentions if all its other words are neutral ("I think it is B"), denies it if it says so ("not A",
+"A is wrong"), and otherwise says nothing about the choice ("B looks better than A").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from hart_agent.answers import phrases
+from hart_agent.answers.cleaning import canonical, unwrapped
+from hart_agent.answers.mentions import LABEL, LETTERS, Token, tokens_of, unlabelled
+from hart_agent.answers.tables import HEDGES
+from hart_agent.answers.texts import same_text
+
+_LONE = re.compile(r"[^\w¬~≠✗❌\u00d7]*([A-Za-z])(?![+#]|-$)[^\w✗❌\u00d7]*")
+_COPULA = re.compile(rf"\b(?:{'|'.join(filter(str.isalpha, phrases.COPULAS))})\b", re.IGNORECASE)
+_ENDS = frozenset("\n . ! ? ; 。 …".split(" "))
+
+
+@dataclass
+class _Votes:
+    affirmed: set[str] = field(default_factory=set)
+    stated: set[str] = field(default_factory=set)
+    denied: set[str] = field(default_factory=set)
+    gone_through: set[str] = field(default_factory=set)
+
+    def winner(self) -> str | None:
+        for named in (self.affirmed, self.gone_through, self.stated):
+            if named:
+                return min(named) if len(named) == 1 and not named & self.denied else None
+        return None
+
+
+def read_option(answer: str, options: Sequence[str], *, strict: bool = False) -> str | None:
+    """The capital letter of the one option that an answer chooses; None if it chooses none or several.
+
+    Args:
+        answer: at most `MAX_ANSWER` characters.
+        options: their texts, in the order of their letters; without them every letter may be an option.
+        strict: an answer that hedges or mentions another option, even to rule it out, chooses none.
+    """
+    texts = unlabelled(options)
+    letters = LETTERS[: len(texts)] if texts else LETTERS
+    text = unwrapped(canonical(answer), whole=strict)
+    if lone := _LONE.fullmatch(text):
+        letter = lone[1].upper()
+        return letter if letter in letters and not (strict and "?" in text) else None
+    tokens = tokens_of(text, texts)
+    letter = _option_with_text(text, texts) or _votes(tokens).winner() or _stated_value(text, tokens, texts)
+    if letter is None or letter not in letters:
+        return None
+    return None if strict and _is_hedged(tokens, letter) else letter
+
+
+def _option_with_text(answer: str, texts: Sequence[str]) -> str | None:
+    """The option whose text the answer is."""
+    lettered = list(zip(LETTERS, texts, strict=False))
+    same = [letter for letter, text in lettered if _folded(answer) == _folded(text) != ""]
+    if not same and not LABEL.match(answer):
+        same = [letter for letter, text in lettered if same_text(answer, text)]
+    return same[0] if len(same) == 1 else None
+
+
+def _folded(text: str) -> str:
+    return " ".join(canonical(text).casefold().split()).strip(" .\"'")
+
+
+def _stated_value(answer: str, tokens: Sequence[Token], texts: Sequence[str]) -> str | None:
+    """The option whose value is written otherwise behind the last "is" ("it costs $5" for "$5.00")."""
+    words = {token.text for token in tokens}
+    doubtful = words & (phrases.NEGATIONS | phrases.DOUBT | phrases.WRONG | HEDGES | {"?"})
+    if doubtful or any(token.options for token in tokens):
+        return None
+    _, *predicates = _COPULA.split(answer)
+    return _option_with_text(predicates[-1], texts) if predicates else None
+
+
+def _is_hedged(tokens: Sequence[Token], letter: str) -> bool:
+    words = {token.text for token in tokens}
+    others = frozenset[str]().union(*(token.options for token in tokens)) - {letter}
+    return bool(others or words & HEDGES or "?" in words or ("sure" in words and words & phrases.NEGATIONS))
+
+
+def _votes(tokens: list[Token]) -> _Votes:
+    votes = _Votes()
+    sentences = list(_sentences(tokens))
+    labels = {min(sentence[0].options) for sentence in sentences if _label_length(sentence)}
+    for sentence in sentences:
+        if sentence[-1].text == "?" or any(token.text in phrases.DOUBT for token in sentence):
+            continue
+        label, said = sentence[: _label_length(sentence)], sentence[_label_length(sentence) :]
+        if label and (len(labels) > 1 or label[-1].text != "."):
+            denied = said[0].text in phrases.NEGATIONS | phrases.WRONG and not (len(said) > 1 and said[1].options)
+            if denied or len(labels) > 1:
+                named = votes.denied if denied else votes.gone_through
+                named |= label[0].options if denied or said[0].text in phrases.RIGHT else set()
+                continue
+        votes.affirmed |= label[0].options if label else set()
+        for clause in _clauses(_grouped(_without_reason(said))):
+            _vote(clause, votes)
+    return votes
+
+
+def _sentences(tokens: list[Token]) -> Iterator[list[Token]]:
+    """Up to the marks that end a sentence; a label in front of one belongs to it."""
+    sentence: list[Token] = []
+    for token, after in zip(tokens, [*tokens, Token("\n")][1:], strict=True):
+        is_label = len(sentence) == 1 and token.text == "." and _is_letter_mention(sentence[0])
+        if token.text in _ENDS and not (is_label and after.text not in _ENDS):
+            if sentence:
+                yield [*sentence, token] if token.text == "?" else sentence
+            sentence = []
+        else:
+            sentence.append(token)
+    if sentence:
+        yield sentence
+
+
+def _is_letter_mention(token: Token) -> bool:
+    return len(token.options) == 1 and not token.by_text
+
+
+def _label_length(sentence: list[Token]) -> int:
+    """How many tokens the label has with which a sentence begins and is followed by something; 0 if there is none."""
+    if not _is_letter_mention(sentence[0]):
+        return 0
+    if len(sentence) > 2 and sentence[1].text in (":", "."):
+        return 2
+    return int(
+        len(sentence) > 1
+        and sentence[0].sure
+        and sentence[1].text not in phrases.FOLLOWERS - phrases.NEGATIONS - phrases.RIGHT - phrases.WRONG
+    )
+
+
+def _without_reason(sentence: list[Token]) -> list[Token]:
+    """Up to the word behind a mention that begins a reason or a comparison."""
+    mentioned = False
+    for at, token in enumerate(sentence):
+        if mentioned and token.text in phrases.REASONS:
+            return sentence[:at]
+        mentioned = mentioned or bool(token.options)
+    return sentence
+
+
+def _grouped(sentence: list[Token]) -> list[Token]:
+    """With mentions that follow each other, or are linked by "and", "or" and commas, as one."""
+    grouped: list[Token] = []
+    links = 0
+    for token in sentence:
+        if token.options and len(grouped) > links and (last := grouped[-1 - links]).options:
+            del grouped[len(grouped) - links - 1 :]
+            grouped.append(Token("", last.options | token.options, last.by_text and token.by_text))
+        else:
+            grouped.append(token)
+        links = links + 1 if not token.options and token.text in phrases.LINKS else 0
+    return grouped
+
+
+def _clauses(sentence: list[Token]) -> Iterator[list[Token]]:
+    clause: list[Token] = []
+    for at, token in enumerate(sentence):
+        first, second = [*sentence[at + 1 : at + 3], Token(""), Token("")][:2]
+        option_follows = bool(first.options or (first.text in phrases.OPTION_WORDS and second.options))
+        if token.text in phrases.BREAKS or token.text in (",", ":", "."):
+            yield clause
+            clause = []
+        elif option_follows and (
+            token.text in phrases.NEGATIONS or (token.text == "and" and second.text in phrases.COPULAS)
+        ):
+            yield clause
+            clause = [token]
+        else:
+            clause.append(token)
+            if token.sure and first.text not in phrases.FOLLOWERS:
+                yield clause
+                clause = []
+    yield clause
+
+
+def _vote(clause: list[Token], votes: _Votes) -> None:
+    options = {letter for token in clause for letter in token.options}
+    words = {token.text for token in clause if not token.options}
+    negated, wrong = bool(words & phrases.NEGATIONS), bool(words & phrases.WRONG)
+    if negated != wrong:
+        votes.denied |= options
+    elif not negated and words <= phrases.NEUTRAL:
+        votes.affirmed |= options
+    elif not negated and len(options) == 1 and _is_predicate(clause):
+        votes.stated |= options
+
+
+def _is_predicate(clause: list[Token]) -> bool:
+    """Whether a clause ends with "is" and the option ("the car on the left is red"); a number may have its noun."""
+    at = max(at for at, token in enumerate(clause) if token.options)
+    before, after = (
+        [t.text for t in part if t.text not in ("a", "an", "the")] for part in (clause[:at], clause[at + 1 :])
+    )
+    return bool(before) and before[-1] in phrases.COPULAS and (not after or clause[at].numeric)

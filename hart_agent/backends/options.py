@@ -1,0 +1,107 @@
+"""The options of models and backends. Each is declared here once: name, type, meaning and limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Self
+
+from hart_agent.errors import ConfigError
+from hart_agent.vision.geometry import CoordinateSpace
+
+TOOL_FORMATS = ("auto", "native", "text")
+
+
+def _option(
+    meaning: str,
+    *,
+    default: Any = None,
+    minimum: int | None = None,
+    choices: Sequence[str] = (),
+    secret: bool = False,
+) -> Any:
+    metadata = {"help": meaning, "minimum": minimum, "choices": tuple(choices)}
+    return field(default=default, repr=not secret, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """How any model is used; None leaves an option to the backend. The metadata of each field says what it means.
+
+    Raises:
+        ConfigError: an option is out of range.
+    """
+
+    coordinates: str | None = _option(
+        "How the model writes boxes: pixel, thousand or unit. By default by its family.", choices=tuple(CoordinateSpace)
+    )
+    max_pixels: int | None = _option("Pixels of one view.", minimum=1)
+    max_images: int | None = _option("Images in one request; the oldest are left out.", minimum=1)
+    max_tokens: int | None = _option("Tokens of one reply.", minimum=1)
+    max_context_tokens: int | None = _option(
+        "Tokens of prompt and reply together; the oldest turns are left out.", minimum=1
+    )
+    temperature: float | None = _option("Of sampling; 0, the default, is greedy.", minimum=0)
+    seed: int = _option("Of all that is random.", default=0)
+
+    def __post_init__(self) -> None:
+        for option in fields(self):  # a subclass may add fields without limits
+            _check(option, getattr(self, option.name))
+
+    @classmethod
+    def from_keywords(cls, **options: Any) -> Self:
+        """The options that a constructor was given by keyword.
+
+        Raises:
+            ConfigError: an option is out of range.
+            TypeError: there is no such option; the message lists those that there are.
+        """
+        known = [option.name for option in fields(cls)]
+        if unknown := sorted(options.keys() - set(known)):
+            raise TypeError(f"there is no option {', '.join(map(repr, unknown))}; the options are {', '.join(known)}")
+        return cls(**options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyOptions(ModelOptions):
+    """The options of a policy: its model's, which model it is, and where.
+
+    Raises:
+        ConfigError: an option is out of range.
+    """
+
+    model: str | None = _option("The model's name or path; not needed if the server has only one.")
+    base_url: str | None = _option("The model's server, such as http://localhost:8000/v1.")
+    api_key: str | None = _option(
+        "The server's API key. Better set OPENAI_API_KEY: other users can see arguments.", secret=True
+    )
+    tool_format: str | None = _option(
+        "How the model calls tools: auto, native or text. By default auto.", choices=TOOL_FORMATS
+    )
+
+    def given(self) -> dict[str, Any]:
+        """The options that don't have their default."""
+        pairs = ((option, getattr(self, option.name)) for option in fields(PolicyOptions))
+        return {option.name: value for option, value in pairs if value != option.default}
+
+
+MODEL_OPTIONS = frozenset(option.name for option in fields(ModelOptions))
+POLICY_OPTIONS = frozenset(option.name for option in fields(PolicyOptions))
+
+
+def flag(name: str) -> str:
+    """An option as it is written on the command line."""
+    return "--" + name.replace("_", "-")
+
+
+def _check(option: Field[Any], value: Any) -> None:
+    name, minimum, choices = option.name, option.metadata.get("minimum"), option.metadata.get("choices")
+    if value is None:
+        return
+    if choices and value not in choices:
+        noun = name.replace("_", " ")
+        verb = "are" if noun.endswith("s") else "is"
+        raise ConfigError(f"there {verb} no {noun} {value!r}; choose {flag(name)} {' | '.join(choices)}")
+    if minimum is not None and not value >= minimum:  # so that NaN is refused, too
+        expected = "positive" if minimum else "0 or more"
+        raise ConfigError(f"{name} must be {expected}, got {value}; give at least {minimum}, or leave it out")

@@ -1,0 +1,81 @@
+"""Where the blocks of a reply begin and end: answers, abstentions and calls in any dialect."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from hart_agent.dialogue.dialects import DIALECTS
+from hart_agent.dialogue.dialects.base import Block
+from hart_agent.dialogue.json_repair import Ending
+
+_WORDS = {"<answer>": "</answer>", "<abstain>": "</abstain>"}
+_CALLS: dict[str, frozenset[str]] = {}
+for _dialect in DIALECTS:
+    for _opener, _closer in _dialect.markers:
+        _CALLS[_opener] = _CALLS.get(_opener, frozenset()) | frozenset(filter(None, (_closer,)))
+_OPENER_OF = {closer: opener for opener, closers in _CALLS.items() for closer in closers}
+_MARKERS = sorted({*_WORDS, *_WORDS.values(), *_CALLS, *_OPENER_OF}, key=len, reverse=True)
+_MARKER = re.compile("|".join(map(re.escape, _MARKERS)), re.IGNORECASE | re.ASCII)
+
+
+@dataclass(frozen=True)
+class _Mark:
+    text: str
+    start: int
+    end: int
+
+    @property
+    def opens(self) -> bool:
+        return self.text in _WORDS or self.text in _CALLS
+
+
+def is_call(block: Block) -> bool:
+    """Whether a block holds calls; otherwise it is an answer or an abstention."""
+    return block.opener in _CALLS
+
+
+def find_blocks(text: str, ending: Ending) -> list[Block]:
+    """Divide a reply into blocks, in order. Takes time proportional to the length of the text.
+
+    An answer or abstention ends at its closing tag or at the next opening one. A call ends at its own closing marker,
+    whatever stands in its strings; if it has none, at the next opening marker. A closing marker of calls without any
+    block before it means that the opening one stood in the prompt.
+
+    Args:
+        text: without thoughts.
+        ending: what follows the text.
+    """
+    marks = [_Mark(found[0].lower(), found.start(), found.end()) for found in _MARKER.finditer(text)]
+    blocks: list[Block] = []
+    index = 0
+    while index < len(marks):
+        mark = marks[index]
+        if mark.opens:
+            following = _end(marks, index)
+            end = marks[following].start if following < len(marks) else len(text)
+            body = text[mark.end : end]
+            if body.strip() or not (following < len(marks) and marks[following].opens):
+                blocks.append(Block(mark.text, body, Ending.MARKER if following < len(marks) else ending))
+            index = following
+        else:
+            if not blocks and mark.text in _OPENER_OF and text[: mark.start].strip():
+                blocks.append(Block(_OPENER_OF[mark.text], text[: mark.start], Ending.MARKER))
+            index += 1
+    return blocks
+
+
+def _end(marks: list[_Mark], index: int) -> int:
+    """The index of the mark that ends the block which begins at `index`."""
+    opener = marks[index].text
+    closers = _CALLS.get(opener) or frozenset((_WORDS.get(opener, ""),))
+    first_other = len(marks)
+    for following in range(index + 1, len(marks)):
+        mark = marks[following]
+        if mark.text in closers:
+            return following
+        if mark.opens:
+            first_other = min(first_other, following)
+            if mark.text == opener or opener in _WORDS:
+                break
+    return first_other

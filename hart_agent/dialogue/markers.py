@@ -1,0 +1,53 @@
+"""Special tokens and tags that servers leave in a text."""
+
+from __future__ import annotations
+
+import re
+
+_ROLES = r"(?:assistant|user|system|tool|ipython)?"
+_SPECIAL = re.compile(
+    "|".join(
+        (
+            rf"<\|(?:im_start|start_header_id|start)\|>{_ROLES}",  # ChatML, Llama, harmony
+            rf"<start_of_turn>(?:model|{_ROLES})",  # Gemma
+            r"<\|[^<>|\s]{1,40}\|>",  # ChatML, GLM, Kimi, Llama, harmony
+            r"<｜[^<>｜\s]{1,40}｜>",  # DeepSeek
+            r"</?(?:answer|abstain|tool_call|tool_response|think|thinking|thought|reasoning)>",
+            r"<(?:end_of_turn|bos|eos|pad|s|/s)>",
+            r"\[/?(?:INST|TOOL_CALLS|TOOL_RESULTS|THINK)\]",
+            r"◁/?think▷",
+        )
+    ),
+    re.IGNORECASE | re.ASCII,
+)
+
+_INVENTED = re.compile(
+    "|".join(
+        (
+            r"<tool_response>",
+            r"<\|im_start\|>(?:user|system|tool)",
+            r"<\|start_header_id\|>(?:user|system|ipython)",
+            r"<\|start\|>(?:user|system|developer|functions\.)",
+            r"<start_of_turn>user",
+            r"<\|(?:user|observation|tool_response)\|?>",
+            r"\[(?:INST|TOOL_RESULTS)\]",
+            r"<｜(?:User|tool▁outputs▁begin|tool▁output▁begin)｜>",
+        )
+    ),
+    re.IGNORECASE | re.ASCII,
+)
+
+
+def without_markers(text: str) -> str:
+    """The words alone."""
+    return _SPECIAL.sub("", text).strip()
+
+
+def before_invented_turn(text: str) -> tuple[str, bool]:
+    """The text up to the place where the model writes a tool's result or the user's words itself.
+
+    Returns:
+        The text, and whether anything was dropped.
+    """
+    found = _INVENTED.search(text)
+    return (text[: found.start()], True) if found else (text, False)

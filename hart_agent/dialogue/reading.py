@@ -1,0 +1,38 @@
+"""Reading a policy's reply: the parser with what the situation says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hart_agent.dialogue.messages import ToolSpec
+from hart_agent.dialogue.parsing import parse_reply
+from hart_agent.dialogue.policy import Reply
+from hart_agent.dialogue.results import HINT_ANSWER, HINT_TOOLS, ParsedReply
+
+
+def read_reply(reply: Reply, tools: Sequence[ToolSpec] = ()) -> ParsedReply:
+    """Read a reply. Never raises.
+
+    Args:
+        reply: of the policy.
+        tools: that could be called; without any, what the model is told to write instead holds no word of them.
+    """
+    return parse_reply(
+        reply.text,
+        reply.native_calls,
+        truncated=reply.truncated,
+        schemas={spec.name: spec.parameters for spec in tools},
+        hint=HINT_TOOLS if tools else HINT_ANSWER,
+    )
+
+
+def answer_of(reply: Reply) -> str | None:
+    """The answer of a reply that can mean nothing but an answer, with or without tags; None if it holds none.
+
+    An abstention, a call, and an answer that a limit on tokens cut off are no answer.
+    """
+    parsed = read_reply(reply)
+    if parsed.answer is not None:
+        return parsed.answer
+    unusable = parsed.calls or parsed.abstention is not None or parsed.cut_off
+    return None if unusable else parsed.plain

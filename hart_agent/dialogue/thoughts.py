@@ -1,0 +1,120 @@
+"""Thoughts: set aside before anything is parsed, so that what is rehearsed in them never counts.
+
+Two choices are made here. Where a closing tag comes without an opening one, the opening tag stood in the prompt, and
+everything up to the closing tag is thought. Where a thought never ends, all of it is thought; but if the model stopped
+by itself right after a complete `<answer>` or `<abstain>`, it forgot the closing tag, and that last block counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+
+from hart_agent.dialogue.harmony import CALL_CLOSER, CALL_OPENER, MESSAGE, harmony_messages
+
+_TAG = re.compile(
+    r"(?P<open><(?:think|thinking|thought|reasoning)>|◁think▷|\[THINK\]|<\|channel>(?:thought\s)?)"
+    r"|</(?:think|thinking|thought|reasoning)>|◁/think▷|\[/THINK\]|<channel\|>",
+    re.IGNORECASE | re.ASCII,
+)
+_BLOCK_TAG = re.compile(r"<(?P<closing>/?)(?P<name>answer|abstain)>", re.IGNORECASE | re.ASCII)
+
+
+@dataclass(frozen=True)
+class Thoughts:
+    """A reply, divided.
+
+    Attributes:
+        reasoning: the thoughts that ended, joined by blank lines.
+        rest: everything else.
+        unfinished: the thought that never ends; None if there is none.
+    """
+
+    reasoning: str
+    rest: str
+    unfinished: str | None = None
+
+    @property
+    def all(self) -> str:
+        """The thoughts, the unfinished one included."""
+        return _paragraphs([self.reasoning, self.unfinished or ""])
+
+
+def divide(text: str, *, opened: bool = False) -> Thoughts:
+    """Separate thoughts from the rest.
+
+    Args:
+        text: the model's words.
+        opened: whether the prompt has opened a thought already.
+    """
+    thoughts: list[str] = []
+    kept: list[str] = []
+    unfinished: list[str] = []
+    for message in harmony_messages(text):
+        if message.recipient is not None:
+            closer = CALL_CLOSER if message.closer == CALL_CLOSER else ""
+            kept.append(f"{CALL_OPENER}commentary to={message.recipient}{MESSAGE}{message.body}{closer}")
+        elif message.channel != "analysis":
+            kept.append(message.body)
+        else:
+            (thoughts if message.closer else unfinished).append(message.body)
+    pieces = [piece for piece in kept if piece.strip()]
+    tagged = _divide_tags("\n".join(pieces), opened)
+    unfinished = [tagged.unfinished, *unfinished] if tagged.unfinished is not None else unfinished
+    return _joined([*thoughts, tagged.reasoning], [tagged.rest], "\n\n".join(unfinished) if unfinished else None)
+
+
+def split_thoughts(text: str, *, opened: bool = False) -> tuple[str, str]:
+    """Separate thoughts from the rest of a reply.
+
+    Args:
+        text: the model's words.
+        opened: whether the prompt has opened a thought already, as templates of reasoning models do.
+
+    Returns:
+        The reasoning, and the rest. A thought that never ends is reasoning to its end.
+    """
+    divided = divide(text, opened=opened)
+    return divided.all, divided.rest
+
+
+def conclusion(thought: str) -> tuple[str, str] | None:
+    """Divide an unfinished thought that ends in a complete answer or abstention into thought and block."""
+    thought = thought.rstrip()
+    last = deque(_BLOCK_TAG.finditer(thought), maxlen=2)
+    if len(last) < 2 or last[1].end() < len(thought):
+        return None
+    opening, closing = last
+    if opening["closing"] or not closing["closing"] or opening["name"].lower() != closing["name"].lower():
+        return None
+    return thought[: opening.start()].strip(), thought[opening.start() :]
+
+
+def _divide_tags(text: str, opened: bool) -> Thoughts:
+    pieces: list[tuple[bool, str]] = []  # whether it is a thought, and its text
+    thought_before = 0  # pieces that a closing tag without an opening one makes thoughts
+    position, inside = 0, opened
+    for tag in _TAG.finditer(text):
+        if tag["open"] and inside:  # opened again, or mentioned
+            continue
+        pieces.append((inside, text[position : tag.start()]))
+        if not tag["open"] and not inside:
+            thought_before = len(pieces)
+        inside = tag["open"] is not None
+        position = tag.end()
+    thoughts = [piece for index, (thought, piece) in enumerate(pieces) if thought or index < thought_before]
+    kept = [piece for thought, piece in pieces[thought_before:] if not thought]
+    if inside:
+        return _joined(thoughts, kept, text[position:])
+    return _joined(thoughts, [*kept, text[position:]], None)
+
+
+def _joined(thoughts: list[str], kept: list[str], unfinished: str | None) -> Thoughts:
+    pieces = [piece for piece in kept if piece.strip()]
+    rest = "\n".join(pieces) if len(pieces) > 1 else "".join(pieces)
+    return Thoughts(_paragraphs(thoughts), rest, unfinished)
+
+
+def _paragraphs(thoughts: list[str]) -> str:
+    return "\n\n".join(filter(None, map(str.strip, thoughts)))

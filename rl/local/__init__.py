@@ -1,0 +1,1 @@
+"""Training on one machine, in one process: model, rollouts, updates. Importing most of it loads torch."""

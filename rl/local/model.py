@@ -1,0 +1,264 @@
+"""A vision-language model that is sampled from and trained, in this process. Importing this loads torch.
+
+It uses the prompter, the encoder and the sampling of `hart_agent.backends.local.transformers`, so that training and use
+see exactly the same inputs.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hart_agent.backends.local.batching import Job
+from hart_agent.backends.local.checkpoint import find_checkpoint
+from hart_agent.backends.local.generation import Generated
+from hart_agent.backends.local.prompting import Prompt, Prompter
+from hart_agent.dialogue.messages import Message, ToolSpec
+from hart_agent.errors import InstallError
+from rl.checkpoints import copy_without_weights
+from rl.local.shared_prefix import GroupGenerator, SharedPrefix, Tensors, distinct
+from rl.rows import Row, Segment, join_replies
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Model inputs for B rows.
+
+    Attributes:
+        prefixes: inputs of the rows' prompts, each different one once.
+        prefix_index: index of each row's prefix, shape (B,); None if prefixes are not shared: then `suffixes` holds
+            complete rows.
+        suffixes: inputs of what follows the prefixes, padded on the left, at most L tokens.
+        mask: 1 where a token of `suffixes` was written by the policy, shape (B, L).
+        old_log_probs: of those tokens under the policy that wrote them, 0 elsewhere, shape (B, L).
+    """
+
+    prefixes: Tensors
+    prefix_index: torch.Tensor | None
+    suffixes: Tensors
+    mask: torch.Tensor
+    old_log_probs: torch.Tensor
+
+
+class PolicyModel:
+    """The policy in training.
+
+    Args:
+        model: a folder, or an id on Hugging Face's hub.
+        device: such as "cuda:1"; None for the first accelerator, else the CPU.
+        dtype: such as "bfloat16"; None for that on accelerators, and "float32" on the CPU.
+        coordinates: "pixel", "thousand" or "unit", instead of what the model's family writes.
+        max_pixels: area of one view, in pixels.
+        max_tokens: of one reply.
+        temperature: of sampling, and of all log-probabilities.
+        max_batch: sequences in one pass through the model.
+
+    Attributes:
+        name: shown in trajectories.
+        profile: how the model sees and points.
+
+    Raises:
+        ConfigError: a setting is out of range, or the model can't be loaded.
+        InstallError: transformers is missing.
+        PolicyError: the model has to be downloaded, and can't be.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        device: str | None = None,
+        dtype: str | None = None,
+        coordinates: str | None = None,
+        max_pixels: int | None = None,
+        max_tokens: int = 512,
+        temperature: float = 1.0,
+        max_batch: int = 32,
+    ) -> None:
+        checkpoint = find_checkpoint(model)
+        self.checkpoint: Path = checkpoint.path
+        self.prompter = Prompter(
+            checkpoint,
+            coordinates=coordinates,
+            max_pixels=max_pixels,
+            max_images=None,
+            max_tokens=max_tokens,
+            max_context_tokens=None,
+            temperature=temperature,
+            seed=0,
+        )
+        self._generator = GroupGenerator(checkpoint, self.prompter, device, dtype)
+        self._max_batch = max_batch
+        self._lora: Any = None
+        self.name = f"training {model}"
+        self.profile = self.prompter.profile
+
+    @property
+    def module(self) -> Any:
+        """The model of transformers, whose parameters are trained."""
+        return self._generator.model
+
+    @module.setter
+    def module(self, module: Any) -> None:
+        self._generator.model = module
+
+    @property
+    def device(self) -> torch.device:
+        return self._generator.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self._generator.dtype
+
+    @contextmanager
+    def greedily(self) -> Iterator[None]:
+        """A context in which `generate` decodes greedily instead of sampling."""
+        before, self.prompter.temperature = self.prompter.temperature, 0.0
+        try:
+            yield
+        finally:
+            self.prompter.temperature = before
+
+    def add_lora(self, rank: int, alpha: int) -> None:
+        """Train low-rank adapters of all linear layers instead of the model itself, which is then the reference.
+
+        Raises:
+            InstallError: the package peft is missing.
+        """
+        try:
+            from peft import LoraConfig, get_peft_model
+        except ImportError as error:
+            raise InstallError("LoRA needs the package peft. Run: pip install 'hart-agent[train]'") from error
+        config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules="all-linear")
+        self.module = get_peft_model(self.module, config)
+        self._lora = config
+
+    def trainable(self) -> dict[str, torch.nn.Parameter]:
+        """The parameters that are trained, by name."""
+        return {name: parameter for name, parameter in self.module.named_parameters() if parameter.requires_grad}
+
+    @contextmanager
+    def as_reference(self) -> Iterator[None]:
+        """A context in which the model is the initial one, without its adapters."""
+        with self.module.disable_adapter():
+            yield
+
+    def save(self, folder: Path) -> None:
+        """Write a complete checkpoint: weights with merged adapters, tokenizer, processor and chat template."""
+        module = self.module
+        if self._lora is not None:  # merged in a copy: unmerging would leave rounding errors
+            module = copy.deepcopy(module).merge_and_unload()
+        module.save_pretrained(folder)
+        copy_without_weights(self.checkpoint, folder)
+
+    def prompt(self, messages: Sequence[Message], tools: Sequence[ToolSpec], seed: int) -> Prompt:
+        """The prompt for a conversation, to be answered with the given seed.
+
+        Raises:
+            PolicyError: the conversation doesn't fit.
+        """
+        return replace(self.prompter.prompt(messages, tools), seed=seed)
+
+    def generate(self, prompts: Sequence[Prompt]) -> list[Generated]:
+        """A reply to each prompt. It depends on the prompts and their order alone, not on timing.
+
+        Raises:
+            PolicyError: the memory doesn't suffice, or the model fails.
+        """
+        was_training = self.module.training
+        self.module.eval()
+        replies: list[Generated] = []
+        for begin in range(0, len(prompts), self._max_batch):
+            replies += self._generator.generate([Job(prompt) for prompt in prompts[begin : begin + self._max_batch]])
+        self.module.train(was_training)
+        return replies
+
+    def rows(self, segments: Sequence[Segment]) -> list[Row]:
+        """The replies of one episode; those of one conversation share a row."""
+        return join_replies(segments, self.prompter.counts)
+
+    def batch(self, rows: Sequence[Row]) -> Batch:
+        """Model inputs for B rows; prefixes are shared where that pays."""
+        prefixes, index = distinct([row.prompt for row in rows])
+        if shared := 4 * len(prefixes) <= 3 * len(rows):
+            # A prefix's last token goes to the suffix: its logits give the reply's first token.
+            prefixes = [replace(each, token_ids=each.token_ids[:-1]) for each in prefixes]
+            last = [replace(row.prompt, token_ids=row.prompt.token_ids[-1:], views=()) for row in rows]
+            suffixes = self._inputs([_joined(each, row) for each, row in zip(last, rows, strict=True)])
+        else:
+            suffixes = self._inputs([_joined(row.prompt, row) for row in rows])
+        mask = torch.zeros(suffixes["input_ids"].shape)
+        for number, row in enumerate(rows):
+            for start, stop in row.spans:
+                mask[number, mask.shape[1] - start : mask.shape[1] - stop] = 1
+        old_log_probs = torch.zeros_like(mask)
+        old_log_probs[mask > 0] = torch.tensor([value for row in rows for value in row.log_probs])
+        return Batch(
+            self._inputs(prefixes) if shared else {},
+            torch.tensor(index, device=self.device) if shared else None,
+            suffixes,
+            mask.to(self.device),
+            old_log_probs.to(self.device),
+        )
+
+    def log_probs(self, batch: Batch) -> torch.Tensor:
+        """The log-probabilities of the replies' tokens under the current policy, with gradient.
+
+        Returns:
+            Log-probabilities under the distribution that is sampled from, shape (B, L); 0 where the mask is 0.
+        """
+        columns = batch.mask.any(dim=0).nonzero()[:, 0]  # (K,)
+        if batch.prefix_index is None:
+            logits = self._bare(**batch.suffixes, logits_to_keep=columns - 1, use_cache=False).logits  # (B, K, V)
+        else:
+            logits = SharedPrefix(self._bare, batch.prefixes, batch.prefix_index).extend(batch.suffixes, columns - 1)
+        logits = logits.float()
+        logits[..., self.prompter.banned_ids] = -torch.inf
+        targets = batch.suffixes["input_ids"][:, columns, None]  # (B, K, 1)
+        log_probs = torch.log_softmax(logits / (self.prompter.temperature or 1.0), dim=-1).gather(-1, targets)[..., 0]
+        log_probs = torch.where(batch.mask[:, columns] > 0, log_probs, 0.0)
+        return torch.zeros_like(batch.mask).index_copy(1, columns, log_probs)
+
+    def micro_batches(self, rows: Sequence[Row]) -> Iterator[tuple[Sequence[int], Batch]]:
+        """The rows in batches of at most `max_batch`, grouped by length, then by prefix, deterministically.
+
+        Yields:
+            The indices of a batch's rows, and the batch.
+        """
+        _, prefix = distinct([row.prompt for row in rows])
+
+        def kind(number: int) -> tuple[int, int]:
+            row = rows[number]
+            return _length(row.prompt), _length(row.suffix).bit_length()
+
+        order = sorted(range(len(rows)), key=lambda number: (kind(number), prefix[number], number))
+        for _, alike in itertools.groupby(order, key=lambda number: kind(number)[1]):
+            numbers = list(alike)
+            for begin in range(0, len(numbers), self._max_batch):
+                indices = numbers[begin : begin + self._max_batch]
+                yield indices, self.batch([rows[index] for index in indices])
+
+    @property
+    def _bare(self) -> Any:
+        """The model of transformers; adapters, if any, are in its layers."""
+        return self.module if self._lora is None else self.module.get_base_model()
+
+    def _inputs(self, prompts: Sequence[Prompt]) -> Tensors:
+        inputs = self._generator.encoder.encode(prompts, self._generator.dtype)
+        return {name: tensor.to(self.device) for name, tensor in inputs.items()}
+
+
+def _joined(prompt: Prompt, row: Row) -> Prompt:
+    """A prompt followed by a row's suffix."""
+    return replace(prompt, token_ids=prompt.token_ids + row.suffix.token_ids, views=prompt.views + row.suffix.views)
+
+
+def _length(prompt: Prompt) -> int:
+    return len(prompt.token_ids) + sum(view.frame.size.area for view in prompt.views) // 500

@@ -1,0 +1,184 @@
+"""The estimate of `--plan`, by hand-made numbers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from hart_agent import Mode
+from rl.config import AlgorithmConfig, TrainSettings
+from rl.openrlhf.flags import Flag
+from rl.openrlhf.plan import FIXED, H100, ModelShape, estimate, rollout_tokens
+
+SHAPE = ModelShape(
+    parameters=8_000_000_000, vision=1_000_000_000, layers=10, hidden=1000, intermediate=4000, vocabulary=100_000,
+    cache=50_000, grid=28,
+)  # fmt: skip
+RUN = TrainSettings(model="m", steps=100, prompts_per_step=16, max_tokens=400, max_pixels=784_000)
+FLAGS: dict[str, Flag] = {
+    "actor.num_nodes": 1, "actor.num_gpus_per_node": 8, "ds.zero_stage": 2, "vllm.num_engines": 8,
+    "vllm.tensor_parallel_size": 1, "train.micro_batch_size": 2, "data.max_len": 5000,
+    "vllm.gpu_memory_utilization": 0.5,
+}  # fmt: skip
+
+
+def test_the_memory_of_training_by_hand() -> None:
+    plan = estimate(SHAPE, RUN, {**FLAGS, "train.colocate_all": True, "actor.freeze_visual_encoder": True})
+    # 8e9 parameters, 7e9 of them trained, on 8 GPUs with ZeRO-2
+    assert plan.training["weights"] == 16e9
+    assert plan.training["gradients"] == 2 * 7e9 / 8
+    assert plan.training["optimiser"] == 12 * 7e9 / 8
+    assert plan.training["reference"] == 16e9
+    # 2 rollouts of 5000 tokens, each 2*1000*10 + 2*(8*1000 + 3*4000) + 14*100000 bytes
+    assert plan.training["activations"] == 10_000 * (20_000 + 40_000 + 1_400_000)
+    assert plan.training["vLLM"] == 40e9
+    assert plan.training["fixed"] == FIXED
+    assert not plan.fits
+    asleep = estimate(
+        SHAPE, RUN, {**FLAGS, "train.colocate_all": True, "vllm.enable_sleep": True, "ds.enable_sleep": True}
+    )
+    assert asleep.training["vLLM"] == 0
+    assert asleep.rollouts == {"vLLM": 40e9, "weights": 16e9, "reference": 16e9, "fixed": FIXED}
+    assert asleep.host == 8 * (2 + 12) * 8e9 / 8  # of 8 GPUs, each with its share
+    # 40 GB less 16 GB of weights hold 24e9 / (50000 * 5000) rollouts, on each of 8 engines
+    assert asleep.at_once == 96 * 8
+    assert asleep.fits
+
+
+def test_what_is_on_the_host_is_not_on_the_gpu() -> None:
+    one: dict[str, Flag] = {**FLAGS, "actor.num_gpus_per_node": 1, "vllm.num_engines": 1, "train.colocate_all": True}
+    here = estimate(SHAPE, RUN, one)
+    away = estimate(SHAPE, RUN, {**one, "ds.adam_offload": True, "ref.offload": True})
+    assert (here.training["optimiser"], here.training["gradients"], here.host) == (96e9, 16e9, 0)
+    assert (away.training["optimiser"], away.training["gradients"], away.host) == (0, 0, 128e9)
+    assert away.training["reference"] == 16e9  # OpenRLHF moves it with ZeRO-3 alone
+    third = estimate(SHAPE, RUN, {**one, "ds.adam_offload": True, "ref.offload": True, "ds.zero_stage": 3})
+    assert (third.training["reference"], third.host) == (0, 128e9 + 16e9)
+    assert away.seconds["training"] - here.seconds["training"] == pytest.approx(28 * 8e9 / 50e9)
+
+
+def test_zero_3_shares_all_and_no_kl_needs_no_reference() -> None:
+    plan = estimate(SHAPE, RUN, {**FLAGS, "ds.zero_stage": 3, "train.colocate_actor_ref": True})
+    assert (plan.training["weights"], plan.training["reference"]) == (2e9, 2e9)
+    free = replace(RUN, algorithm=AlgorithmConfig(beta=0.0))
+    assert estimate(SHAPE, free, {**FLAGS, "train.colocate_actor_ref": True}).training["reference"] == 0
+
+
+def test_the_time_of_a_step_by_hand() -> None:
+    # a closed loop: 700 words and an overview of 1000 tokens, then 350 and a crop; two replies of 100
+    assert rollout_tokens(SHAPE, RUN) == (700 + 1000 + 350 + 1000, 200)
+    assert rollout_tokens(SHAPE, replace(RUN, mode=Mode.DIRECT)) == (1700, 100)
+    plan = estimate(SHAPE, RUN, FLAGS)
+    rollouts = 16 * 8
+    tokens = rollouts * 3250
+    # old and reference log-probabilities, forward, recomputed, and backward through weights and activations
+    operations = tokens * (16e9 + 16e9 + 3 * 16e9 + 16e9)
+    assert plan.seconds["training"] == pytest.approx(operations / (8 * H100.flops))
+    reading, writing = rollouts * 3050 * 16e9 / (8 * H100.flops), 200 * 16e9 / H100.bandwidth
+    assert plan.seconds["rollouts"] == pytest.approx(reading + writing)
+    assert plan.hours == pytest.approx(sum(plan.seconds.values()) * 100 / 3600)
+
+
+@settings(max_examples=50)
+@given(gpus=some.sampled_from([1, 2, 4, 8]), stage=some.sampled_from([2, 3]), micro=some.integers(1, 8))
+def test_more_gpus_never_need_more_memory_each(gpus: int, stage: int, micro: int) -> None:
+    def needs(count: int) -> float:
+        flags = {**FLAGS, "actor.num_gpus_per_node": count, "ds.zero_stage": stage, "train.micro_batch_size": micro}
+        return sum(estimate(SHAPE, RUN, flags).training.values())
+
+    assert needs(2 * gpus) < needs(gpus)
+
+
+def test_a_real_configuration_is_counted_as_transformers_counts(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    from safetensors import safe_open
+    from tiny_vlm import make_tiny_vlm
+
+    from rl.openrlhf.plan import model_shape
+
+    folder = make_tiny_vlm(tmp_path / "tiny", "qwen3-vl")
+    with safe_open(folder / "model.safetensors", "pt") as weights:
+        sizes = {name: weights.get_tensor(name).numel() for name in weights.keys()}  # noqa: SIM118 (no mapping)
+    (folder / "model.safetensors").unlink()  # it needs no weights
+    shape = model_shape(str(folder))
+    assert shape.parameters == sum(sizes.values())
+    assert shape.vision == sum(size for name, size in sizes.items() if ".visual." in name)
+    assert (shape.layers, shape.hidden, shape.intermediate, shape.grid) == (2, 128, 256, 32)
+    assert shape.cache == 2 * 2 * 1 * 64 * 2  # keys and values, layers, heads, their width, bytes
+
+    command = [sys.executable, "-m", "rl.train_ap_grpo", "no.jsonl", "--model", str(folder), "--plan",
+               "--out", str(tmp_path / "run"), "--train.colocate_all", "--vllm.enable_sleep"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "GPU memory, training: " in done.stdout
+    assert "it should fit" in done.stdout
+    assert not (tmp_path / "run").exists()
+
+
+QWEN25_7B = {
+    "vision_config": {
+        "depth": 32, "hidden_size": 1280, "intermediate_size": 3420, "num_heads": 16, "out_hidden_size": 3584,
+        "patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2,
+    },
+    "text_config": {
+        "vocab_size": 152064, "hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28,
+        "num_attention_heads": 28, "num_key_value_heads": 4,
+    },
+    "tie_word_embeddings": False,
+}  # fmt: skip
+QWEN3_8B = {
+    "vision_config": {
+        "depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "num_heads": 16, "out_hidden_size": 4096,
+        "patch_size": 16, "spatial_merge_size": 2, "temporal_patch_size": 2, "num_position_embeddings": 2304,
+        "deepstack_visual_indexes": [8, 16, 24],
+    },
+    "text_config": {
+        "vocab_size": 151936, "hidden_size": 4096, "intermediate_size": 12288, "num_hidden_layers": 36,
+        "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 128,
+    },
+    "tie_word_embeddings": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "model_type", "config", "published"),
+    [("qwen2.5-vl-7b", "qwen2_5_vl", QWEN25_7B, 8_292_166_656), ("qwen3-vl-8b", "qwen3_vl", QWEN3_8B, 8_767_123_696)],
+)
+def test_the_recipes_fit(
+    tmp_path: Path,
+    name: str,
+    model_type: str,
+    config: dict[str, Any],
+    published: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    yaml = pytest.importorskip("yaml")
+    from rl.command_line import run_command
+    from rl.openrlhf.plan import model_shape
+    from rl.train_ap_grpo import train
+
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type, **config}))
+    assert model_shape(str(tmp_path)).parameters == published
+    recipes = sorted((Path(__file__).parents[2] / "examples" / "recipes").glob(f"{name}-*.yaml"))
+    assert len(recipes) == 3
+    for recipe in recipes:
+        content = yaml.safe_load(recipe.read_text())
+        content["policy"]["model"] = str(tmp_path)
+        changed = tmp_path / recipe.name
+        changed.write_text(yaml.safe_dump(content))
+        with pytest.raises(SystemExit) as ended:
+            run_command(train, ["q.jsonl", "--out", str(tmp_path / "run"), "--plan", "--config", str(changed)])
+        told = capsys.readouterr()
+        assert ended.value.code == 0, told.err
+        assert "it should fit" in told.out
