@@ -25,6 +25,7 @@ from hart_agent.tooling.runtime import ToolRuntime
 from hart_agent.tooling.standalone import open_context
 from hart_agent.vision.budget import CoordinateProfile, ViewBudget
 from hart_agent.vision.geometry import CoordinateSpace
+from hart_agent.vision.opening import local_path
 from hart_agent.vision.source import DEFAULT_MAX_IMAGE_PIXELS, SourceImage, View
 
 if TYPE_CHECKING:
@@ -52,7 +53,10 @@ _INSTRUCTIONS: Final = (
 def overview(context: ToolContext) -> ToolOutput:
     """Show a whole image, shrunk to fit: begin with it. Boxes are read on it unless another image is named."""
     view = context.views["overview"]
-    return ToolOutput(f"overview: {view.frame.size} pixels of an original of {context.image.size}.", (view,))
+    text = f"overview: {view.frame.size} pixels of an original of {context.image.size}."
+    if context.image.frames > 1:
+        text += f" The file holds {context.image.frames} frames or pages; #page=2 behind its path names another."
+    return ToolOutput(text, (view,))
 
 
 class Folders:
@@ -122,7 +126,7 @@ class Workshop:
         self._runtime = ToolRuntime(self.tools)
         self._folders = folders
         self._max_pixels = max_pixels
-        self._desks: OrderedDict[tuple[Path, int, int], _Desk] = OrderedDict()
+        self._desks: OrderedDict[tuple[Path, int | None, int, int], _Desk] = OrderedDict()
         self._names_given = 0
 
     def schema(self, offered: Tool) -> dict[str, Any]:
@@ -145,7 +149,7 @@ class Workshop:
         try:
             if not isinstance(path, str):
                 raise ToolError(f"{_PATH} is missing; give the path of the image file")
-            desk = await asyncio.to_thread(self._desk, self._folders.find(path))
+            desk = await asyncio.to_thread(self._desk, path)
             async with desk.lock:
                 result, views = await self._runtime.execute(ToolCall("call", name, arguments, ""), desk.context)
         except (ToolError, ImageError, PolicyError) as error:
@@ -153,12 +157,17 @@ class Workshop:
         self._tidy()
         return result.text, views, result.error is not None
 
-    def _desk(self, path: Path) -> _Desk:
+    def _desk(self, name: str) -> _Desk:
         """The desk of an image; a new one if the file has changed. Its views' names are never those of an old one."""
+        try:
+            path, page = self._folders.find(name), None
+        except ToolError:  # not a file's name as it stands
+            local, page = local_path(name)
+            path = self._folders.find(str(local))
         state = path.stat()
-        key = (path, state.st_mtime_ns, state.st_size)
+        key = (path, page, state.st_mtime_ns, state.st_size)
         if key not in self._desks:
-            context = open_context(SourceImage(path, max_pixels=self._max_pixels), PROFILE)
+            context = open_context(SourceImage(path, max_pixels=self._max_pixels, page=page), PROFILE)
             context.views_before = self._names_given
             self._desks.setdefault(key, _Desk(context))
         self._desks.move_to_end(key)

@@ -20,6 +20,7 @@ from hart_agent.evals.datasets import load_dataset
 from hart_agent.evals.datasets.jsonl import RECORD, item_of
 from hart_agent.evals.datasets.reading import check, require_images
 from hart_agent.evals.items import EmbeddedImage, Item
+from hart_agent.vision.opening import open_image
 from hart_agent.vision.source import EncodedImage, SourceImage
 from rl.tables import parquet_rows, saved_rows
 
@@ -45,7 +46,7 @@ def load_samples(path: Path) -> list[Sample]:
     for sample in samples:
         _check_answer(sample, path)
     for image in dict.fromkeys(sample.image for sample in samples if isinstance(sample.image, Path)):
-        SourceImage(image)
+        open_image(image)
     return samples
 
 

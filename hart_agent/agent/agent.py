@@ -26,6 +26,7 @@ from hart_agent.tooling.records import Verdict
 from hart_agent.tooling.runtime import ToolRuntime
 from hart_agent.tooling.verification import MARGIN, verify_answer
 from hart_agent.vision.cache import ImageCache
+from hart_agent.vision.opening import open_image
 from hart_agent.vision.source import ImageInput, SourceImage
 
 _LOOK_AGAIN = {
@@ -113,7 +114,7 @@ class Agent:
         """Answer a question about an image.
 
         Args:
-            image: a path, a PIL image, or a `SourceImage`, whose decoded pixels are freed afterwards.
+            image: what `open_image` takes, or a `SourceImage`, whose decoded pixels are freed afterwards.
             question: in words.
             observer: sees this episode, in addition to the agent's own observer.
 
@@ -125,7 +126,7 @@ class Agent:
             ConfigError: the question is empty.
         """
         watching = Observers(self._observer, observer)
-        with image if isinstance(image, SourceImage) else SourceImage(image) as source:
+        with image if isinstance(image, SourceImage) else open_image(image) as source:
             begin = partial(Episode, source, question, self.policy, self._runtime, self.config, observer=watching)
             at_hand = source.at_hand(self.policy.profile.budget.fit(source.size))
             episode = begin() if at_hand else await asyncio.to_thread(begin)

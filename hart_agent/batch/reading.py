@@ -2,8 +2,9 @@
 
     {"image": "photos/1.jpg", "question": "What does the sign say?", "id": "sign-1", "source": "city"}
 
-`image` is a path from the folder of the file, or a URL. `id` is free; without one it is made of image and question, so
-that it stays the same when lines are moved or added. All other columns are handed through to the results.
+`image` is a path from the folder of the file, a URL or a data URL; behind it, `#page=2` names a page. `id` is free;
+without one it is made of image and question, so that it stays the same when lines are moved or added. All other columns
+are handed through to the results.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from typing import Any
 from hart_agent.agent.items import BatchItem
 from hart_agent.errors import ConfigError
 from hart_agent.store.parquet import parquet_rows
-from hart_agent.vision.cache import is_url
+from hart_agent.vision.opening import seen_from
+from hart_agent.vision.urls import is_url, public_url
 
 _Record = dict[str, Any]
 
@@ -97,7 +99,10 @@ class BatchInput:
 
     def _images(self) -> Iterator[Row]:
         assert self._question is not None
-        for name in sorted(glob.glob(self._source, recursive=True)):  # noqa: PTH207 (a path's takes no absolute pattern)
+        names = [self._source]
+        if not Path(self._source).is_file():  # one that is there may have brackets in its name
+            names = sorted(glob.glob(self._source, recursive=True))  # noqa: PTH207 (a path's takes no absolute pattern)
+        for name in names:
             if Path(name).is_file():
                 yield Row(BatchItem(_made_id(name, self._question), Path(name), self._question), {}, name)
 
@@ -109,9 +114,9 @@ class BatchInput:
         image = _checked(image, "image", where)
         question = _checked(question or self._question, "question", where)
         if is_url(image) and not self._allow_download:
-            raise ConfigError(f"{where}: image: {image} is a URL; say --allow-download to have it fetched")
+            raise ConfigError(f"{where}: image: {public_url(image)} is a URL; say --allow-download to have it fetched")
         identity = str(given) if given not in (None, "") else _made_id(image, question)
-        return Row(BatchItem(identity, image if is_url(image) else folder / image, question), extra, where)
+        return Row(BatchItem(identity, seen_from(folder, image), question), extra, where)
 
 
 def _checked(value: Any, name: str, where: str) -> str:

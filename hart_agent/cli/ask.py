@@ -12,20 +12,22 @@ from hart_agent.cli.annotate import write_annotated
 from hart_agent.cli.common import (
     DEFAULT_MEGAPIXELS,
     EXIT_NO_ANSWER,
+    AllowDownload,
     Debug,
+    ImageArgument,
     Json,
     MaxMegapixels,
+    Page,
     Quiet,
     check_writable,
+    open_argument,
     print_json,
 )
 from hart_agent.cli.console import Progress, print_result
 from hart_agent.cli.console.failure import EXIT_POLICY
 from hart_agent.cli.options import AgentOptions, with_agent_options
 from hart_agent.trace import result_json, trace_json, write_page, write_trace
-from hart_agent.vision.source import SourceImage
 
-ImageArgument = Annotated[Path, typer.Argument(help="Path of the image.", show_default=False)]
 QuestionArgument = Annotated[str, typer.Argument(help="What you want to know about it.", show_default=False)]
 
 
@@ -41,6 +43,8 @@ def ask(
     annotated: Annotated[
         Path | None, typer.Option("--annotate", help="Draw the evidence on the image and save it here.")
     ] = None,
+    page: Page = None,
+    allow_download: AllowDownload = False,
     max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -50,9 +54,9 @@ def ask(
     Prints the answer on the first line, then whether the evidence supports it, then the evidence's boxes
     (x0, y0, x1, y1) in pixels of the original image.
     """
-    source = SourceImage(image, max_pixels=max_image_megapixels * 1_000_000)
+    source = open_argument(image, page=page, allow_download=allow_download, max_megapixels=max_image_megapixels)
     for path in (trace, html, annotated):
-        check_writable(path, keep=image)
+        check_writable(path, keep=source.path)
     with Progress(enabled=not quiet) as progress:
         trajectory = options.agent().ask(source, question, observer=progress.show)
     if json_output:

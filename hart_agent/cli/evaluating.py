@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hart_agent.cli.ask import ImageArgument, QuestionArgument
+from hart_agent.cli.ask import QuestionArgument
 from hart_agent.cli.common import (
     DEFAULT_MEGAPIXELS,
     EXIT_NO_ANSWER,
+    AllowDownload,
+    ImageArgument,
     Json,
     MaxMegapixels,
+    Page,
     Quiet,
     check_writable,
+    open_argument,
     print_json,
 )
 from hart_agent.cli.console import EvalProgress, Progress, print_comparison, print_controls, print_evaluation
@@ -29,7 +34,6 @@ from hart_agent.evals.report import compare_runs
 from hart_agent.evals.runner import EvalSettings
 from hart_agent.store.hub import from_hub
 from hart_agent.trace import result_json, write_trace
-from hart_agent.vision.source import SourceImage
 
 
 @with_agent_options
@@ -39,10 +43,12 @@ def controls(
     *,
     options: AgentOptions,
     other: Annotated[
-        Path | None, typer.Option(help="An image that has nothing to do with the question, whose crops are shown.")
+        str | None, typer.Option(help="An image that has nothing to do with the question, whose crops are shown.")
     ] = None,
     trace: Annotated[Path | None, typer.Option(help="Write how the question was answered to this JSON file.")] = None,
     json_output: Json = False,
+    page: Page = None,
+    allow_download: AllowDownload = False,
     max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
     quiet: Quiet = False,
 ) -> None:
@@ -51,10 +57,10 @@ def controls(
     Asks without the image, with crops from elsewhere and from another image, with the evidence painted over, and
     without tools.
     """
-    check_writable(trace, keep=image)
-    limit = max_image_megapixels * 1_000_000
-    source = SourceImage(image, max_pixels=limit)
-    another = SourceImage(other, max_pixels=limit) if other is not None else None
+    opened = functools.partial(open_argument, allow_download=allow_download, max_megapixels=max_image_megapixels)
+    source = opened(image, page=page)
+    check_writable(trace, keep=source.path)
+    another = opened(other, page=None) if other is not None else None
     agent = options.agent()
     with Progress(enabled=not quiet) as progress:
         tested = agent.ask(source, question, observer=progress.show)

@@ -14,10 +14,14 @@ from PIL import Image
 from hart_agent.cli.common import (
     DEFAULT_MEGAPIXELS,
     EXIT_NO_ANSWER,
+    AllowDownload,
     Debug,
+    ImageArgument,
     Json,
     MaxMegapixels,
+    Page,
     check_writable,
+    open_argument,
     print_json,
 )
 from hart_agent.cli.console import print_tools, printable
@@ -29,7 +33,7 @@ from hart_agent.tooling.discovery import find_tool, optional_tools, with_extra_t
 from hart_agent.tooling.protocol import tool_spec
 from hart_agent.tooling.runtime import ToolRuntime
 from hart_agent.tooling.standalone import open_context, original_pixels
-from hart_agent.vision.source import SourceImage, View
+from hart_agent.vision.source import View
 
 EXIT_BROKEN = 1
 
@@ -57,12 +61,14 @@ def tools(context: typer.Context, json_output: Json = False, tool: ExtraTools = 
 @toolbox.command("run", cls=Command)
 def run_tool(
     name: Annotated[str, typer.Argument(help="An installed tool, or path.py:name.", show_default=False)],
-    image: Annotated[Path, typer.Argument(help="Path of the image.", show_default=False)],
+    image: ImageArgument,
     arguments: Annotated[
         str, typer.Argument(help="A JSON object; boxes are in pixels of the original image.", show_default=True)
     ] = "{}",
     out: Annotated[Path | None, typer.Option(help="Save the view that it makes to this file.")] = None,
     json_output: Json = False,
+    page: Page = None,
+    allow_download: AllowDownload = False,
     max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
     debug: Debug = False,
 ) -> None:
@@ -73,10 +79,10 @@ def run_tool(
     """
     found = find_tool(name)
     call = ToolCall("call1", found.name, _parsed(arguments), arguments)
-    source = SourceImage(image, max_pixels=max_image_megapixels * 1_000_000)
+    source = open_argument(image, page=page, allow_download=allow_download, max_megapixels=max_image_megapixels)
     if out is not None and out.suffix.lower() not in Image.registered_extensions():
         raise ConfigError(f"{out} has no ending of an image format; expected such as .png or .jpg")
-    check_writable(out, keep=image)
+    check_writable(out, keep=source.path)
     with source:
         context = open_context(source, original_pixels(source))
         result, views = asyncio.run(ToolRuntime([found]).execute(call, context))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import webbrowser
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from hart_agent.cli.common import (
     DEFAULT_MEGAPIXELS,
     EXIT_DIFFERENT,
+    AllowDownload,
     Json,
     MaxMegapixels,
     check_writable,
@@ -20,18 +21,19 @@ from hart_agent.cli.common import (
 from hart_agent.cli.console import printable
 from hart_agent.cli.options import ExtraTools
 from hart_agent.tooling.discovery import all_tools, with_extra_tools
-from hart_agent.trace import find_image, load_trace, write_page
+from hart_agent.trace import Found, find_image, load_trace, write_page
 from hart_agent.trace import replay as replay_trace
 
 TraceFile = Annotated[Path, typer.Argument(help="A file that ask --trace wrote.", show_default=False)]
 TraceImage = Annotated[
-    Path | None, typer.Option("--image", help="Its image, if that has moved. By default the trace's own path.")
+    str | None, typer.Option("--image", help="Its image, if that has moved. By default the trace's own path.")
 ]
 
 
 def view(
     trace: TraceFile,
     image: TraceImage = None,
+    allow_download: AllowDownload = False,
     out: Annotated[Path | None, typer.Option(help="The page. By default beside the trace, ending in .html.")] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
@@ -40,8 +42,8 @@ def view(
     loaded = load_trace(trace)
     target = out or trace.with_suffix(".html")
     check_writable(target, keep=trace)
-    found = find_image(loaded, trace, image, max_pixels=max_image_megapixels * 1_000_000)
-    check_writable(target, keep=Path(found.source.name))
+    found = _found(loaded, trace, image, max_image_megapixels, allow_download=allow_download)
+    check_writable(target, keep=found.source.path)
     _warn_of_change(found.source.name, same=found.same)
     write_page(loaded, found.source, target, same=found.same)
     print(target)
@@ -52,13 +54,14 @@ def view(
 def replay(
     trace: TraceFile,
     image: TraceImage = None,
+    allow_download: AllowDownload = False,
     tool: ExtraTools = None,
     json_output: Json = False,
     max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
 ) -> None:
     """Run a trace's tool calls again, without its policy, and say whether every view is the same, pixel for pixel."""
     loaded = load_trace(trace)
-    found = find_image(loaded, trace, image, max_pixels=max_image_megapixels * 1_000_000)
+    found = _found(loaded, trace, image, max_image_megapixels, allow_download=allow_download)
     _warn_of_change(found.source.name, same=found.same)
     outcome = replay_trace(loaded, found.source, with_extra_tools(tool or (), all_tools()))
     if json_output:
@@ -66,6 +69,13 @@ def replay(
     else:
         print(printable(str(outcome)))
     raise typer.Exit(0 if outcome.same else EXIT_DIFFERENT)
+
+
+def _found(
+    loaded: dict[str, Any], trace: Path, image: str | None, max_megapixels: int, *, allow_download: bool
+) -> Found:
+    limit = max_megapixels * 1_000_000
+    return find_image(loaded, trace, image, max_pixels=limit, allow_download=allow_download)
 
 
 def _warn_of_change(name: str, *, same: bool) -> None:

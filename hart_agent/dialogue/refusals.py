@@ -16,7 +16,7 @@ _REFUSALS = tuple(
         r"(?:it|this|that|the answer) (?:cannot|can't|can not) be (?:determined|answered|read|seen|told)\b",
         r"unable to (?:tell|say|see|read|determine|answer|identify)\b",
         r"(?:not enough|insufficient) information\b",
-        r"(?:the )?(?:crop|image|photo|picture)s? (?:does not|doesn't|do not|don't) (?:show|contain|say) (?:enough|it)\b",
+        r"(?:the )?(?:crop|image|photo|picture)s? do(?:es)?(?: not|n't) (?:show|contain|say) (?:enough|it)\b",
     )
 )
 

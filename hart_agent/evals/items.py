@@ -13,6 +13,7 @@ from typing import TypeAlias
 from hart_agent.answers import AnswerType, chosen_letter, is_right
 from hart_agent.errors import ImageError
 from hart_agent.vision.geometry import Box
+from hart_agent.vision.opening import announced, open_image
 from hart_agent.vision.source import EncodedImage, SourceImage
 
 LETTERS = string.ascii_uppercase
@@ -51,7 +52,7 @@ class EmbeddedImage:
             data = self.read()
         except Exception as error:  # whatever the reader of a damaged table raises
             raise ImageError(f"{self.name}: no image that can be read ({error}). Get an intact copy.") from error
-        return SourceImage(EncodedImage(self.name, data))
+        return announced(SourceImage(EncodedImage(self.name, data)))
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Item:
 
     Attributes:
         id: unique in the benchmark, and the same in every run.
-        image: a file, or a picture inside the benchmark's file.
+        image: a file, whose name may end in #page=2, or a picture inside the benchmark's file.
         question: without the options.
         answer: the right answer; for OPTION the letter of the right option in the published order.
         type: what the answer looks like.
@@ -90,7 +91,7 @@ class Item:
         Raises:
             ImageError: it is missing, damaged, too large or not an image.
         """
-        return SourceImage(self.image) if isinstance(self.image, Path) else self.image.open()
+        return open_image(self.image) if isinstance(self.image, Path) else self.image.open()
 
     def prompt(self, order: Sequence[int] | None = None) -> str:
         """The question, and each option on a line of its own behind its letter.

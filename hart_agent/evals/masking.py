@@ -27,7 +27,8 @@ class MaskedImage(SourceImage):
     """
 
     def __init__(self, source: SourceImage, boxes: Sequence[Box]) -> None:
-        super().__init__(source.origin, max_pixels=source.size.area)
+        super().__init__(source.origin, max_pixels=source.size.area, page=source.page)
+        self._file = source._file  # in the same state, which a changed file has not
         self._hidden = tuple(boxes)
 
     def render(self, box: Box, size: Size) -> Image.Image:

@@ -6,7 +6,6 @@ It is one piece of HTML of less than 300 kB that needs no script and no style sh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from hart_agent.errors import HartError, ImageError
 from hart_agent.html.markup import Html, element, join
@@ -14,6 +13,7 @@ from hart_agent.html.pictures import Picture, fitted, scaled
 from hart_agent.tooling.records import Evidence, Verdict
 from hart_agent.vision.drawing import draw_numbered
 from hart_agent.vision.geometry import Box, CoordinateSpace, Frame
+from hart_agent.vision.opening import open_image
 from hart_agent.vision.source import SourceImage
 
 _PHOTO_SIDE = 800
@@ -90,7 +90,7 @@ def _pictures(path: str, sha256: str, evidence: Sequence[Evidence]) -> tuple[Htm
     """
     if path == SourceImage.IN_MEMORY:
         raise ImageError("it was given as pixels, which a result doesn't keep")
-    with SourceImage(Path(path)) as source:
+    with open_image(path) as source:
         if source.sha256() != sha256:
             raise ImageError(f"{path} has changed since")
         frame = Frame(source.size.box, scaled(source.size, _PHOTO_SIDE / max(source.size.width, source.size.height)))

@@ -66,7 +66,8 @@ def check_tool(tool: Tool, examples: Sequence[Mapping[str, Any]] = (), *, timeou
 
     Its schema is checked; then it is called with arguments that fit the schema, on ordinary and on odd pictures, and
     with some that don't. It may refuse (`ToolError`), if it says why; it may not break down, hang, print, alter the
-    picture, show what a policy can't take, or answer otherwise when asked the same again, which would spoil replays.
+    picture or a view, show what a policy can't take, or answer otherwise when asked the same again, which would spoil
+    replays.
 
     Args:
         tool: an instance.
@@ -192,7 +193,12 @@ async def _call(tool: Tool, runtime: ToolRuntime, case: _Case, profile: Coordina
         context = open_context(source, profile)
         draft = dict(arguments)
         kept = (dict(context.views), list(context.evidence), list(context.verifications))
+        lent = {name: view.image.tobytes() for name, view in context.views.items()}
         result, views = await runtime.execute(ToolCall("call1", tool.name, draft, written), context)
+        whole = source.render(source.size.box, context.views["overview"].frame.size)
+        altered = [name for name, pixels in lent.items() if context.views[name].image.tobytes() != pixels]
+        if whole.tobytes() != lent["overview"] and not altered:
+            altered.append("the image that its source keeps")
     problems = []
     if result.error in ("tool_bug", "tool_timeout"):
         problems.append(result.text.removeprefix("Error: ").removesuffix(" Go on without it."))
@@ -206,6 +212,8 @@ async def _call(tool: Tool, runtime: ToolRuntime, case: _Case, profile: Coordina
         problems.append(f"it printed {printed.getvalue()[:80]!r} to stdout, which belongs to the program's answers")
     if image.tobytes() != before:
         problems.append("it altered the picture")
+    if altered:
+        problems.append(f"it altered what it was lent: {', '.join(altered)}; change a copy")
     if json.dumps(draft, default=repr) != written:
         problems.append("it altered the arguments of the call")
     problems += [problem for view in views for problem in _view_problems(view, context)]
@@ -254,7 +262,7 @@ def _shown(arguments: Mapping[str, Any]) -> str:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The runtime logs a tool's bugs with their trace back; here they are findings."""
+    """The runtime logs a tool's bugs with their traceback; here they are findings."""
     logger = logging.getLogger("hart_agent.tooling.runtime")
     disabled, logger.disabled = logger.disabled, True
     try:

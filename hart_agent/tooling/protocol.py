@@ -21,6 +21,7 @@ from hart_agent.errors import PluginError
 from hart_agent.tooling.records import Evidence, Verification
 from hart_agent.vision.budget import CoordinateProfile
 from hart_agent.vision.geometry import Box, CoordinateSpace, Frame, Rect, Size, box_order
+from hart_agent.vision.readonly import ReadOnlyImage, freeze
 from hart_agent.vision.source import SourceImage, View
 
 BOX_FORMAT: Final = "bbox"
@@ -104,19 +105,22 @@ class ToolContext:
         Raises:
             ImageError: the pixel data is damaged.
         """
-        return self._register(kind, self.pixels(box, magnify=magnify), box)
+        return self._register(kind, self._rendered(box, magnify), box)
 
     def pixels(self, box: Box, *, magnify: bool = False) -> Image.Image:
-        """The pixels that `render` would show, RGB: for tools that change them before they `add_view` them."""
-        budget = self.policy.profile.budget
-        return self.image.render(box, budget.magnify(box.size) if magnify else budget.fit(box.size))
+        """The pixels that `render` would show, RGB: for tools that change them before they `add_view` them.
+
+        They are the tool's own; those of a view are final and can't be changed.
+        """
+        pixels = self._rendered(box, magnify)
+        return pixels.copy() if isinstance(pixels, ReadOnlyImage) else pixels  # the whole image is kept by its source
 
     def add_view(self, kind: str, pixels: Image.Image, box: Box, *, pointable: bool = True) -> View:
         """Show pixels that a tool made.
 
         Args:
             kind: the name of the tool.
-            pixels: RGB; resampled here if the policy could not take their size.
+            pixels: RGB, of which the view holds a copy; resampled if the policy could not take their size.
             box: the region of the original that they show, in original pixels.
             pointable: whether a place in them is the same place in `box`, merely scaled. It isn't once they are turned
                 or warped, say: the model is then told that it can't give boxes on this view.
@@ -135,6 +139,8 @@ class ToolContext:
         if size.area > budget.max_pixels or longer > budget.max_aspect * shorter or not on_grid:
             size = budget.fit(size)
             pixels = pixels.resize((size.width, size.height), Image.Resampling.LANCZOS, reducing_gap=3.0)
+        else:
+            pixels = pixels.copy()
         view = self._register(kind, pixels, box)
         if not pointable:
             self.unpointable.add(view.id)
@@ -170,9 +176,13 @@ class ToolContext:
         self.verifications[:] = draft.verifications
         self.unpointable.update(draft.unpointable)
 
+    def _rendered(self, box: Box, magnify: bool) -> Image.Image:
+        budget = self.policy.profile.budget
+        return self.image.render(box, budget.magnify(box.size) if magnify else budget.fit(box.size))
+
     def _register(self, kind: str, pixels: Image.Image, box: Box) -> View:
         name = f"view{self.views_before + len(self.views)}" if self.views else "overview"
-        view = View(name, kind, pixels, Frame(box, Size(*pixels.size)))
+        view = View(name, kind, freeze(pixels), Frame(box, Size(*pixels.size)))
         self.views[name] = view
         return view
 

@@ -16,7 +16,9 @@ import jsonschema
 from hart_agent.errors import ConfigError, ImageError
 from hart_agent.trace.json import TRACE_SCHEMA, TRACE_VERSION
 from hart_agent.vision.geometry import Size
+from hart_agent.vision.opening import local_path, open_image
 from hart_agent.vision.source import DEFAULT_MAX_IMAGE_PIXELS, SourceImage
+from hart_agent.vision.urls import is_url
 
 _MAX_BYTES = 64_000_000
 _MAX_VIEW_PIXELS = 100_000_000
@@ -77,24 +79,29 @@ def all_views(trace: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 def find_image(
     trace: dict[str, Any],
     trace_path: Path,
-    given: Path | None = None,
+    given: str | Path | None = None,
     *,
     max_pixels: int = DEFAULT_MAX_IMAGE_PIXELS,
+    allow_download: bool = False,
 ) -> Found:
     """The image of a trace: the given one, or the one at its path, which is looked up here and beside the trace.
 
     Args:
         trace: as `load_trace` returns it.
         trace_path: where the trace is.
-        given: the user's word for where the image is.
+        given: the user's word for where the image is; see `open_image`.
         max_pixels: refuse larger images.
+        allow_download: whether the image may be fetched from a URL.
 
     Raises:
         ImageError: there is no such image, it can't be used, or it has another size and so can't be the right one.
     """
     recorded = trace["image"]["path"]
+    candidates: list[str | Path]
     if given is not None:
         candidates = [given]
+    elif is_url(recorded):
+        candidates = [recorded]
     else:
         folder = trace_path.parent
         paths = (Path(recorded), folder / recorded, folder / Path(recorded).name)
@@ -103,7 +110,7 @@ def find_image(
             raise ImageError(f"the trace's image {recorded!r} isn't there, nor beside the trace. Give it with --image.")
     found: list[Found] = []
     for path in candidates:
-        source = SourceImage(path, max_pixels=max_pixels)
+        source = open_image(path, max_pixels=max_pixels, allow_download=allow_download)
         same = trace["image"]["sha256"] in _hashes(source, recorded)
         found.append(Found(source, same))
     best = next((item for item in found if item.same), found[0])
@@ -156,7 +163,7 @@ def _refuse_constant(name: str) -> Any:
 
 def _is_file(path: Path) -> bool:
     try:
-        return path.is_file()
+        return local_path(str(path))[0].is_file()
     except (OSError, ValueError):
         return False
 

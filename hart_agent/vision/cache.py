@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from PIL import Image
 
-from hart_agent.errors import ImageError
+from hart_agent.concurrency import in_thread
 from hart_agent.vision.geometry import Box, Size
+from hart_agent.vision.opening import announced, locate
 from hart_agent.vision.source import DEFAULT_MAX_IMAGE_PIXELS, EncodedImage, ImageInput, SourceImage
+from hart_agent.vision.urls import is_url
 
 _MAX_BYTES = 128_000_000
 _OVERHEAD = 20_000
 """Bytes that an open image takes at most, beside its pixels."""
-
-
-def is_url(image: str) -> bool:
-    """Whether an image is to be had over HTTP."""
-    return image.lower().startswith(("http://", "https://"))
 
 
 class SharedImage(SourceImage):
@@ -32,13 +30,19 @@ class SharedImage(SourceImage):
     Args:
         source: see `SourceImage`.
         max_pixels: see `SourceImage`.
+        page: see `SourceImage`.
         grown: called with the image when it has begun to keep its overview.
     """
 
     def __init__(
-        self, source: ImageInput, *, max_pixels: int, grown: Callable[[SharedImage], None] = lambda image: None
+        self,
+        source: ImageInput,
+        *,
+        max_pixels: int,
+        page: int | None = None,
+        grown: Callable[[SharedImage], None] = lambda image: None,
     ) -> None:
-        super().__init__(source, max_pixels=max_pixels)
+        super().__init__(source, max_pixels=max_pixels, page=page)
         self._grown = grown
         self._working = threading.Lock()  # may be held for long, so never by an event loop
         self._counting = threading.Lock()
@@ -118,45 +122,85 @@ class ImageCache:
         self._images: OrderedDict[str, SharedImage] = OrderedDict()
         self._counted: dict[str, int] = {}
         self._bytes = 0
+        self._opening: dict[tuple[asyncio.AbstractEventLoop, str], _Flight] = {}
 
     async def open(self, image: ImageInput | SourceImage) -> SourceImage:
-        """The image; the same object for the same path as long as it is kept.
+        """The image; the same object for the same name as long as it is kept and its file stays the same. However many
+        ask for it at once, it is opened, and downloaded, once.
 
         Raises:
-            ImageError: it can't be had, or can't be used.
+            ImageError: it can't be fetched, or can't be used.
         """
         if isinstance(image, SourceImage):
             return image
         if not isinstance(image, str | os.PathLike):
             return await asyncio.to_thread(SourceImage, image, max_pixels=self._max_pixels)
-        name = str(Path(image)) if not is_url(os.fspath(image)) else os.fspath(image)
+        name = os.fspath(image)
+        name = name if is_url(name) else str(Path(name))
         with self._lock:
-            if (kept := self._images.get(name)) is not None:
+            kept = self._images.get(name)
+            if kept is not None and kept.current:
                 self._images.move_to_end(name)
                 return kept
-        source = await self._source(name)
-        made = await asyncio.to_thread(SharedImage, source, max_pixels=self._max_pixels, grown=self._count)
+            if kept is not None:  # another file is there now; who looks at the old one is told so
+                self._forget(name)
+        key = asyncio.get_running_loop(), name
+        flight = self._opening.get(key)
+        if flight is None:
+            flight = self._opening[key] = _Flight(self._opened(os.fspath(image), name))
+        try:
+            return await flight.join()
+        finally:
+            if flight.over:
+                self._opening.pop(key, None)
+
+    async def _opened(self, image: str, name: str) -> SharedImage:
+        def make() -> SharedImage:
+            source, page = locate(image, allow_download=self._allow_download)
+            grown = functools.partial(self._count, name)
+            made = SharedImage(source, max_pixels=self._max_pixels, page=page, grown=grown)
+            announced(made)
+            return made
+
+        made = await in_thread(make)
         with self._lock:
             kept = self._images.setdefault(name, made)
-        self._count(kept)
+        self._count(name, kept)
         return kept
 
-    async def _source(self, name: str) -> Path | EncodedImage:
-        if not is_url(name):
-            return Path(name)
-        if not self._allow_download:
-            raise ImageError(f"{name} is a URL, and downloads are not allowed. Allow them, or give a file.")
-        from hart_agent.vision.download import download  # with the HTTP of the standard library, which takes its time
-
-        return EncodedImage(name, await download(name))
-
-    def _count(self, image: SharedImage) -> None:
+    def _count(self, name: str, image: SharedImage) -> None:
         """Take into account how much an image keeps, and forget those that were not used for the longest time."""
         with self._lock:
-            if self._images.get(image.name) is not image:  # forgotten already
+            if self._images.get(name) is not image:  # forgotten already
                 return
-            self._bytes += image.kept_bytes - self._counted.get(image.name, 0)
-            self._counted[image.name] = image.kept_bytes
+            self._bytes += image.kept_bytes - self._counted.get(name, 0)
+            self._counted[name] = image.kept_bytes
             while self._bytes > self._max_bytes and len(self._images) > 1:
-                name, _ = self._images.popitem(last=False)
-                self._bytes -= self._counted.pop(name)
+                self._forget(next(iter(self._images)))
+
+    def _forget(self, name: str) -> None:
+        del self._images[name]
+        self._bytes -= self._counted.pop(name, 0)
+
+
+class _Flight:
+    """Work that several wait for; it is cancelled when the last of them has gone."""
+
+    def __init__(self, work: Awaitable[SharedImage]) -> None:
+        self._task = asyncio.ensure_future(work)
+        self._waiting = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody needs it any more."""
+        return self._waiting == 0
+
+    async def join(self) -> SharedImage:
+        """The result of the work."""
+        self._waiting += 1
+        try:
+            return await asyncio.shield(self._task)
+        finally:
+            self._waiting -= 1
+            if self._waiting == 0:
+                self._task.cancel()

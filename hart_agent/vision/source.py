@@ -1,7 +1,7 @@
 """Reading images: lazily, upright, within limits, and always from the original.
 
-`SourceImage` hides how a file is decoded. An overview uses scaled decoding where the format has it (JPEG), a region is
-cut out of one full decode that is kept until `close`. Pixels are 8-bit RGB whatever the file holds.
+`SourceImage` hides how a file is decoded. A file is decoded once, and its pixels are kept until `close`; only the
+overview of a JPEG comes from a decode of its own, at a reduced scale. Views are 8-bit sRGB whatever the file holds.
 """
 
 from __future__ import annotations
@@ -9,40 +9,37 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import stat
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import IO, Final, Generic, TypeAlias, TypeVar
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from hart_agent.errors import ImageError
+from hart_agent.vision.files import EncodedImage, ImageFile
+from hart_agent.vision.formats import check_given, decoding, open_allowed
 from hart_agent.vision.geometry import Box, Frame, Size, oriented_to_stored
+from hart_agent.vision.metadata import (
+    declared_maximum,
+    deep_channels,
+    frames_of,
+    orientation_of,
+    white_is_zero,
+    without_metadata,
+)
+from hart_agent.vision.pixels import Conversion, conversion_of, from_deep, in_strips
+from hart_agent.vision.readonly import freeze
 
-
-@dataclass(frozen=True)
-class EncodedImage:
-    """An image file in memory, out of a table, say.
-
-    Attributes:
-        name: for messages and traces.
-        data: the bytes of the file.
-    """
-
-    name: str
-    data: bytes = field(repr=False)
-
+__all__ = ["DEFAULT_MAX_IMAGE_PIXELS", "EncodedImage", "ImageInput", "PerImage", "SourceImage", "View"]
 
 ImageInput: TypeAlias = "str | os.PathLike[str] | Image.Image | EncodedImage"
 
 DEFAULT_MAX_IMAGE_PIXELS = 300_000_000
 """Pixels. Larger images are refused before decoding; a full decode of this many takes about 1.2 GB."""
 
-_ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -104,63 +101,78 @@ class SourceImage:
     """The original image of a question, opened lazily.
 
     Opening reads only the header; pixels are decoded when a view needs them. Use it as a context manager, or call
-    `close`, to free them. Safe to share between threads.
+    `close`, to free them. Safe to share between threads. `hart_agent.vision.opening.open_image` opens one by URL, too.
 
     Args:
         source: a path, an image file in memory, or a PIL image (which is not modified or closed).
         max_pixels: refuse larger images, counted before decoding.
+        page: which frame or page of the file to show, from 1; None for the first.
+
+    Attributes:
+        size: width and height in original pixels: after the EXIF orientation.
+        frames: how many frames or pages the file has.
 
     Raises:
-        ImageError: the file is missing, not an image, empty, or too large. Damage inside the pixel data shows only
-            when they are decoded, as the same error.
+        ImageError: the file is missing, not an image, empty, or too large, or has no such page. Damage inside the
+            pixel data shows only when they are decoded, as the same error; so does a file that has changed meanwhile.
     """
 
     IN_MEMORY: Final = "image in memory"
     """The name of an image that was given as pixels."""
 
-    def __init__(self, source: ImageInput, *, max_pixels: int = DEFAULT_MAX_IMAGE_PIXELS) -> None:
+    def __init__(
+        self, source: ImageInput, *, max_pixels: int = DEFAULT_MAX_IMAGE_PIXELS, page: int | None = None
+    ) -> None:
         self.path: Path | None = None
+        self.page = page
         self._lock = threading.RLock()
-        self._pixels: Image.Image | None = None
+        self._pixels: tuple[Image.Image, Conversion] | None = None
         self._whole: tuple[Size, Image.Image] | None = None
+        self._bare: bytes | None = None
         self._given = source if isinstance(source, Image.Image) else None
-        self._encoded = source if isinstance(source, EncodedImage) else None
+        self._file: ImageFile | EncodedImage | None = source if isinstance(source, EncodedImage) else None
         if not isinstance(source, Image.Image | EncodedImage):
             self.path = Path(os.fspath(source))
-        with self._header() as header:
-            stored = Size(*_checked(header.size, max_pixels, self.name))
-            turned = header.format == "TIFF"  # by Pillow itself, as it decodes
-            # Scaling a CMYK file as it is decoded would change its colours; the caller's own image would stay small.
-            self._scalable = self._given is None and header.format in ("JPEG", "MPO") and header.mode in ("RGB", "L")
-            orientation = 1 if turned else header.getexif().get(_ORIENTATION_TAG, 1)
-        self._orientation = orientation if orientation in _UPRIGHT else 1
+            with decoding(self.name):
+                self._file = ImageFile(self.path)
+        self._use(lambda image, file: self._read_header(image, file, max_pixels))
+
+    def _read_header(self, image: Image.Image, file: IO[bytes] | None, max_pixels: int) -> None:
+        stored = self._stored = Size(*_checked(image.size, max_pixels, self.name))
+        # The second frame of an MPO is the other eye's view, or a map for bright screens: nothing to choose.
+        self.frames = 1 if file is None or image.format == "MPO" else frames_of(image)
+        # Scaling a CMYK file as it is decoded would change its colours; the caller's own image would stay small.
+        scalable = file is not None and image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L")
+        self._scalable = scalable and self.page in (None, 1)
+        self._orientation = orientation_of(image, file)
         self.size = Size(stored.height, stored.width) if self._orientation >= 5 else stored
-        """Width and height in original pixels: after the EXIF orientation."""
 
     @property
     def origin(self) -> Path | Image.Image | EncodedImage:
         """What the image was made from."""
-        found = self.path or self._given or self._encoded
-        assert found is not None
-        return found
+        if self._given is not None:
+            return self._given
+        assert self._file is not None
+        return self._file if isinstance(self._file, EncodedImage) else self._file.path
 
     @property
     def name(self) -> str:
-        """The path as given, the name of an image file in memory, or `IN_MEMORY`."""
-        if self._encoded is not None:
-            return self._encoded.name
-        return str(self.path) if self.path else self.IN_MEMORY
+        """The path as given, the name of an image file in memory, or `IN_MEMORY`; with the page, if one was chosen."""
+        name = self._file.name if self._file is not None else str(self.path or self.IN_MEMORY)
+        return name if self.page is None else f"{name}#page={self.page}"
+
+    @property
+    def current(self) -> bool:
+        """Whether the file is still the one that was opened."""
+        return self._file.current if isinstance(self._file, ImageFile) else True
 
     def sha256(self) -> str:
         """Hash of the file's bytes, or of the pixels of an image in memory."""
         if self._given is not None:
             return hashlib.sha256(self._given.tobytes()).hexdigest()
-        if self._encoded is not None:
-            return hashlib.sha256(self._encoded.data).hexdigest()
-        assert self.path is not None
-        _check_file(self.path)
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        assert self._file is not None
+        with decoding(self.name):
+            return self._file.sha256()
 
     def at_hand(self, size: Size) -> bool:
         """Whether an episode can begin, with an overview of the given size, without reading or decoding anything."""
@@ -169,7 +181,8 @@ class SourceImage:
     def render(self, box: Box, size: Size) -> Image.Image:
         """The region at the given size, RGB, resampled from the original (Lanczos) only if the sizes differ.
 
-        The whole image is kept until `close`, for many episodes may look at it.
+        The whole image is kept until `close`, for many episodes may look at it, and is read-only for that reason; a
+        region is the caller's own.
 
         Args:
             box: in original pixels.
@@ -182,17 +195,18 @@ class SourceImage:
             return self._rendered(box, size)
         with self._lock:
             if self._whole is None or self._whole[0] != size:
-                self._whole = size, self._rendered(box, size)
+                self._whole = size, freeze(self._rendered(box, size))
             return self._whole[1]
 
     def _rendered(self, box: Box, size: Size) -> Image.Image:
         stored = oriented_to_stored(box, self._orientation, self.size)
         target = (size.height, size.width) if self._orientation >= 5 else (size.width, size.height)
-        with self._lock, _decoding(self.name):
-            if box == self.size.box and (self._scalable or self._pixels is None):  # the same whatever came before
+        with self._lock, decoding(self.name):
+            if box == self.size.box:  # the same whatever came before
                 pixels = self._scaled_decode(target)
             else:
-                pixels = self._decoded().crop(stored.as_tuple())
+                decoded, convert = self._decoded()
+                pixels = in_strips(decoded.crop(stored.as_tuple()), convert)
             if pixels.size != target:
                 pixels = pixels.resize(target, Image.Resampling.LANCZOS, reducing_gap=3.0)
         transposition = _UPRIGHT.get(self._orientation)
@@ -209,85 +223,85 @@ class SourceImage:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _decoded(self) -> Image.Image:
-        """All pixels as stored, RGB; decoded once."""
-        if self._pixels is None:
-            with self._header() as image:
-                self._pixels = _to_rgb(image)
-        return self._pixels
-
     def _scaled_decode(self, size: tuple[int, int]) -> Image.Image:
         """The whole image at no less than the given size, decoded at a reduced scale where the format can."""
-        with self._header() as image:
-            if self._scalable:
-                image.draft(None, size)
-            pixels = _to_rgb(image)
-            return pixels.copy() if pixels is self._given else pixels
+        if self._scalable and 2 * size[0] <= self._stored.width and 2 * size[1] <= self._stored.height:
+            return self._use(lambda image, file: _scaled(image, size))
+        decoded, convert = self._decoded()
+        pixels = in_strips(decoded, convert)
+        return pixels.copy() if pixels is decoded and pixels.size == size else pixels  # the other is kept, too
 
-    @contextmanager
-    def _header(self) -> Iterator[Image.Image]:
-        with _decoding(self.name):
+    def _decoded(self) -> tuple[Image.Image, Conversion]:
+        """All pixels as stored, in the file's own mode, and how they become RGB; decoded once."""
+        if self._pixels is None:
+            self._pixels = self._use(_decode)
+        return self._pixels
+
+    def _use(self, work: Callable[[Image.Image, IO[bytes] | None], _T]) -> _T:
+        """Do something with the opened image; where its metadata is broken, with the image without it."""
+        with decoding(self.name):
             if self._given is not None:
-                yield self._given
-                return
-            if self.path is not None:
-                _check_file(self.path)
-            assert self.path is not None or self._encoded is not None
-            with Image.open(self.path or io.BytesIO(self._encoded.data)) as image:  # type: ignore[union-attr]
-                yield image
+                check_given(self._given)
+                return work(self._given, None)
+            assert self._file is not None
+            if self._bare is not None:
+                return self._work_on(io.BytesIO(self._bare), work)
+            with self._file.opened() as file:
+                try:
+                    return self._work_on(file, work)
+                except (ImageError, MemoryError):
+                    raise
+                except Exception as error:
+                    bare = without_metadata(file)
+                    if bare is None:
+                        raise
+                    try:
+                        result = self._work_on(io.BytesIO(bare), work)
+                    except Exception:
+                        raise error from None
+                    self._bare = bare
+                    return result
+
+    def _work_on(self, file: IO[bytes], work: Callable[[Image.Image, IO[bytes] | None], _T]) -> _T:
+        with open_allowed(file) as image:
+            if self.page is not None:
+                frames = frames_of(image)
+                if not 1 <= self.page <= frames:
+                    raise ImageError(f"{self.name}: there is no such page; expected 1 to {frames}.")
+                image.seek(self.page - 1)
+            return work(image, file)
 
 
-class _PillowLimit:
-    """Lifts Pillow's own pixel limit while any thread is inside: ours is explicit, comes first, and can be raised."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._inside == 0:
-                self._limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-            self._inside += 1
-
-    def __exit__(self, *error: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                Image.MAX_IMAGE_PIXELS = self._limit
+def _decode(image: Image.Image, file: IO[bytes] | None) -> tuple[Image.Image, Conversion]:
+    maximum = declared_maximum(image, file)
+    inverted = white_is_zero(image)
+    profile = image.info.get("icc_profile")
+    deep = _decode_deep(image, file, maximum) if file is not None and deep_channels(image) else None
+    if deep is not None:
+        deep.info["icc_profile"] = profile
+        return deep, conversion_of(deep)
+    image.load()
+    return image, conversion_of(image, maximum=maximum, inverted=inverted)
 
 
-_pillow_limit_lifted = _PillowLimit()
+def _decode_deep(image: Image.Image, file: IO[bytes], maximum: int | None) -> Image.Image | None:
+    """A colour image of 16 bits a channel, which Pillow would cut to the upper eight; None if OpenCV can't read it."""
+    import cv2
+    import numpy as np
+
+    place = file.tell()
+    file.seek(0)
+    samples = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    file.seek(place)
+    if samples is None or samples.dtype != np.uint16 or samples.shape[:2] != (image.height, image.width):
+        return None
+    return from_deep(samples, maximum) if samples.ndim == 3 else None
 
 
-@contextmanager
-def _decoding(name: str) -> Iterator[None]:
-    """Turn whatever a decoder raises on a hostile or damaged file into an ImageError that names the file."""
-    try:
-        with _pillow_limit_lifted:
-            yield
-    except ImageError:
-        raise
-    except MemoryError as error:
-        raise ImageError(f"{name}: not enough memory to decode it. Shrink the image or free memory.") from error
-    except PermissionError as error:
-        raise ImageError(f"{name}: may not be read. Change the file's permissions.") from error
-    except UnidentifiedImageError as error:
-        raise ImageError(f"{name} is not an image that can be read. Convert it to JPEG or PNG.") from error
-    except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, ValueError, ... on damaged files
-        raise ImageError(f"{name}: the image is damaged ({error}). Get an intact copy, or save it again.") from error
-
-
-def _check_file(path: Path) -> None:
-    try:
-        mode = path.stat().st_mode
-    except PermissionError:
-        raise
-    except (OSError, ValueError) as error:  # missing; or no possible file name
-        raise ImageError(f"{path}: no such file. Check the path of the image.") from error
-    if not stat.S_ISREG(mode):  # reading a pipe could wait for ever
-        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
-        raise ImageError(f"{path} is {kind}. Give the path of one image file.")
+def _scaled(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    image.draft(None, size)
+    image.load()
+    return in_strips(image, conversion_of(image))
 
 
 def _checked(size: tuple[int, int], max_pixels: int, name: str) -> tuple[int, int]:
@@ -301,23 +315,3 @@ def _checked(size: tuple[int, int], max_pixels: int, name: str) -> tuple[int, in
             f"{-(-width * height // 1_000_000)}, or max_pixels in Python."
         )
     return size
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Eight-bit RGB of any mode: 16-bit and float greys are scaled, transparency is laid on white."""
-    if image.mode.startswith("I;16"):
-        image = image.convert("I")
-    if image.mode in ("I", "F"):
-        low, high = (float(value) for value in image.getextrema())  # type: ignore[arg-type]
-        if low < 0 or high > 65535:  # no common scale: stretch what is there
-            factor = 255.0 / ((high - low) or 1.0)
-            offset = -low * factor
-        else:
-            factor, offset = (1.0 if high <= 255 else 1 / 257), 0.0
-        return image.point(lambda value: value * factor + offset).convert("L").convert("RGB")
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(white, layer).convert("RGB")
-    image.load()
-    return image if image.mode == "RGB" else image.convert("RGB")  # no second copy of a large image

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 from conftest import tool_call
+from image_files import png_header
 from loopback import say, serve
 from PIL import Image, ImageDraw, ImageFont
-from test_damaged_images import png_header
 from typer.main import get_command
 from typer.testing import CliRunner
 

@@ -2,7 +2,8 @@
 
     {"image": "signs/1.jpg", "question": "What does the sign say?", "answer": "STOP", "boxes": [[840, 210, 1010, 300]]}
 
-`image` is a path from the folder of the file. With `options`, a list of texts, `answer` is the letter of the right one.
+`image` is a path from the folder of the file, or a data URL; behind a path, `#page=2` names a page. With `options`, a
+list of texts, `answer` is the letter of the right one.
 `boxes` are [x0, y0, x1, y1] in original pixels, half-open. `type` is text (without options) or option unless it says
 number or list; `alternatives` are further right answers; `tolerance` is of a number; `id` and `category` are free.
 Other fields are refused, so that a misspelt one isn't overlooked.
@@ -15,10 +16,12 @@ from pathlib import Path
 from jsonschema import Draft202012Validator
 
 from hart_agent.answers import AnswerType
-from hart_agent.errors import DatasetError
+from hart_agent.errors import DatasetError, ImageError
 from hart_agent.evals.datasets.reading import Record, gold_letter, read_jsonl, require_images
 from hart_agent.evals.items import LETTERS, EmbeddedImage, Item
+from hart_agent.vision.files import EncodedImage
 from hart_agent.vision.geometry import Box
+from hart_agent.vision.opening import locate, seen_from
 
 _TEXT = {"type": "string", "minLength": 1}
 _PIXEL = {"type": "integer", "minimum": 0}
@@ -53,12 +56,24 @@ def read_jsonl_items(path: Path) -> list[Item]:
     lines: dict[str, int] = {}
     items = []
     for number, record in read_jsonl(path, RECORD):
-        item = item_of(record, path.parent / record["image"], str(number), f"{path}, line {number}")
+        where = f"{path}, line {number}"
+        item = item_of(record, _image(path.parent, record["image"], where), str(number), where)
         if (first := lines.setdefault(item.id, number)) != number:
-            raise DatasetError(f"{path}, line {number}: id: {item.id!r} is the id of line {first}, too")
+            raise DatasetError(f"{where}: id: {item.id!r} is the id of line {first}, too")
         items.append(item)
     require_images([item.image for item in items if isinstance(item.image, Path)], path)
     return items
+
+
+def _image(folder: Path, name: str, where: str) -> Path | EmbeddedImage:
+    try:
+        source, page = locate(seen_from(folder, name))
+    except ImageError as error:
+        raise DatasetError(f"{where}: image: {error}") from error
+    if isinstance(source, EncodedImage):
+        return EmbeddedImage(f"{where}, {source.name}", source.sha256(), lambda: source.data)
+    assert isinstance(source, Path)
+    return source if page is None else source.with_name(f"{source.name}#page={page}")
 
 
 def item_of(record: Record, image: Path | EmbeddedImage, number: str, where: str) -> Item:

@@ -15,6 +15,7 @@ from jsonschema.exceptions import best_match
 from hart_agent.errors import DatasetError
 from hart_agent.evals.items import LETTERS
 from hart_agent.vision.geometry import Box, Size
+from hart_agent.vision.opening import local_path
 
 Record = dict[str, Any]
 
@@ -132,7 +133,7 @@ def require_images(images: Iterable[Path], source: Path) -> None:
     Raises:
         DatasetError: some are missing; the message counts them and names the first.
     """
-    missing = [image for image in dict.fromkeys(images) if not image.is_file()]
+    missing = [image for image in dict.fromkeys(images) if not local_path(str(image))[0].is_file()]
     if missing:
         named = ", ".join(str(image) for image in missing[:_NAMED])
         more = ", ..." if len(missing) > _NAMED else ""

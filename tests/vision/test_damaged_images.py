@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from image_files import png_header
 from PIL import Image
 
 from hart_agent.errors import ImageError
@@ -30,18 +29,6 @@ def refusal(path: Path) -> str:
     assert str(path) in message
     assert "\n" not in message
     return message
-
-
-def png_header(width: int, height: int) -> bytes:
-    """A PNG that claims a size, with hardly any data."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
-    )
 
 
 def test_missing_files_and_folders(tmp_path: Path) -> None:

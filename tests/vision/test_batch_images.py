@@ -7,11 +7,8 @@ import base64
 import hashlib
 import io
 import threading
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +17,35 @@ import pytest
 from batch_runs import speak
 from conftest import answer, coded_pixels
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
 from hart_agent import Agent, ImageError, ScriptedPolicy, SourceImage, View
 from hart_agent.backends.openai.images import data_url
-from hart_agent.vision.cache import ImageCache, SharedImage
-from hart_agent.vision.download import download
+from hart_agent.vision.cache import ImageCache
 from hart_agent.vision.geometry import Box, Frame, Size
 
 
+@dataclass
+class Decode:
+    """One run of a decoder."""
+
+    file: str
+    in_main_thread: bool
+
+
 @pytest.fixture
-def decodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the images whose pixels were decoded, each time."""
-    found: list[str] = []
-    for name in ("_scaled_decode", "_decoded"):
-        method = getattr(SourceImage, name)
+def decodes(monkeypatch: pytest.MonkeyPatch) -> list[Decode]:
+    """Each run of one of Pillow's decoders over the pixels of a file."""
+    found: list[Decode] = []
+    load = ImageFile.load
 
-        def counted(self: SourceImage, *arguments: Any, method: Any = method) -> Any:
-            found.append(Path(self.name).name)
-            return method(self, *arguments)
+    def counted(self: ImageFile) -> Any:
+        if self.tile:
+            name = Path(str(getattr(self.fp, "name", self.fp))).name
+            found.append(Decode(name, threading.current_thread() is threading.main_thread()))
+        return load(self)
 
-        monkeypatch.setattr(SourceImage, name, counted)
+    monkeypatch.setattr(ImageFile, "load", counted)
     return found
 
 
@@ -47,7 +53,7 @@ def opened(cache: ImageCache, image: Any) -> SourceImage:
     return asyncio.run(cache.open(image))
 
 
-def test_questions_on_one_image_share_its_overview(tmp_path: Path, decodes: list[str]) -> None:
+def test_questions_on_one_image_share_its_overview(tmp_path: Path, decodes: list[Decode]) -> None:
     for name in "ab":
         Image.effect_noise((640, 480), 60).convert("RGB").save(tmp_path / f"{name}.png")
     agent = Agent(ScriptedPolicy(lambda *_: answer("x")))
@@ -57,35 +63,28 @@ def test_questions_on_one_image_share_its_overview(tmp_path: Path, decodes: list
         return [result async for result in agent.abatch(items, concurrency=8)]
 
     results = asyncio.run(ask())
-    assert sorted(decodes) == ["a.png", "b.png"]
+    assert sorted(decode.file for decode in decodes) == ["a.png", "b.png"]
     alone = {name: Agent(ScriptedPolicy([answer("x")])).ask(tmp_path / f"{name}.png", "what?") for name in "ab"}
     for result in results:
         same = alone["ab"[result.id % 2]]
         assert (result.trajectory.overview, result.trajectory.image) == (same.overview, same.image)
 
 
-def test_what_would_take_time_is_done_in_a_thread(coded_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_would_take_time_is_done_in_a_thread(
+    coded_path: Path, monkeypatch: pytest.MonkeyPatch, decodes: list[Decode]
+) -> None:
     """The first question on an image reads and decodes it; the next one finds all it needs, and needs no thread."""
-    workers: list[bool] = []
-    for name in ("_scaled_decode", "_decoded"):
-        method = getattr(SourceImage, name)
-
-        def watched(self: SourceImage, *arguments: Any, method: Any = method) -> Any:
-            workers.append(threading.current_thread() is not threading.main_thread())
-            return method(self, *arguments)
-
-        monkeypatch.setattr(SourceImage, name, watched)
     shared = opened(ImageCache(), coded_path)
     agent = Agent(ScriptedPolicy(lambda *_: answer("x")))
     size = agent.policy.profile.budget.fit(shared.size)
     assert not shared.at_hand(size)
     asyncio.run(agent.aask(shared, "what?"))
-    assert workers == [True]
+    assert [decode.in_main_thread for decode in decodes] == [False]
     assert shared.at_hand(size)
     assert not shared.at_hand(Size(size.width // 2, size.height // 2))
     monkeypatch.setattr(asyncio, "to_thread", None)
     assert asyncio.run(agent.aask(shared, "and now?")).answer == "x"
-    assert workers == [True]
+    assert len(decodes) == 1
 
 
 def test_a_shared_image_shows_the_same_as_one_of_its_own(coded_path: Path) -> None:
@@ -99,7 +98,7 @@ def test_a_shared_image_shows_the_same_as_one_of_its_own(coded_path: Path) -> No
     assert np.array_equal(np.asarray(shared.render(box, box.size)), coded_pixels(100, 50, 164, 90))
 
 
-def test_many_threads_share_an_image(coded_path: Path, decodes: list[str]) -> None:
+def test_many_threads_share_an_image(coded_path: Path, decodes: list[Decode]) -> None:
     shared = opened(ImageCache(), coded_path)
     with ThreadPoolExecutor(8) as pool:
         views = list(pool.map(lambda _: shared.render(shared.size.box, Size(800, 600)), range(32)))
@@ -125,14 +124,14 @@ def test_an_event_loop_never_waits_for_a_decoder(coded_path: Path, monkeypatch: 
         assert rendering.result().size == (80, 60)
 
 
-def test_pixels_are_freed_when_the_last_question_has_left(coded_path: Path, decodes: list[str]) -> None:
+def test_pixels_are_freed_when_the_last_question_has_left(coded_path: Path, decodes: list[Decode]) -> None:
     shared = opened(ImageCache(), coded_path)
     box = Box(0, 0, 10, 10)
     with shared:
         with shared:
             shared.render(box, box.size)
         shared.render(box, box.size)
-        assert len(decodes) == 2  # calls of the decoder, the second of which found the pixels there
+        assert len(decodes) == 1
         assert shared._pixels is not None
     assert shared._pixels is None
 
@@ -190,75 +189,27 @@ def test_images_too_large_are_refused_by_the_limit_given(coded_path: Path) -> No
         opened(ImageCache(max_pixels=1_000_000), coded_path)
 
 
-@contextmanager
-def web(pages: dict[str, tuple[int, bytes, int | None]]) -> Iterator[str]:
-    """Serves bytes by path, with a status and a length other than the true one, if there is one."""
-
-    class Pages(BaseHTTPRequestHandler):
-        asked: list[str] = []
-
-        def do_GET(self) -> None:
-            self.asked.append(self.path)
-            if self.path not in pages:
-                time.sleep(1)
-                return
-            status, data, length = pages[self.path]
-            self.send_response(status)
-            self.send_header("content-length", str(len(data) if length is None else length))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *arguments: Any) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+@pytest.mark.parametrize(("ending", "runs"), [("png", 1), ("tif", 1), ("webp", 1), ("bmp", 1), ("jpg", 3)])
+def test_a_file_is_decoded_once_and_a_jpeg_once_more_for_each_overview(
+    tmp_path: Path, decodes: list[Decode], ending: str, runs: int
+) -> None:
+    Image.fromarray(coded_pixels(0, 0, 1600, 1200)).save(tmp_path / f"photo.{ending}")
+    with SourceImage(tmp_path / f"photo.{ending}") as source:
+        for size in (Size(400, 300), source.size, Size(400, 300)):
+            source.render(source.size.box, size)
+        for number in range(8):
+            box = Box(number, number, number + 100, number + 80)
+            source.render(box, Size(200, 160))
+    assert len(decodes) == runs  # a JPEG's overview was made twice, for another size came between
 
 
-def png(width: int, height: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.effect_noise((width, height), 60).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def test_images_by_url(tmp_path: Path) -> None:
-    picture = png(60, 40)
-    pages = {
-        "/a.png": (200, picture, None), "/gone.png": (404, b"", None), "/page": (200, b"<html>", None),
-        "/cut.png": (200, picture[:200], len(picture)),
-    }  # fmt: skip
-    with web(pages) as url:
-        cache = ImageCache(allow_download=True)
-        source = opened(cache, f"{url}/a.png")
-        assert (source.name, source.size) == (f"{url}/a.png", Size(60, 40))
-        assert opened(cache, f"{url}/a.png") is source
-        assert isinstance(source, SharedImage)
-        for path, said in (("/gone.png", "HTTP 404"), ("/page", "not an image"), ("/cut.png", "broke off")):
-            with pytest.raises(ImageError, match=said):
-                opened(cache, url + path)
-        with pytest.raises(ImageError, match="more than 0 MB"):
-            asyncio.run(download(f"{url}/a.png", max_bytes=100))
-        with pytest.raises(ImageError, match="not allowed"):
-            opened(ImageCache(), f"{url}/a.png")
-    for address in ("http://127.0.0.1:1/a.png", "http://", "http://[bad"):
-        with pytest.raises(ImageError, match="can't be downloaded"):
-            opened(cache, address)
-
-
-def test_a_download_that_hangs_ends_with_its_time_or_at_once_with_the_run() -> None:
-    async def give_up(url: str) -> None:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.1):
-                await download(url)
-
-    with web({}) as url:
-        with pytest.raises(ImageError, match="can't be downloaded"):
-            asyncio.run(download(f"{url}/silence", timeout=0.2))
-        started = time.monotonic()
-        asyncio.run(give_up(f"{url}/silence"))
-        assert time.monotonic() - started < 0.8
+def test_a_file_that_was_replaced_is_opened_anew(tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    Image.new("RGB", (100, 80)).save(path)
+    cache = ImageCache()
+    first = opened(cache, path)
+    Image.new("RGB", (50, 40)).save(path)
+    second = opened(cache, path)
+    assert (first.size, second.size) == (Size(100, 80), Size(50, 40))
+    with pytest.raises(ImageError, match="was changed while it was in use"):
+        first.render(first.size.box, first.size)

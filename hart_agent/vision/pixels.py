@@ -1,0 +1,234 @@
+"""Pixels of any mode as 8-bit sRGB: deep greys and floats by their range, profiles, transparency on a fitting ground.
+
+A conversion is made once from the whole image and works on any part of it, so that a region looks the same alone as
+within the whole, and a decoded image can be kept in its own mode, in as few bytes as that takes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from PIL import Image, ImageCms, ImageFilter
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Conversion: TypeAlias = Callable[[Image.Image], Image.Image]
+"""Makes 8-bit RGB of a part of the image for which it was made."""
+
+_STRIP: Final = 4_000_000
+"""Pixels that are converted at once."""
+
+_GROUNDS: Final = (255, 0, 128)
+"""Greys on which transparency can be laid, in the order of preference."""
+
+_FAINT: Final = 64
+"""A pixel within so many levels of its ground can hardly be told from it."""
+
+_VISIBLE: Final = 32
+"""Opacity, of 255, from which a pixel counts."""
+
+_MANY: Final = 0.1
+"""Share of faint pixels from which another ground than white is considered."""
+
+_SAME: Final = 2
+"""Levels by which a profile may differ from sRGB and be taken for it."""
+
+_BASES: Final = {"LA": "L", "La": "L", "RGBA": "RGB", "RGBa": "RGB", "PA": "RGB", "P": "RGB", "1": "L"}
+"""The modes whose colours are those of another mode."""
+
+_COLOUR_SPACES: Final = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK", "LAB": "Lab"}
+
+
+def conversion_of(image: Image.Image, *, maximum: int | None = None, inverted: bool = False) -> Conversion:
+    """How the pixels of an image, and those of each part of it, become RGB.
+
+    Args:
+        image: decoded, of any mode.
+        maximum: the largest value that a grey of more than eight bits can have, if the file says so.
+        inverted: whether such a grey has white at its lowest value.
+    """
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return _stretching(image, maximum, inverted)
+    colours = _colours(image)
+    if not _may_be_transparent(image):
+        return colours
+    ground = _ground(image)
+
+    def composite(part: Image.Image) -> Image.Image:
+        layer = part.convert("RGBA")
+        base = part.convert("L") if _BASES.get(part.mode) == "L" else layer.convert("RGB")
+        result = Image.new("RGB", part.size, (ground,) * 3)
+        result.paste(colours(base), mask=layer.getchannel("A"))
+        return result
+
+    return composite
+
+
+def in_strips(image: Image.Image, convert: Conversion) -> Image.Image:
+    """The whole image as RGB, converted a few million pixels at a time, so that nothing is held twice."""
+    if image.mode == "RGB" and convert is _unchanged:
+        return image
+    if image.width * image.height <= _STRIP:
+        return convert(image)
+    whole = Image.new("RGB", image.size)
+    for part, y in _strips(image):
+        whole.paste(convert(part), (0, y))
+    return whole
+
+
+def from_deep(samples: NDArray[np.uint16], maximum: int | None) -> Image.Image:
+    """Eight bits of 16-bit colours. Black stays zero, so that colours keep their ratios; white is the largest value of
+    the declared bits, else of the fewest bits that hold all samples.
+
+    Args:
+        samples: height x width x (blue, green, red and, with four channels, alpha), as OpenCV decodes them.
+        maximum: the largest value that a sample can have, if the file says so.
+    """
+    import numpy as np
+
+    height, width, channels = samples.shape
+    largest = max(int(samples[y : y + _STRIP // width + 1, :, :3].max()) for y in range(0, height, _STRIP // width + 1))
+    if maximum is None or largest > maximum:
+        maximum = (1 << max(8, largest.bit_length())) - 1
+    table = np.minimum(np.rint(np.arange(65536) * (255 / maximum)), 255).astype(np.uint8)
+    alpha = (np.arange(65536) >> 8).astype(np.uint8)
+    whole = Image.new("RGBA" if channels == 4 else "RGB", (width, height))
+    for y in range(0, height, _STRIP // width + 1):
+        strip = samples[y : y + _STRIP // width + 1]
+        bands = [table[strip[..., channel]] for channel in (2, 1, 0)]
+        if channels == 4:
+            bands.append(alpha[strip[..., 3]])
+        whole.paste(Image.fromarray(np.stack(bands, axis=-1)), (0, y))
+    return whole
+
+
+def _unchanged(part: Image.Image) -> Image.Image:
+    return part
+
+
+def _plain(part: Image.Image) -> Image.Image:
+    return part.convert("RGB")
+
+
+def _colours(image: Image.Image) -> Conversion:
+    """RGB of the image's colours, without regard to transparency."""
+    base = _BASES.get(image.mode, image.mode)
+    transform = _transform(image.info.get("icc_profile"), base)
+    if transform is None:
+        return _unchanged if image.mode == "RGB" else _plain
+
+    def to_srgb(part: Image.Image) -> Image.Image:
+        converted = ImageCms.applyTransform(part if part.mode == base else part.convert(base), transform)
+        assert converted is not None
+        return converted
+
+    return to_srgb
+
+
+def _transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """To sRGB; None if there is no profile, it does not fit or can't be read, or it is sRGB itself."""
+    if not profile or mode not in _COLOUR_SPACES:
+        return None
+    try:
+        source = ImageCms.getOpenProfile(io.BytesIO(profile))
+        if source.profile.xcolor_space.strip() != _COLOUR_SPACES[mode]:
+            return None
+        transform = ImageCms.buildTransform(
+            source,
+            ImageCms.createProfile("sRGB"),
+            mode,
+            "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+        return None if mode in ("L", "RGB") and _changes_nothing(transform, mode) else transform
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return None
+
+
+def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+    levels = range(0, 256, 15)
+    if mode == "L":
+        probe = Image.frombytes("L", (len(levels), 1), bytes(levels))
+    else:
+        colours = bytes(value for red in levels for green in levels for blue in levels for value in (red, green, blue))
+        probe = Image.frombytes("RGB", (len(levels) ** 3, 1), colours)
+    converted = ImageCms.applyTransform(probe, transform)
+    assert converted is not None
+    pairs = zip(converted.tobytes(), probe.convert("RGB").tobytes(), strict=True)
+    return all(abs(after - before) <= _SAME for after, before in pairs)
+
+
+def _may_be_transparent(image: Image.Image) -> bool:
+    return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
+
+
+def _ground(image: Image.Image) -> int:
+    """The grey on which the pixels at the edge of transparency show: white, unless many of them would vanish there.
+
+    What borders on transparency is what the ground must set off: a letter's edge, or the outline of a drawing, not
+    the white paper inside it.
+    """
+    counts = dict.fromkeys(_GROUNDS, 0)
+    total = 0
+    for part, _ in _strips(image):
+        layer = part.convert("RGBA")
+        alpha = layer.getchannel("A")
+        if alpha.getextrema()[0] == 255:
+            continue
+        outer = alpha.filter(ImageFilter.MinFilter(3)).point(lambda value: 255 if value < _VISIBLE else 0)
+        visible = alpha.point(lambda value: 255 if value >= _VISIBLE else 0)
+        edge = Image.composite(visible, Image.new("L", alpha.size), outer)
+        histogram = layer.convert("RGB").convert("L").histogram(edge)
+        total += sum(histogram)
+        for ground in _GROUNDS:
+            counts[ground] += sum(histogram[max(0, ground - _FAINT + 1) : ground + _FAINT])
+    white = _GROUNDS[0]
+    best = min(_GROUNDS, key=counts.__getitem__)
+    return best if counts[white] > _MANY * total and counts[best] < counts[white] / 2 else white
+
+
+def _stretching(image: Image.Image, maximum: int | None, inverted: bool) -> Conversion:
+    """Greys of more than eight bits, and floats: by the declared bits if the values fit, else by their own range."""
+    import numpy as np
+
+    low, high = _range(image)
+    if maximum is not None and low >= 0 and image.mode != "F":
+        low, high = 0.0, float(maximum if high <= maximum else 65535)
+    elif low == high:  # no range: keep the brightness, where the value has one
+        low, high = 0.0, 65535.0 if image.mode != "F" else 1.0
+    factor = 255.0 / (high - low)
+
+    def stretch(part: Image.Image) -> Image.Image:
+        values: NDArray[np.floating[Any]] = np.asarray(part).astype(np.float32 if image.mode != "I" else np.float64)
+        levels = np.nan_to_num((values - low) * factor, nan=0.0, posinf=255.0, neginf=0.0)
+        grey = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+        return Image.fromarray(255 - grey if inverted else grey).convert("RGB")
+
+    return stretch
+
+
+def _range(image: Image.Image) -> tuple[float, float]:
+    """The smallest and the largest finite value; twice zero if there is none."""
+    import numpy as np
+
+    lows: list[Any] = []
+    highs: list[Any] = []
+    for part, _ in _strips(image):
+        values = np.asarray(part)
+        values = values[np.isfinite(values)]
+        if values.size:
+            lows.append(values.min())
+            highs.append(values.max())
+    return (float(min(lows)), float(max(highs))) if lows else (0.0, 0.0)
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[Image.Image, int]]:
+    """The image from top to bottom in parts, each with its first row."""
+    rows = max(1, _STRIP // image.width)
+    for y in range(0, image.height, rows):
+        yield image.crop((0, y, image.width, min(y + rows, image.height))), y
