@@ -58,7 +58,14 @@ class ViewBudget:
 
 @dataclass(frozen=True, slots=True)
 class CoordinateProfile:
-    """How a policy sees and points: the space of its boxes and the sizes of its views."""
+    """How a policy sees and points.
+
+    Attributes:
+        space: in which it writes boxes.
+        budget: the sizes of its views.
+        adaptive: whether `space` is a first guess: the policy's profile is replaced when its boxes fit another one.
+    """
 
     space: CoordinateSpace
     budget: ViewBudget
+    adaptive: bool = False
