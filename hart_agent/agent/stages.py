@@ -9,14 +9,7 @@ from hart_agent.agent.modes import Stage
 from hart_agent.dialogue.conversations import prompt
 from hart_agent.dialogue.messages import Message, Role, ToolSpec
 from hart_agent.tooling.protocol import ToolContext, specs_for
-from hart_agent.vision.geometry import CoordinateSpace
 from hart_agent.vision.source import View
-
-_SPACE_WORDS = {
-    CoordinateSpace.PIXEL: "in pixels",
-    CoordinateSpace.THOUSAND: "from 0 to 1000 along each side",
-    CoordinateSpace.UNIT: "from 0 to 1 along each side",
-}
 
 
 def stage_messages(
@@ -41,7 +34,7 @@ def stage_messages(
     values = {
         "question": context.question,
         "tools": "\n".join(map(_listed, specs_for(tools, profile))),
-        "coordinates": _SPACE_WORDS[profile.space],
+        "coordinates": profile.space.words,
         "box": profile.box,
         "max_calls": str(max_calls),
         "max_turns": str(max_turns),

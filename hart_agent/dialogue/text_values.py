@@ -1,4 +1,4 @@
-"""Arguments that a dialect writes as bare text, converted to what the tool's schema asks for."""
+"""Arguments that are written as text, converted to what the tool's schema asks for."""
 
 from __future__ import annotations
 
@@ -32,11 +32,12 @@ def typed_arguments(name: str, texts: Mapping[str, str], schemas: Schemas) -> di
     """
     properties = schemas.get(name, {}).get("properties", {})
     properties = properties if isinstance(properties, Mapping) else {}
-    return {key: _typed(text, properties.get(key)) for key, text in texts.items()}
+    return {key: typed_value(text, properties.get(key)) for key, text in texts.items()}
 
 
-def _typed(text: str, schema: Any) -> Any:
-    wanted = set(_types(schema)) & {*_CHECKS, "string"}
+def typed_value(text: str, schema: Any) -> Any:
+    """The value that a text stands for, if it is of a type that the schema names; otherwise the text itself."""
+    wanted = set(json_types(schema)) & {*_CHECKS, "string"}
     if wanted == {"string"}:
         return text
     value = _read(text, padded="integer" in wanted)
@@ -49,7 +50,7 @@ def _typed(text: str, schema: Any) -> Any:
     return value if fits else text
 
 
-def _types(schema: Any) -> Iterator[str]:
+def json_types(schema: Any) -> Iterator[str]:
     """The JSON types that a schema names, its alternatives included; none if it names none."""
     if not isinstance(schema, Mapping):
         return

@@ -82,6 +82,7 @@ class ToolContext:
         verifications: the checks made so far.
         unpointable: ids of the views on which no box can be given.
         views_before: how many names of views were given away before this context began.
+        misfits: the spaces that the last boxes in a row fit better than the policy's own.
     """
 
     image: SourceImage
@@ -92,6 +93,7 @@ class ToolContext:
     verifications: list[Verification] = field(default_factory=list)
     unpointable: set[str] = field(default_factory=set)
     views_before: int = 0
+    misfits: list[CoordinateSpace] = field(default_factory=list)
 
     def render(self, box: Box, kind: str, *, magnify: bool = False) -> View:
         """Show a region of the original as a new view.

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from hart_agent.dialogue.messages import ToolCall
 from hart_agent.dialogue.policy import Usage
-from hart_agent.vision.geometry import Box, Frame
+from hart_agent.vision.geometry import Box, CoordinateSpace, Frame
 from hart_agent.vision.source import View
 
 
@@ -34,7 +34,7 @@ class ViewRecord:
 
 @dataclass(frozen=True)
 class ToolResult:
-    """What came of a call.
+    """The result of a call.
 
     Attributes:
         call: the call.
@@ -42,6 +42,7 @@ class ToolResult:
         views: the images that the model is shown.
         error: the kind of error, or None.
         seconds: how long the tool took.
+        space: in which its boxes were read; None where that is the policy's only one.
     """
 
     call: ToolCall
@@ -49,6 +50,7 @@ class ToolResult:
     views: tuple[ViewRecord, ...] = ()
     error: str | None = None
     seconds: float = 0.0
+    space: CoordinateSpace | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Running tool calls: schemas, boxes to original pixels, time-outs, and errors that the model can use."""
+"""Running tool calls: arguments to what a tool takes, time-outs, and errors that the model can use."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ from hart_agent.errors import (
     ToolTimeoutError,
     UnknownToolError,
 )
+from hart_agent.tooling.arguments import holds_boxes, is_box, normalise, schema_error
+from hart_agent.tooling.pointing import Pointing, how_to_point
 from hart_agent.tooling.protocol import (
-    BOX_FORMAT,
     VIEW_FORMAT,
     Tool,
     ToolContext,
@@ -34,7 +35,7 @@ from hart_agent.tooling.protocol import (
     tool_spec,
 )
 from hart_agent.tooling.records import Evidence, ToolResult, ViewRecord
-from hart_agent.vision.geometry import Box, Rect, resolve_box
+from hart_agent.vision.geometry import Box
 from hart_agent.vision.source import View
 
 _log = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ class ToolRuntime:
         if timeout <= 0:
             raise ConfigError(f"the tools' time-out must be positive, got {timeout}")
         self._timeout = timeout
-        self._warned_of_misfit = False
+        self._pointing = Pointing()
         self._tools: dict[str, Tool] = {}
         self._validators: dict[str, jsonschema.Draft202012Validator] = {}
         for tool in tools:
@@ -106,8 +107,10 @@ class ToolRuntime:
         started = time.perf_counter()
         views: tuple[View, ...] = ()
         error: str | None = None
+        space = context.policy.profile.space
         try:
             arguments, notes = self._prepare(call, context)
+            space = context.policy.profile.space  # the call's boxes may have changed it
             draft = context.draft()
             output = await self._run(self._tools[call.name], draft, arguments, seconds)
             context.adopt(draft)
@@ -127,54 +130,43 @@ class ToolRuntime:
                 "This is a bug of the tool, not of your call. Go on without it."
             )
         records = tuple(ViewRecord.of(view) for view in views)
-        return ToolResult(call, text, records, error, time.perf_counter() - started), views
+        seconds_taken = time.perf_counter() - started
+        recorded = space if context.policy.profile.adaptive else None
+        return ToolResult(call, text, records, error, seconds_taken, recorded), views
 
     def _prepare(self, call: ToolCall, context: ToolContext) -> tuple[dict[str, Any], list[str]]:
-        """Validate the arguments and put boxes and views in the place of what the model wrote."""
+        """Normalise and validate the arguments, and put boxes and views in the place of what the model wrote."""
         if call.name not in self._tools:
             tools = f"the tools are {', '.join(self._tools)}" if self._tools else "no tool may be called now"
             raise UnknownToolError(f"there is no tool {call.name!r}; {tools}")
-        failure = jsonschema.exceptions.best_match(self._validators[call.name].iter_errors(call.arguments))
-        if failure is not None:
-            place = ".".join(map(str, failure.absolute_path)) or "the arguments"
-            raise ToolArgumentsError(f"{call.name}: {place}: {failure.message}")
-        properties = self._tools[call.name].parameters.get("properties", {})
-        arguments = dict(call.arguments)
-        given = {
-            name: schema
-            for name, schema in properties.items()
-            if isinstance(schema, dict) and arguments.get(name) is not None
-        }
-        notes: list[str] = []
+        validator = self._validators[call.name]
+        arguments, notes = normalise(call.arguments, validator, y_first=context.policy.profile.y_first)
         view = context.views["overview"]
-        for name in [name for name, schema in given.items() if schema.get("format") == VIEW_FORMAT]:
-            view = arguments[name] = _view(context, arguments[name])
+        problem = schema_error(arguments, validator, how_to_point(context, view))
+        if problem is not None:
+            raise ToolArgumentsError(f"{call.name}: {problem}")
+        schema_of_call: Any = validator.schema
+        properties = schema_of_call.get("properties", {})
+        given = {name: schema for name, schema in properties.items() if arguments.get(name) is not None}
+        for name, schema in given.items():
+            if isinstance(schema, dict) and schema.get("format") == VIEW_FORMAT:
+                view = arguments[name] = _view(context, arguments[name], f"{call.name}: {name}")
 
-        def placed(written: Any) -> Box:
-            rect = _rect(written)
-            self._warn_of_misfit(rect, context)
-            box, remarks = _box(context, view, rect)
-            notes.extend(remarks)
+        def placed(numbers: list[float], place: str) -> Box:
+            try:
+                box, changes = self._pointing.place(context, view, numbers)
+            except ToolArgumentsError as error:
+                raise ToolArgumentsError(f"{call.name}: {place}: {error}") from error
+            notes.extend(changes)
             return box
 
         for name, schema in given.items():
-            items = schema.get("items")
-            if schema.get("format") == BOX_FORMAT:
-                arguments[name] = placed(arguments[name])
-            elif isinstance(items, dict) and items.get("format") == BOX_FORMAT:
-                arguments[name] = [placed(item) for item in arguments[name]]
+            if is_box(schema):
+                arguments[name] = placed(arguments[name], name)
+            elif holds_boxes(schema):
+                boxes = enumerate(arguments[name])
+                arguments[name] = [placed(numbers, f"{name}.{index}") for index, numbers in boxes]
         return arguments, notes
-
-    def _warn_of_misfit(self, rect: Rect, context: ToolContext) -> None:
-        """Tell the user, once, that the policy seems to write its boxes in another space than its profile says."""
-        space = context.policy.profile.space
-        likelier = space.likelier(rect)
-        if likelier is not None and not self._warned_of_misfit:
-            self._warned_of_misfit = True
-            _log.warning(
-                "%s wrote the box %s, which hardly fits the coordinates %r. If this goes on, try --coordinates %s.",
-                context.policy.name, list(rect), space.value, likelier.value,
-            )  # fmt: skip
 
     async def _run(
         self, tool: Tool, context: ToolContext, arguments: dict[str, Any], seconds_left: float | None
@@ -222,27 +214,7 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _MAX_ERROR else f"{text[:_MAX_ERROR]} [...]"
 
 
-def _view(context: ToolContext, name: str) -> View:
+def _view(context: ToolContext, name: str, place: str) -> View:
     if name not in context.views:
-        raise ToolArgumentsError(f"there is no image {name!r}; the images are {', '.join(context.views)}")
+        raise ToolArgumentsError(f"{place}: there is no image {name!r}; the images are {', '.join(context.views)}")
     return context.views[name]
-
-
-def _rect(written: Any) -> Rect:
-    try:
-        x0, y0, x1, y1 = map(float, written)
-    except OverflowError as error:
-        raise ToolArgumentsError("the box holds a number that is far too large") from error
-    return x0, y0, x1, y1
-
-
-def _box(context: ToolContext, view: View, rect: Rect) -> tuple[Box, list[str]]:
-    if view.id in context.unpointable:
-        raise ToolArgumentsError(
-            f"no box can be given on {view.id}: a place there is not the same place in the photo. Give the box on the "
-            "overview, or on another image that shows the region, and name that image"
-        )
-    profile = context.policy.profile
-    return resolve_box(
-        rect, profile.space, view.frame, context.image.size, profile.budget.max_aspect, y_first=profile.y_first
-    )

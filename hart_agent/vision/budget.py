@@ -64,11 +64,13 @@ class CoordinateProfile:
         space: in which it writes boxes.
         budget: the sizes of its views.
         y_first: whether it writes y before x, [y0, x0, y1, x1].
+        adaptive: whether `space` is a first guess: the policy's profile is replaced when its boxes fit another one.
     """
 
     space: CoordinateSpace
     budget: ViewBudget
     y_first: bool = False
+    adaptive: bool = False
 
     @property
     def box(self) -> str:

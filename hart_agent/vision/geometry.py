@@ -20,6 +20,9 @@ Rect: TypeAlias = tuple[float, float, float, float]
 MIN_BOX_SIDE = 8
 """Original pixels. A box thinner than this holds nothing to read, so it is grown to this side."""
 
+_SLACK = 0.01
+"""Of a view's side. A box that reaches less far beyond the edge was meant to end at the edge."""
+
 _EPSILON = 1e-6
 """Original pixels. Absorbs floating-point noise, so that a box mapped to a model's space and back is itself again."""
 
@@ -134,16 +137,41 @@ class CoordinateSpace(StrEnum):
         side = 1000.0 if self is CoordinateSpace.THOUSAND else 1.0
         return side, side
 
-    def likelier(self, rect: Rect) -> CoordinateSpace | None:
-        """Another space, if a box with these numbers can hardly have been written in this one; otherwise None."""
-        largest = max(rect)
+    @property
+    def words(self) -> str:
+        """How its numbers run, in words for a model."""
+        return _SPACE_WORDS[self]
+
+    def contains(self, rect: Rect, view: Size) -> bool:
+        """Whether a box with these numbers lies on a view, or less than 1 % of a side beyond its edge."""
+        sides = self.extent(view) * 2
+        return all(-_SLACK * side < value < (1 + _SLACK) * side for value, side in zip(rect, sides, strict=True))
+
+    def likelier(self, rect: Rect, view: Size) -> CoordinateSpace | None:
+        """Another space, if a box with these numbers can hardly have been written in this one; otherwise None.
+
+        Args:
+            rect: finite, x before y.
+            view: the size of the view on which it was written.
+        """
+        largest, beyond = max(rect), (1 + _SLACK) * 1000
         if self is CoordinateSpace.UNIT:
             if largest <= 2:  # a little beyond the edge
                 return None
-            return CoordinateSpace.THOUSAND if largest <= 1000 else CoordinateSpace.PIXEL
-        if 0 < largest <= 1:
+            return CoordinateSpace.THOUSAND if largest < beyond else CoordinateSpace.PIXEL
+        if largest > 0 and CoordinateSpace.UNIT.contains(rect, view):
             return CoordinateSpace.UNIT
-        return CoordinateSpace.PIXEL if self is CoordinateSpace.THOUSAND and largest > 1000 else None
+        if self is CoordinateSpace.THOUSAND:
+            return CoordinateSpace.PIXEL if largest >= beyond else None
+        fits = self.contains(rect, view) or not CoordinateSpace.THOUSAND.contains(rect, view)
+        return None if fits else CoordinateSpace.THOUSAND
+
+
+_SPACE_WORDS = {
+    CoordinateSpace.PIXEL: "in pixels",
+    CoordinateSpace.THOUSAND: "from 0 to 1000 along each side",
+    CoordinateSpace.UNIT: "from 0 to 1 along each side",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +248,8 @@ def resolve_box(
         y_first: whether the model writes y before x.
 
     Returns:
-        The box in original pixels, and a sentence for the model about each change.
+        The box in original pixels, and a sentence for the model about each change; clipping by less than 1 % of a side
+        is not worth one.
 
     Raises:
         ToolArgumentsError: the box is inverted, not finite, or lies wholly outside the view.
@@ -228,21 +257,21 @@ def resolve_box(
     extent_x, extent_y = space.extent(frame.size)
     x0, y0, x1, y1 = swap_axes(rect) if y_first else rect
     if not all(math.isfinite(value) for value in rect):
-        raise ToolArgumentsError(f"the box {list(rect)} holds a number that is not finite")
+        raise ToolArgumentsError(f"the box {plain_box(rect)} holds a number that is not finite")
     if x1 < x0 or y1 < y0:
         raise ToolArgumentsError(
-            f"the box {_plain(rect)} is inverted: expected {box_order(y_first)} with x0 <= x1 and y0 <= y1, "
+            f"the box {plain_box(rect)} is inverted: expected {box_order(y_first)} with x0 <= x1 and y0 <= y1, "
             "the top left corner first"
         )
     if x1 < 0 or y1 < 0 or x0 > extent_x or y0 > extent_y:
         raise ToolArgumentsError(
-            f"the box {_plain(rect)} lies outside the view: x goes from 0 to {extent_x:g}, y from 0 to {extent_y:g}"
+            f"the box {plain_box(rect)} lies outside the view: x goes from 0 to {extent_x:g}, y from 0 to {extent_y:g}"
         )
     notes = []
     clipped = (max(x0, 0.0), max(y0, 0.0), min(x1, extent_x), min(y1, extent_y))
-    if clipped != (x0, y0, x1, y1):
+    if not space.contains((x0, y0, x1, y1), frame.size):
         shown = swap_axes(clipped) if y_first else clipped
-        notes.append(f"The box reached beyond the view and was clipped to {_plain(shown)}.")
+        notes.append(f"The box reached beyond the view and was clipped to {plain_box(shown)}.")
     box = Box.covering(frame.to_original(clipped, space), image)
     usable = box.grown(MIN_BOX_SIDE, MIN_BOX_SIDE, image)
     shorter = math.ceil(max(usable.width, usable.height) / max_aspect)
@@ -280,5 +309,6 @@ def _grow(low: int, high: int, length: int, limit: int) -> tuple[int, int]:
     return start, start + length
 
 
-def _plain(rect: Rect) -> str:
+def plain_box(rect: Rect) -> str:
+    """A box as a model writes it."""
     return "[" + ", ".join(f"{value:g}" for value in rect) + "]"
