@@ -13,10 +13,11 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from hart_agent.backends.family import DEFAULT_MAX_PIXELS, Family
-from hart_agent.errors import ConfigError
+from hart_agent.backends.options import AUTO, COORDINATES
 from hart_agent.vision.budget import CoordinateProfile
 from hart_agent.vision.geometry import CoordinateSpace
 
@@ -133,18 +134,19 @@ def detect_profile(
         model: its name or path.
         config: its Hugging Face configuration; see `detect_family`.
         processor: the settings of its image processor.
-        space: "pixel" (of the view as sent), "thousand" (0-1000) or "unit" (0-1) instead of the family's own.
+        space: "pixel" (of the view as sent), "thousand" (0-1000) or "unit" (0-1) instead of the family's own; "auto"
+            for the family's until boxes show another.
         max_pixels: the largest area of one view.
 
     Raises:
-        ConfigError: there is no such space, or `max_pixels` is not within what the family accepts.
+        ConfigError: `max_pixels` is not within what the family accepts.
     """
-    if space is not None and space not in list(CoordinateSpace):
-        raise ConfigError(f"there are no coordinates {space!r}; choose --coordinates {' | '.join(CoordinateSpace)}")
     family = detect_family(model, config, processor)
     if family.assumed and space is None:
         _log.warning(
             "it is not known in which space the model %r (family: %s) writes boxes; 0-1000 is assumed. If they come "
-            "out wrong, choose --coordinates %s.", model, family.name, " | ".join(CoordinateSpace),
+            "out wrong, choose --coordinates %s.", model, family.name, " | ".join(COORDINATES),
         )  # fmt: skip
+    if space == AUTO:
+        return replace(family.profile(None, max_pixels), adaptive=True)
     return family.profile(CoordinateSpace(space) if space else None, max_pixels)

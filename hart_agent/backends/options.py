@@ -10,6 +10,9 @@ from hart_agent.errors import ConfigError
 from hart_agent.vision.geometry import CoordinateSpace
 
 TOOL_FORMATS = ("auto", "native", "text")
+AUTO = "auto"
+"""In place of a coordinate space: the family's, until boxes show another."""
+COORDINATES = (*CoordinateSpace, AUTO)
 
 
 def _option(
@@ -33,7 +36,9 @@ class ModelOptions:
     """
 
     coordinates: str | None = _option(
-        "How the model writes boxes: pixel, thousand or unit. By default by its family.", choices=tuple(CoordinateSpace)
+        "How the model writes boxes: pixel, thousand or unit; or auto: as its family does, until two boxes in a row "
+        "fit another way only. By default as its family does.",
+        choices=COORDINATES,
     )
     max_pixels: int | None = _option("Pixels of one view.", minimum=1)
     max_images: int | None = _option("Images in one request; the oldest are left out.", minimum=1)

@@ -24,6 +24,7 @@ from hart_agent.backends.options import MODEL_OPTIONS
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Reply, Usage
 from hart_agent.errors import ConfigError, InstallError
+from hart_agent.vision.budget import CoordinateProfile
 
 
 class TransformersPolicy:
@@ -70,7 +71,15 @@ class TransformersPolicy:
         self._batcher = Batcher(Generator(checkpoint, self._prompter, device, dtype).generate, max_size=max_batch)
         self._return_log_probs = return_log_probs
         self.name = f"transformers ({model})"
-        self.profile = self._prompter.profile
+
+    @property
+    def profile(self) -> CoordinateProfile:
+        """How the model sees and points; the prompts speak of boxes as it says."""
+        return self._prompter.profile
+
+    @profile.setter
+    def profile(self, profile: CoordinateProfile) -> None:
+        self._prompter.profile = profile
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
         """The model's next reply. One that is cut off is asked for once more, with more room.

@@ -23,6 +23,7 @@ from hart_agent.backends.options import MODEL_OPTIONS, ModelOptions
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import FinishReason, Reply, Usage
 from hart_agent.errors import ConfigError, InstallError, PolicyError
+from hart_agent.vision.budget import CoordinateProfile
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
@@ -83,7 +84,15 @@ class VLLMPolicy:
         self._engine = _Engine({**engine, **(engine_options or {})})
         self._return_log_probs = return_log_probs
         self.name = f"vllm ({model})"
-        self.profile = self._prompter.profile
+
+    @property
+    def profile(self) -> CoordinateProfile:
+        """How the model sees and points; the prompts speak of boxes as it says."""
+        return self._prompter.profile
+
+    @profile.setter
+    def profile(self, profile: CoordinateProfile) -> None:
+        self._prompter.profile = profile
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
         """The model's next reply. One that is cut off is asked for once more, with more room.
