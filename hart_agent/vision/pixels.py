@@ -170,7 +170,7 @@ def _ground(image: Image.Image) -> int:
     What borders on transparency is what the ground must set off: a letter's edge, or the outline of a drawing, not
     the white paper inside it.
     """
-    extremes = [part.convert("RGBA").getchannel("A").getextrema() for part, _ in _strips(image)]
+    extremes = [_opacities(part) for part, _ in _strips(image)]
     visible = max(high for _, high in extremes) // 2 + 1  # half as opaque as the image gets
     counts = dict.fromkeys(_GROUNDS, 0)
     total = 0
@@ -188,6 +188,14 @@ def _ground(image: Image.Image) -> int:
     white = _GROUNDS[0]
     best = min(_GROUNDS, key=counts.__getitem__)
     return best if counts[white] > _MANY * total and counts[best] < counts[white] / 2 else white
+
+
+def _opacities(part: Image.Image) -> tuple[int, int]:
+    """The smallest and the largest."""
+    low, high = part.convert("RGBA").getchannel("A").getextrema()
+    assert isinstance(low, int)
+    assert isinstance(high, int)
+    return low, high
 
 
 def _stretching(image: Image.Image, maximum: int | None, inverted: bool) -> Conversion:
