@@ -53,14 +53,6 @@ def orientation_of(image: Image.Image, file: IO[bytes] | None) -> int:
     return value if value in range(1, 9) else 1
 
 
-def frames_of(image: Image.Image) -> int:
-    """How many frames or pages there are."""
-    try:
-        return int(getattr(image, "n_frames", 1))
-    except Exception:  # a later one is damaged
-        return 1
-
-
 def declared_maximum(image: Image.Image, file: IO[bytes] | None) -> int | None:
     """The largest value that samples of more than eight bits can have, where the file says so."""
     if isinstance(image, TiffImageFile):

@@ -10,7 +10,7 @@ import io
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from PIL import Image, ImageCms, ImageFilter
+from PIL import Image, ImageChops, ImageCms, ImageFilter
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,9 +27,6 @@ _GROUNDS: Final = (255, 0, 128)
 
 _FAINT: Final = 64
 """A pixel within so many levels of its ground can hardly be told from it."""
-
-_VISIBLE: Final = 32
-"""Opacity, of 255, from which a pixel counts."""
 
 _MANY: Final = 0.1
 """Share of faint pixels from which another ground than white is considered."""
@@ -173,16 +170,17 @@ def _ground(image: Image.Image) -> int:
     What borders on transparency is what the ground must set off: a letter's edge, or the outline of a drawing, not
     the white paper inside it.
     """
+    extremes = [_opacities(part) for part, _ in _strips(image)]
+    visible = max(high for _, high in extremes) // 2 + 1  # half as opaque as the image gets
     counts = dict.fromkeys(_GROUNDS, 0)
     total = 0
-    for part, _ in _strips(image):
+    for (part, _), (lowest, _) in zip(_strips(image), extremes, strict=True):
+        if lowest >= visible:
+            continue
         layer = part.convert("RGBA")
         alpha = layer.getchannel("A")
-        if alpha.getextrema()[0] == 255:
-            continue
-        outer = alpha.filter(ImageFilter.MinFilter(3)).point(lambda value: 255 if value < _VISIBLE else 0)
-        visible = alpha.point(lambda value: 255 if value >= _VISIBLE else 0)
-        edge = Image.composite(visible, Image.new("L", alpha.size), outer)
+        bordering = alpha.filter(ImageFilter.MinFilter(3)).point(lambda value: 255 if value < visible else 0)
+        edge = ImageChops.multiply(bordering, alpha.point(lambda value: 255 if value >= visible else 0))
         histogram = layer.convert("RGB").convert("L").histogram(edge)
         total += sum(histogram)
         for ground in _GROUNDS:
@@ -190,6 +188,14 @@ def _ground(image: Image.Image) -> int:
     white = _GROUNDS[0]
     best = min(_GROUNDS, key=counts.__getitem__)
     return best if counts[white] > _MANY * total and counts[best] < counts[white] / 2 else white
+
+
+def _opacities(part: Image.Image) -> tuple[int, int]:
+    """The smallest and the largest."""
+    low, high = part.convert("RGBA").getchannel("A").getextrema()
+    assert isinstance(low, int)
+    assert isinstance(high, int)
+    return low, high
 
 
 def _stretching(image: Image.Image, maximum: int | None, inverted: bool) -> Conversion:

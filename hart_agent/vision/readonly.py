@@ -39,11 +39,9 @@ class ReadOnlyImage(Image.Image):
 
 
 def freeze(image: Image.Image) -> Image.Image:
-    """Make an image read-only, where it is; no pixels are copied, unless it is still bound to a file."""
-    if isinstance(image, ReadOnlyImage):
-        return image
-    if type(image) is not Image.Image:
-        image = image.copy()
-    image.readonly = 1
-    image.__class__ = ReadOnlyImage
+    """Make an image read-only, where it is: no pixels are copied. One that Pillow opened is loaded first."""
+    if not isinstance(image, ReadOnlyImage):
+        image.load()
+        image.readonly = 1
+        image.__class__ = ReadOnlyImage
     return image

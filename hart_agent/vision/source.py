@@ -21,11 +21,11 @@ from PIL import Image
 from hart_agent.errors import ImageError
 from hart_agent.vision.files import EncodedImage, ImageFile
 from hart_agent.vision.formats import check_given, decoding, open_allowed
+from hart_agent.vision.frames import frames_of
 from hart_agent.vision.geometry import Box, Frame, Size, oriented_to_stored
 from hart_agent.vision.metadata import (
     declared_maximum,
     deep_channels,
-    frames_of,
     orientation_of,
     white_is_zero,
     without_metadata,
@@ -110,7 +110,7 @@ class SourceImage:
 
     Attributes:
         size: width and height in original pixels: after the EXIF orientation.
-        frames: how many frames or pages the file has.
+        frames: how many frames or pages the file has; of a stereo photo, one.
 
     Raises:
         ImageError: the file is missing, not an image, empty, or too large, or has no such page. Damage inside the
@@ -130,6 +130,8 @@ class SourceImage:
         self._whole: tuple[Size, Image.Image] | None = None
         self._bare: bytes | None = None
         self._given = source if isinstance(source, Image.Image) else None
+        if self._given is not None and page is not None:
+            raise ImageError("an image in memory has no pages to choose from. Call its seek() before.")
         self._file: ImageFile | EncodedImage | None = source if isinstance(source, EncodedImage) else None
         if not isinstance(source, Image.Image | EncodedImage):
             self.path = Path(os.fspath(source))
@@ -140,7 +142,7 @@ class SourceImage:
     def _read_header(self, image: Image.Image, file: IO[bytes] | None, max_pixels: int) -> None:
         stored = self._stored = Size(*_checked(image.size, max_pixels, self.name))
         # The second frame of an MPO is the other eye's view, or a map for bright screens: nothing to choose.
-        self.frames = 1 if file is None or image.format == "MPO" else frames_of(image)
+        self.frames = 1 if file is None or image.format == "MPO" else frames_of(image, file)
         # Scaling a CMYK file as it is decoded would change its colours; the caller's own image would stay small.
         scalable = file is not None and image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L")
         self._scalable = scalable and self.page in (None, 1)
@@ -229,7 +231,7 @@ class SourceImage:
             return self._use(lambda image, file: _scaled(image, size))
         decoded, convert = self._decoded()
         pixels = in_strips(decoded, convert)
-        return pixels.copy() if pixels is decoded and pixels.size == size else pixels  # the other is kept, too
+        return pixels.copy() if pixels is self._given else pixels
 
     def _decoded(self) -> tuple[Image.Image, Conversion]:
         """All pixels as stored, in the file's own mode, and how they become RGB; decoded once."""
@@ -265,7 +267,7 @@ class SourceImage:
     def _work_on(self, file: IO[bytes], work: Callable[[Image.Image, IO[bytes] | None], _T]) -> _T:
         with open_allowed(file) as image:
             if self.page is not None:
-                frames = frames_of(image)
+                frames = frames_of(image, file)
                 if not 1 <= self.page <= frames:
                     raise ImageError(f"{self.name}: there is no such page; expected 1 to {frames}.")
                 image.seek(self.page - 1)
@@ -291,8 +293,12 @@ def _decode_deep(image: Image.Image, file: IO[bytes], maximum: int | None) -> Im
 
     place = file.tell()
     file.seek(0)
-    samples = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
-    file.seek(place)
+    try:
+        samples = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # it is larger than OpenCV allows, say
+        return None
+    finally:
+        file.seek(place)
     if samples is None or samples.dtype != np.uint16 or samples.shape[:2] != (image.height, image.width):
         return None
     return from_deep(samples, maximum) if samples.ndim == 3 else None

@@ -187,6 +187,46 @@ def test_pages_are_chosen_by_number(tmp_path: Path) -> None:
             SourceImage(tmp_path / "scan.tif", page=number)
 
 
+@pytest.mark.parametrize("options", [{}, {"big_tiff": True}], ids=["classic", "BigTIFF"])
+@pytest.mark.parametrize("pages", [1, 3])
+def test_pages_of_a_tiff_are_counted(tmp_path: Path, pages: int, options: dict[str, bool]) -> None:
+    images = [Image.new("L", (20, 10))] * pages
+    images[0].save(tmp_path / "scan.tif", save_all=True, append_images=images[1:], **options)
+    data = (tmp_path / "scan.tif").read_bytes()
+    with Image.open(tmp_path / "scan.tif") as scan:
+        assert scan.n_frames == pages
+    assert SourceImage(EncodedImage("scan", data)).frames == pages
+
+
+def test_a_tiff_whose_pages_form_a_ring(tmp_path: Path) -> None:
+    Image.new("L", (20, 10)).save(tmp_path / "ring.tif")
+    data = bytearray((tmp_path / "ring.tif").read_bytes())
+    (first,) = struct.unpack("<I", data[4:8])
+    (entries,) = struct.unpack("<H", data[first : first + 2])
+    data[first + 2 + 12 * entries : first + 6 + 12 * entries] = data[4:8]
+    assert SourceImage(EncodedImage("ring", bytes(data))).frames == 1
+
+
+def test_an_image_in_memory_has_no_pages() -> None:
+    with pytest.raises(ImageError, match="no pages to choose from"):
+        SourceImage(Image.new("RGB", (9, 9)), page=1)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 7, 10_000, 30_000])
+def test_frames_of_a_gif_are_counted_up_to_a_limit(tmp_path: Path, frames: int) -> None:
+    first, second = Image.new("P", (20, 10), 1), Image.new("P", (20, 10), 2)
+    for image in (first, second):
+        image.putpalette([0, 0, 0, 200, 0, 0, 0, 0, 200])
+    first.save(tmp_path / "film.gif", save_all=True, append_images=[second])
+    data = (tmp_path / "film.gif").read_bytes()
+    with Image.open(tmp_path / "film.gif") as film:
+        assert film.n_frames == 2
+    last = data[data.rindex(b"\x21\xf9") : -1]
+    start = data[: data.rindex(b"\x21\xf9")]
+    source = SourceImage(EncodedImage("film", start + last * (frames - 1) + b";"))
+    assert source.frames == min(frames, 10_000)
+
+
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
 def test_frames_are_chosen_by_number(tmp_path: Path, kind: str) -> None:
     colours = [(255, 0, 0), (0, 0, 255), (0, 255, 0)]

@@ -191,6 +191,14 @@ def test_words_on_transparency_can_be_read_whatever_their_colour(tmp_path: Path,
     assert contrast(path, ink) > 60
 
 
+def test_a_faint_white_watermark_is_laid_on_black(tmp_path: Path) -> None:
+    mark = words((255, 255, 255))
+    mark.putalpha(mark.getchannel("A").point(lambda value: value * 2 // 5))
+    mark.save(tmp_path / "mark.png")
+    ink = np.asarray(mark.getchannel("A")) > 90
+    assert contrast(tmp_path / "mark.png", ink) > 60
+
+
 def test_a_drawing_with_white_boxes_and_black_lines_stays_on_white(tmp_path: Path) -> None:
     image = Image.new("RGBA", (400, 200), (0, 0, 0, 0))
     draw = ImageDraw.Draw(image)

@@ -45,6 +45,17 @@ def test_a_read_only_image_refuses_every_change(change: Callable[[Image.Image], 
     assert pickle.loads(pickle.dumps(image)).tobytes() == plain.tobytes()
 
 
+def test_an_image_of_the_callers_stays_as_it_is(tmp_path: Path) -> None:
+    """Whether it was loaded or not, and whatever was asked of it."""
+    Image.new("RGB", (64, 48)).save(tmp_path / "photo.png")
+    for given in (Image.new("RGB", (64, 48)), Image.open(tmp_path / "photo.png")):
+        context = ToolContext(SourceImage(given), "what?", ScriptedPolicy([]))
+        context.render(context.image.size.box, "overview")
+        context.add_view("mine", given, context.image.size.box)
+        given.putpixel((0, 0), (1, 2, 3))
+        assert given.getpixel((0, 0)) == (1, 2, 3)
+
+
 @tool
 def vandal(context: ToolContext) -> ToolOutput:
     """Draw on the pixels of the whole image, which are the tool's own."""
