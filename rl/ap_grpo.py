@@ -58,10 +58,10 @@ def rollout_weights(rewards: torch.Tensor, lengths: torch.Tensor, config: Algori
 
     Raises:
         ConfigError: a reward is not a finite number, or rewards are so far apart that a weight would be negative.
-        ValueError: there are no rollouts, or incomplete groups.
+        ValueError: there are no rollouts, or groups that are not whole.
     """
     if rewards.numel() == 0 or rewards.numel() % config.group_size:
-        raise ValueError(f"{rewards.numel()} rewards are not complete groups of {config.group_size}")
+        raise ValueError(f"{rewards.numel()} rewards are not whole groups of {config.group_size}")
     rewards = rewards if rewards.is_floating_point() else rewards.float()
     if not torch.isfinite(rewards).all():
         raise ConfigError("a reward is not a finite number; fix the reward function")
