@@ -203,7 +203,7 @@ def _calls(message: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The calls that the server has parsed; one that can't be read has no name, which the model is told."""
     # `function_call` is how calls were sent before there were tools.
     fields = (_decoded(message.get(field)) for field in ("tool_calls", "function_call"))
-    given = next((field for field in fields if field and not isinstance(field, str)), [])
+    given: Any = next((field for field in fields if field and not isinstance(field, str)), [])
     if isinstance(given, dict):
         numbered = all(isinstance(key, str) and key.isdigit() for key in given)
         given = list(given.values()) if numbered else [given]
