@@ -30,7 +30,7 @@ class PolicyOptions:
         model: name or path.
         base_url: where the server is.
         api_key: of the server; never shown.
-        coordinates: "pixel", "thousand" or "unit": how the model writes boxes.
+        coordinates: "pixel", "thousand" or "unit": how the model writes boxes; or "auto", to follow them.
         max_pixels: area of one view, in pixels.
         max_images: in one request.
         max_tokens: of one reply.

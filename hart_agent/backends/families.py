@@ -25,6 +25,9 @@ DEFAULT_MAX_PIXELS = 1_200_000
 """Pixels of one view: about 1500 tokens of grid 28, or 1200 of grid 32, so that an overview and a dozen views fit
 into a context of 32k tokens. It is near the 1280 * 28 * 28 that Qwen's own examples use for grounding."""
 
+_AUTO = "auto"
+"""In place of a space: the family's at first."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -131,19 +134,23 @@ def detect_profile(
     Args:
         model: its name or path.
         config: its Hugging Face configuration, which is trusted more than the name.
-        space: "pixel" (of the view as sent), "thousand" (0-1000) or "unit" (0-1) instead of the family's own.
+        space: "pixel" (of the view as sent), "thousand" (0-1000) or "unit" (0-1) instead of the family's own; "auto"
+            for the family's until boxes show another.
         max_pixels: the largest area of one view.
 
     Raises:
         ConfigError: there is no such space, or `max_pixels` is not within what the family accepts.
     """
-    if space is not None and space not in list(CoordinateSpace):
-        raise ConfigError(f"there are no coordinates {space!r}; choose --coordinates {' | '.join(CoordinateSpace)}")
+    choices = [*CoordinateSpace, _AUTO]
+    if space is not None and space not in choices:
+        raise ConfigError(f"there are no coordinates {space!r}; choose --coordinates {' | '.join(choices)}")
     family = detect_family(model, config)
     if family is GENERIC and space is None:
         _log.warning(
             "the model %r is of no known family (%s); its boxes are taken to be 0-1000. If they come out wrong, "
             "choose --coordinates %s.",
-            model, ", ".join(known.name for known in FAMILIES), " | ".join(CoordinateSpace),
+            model, ", ".join(known.name for known in FAMILIES), " | ".join(choices),
         )  # fmt: skip
+    if space == _AUTO:
+        return replace(family.profile(None, max_pixels), adaptive=True)
     return family.profile(CoordinateSpace(space) if space else None, max_pixels)

@@ -61,7 +61,10 @@ class AgentOptions:
         str | None,
         typer.Option(
             rich_help_panel=_POLICY,
-            help="How the model writes boxes: pixel, thousand or unit. By default by its family.",
+            help=(
+                "How the model writes boxes: pixel, thousand or unit; or auto: as its family does, until two boxes in "
+                "a row fit another way only. By default as its family does."
+            ),
         ),
     ] = None
     tool_format: Annotated[

@@ -28,8 +28,13 @@ _BOXES: Final = (
 
 _BAD_BOXES: Final[tuple[Any, ...]] = (
     [480, 360, 160, 120], [2000, 2000, 3000, 3000], [math.nan, 0, 10, 10], [0, 0, math.inf, 10], [0, 0, 10**400, 10],
-    [0, 0, 10], [0, 0, 10, 10, 10], ["0", "0", "9", "9"], [None] * 4, [], "0,0,9,9", {"x0": 0}, [[0, 0], [9, 9]], True,
+    [0, 0, 10], [0, 0, 10, 10, 10], [None] * 4, [], {"x0": 0}, [[0, 0, 9, 9], [5, 5, 9, 9]], True,
 )  # fmt: skip
+_SHAPED_BOXES: Final[tuple[Any, ...]] = (
+    ["0", "0", "9", "9"], "0,0,9,9", [[0, 0, 9, 9]], [[0, 0], [9, 9]], {"x0": 0, "y0": 0, "x1": 9, "y1": 9},
+)  # fmt: skip
+"""In other shapes, which are read."""
+
 _OF_EACH_TYPE: Final[dict[str, Any]] = {
     "null": None, "boolean": True, "integer": 7, "number": 0.5, "string": "text", "array": [[[]]], "object": {"a": {}},
 }  # fmt: skip
@@ -90,17 +95,21 @@ def breakages(parameters: Mapping[str, Any], example: Mapping[str, Any]) -> Iter
         What is wrong, or "" where a tool may do as it likes; and the arguments.
     """
     properties = parameters.get("properties", {})
-    yield "an argument that the schema doesn't know was given", {**example, "no_such_argument": 1}
-    for name in parameters.get("required", []):
+    yield "", {**example, "no_such_argument": 1}  # a tool whose schema is closed never sees it
+    required = parameters.get("required", [])
+    for name in required:
         yield f"{name!r} is required and was left out", {key: value for key, value in example.items() if key != name}
     for name, schema in properties.items():
         if schema.get("format") == BOX_FORMAT:
             for box in _BAD_BOXES:
                 yield f"{name!r} was no box", {**example, name: box}
+            for box in _SHAPED_BOXES:
+                yield "", {**example, name: box}
         elif schema.get("format") == VIEW_FORMAT:
             yield f"{name!r} named an image that isn't there", {**example, name: "view99"}
         for kind, value in _OF_EACH_TYPE.items():
-            if kind not in _types(schema):
+            left_out = value is None and name not in required
+            if kind not in _types(schema) and not left_out:
                 yield f"{name!r} was of the type {kind}", {**example, name: value}
         for value in (*_NUMBERS, *_TEXTS):
             yield "", {**example, name: value}

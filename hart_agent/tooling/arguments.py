@@ -23,6 +23,12 @@ _MAX_LISTED: Final = 200
 """Characters of the names of arguments that were ignored."""
 
 
+def schema_of(validator: jsonschema.Draft202012Validator) -> Mapping[str, Any]:
+    """The schema of a tool's parameters, which is an object."""
+    assert isinstance(validator.schema, Mapping)
+    return validator.schema
+
+
 def is_box(schema: Any) -> bool:
     """Whether a schema is that of a box."""
     return isinstance(schema, Mapping) and schema.get("format") == BOX_FORMAT
@@ -49,9 +55,10 @@ def schema_error(arguments: Mapping[str, Any], validator: jsonschema.Draft202012
         return None
     place = ".".join(map(str, failure.absolute_path))
     found = failure.message if len(failure.message) <= _MAX_FOUND else f"{failure.message[:_MAX_FOUND]} [...]"
-    properties = validator.schema.get("properties", {})
+    schema = schema_of(validator)
+    properties = schema.get("properties", {})
     if not place:
-        required = {name: properties.get(name) for name in validator.schema.get("required", [])}
+        required = {name: properties.get(name) for name in schema.get("required", [])}
         whole = json.dumps({name: example_of(member) for name, member in required.items()}, ensure_ascii=False)
         form = f"The arguments look like {whole}"
         return f"{found}. {form}. {box_form}" if any(map(is_box, required.values())) else f"{found}. {form}"
@@ -94,8 +101,8 @@ def normalise(
         The arguments, and a sentence for the model about each thing that was ignored.
     """
     ignored: list[str] = []
-    normaliser = _Normaliser(ignored, y_first)
-    fitted = normaliser.members(_with_box(arguments, validator.schema), validator, "")
+    schema = schema_of(validator)
+    fitted = _Normaliser(validator, y_first, ignored).members(_with_box(arguments, schema), schema, "")
     if not ignored:
         return fitted, []
     listed = ", ".join(ignored)
@@ -104,22 +111,20 @@ def normalise(
 
 
 class _Normaliser:
-    def __init__(self, ignored: list[str], y_first: bool) -> None:
-        self._ignored = ignored
+    def __init__(self, validator: jsonschema.Draft202012Validator, y_first: bool, ignored: list[str]) -> None:
+        self._validator = validator
         self._y_first = y_first
+        self._ignored = ignored
 
-    def members(
-        self, values: Mapping[str, Any], validator: jsonschema.Draft202012Validator, place: str
-    ) -> dict[str, Any]:
+    def members(self, values: Mapping[str, Any], schema: Mapping[str, Any], place: str) -> dict[str, Any]:
         """The members of an object."""
-        schema = validator.schema
         properties, required = schema.get("properties", {}), schema.get("required", [])
         closed = schema.get("additionalProperties") is False and "patternProperties" not in schema
         fitted = {}
         for name, value in values.items():
             if name in properties:
-                member = validator.evolve(schema=properties[name])
-                if value is not None or name in required or member.is_valid(None):
+                member = properties[name]
+                if value is not None or name in required or self._validator.evolve(schema=member).is_valid(None):
                     fitted[name] = self._value(value, member, f"{place}{name}.")
             elif closed:
                 self._ignored.append(f"{place}{name}")
@@ -127,8 +132,7 @@ class _Normaliser:
                 fitted[name] = value
         return fitted
 
-    def _value(self, value: Any, validator: jsonschema.Draft202012Validator, place: str) -> Any:
-        schema = validator.schema
+    def _value(self, value: Any, schema: Any, place: str) -> Any:
         if not isinstance(schema, Mapping):
             return value
         if is_box(schema) or holds_boxes(schema):
@@ -139,10 +143,9 @@ class _Normaliser:
         if isinstance(value, str) and types and "string" not in types:
             value = typed_value(value, schema)
         if isinstance(value, dict) and isinstance(schema.get("properties"), Mapping):
-            return self.members(value, validator, place)
+            return self.members(value, schema, place)
         if isinstance(value, list) and isinstance(schema.get("items"), Mapping):
-            item_validator = validator.evolve(schema=schema["items"])
-            return [self._value(item, item_validator, place) for item in value]
+            return [self._value(item, schema["items"], place) for item in value]
         return value
 
 

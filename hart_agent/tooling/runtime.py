@@ -145,7 +145,7 @@ class ToolRuntime:
         problem = schema_error(arguments, validator, how_to_point(context, view))
         if problem is not None:
             raise ToolArgumentsError(f"{call.name}: {problem}")
-        properties = validator.schema.get("properties", {})
+        properties = self._tools[call.name].parameters.get("properties", {})
         given = {name: schema for name, schema in properties.items() if arguments.get(name) is not None}
         for name, schema in given.items():
             if isinstance(schema, dict) and schema.get("format") == VIEW_FORMAT:

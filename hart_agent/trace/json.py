@@ -93,6 +93,7 @@ def _call(result: ToolResult) -> dict[str, Any]:
         "error": result.error,
         "views": [_view(view) for view in result.views],
         "seconds": round(result.seconds, 3),
+        **({"space": result.space.value} if result.space is not None else {}),
     }
 
 

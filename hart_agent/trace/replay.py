@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hart_agent.dialogue.messages import ToolCall
@@ -150,6 +150,8 @@ async def _replay(trace: dict[str, Any], source: SourceImage, runtime: ToolRunti
 
 
 async def _run(turn: int, call: dict[str, Any], context: ToolContext, runtime: ToolRuntime) -> ReplayedCall:
+    if "space" in call:
+        context.policy.profile = replace(context.policy.profile, space=CoordinateSpace(call["space"]))
     try:
         result, _ = await runtime.execute(ToolCall(call["id"], call["name"], call["arguments"], call["raw"]), context)
     except PolicyError:

@@ -51,7 +51,7 @@ class Prompter:
 
     Args:
         checkpoint: the model.
-        coordinates: "pixel", "thousand" or "unit", instead of what the model's family writes.
+        coordinates: "pixel", "thousand" or "unit", instead of what the model's family writes; or "auto".
         max_pixels: area of one view, in pixels.
         max_images: in one prompt.
         max_tokens: of one reply; None for `DEFAULT_MAX_TOKENS`.

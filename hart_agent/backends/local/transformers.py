@@ -20,6 +20,7 @@ from hart_agent.backends.local.prompting import Prompter
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Reply, Usage
 from hart_agent.errors import ConfigError, InstallError
+from hart_agent.vision.budget import CoordinateProfile
 
 
 class TransformersPolicy:
@@ -29,7 +30,7 @@ class TransformersPolicy:
         model: a folder, or an id on Hugging Face's hub, from which it is downloaded if it isn't here yet.
         device: such as "cuda:1"; None for the first of CUDA, Apple's MPS and the CPU that is there.
         dtype: such as "bfloat16"; None for that on accelerators, and "float32" on the CPU.
-        coordinates: "pixel", "thousand" or "unit", instead of what the model's family writes.
+        coordinates: "pixel", "thousand" or "unit", instead of what the model's family writes; or "auto".
         max_pixels: area of one view, in pixels.
         max_images: in one prompt; the oldest are left out.
         max_tokens: of one reply.
@@ -84,7 +85,15 @@ class TransformersPolicy:
         self._batcher = Batcher(Generator(checkpoint, self._prompter, device, dtype).generate, max_size=max_batch)
         self._return_log_probs = return_log_probs
         self.name = f"transformers ({model})"
-        self.profile = self._prompter.profile
+
+    @property
+    def profile(self) -> CoordinateProfile:
+        """How the model sees and points; the prompts speak of boxes as it says."""
+        return self._prompter.profile
+
+    @profile.setter
+    def profile(self, profile: CoordinateProfile) -> None:
+        self._prompter.profile = profile
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
         """The model's next reply.

@@ -21,6 +21,7 @@ from hart_agent.backends.local.prompting import Prompt, Prompter
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Reply, Usage
 from hart_agent.errors import ConfigError, InstallError, PolicyError
+from hart_agent.vision.budget import CoordinateProfile
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
@@ -35,7 +36,7 @@ class VLLMPolicy:
     Args:
         model: a folder, or an id on Hugging Face's hub, from which it is downloaded if it isn't here yet.
         dtype: such as "bfloat16"; None for the checkpoint's own.
-        coordinates: "pixel", "thousand" or "unit", instead of what the model's family writes.
+        coordinates: "pixel", "thousand" or "unit", instead of what the model's family writes; or "auto".
         max_pixels: area of one view, in pixels.
         max_images: in one prompt; the oldest are left out. None for `DEFAULT_MAX_IMAGES`.
         max_tokens: of one reply.
@@ -97,7 +98,15 @@ class VLLMPolicy:
         self._engine = _Engine({**options, **(engine_options or {})})
         self._return_log_probs = return_log_probs
         self.name = f"vllm ({model})"
-        self.profile = self._prompter.profile
+
+    @property
+    def profile(self) -> CoordinateProfile:
+        """How the model sees and points; the prompts speak of boxes as it says."""
+        return self._prompter.profile
+
+    @profile.setter
+    def profile(self, profile: CoordinateProfile) -> None:
+        self._prompter.profile = profile
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
         """The model's next reply.

@@ -39,7 +39,7 @@ class OpenAIPolicy:
         model: the name that the server knows it by; None if it serves exactly one, which is then asked for at once.
         base_url: such as "http://localhost:8000/v1"; None for `OPENAI_BASE_URL` or OpenAI's own.
         api_key: None for `OPENAI_API_KEY`; local servers need none. It never shows in errors, logs or traces.
-        coordinates: "pixel", "thousand" or "unit", instead of what the model's family writes.
+        coordinates: "pixel", "thousand" or "unit", instead of what the model's family writes; or "auto".
         max_pixels: area of one view, in pixels.
         max_images: in one request.
         max_tokens: of one reply.
