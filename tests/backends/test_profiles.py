@@ -14,6 +14,7 @@ from PIL import Image
 
 from hart_agent import Agent, Box, ConfigError, CoordinateSpace, ScriptedPolicy
 from hart_agent.backends.families import DEFAULT_MAX_PIXELS, FAMILIES, GENERIC, Family, detect_family, detect_profile
+from hart_agent.backends.options import ModelOptions
 from hart_agent.vision.geometry import Frame, Rect, Size, resolve_box
 
 ALL = tuple(
@@ -167,9 +168,11 @@ def test_unknown_models_are_warned_of_unless_told(caplog: pytest.LogCaptureFixtu
 
 
 def test_impossible_overrides_are_refused() -> None:
-    for options in ({"space": "miles"}, {"max_pixels": 100}, {"max_pixels": 10**9}):
+    for options in ({"max_pixels": 100}, {"max_pixels": 10**9}):
         with pytest.raises(ConfigError, match="--"):
             detect_profile("qwen2.5-vl", **options)
+    with pytest.raises(ConfigError, match=r"--coordinates pixel \| thousand \| unit \| auto"):
+        ModelOptions(coordinates="miles")
 
 
 def test_tokens_of_a_view() -> None:
