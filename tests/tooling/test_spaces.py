@@ -13,6 +13,7 @@ from PIL import Image
 
 from hart_agent import Agent, ScriptedPolicy, Trajectory
 from hart_agent.backends.families import detect_profile
+from hart_agent.backends.options import ModelOptions
 from hart_agent.errors import ConfigError
 from hart_agent.trace.json import trace_json, write_trace
 from hart_agent.trace.load import load_trace
@@ -164,4 +165,4 @@ def test_auto_starts_with_the_familys_space() -> None:
         assert detected == replace(detect_profile(model), adaptive=True)
         assert detected.space == space
     with pytest.raises(ConfigError, match=r"pixel \| thousand \| unit \| auto"):
-        detect_profile("Qwen/Qwen3-VL-8B-Instruct", space="miles")
+        ModelOptions(coordinates="miles")
