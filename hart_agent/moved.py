@@ -34,7 +34,7 @@ MOVED: Final[dict[str, tuple[str, ...]]] = {
     "batch.images": ("vision.cache", "vision.urls"),
     "batch.items": ("agent.items", "vision.urls"),
     "budget": ("vision.budget",),
-    "console": ("cli.console",),
+    "console": ("cli.console", "cli.console.evaluation"),
     "console.batch": ("cli.console.batch",),
     "console.evaluation": ("cli.console.evaluation",),
     "console.failure": ("cli.console.failure",),

@@ -173,6 +173,6 @@ def test_tools_are_found_by_module(folder: Path) -> None:
 
 
 def test_importing_the_library_reads_no_package_metadata() -> None:
-    code = "import sys, hart_agent; print('importlib.metadata' in sys.modules)"
+    code = "import sys; from hart_agent import *; print('importlib.metadata' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "False"
