@@ -140,7 +140,7 @@ def test_an_evaluation_is_not_resumed_with_other_settings(folder: Path) -> None:
     [
         ("run.yaml", (), "no folder 'nowhere'"),
         ("run.yaml", ("--learning-rate", "1e-4"), "begun with another learning_rate"),
-        ("recipe.yaml", ("--plan",), "no folder 'nowhere'"),
+        ("recipe.yaml", ("--plan", "--model", str(DATA)), "is not a vision-language model"),
     ],
 )
 def test_a_training_file_makes_the_settings_of_its_run(

@@ -122,7 +122,7 @@ def test_train_on_20_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert len((folder / "questions.jsonl").read_text().splitlines()) == 20
     (command,) = re.findall(r"^python -m rl\.train_ap_grpo (.*)$", (folder / "README.md").read_text(), re.M)
     smaller = ["--model", make_tiny_vlm(tmp_path / "model", "qwen3-vl"), "--out", tmp_path / "run", "--steps", 1]
-    smaller += ["--prompts-per-step", 2, "--group-size", 2, "--max-tokens", 4, "--max-pixels", 16_384]
+    smaller += ["--prompts-per-step", 1, "--group-size", 2, "--max-tokens", 4, "--max-pixels", 16_384]
     monkeypatch.chdir(EXAMPLES.parent)
     monkeypatch.setattr("hart_agent.backends.cut_off.MORE", 1)
     threads = torch.get_num_threads()
