@@ -120,7 +120,7 @@ OUTSIDE = [
     "../secret.png", "deep/../../secret.png", "out.png", "away/secret.png", "away/open/../secret.png",
     "{home}/secret.png", "{home}/open/../secret.png", "{home}/open-too/secret.png", "../open-too/secret.png",
     "/etc/hostname", "", ".", "deep", "none.png", "ring.png", "a\0b", "x" * 5000, "~/secret.png",
-    "file://{home}/secret.png",
+    "file://{home}/secret.png", "http://127.0.0.1/coded.png", "data:image/png;base64,iVBORw0KGgo=",
 ]  # fmt: skip
 
 

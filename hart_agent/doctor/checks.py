@@ -14,6 +14,7 @@ from hart_agent.doctor.drawings import SCENES, read_box, scenes
 from hart_agent.doctor.fit import MIN_SAMPLES, Fit, Sample, fit_space
 from hart_agent.doctor.report import Check, Status
 from hart_agent.doctor.session import OutOfTime, Session, Unanswered
+from hart_agent.vision.budget import CoordinateProfile
 from hart_agent.vision.geometry import CoordinateSpace
 
 _BOX_PROMPT = (
@@ -63,12 +64,12 @@ async def check_coordinates(session: Session) -> list[Check]:
             break
         if answer := read_box(replies[-1].text):
             samples.append(Sample(scene.view.frame.size, scene.target, answer))
-    check = _coordinates(session.profile.space, fit_space(samples), len(samples), replies, ended)
+    check = _coordinates(session.profile, fit_space(samples), len(samples), replies, ended)
     return [check, _speed(session.seconds[before:])]
 
 
 def _coordinates(
-    expected: CoordinateSpace, fit: Fit, read: int, replies: Sequence[Reply], ended: Unanswered | None
+    expected: CoordinateProfile, fit: Fit, read: int, replies: Sequence[Reply], ended: Unanswered | None
 ) -> Check:
     asked = len(replies)
     data = {
@@ -91,11 +92,12 @@ def _coordinates(
         )
         return Check("coordinates", Status.FAIL, f"cannot tell: {why}; the last reply: {last[:80]!r}", advice, (), data)
     finding = f"{_SPACE_WORDS[fit.space]}; off by {fit.error:.1%} of a side, the next best reading by {fit.rival:.0%}"
-    if fit.swapped:
-        advice = "hart-agent reads x first. Serve a model, or a version of it, that writes [x0, y0, x1, y1]."
-        return Check("coordinates", Status.FAIL, f"it writes y before x, in {finding}", advice, (), data)
-    if fit.space is not expected:
-        finding += f". By its name {expected.value} was expected; the flag below puts that right"
+    if fit.swapped is not expected.y_first:
+        order = "y before x" if fit.swapped else "x before y"
+        advice = f"By its name, {expected.box} is read. Serve a model, or a version of it, that writes so."
+        return Check("coordinates", Status.FAIL, f"it writes {order}, in {finding}", advice, (), data)
+    if fit.space is not expected.space:
+        finding += f". By its name {expected.space.value} was expected; the flag below puts that right"
     return Check("coordinates", Status.OK, finding, "", ("--coordinates", fit.space.value), data)
 
 

@@ -49,6 +49,10 @@ READ: dict[str, tuple[Any, Reply]] = {
         body({"content": [{"type": "image_url", "image_url": {}}, {"type": "text", "text": OPEN}]}),
         Reply(OPEN),
     ),
+    "a text with notes": (
+        body({"content": [{"type": "text", "text": {"value": OPEN, "annotations": []}}]}),
+        Reply(OPEN),
+    ),
     "null": (body({"content": None}), Reply("")),
     "no content at all": (body({"role": "assistant"}), Reply("")),
     "completions API": ({"choices": [{"text": OPEN, "finish_reason": "stop"}]}, Reply(OPEN)),
@@ -90,6 +94,10 @@ READ: dict[str, tuple[Any, Reply]] = {
     "the last of two": (
         body({"content": "", "reasoning": f"<answer>SHUT</answer>? No. {OPEN}"}),
         Reply(OPEN, reasoning=f"<answer>SHUT</answer>? No. {OPEN}"),
+    ),
+    "an answer among the thoughts, blank content": (
+        body({"content": "\n", "reasoning": OPEN}),
+        Reply(OPEN, reasoning=OPEN),
     ),
     "an abstention among the thoughts": (
         body({"content": None, "reasoning": "<abstain>dark</abstain>"}),
@@ -152,6 +160,8 @@ READ: dict[str, tuple[Any, Reply]] = {
         body({"content": None, "function_call": {"name": "zoom", "arguments": BOX}}, finish="function_call"),
         Reply("", (("zoom", BOX),)),
     ),
+    "calls by number": (body({"content": None, "tool_calls": {"0": call(BOX)}}), Reply("", (("zoom", BOX),))),
+    "no calls, in words": (body({"content": OPEN, "tool_calls": "none", "function_call": "none"}), Reply(OPEN)),
     "legacy null": (body({"content": OPEN, "function_call": None}), Reply(OPEN)),
     # refusals and errors that are none
     "a refusal next to words": (body({"content": OPEN, "refusal": "no"}), Reply(OPEN)),
@@ -218,6 +228,7 @@ REFUSED: dict[str, tuple[Any, Problem, str]] = {
         "content_filter",
     ),
     "filtered elsewhere": (body({"content": None}, finish="SAFETY"), Problem.REFUSED, "SAFETY"),
+    "filtered before a word": ({"choices": [{"finish_reason": "content_filter"}]}, Problem.REFUSED, "content_filter"),
     "broken while it spoke": (body({"content": "<answ"}, finish="error"), Problem.BUSY, "error"),
     "error": ({"error": {"message": "overloaded", "code": 503}}, Problem.BUSY, "error 503: overloaded"),
     "error with a code in words": (

@@ -21,6 +21,7 @@ from conftest import answer, tool_call
 from PIL import Image
 
 from hart_agent import Agent, EpisodeConfig, ScriptedPolicy, StopReason, Trajectory
+from hart_agent.backends import cut_off
 from hart_agent.backends.openai import OpenAIPolicy
 from hart_agent.doctor import Status, examine_server
 from hart_agent.trace import trace_json
@@ -33,6 +34,12 @@ BOX = {"qwen2.5-vl": [20, 20, 120, 100], "qwen3-vl": [100, 100, 400, 300]}
 CONTEXT = 8192
 START_SECONDS = 240
 CLEAN = {StopReason.MAX_TURNS, StopReason.ANSWERED, StopReason.ABSTAINED, StopReason.FORMAT_ERRORS}
+
+
+@pytest.fixture(autouse=True)
+def asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random words don't end by themselves: each reply would be asked for twice."""
+    monkeypatch.setattr(cut_off, "MORE", 1)
 
 
 @pytest.fixture(scope="module", params=FAMILIES)

@@ -149,8 +149,7 @@ def thinking_model(folders: Folders, tmp_path: Path, *, tag: str = "", prefill: 
     return str(path)
 
 
-@pytest.mark.parametrize("tag", ["<think>", "◁think▷", "[THINK]"])
-@pytest.mark.parametrize("special", [True, False])
+@pytest.mark.parametrize(("tag", "special"), [("<think>", False), ("◁think▷", True), ("[THINK]", True)])
 async def test_a_thought_is_generated_to_its_end_and_kept(
     folders: Folders,
     photo: Any,

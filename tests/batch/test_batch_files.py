@@ -19,8 +19,14 @@ from hart_agent.batch.results import ResultFile
 from hart_agent.errors import ConfigError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), min_size=1).filter(str.strip)
+
+
+def _is_relative_path(text: str) -> bool:
+    return not text.startswith(("~", "/")) and ":" not in text
+
+
 ROWS = st.lists(
-    st.fixed_dictionaries({"id": TEXT, "image": TEXT, "question": TEXT, "note": TEXT}),
+    st.fixed_dictionaries({"id": TEXT, "image": TEXT.filter(_is_relative_path), "question": TEXT, "note": TEXT}),
     min_size=1, max_size=5, unique_by=lambda row: row["id"],
 )  # fmt: skip
 

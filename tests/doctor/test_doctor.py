@@ -66,6 +66,14 @@ def test_a_model_that_writes_y_first_is_found_out() -> None:
     assert not report.usable
 
 
+def test_a_family_that_writes_y_first_is_expected_to() -> None:
+    swapped = play(lambda size, box: [round(1000 * box[i] / size[i % 2]) for i in (1, 0, 3, 2)])
+    with serve(swapped, models=[{"id": "gemini-2.5-flash"}]) as server:
+        assert found(examine(server))["coordinates"].status is Status.OK
+    with serve(play(SPACES["thousand"]), models=[{"id": "gemini-2.5-flash"}]) as server:
+        assert "x before y" in found(examine(server))["coordinates"].finding
+
+
 def test_limits_of_the_server_become_flags_that_work(tmp_path: Path) -> None:
     photo = tmp_path / "photo.png"
     Image.effect_noise((1600, 1200), 80).convert("RGB").save(photo)

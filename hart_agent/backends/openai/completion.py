@@ -38,7 +38,7 @@ _STATUS_OF_TYPE: Final = {
 
 _WORDS: Final = frozenset(("text", "output_text", "input_text"))
 _THOUGHTS: Final = frozenset("thinking reasoning thought reasoning.text reasoning.summary reasoning_text".split())
-_TEXT_FIELDS: Final = ("text", "thinking", "reasoning", "summary", "content")
+_TEXT_FIELDS: Final = ("text", "value", "thinking", "reasoning", "summary", "content")
 _REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
 _ARGUMENT_FIELDS: Final = ("arguments", "input", "parameters", "args")
 
@@ -71,7 +71,7 @@ def read_completion(answer: Any) -> Reply:
     thoughts += _reasoning(message)
     calls = tuple(_calls(message))
     text, reasoning = "".join(words), "\n".join(thoughts)
-    if not text and not calls:
+    if not text.strip() and not calls:
         _raise_refusal(message)
         # A server that takes all words for thoughts has put the answer there, too.
         text = "" if finish is FinishReason.LENGTH else _last_verdict(reasoning)
@@ -101,6 +101,7 @@ def _choice(answer: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
             message = {"content": message}
         if isinstance(message, dict):
             return choice, message
+        _finish(choice, {})
     raise ServerError(Failure(Problem.BUSY, f"its chat completion is empty: {_quoted(answer)}"))
 
 
@@ -200,12 +201,14 @@ def _last_verdict(text: str) -> str:
 
 def _calls(message: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The calls that the server has parsed; one that can't be read has no name, which the model is told."""
-    given = message.get("tool_calls")
-    given = _decoded(given) if isinstance(given, str) else given
-    if not given:
-        given = message.get("function_call")  # as before there were tools
+    # `function_call` is how calls were sent before there were tools.
+    fields = (_decoded(message.get(field)) for field in ("tool_calls", "function_call"))
+    given: Any = next((field for field in fields if field and not isinstance(field, str)), [])
+    if isinstance(given, dict):
+        numbered = all(isinstance(key, str) and key.isdigit() for key in given)
+        given = list(given.values()) if numbered else [given]
     for entry in given if isinstance(given, list) else [given]:
-        call = _decoded(entry) if isinstance(entry, str) else entry
+        call = _decoded(entry)
         if call is None or call == "":
             continue
         if not isinstance(call, dict):
@@ -224,7 +227,7 @@ def _arguments(arguments: Any) -> str:
             return _json(arguments)
         if not arguments.lstrip().startswith('"'):
             break
-        arguments = _decoded(arguments, arguments)
+        arguments = _decoded(arguments)
         if not isinstance(arguments, str):
             return _json(arguments)
     return "" if arguments.strip() == "null" else arguments
@@ -243,11 +246,12 @@ def _count(value: Any) -> int:
     return 0
 
 
-def _decoded(text: str, otherwise: Any = None) -> Any:
+def _decoded(value: Any) -> Any:
+    """What a text says as JSON; anything else, and text that is no JSON, as it is."""
     try:
-        return json.loads(text)
+        return json.loads(value) if isinstance(value, str) else value
     except (ValueError, RecursionError):
-        return text if otherwise is None else otherwise
+        return value
 
 
 def _json(value: Any) -> str:

@@ -198,7 +198,7 @@ class Server:
         except (ValueError, RecursionError):  # a proxy's page, perhaps
             words = None
         if refusal.status < 400:
-            place = refusal.headers.get("location", "nowhere")
+            place = refusal.headers.get("location", "another place")
             return self._error(Problem.PATH, f"HTTP {refusal.status}: it redirects to {place}")
         message = self.shown(f"HTTP {refusal.status}: {words or refusal.text}")
         failure = diagnose(refusal.status, message, retry_after(refusal.headers))
