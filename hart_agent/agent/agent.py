@@ -155,7 +155,7 @@ class Agent:
             observer: called after each turn of any question, with the question's id.
 
         Returns:
-            An iterator; what goes wrong with a question is its result, and the others go on.
+            An iterator; what goes wrong with a question is its result, and the others continue.
 
         Raises:
             ConfigError: `concurrency` is out of range, or an item has another form.

@@ -20,7 +20,7 @@ class EpisodeConfig:
             region), after which the episode ends.
         max_seconds: wall clock, tools and checks included.
         token_budget: tokens in and out, those of thoughts and checks included, after which no further reply is asked
-            for; None for no limit. Only policies that count tokens heed it.
+            for; None for no limit. Only for policies that count tokens.
 
     Raises:
         ConfigError: a limit is not positive, or there are fewer turns than the mode has stages.

@@ -257,7 +257,7 @@ class Episode:
         self._format_errors = 0
 
     def _advance(self, parsed: ParsedReply) -> str | None:
-        """Decide how the episode goes on after a reply. Returns what the model is told, if anything."""
+        """Decide how the episode continues after a reply. Returns what the model is told, if anything."""
         if parsed.abstention is not None:
             self._end(StopReason.ABSTAINED, parsed.abstention)
             return None
@@ -293,7 +293,7 @@ class Episode:
         return True
 
     def _localised(self, parsed: ParsedReply) -> str | None:
-        """Decide how the episode goes on after a turn that names regions (arXiv 2602.23615, closed loop).
+        """Decide how the episode continues after a turn that names regions (arXiv 2602.23615, closed loop).
 
         With a region, or where none is required (arXiv 2507.05920: the overview takes the crops' place), the next
         stage begins; otherwise the model is told.

@@ -89,7 +89,7 @@ def evaluate(
     *,
     options: AgentOptions,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the run: records, manifest, report. A run that is there goes on.")
+        Path | None, typer.Option(help="Folder of the run: records, manifest, report. An existing run is resumed.")
     ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Ask only so many of the questions, drawn by the seed.")
@@ -113,7 +113,7 @@ def evaluate(
 ) -> None:
     """Ask a benchmark's questions, and report accuracy, evidence and intervals.
 
-    Running the same command again goes on where it was stopped. The report is printed, and written to the folder as
+    Running the same command again resumes it. The report is printed, and written to the folder as
     report.json and report.html.
     """
     if compare is not None:

@@ -67,7 +67,7 @@ class AgentOptions(PolicyOptions):
     ] = Mode.AGENT.name
     on_unsupported: Annotated[
         OnUnsupported,
-        typer.Option(rich_help_panel=_EPISODE, help="What becomes of an answer that its evidence does not support."),
+        typer.Option(rich_help_panel=_EPISODE, help="What happens to an answer that its evidence does not support."),
     ] = OnUnsupported.KEEP
     max_turns: Annotated[
         int, typer.Option(min=1, rich_help_panel=_EPISODE, help="Replies of the policy before it must stop.")

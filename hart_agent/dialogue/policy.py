@@ -85,14 +85,14 @@ class Policy(Protocol):
             tools: the tools that may be called; none when the question is asked of the crops alone.
 
         Raises:
-            PolicyError: no reply could be had.
+            PolicyError: there is no reply.
         """
         ...
 
 
 @runtime_checkable
 class Admitting(Protocol):
-    """A policy that knows how many episodes at once do it good."""
+    """A policy that limits how many episodes run at once."""
 
     def admission(self) -> AbstractAsyncContextManager[None]:
         """Wait for room for one more episode, and hold it. An episode's time should start inside."""

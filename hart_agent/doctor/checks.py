@@ -128,7 +128,7 @@ async def check_tools(session: Session) -> list[Check]:
 
 
 async def check_text_calls(session: Session) -> Check:
-    """Whether the model calls a tool that it is told of in words. One request."""
+    """Whether the model calls a tool that is described to it in words. One request."""
     return await _calls(session, "text calls", _TEXT_PROMPT, ())
 
 

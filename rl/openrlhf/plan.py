@@ -110,7 +110,7 @@ def estimate(shape: ModelShape, settings: TrainSettings, flags: Mapping[str, Fla
     }
     layer = 2 * shape.hidden * shape.layers + 2 * (8 * shape.hidden + 3 * shape.intermediate) + 14 * shape.vocabulary
     training: dict[str, float] = {"weights": weights, **states, "activations": micro * length * layer, "fixed": FIXED}
-    away = bool(flags.get("ref.offload")) and stage >= 3  # OpenRLHF heeds it only there
+    away = bool(flags.get("ref.offload")) and stage >= 3  # OpenRLHF uses it only there
     reference = weights if beta and not away else 0
     if flags.get("train.colocate_all") or flags.get("train.colocate_actor_ref"):
         training["reference"] = reference
