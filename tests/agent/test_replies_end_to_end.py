@@ -51,11 +51,13 @@ def ask(script: list[Behaviour], image: Path, mode: str, folder: Path) -> Run:
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     trace = json.loads((folder / "trace.json").read_text())
     result = json.loads(done.stdout)
-    return Run(done.exit_code, result, f"{result['reason']}\n{done.stderr}", trace, [words(body) for body in server.bodies])
+    return Run(
+        done.exit_code, result, f"{result['reason']}\n{done.stderr}", trace, [words(body) for body in server.bodies]
+    )
 
 
 def thoughts(run: Run) -> str:
-    return "\n".join(turn.get("reasoning", "") for turn in run.trace["turns"])
+    return "".join(turn.get("reasoning", "") for turn in run.trace["turns"])
 
 
 def ids(table: list[Any]) -> list[str]:
@@ -139,7 +141,11 @@ def test_a_check_that_fails(case: Failed, photo: Path, tmp_path: Path) -> None: 
 def test_words_that_decline(mode: str, photo: Path, tmp_path: Path) -> None:  # noqa: F811
     script = [] if mode == "direct" else [CROP]
     run = ask([*script, sends("<think>Elder?</think>I can't tell from this image.")], photo, mode, tmp_path)
-    assert (run.code, run.result["stop_reason"], run.result["reason"]) == (3, "abstained", "I can't tell from this image.")
+    assert (run.code, run.result["stop_reason"], run.result["reason"]) == (
+        3,
+        "abstained",
+        "I can't tell from this image.",
+    )
 
 
 def test_the_table_is_broad() -> None:
@@ -158,4 +164,8 @@ def test_in_a_process_of_its_own(sent: Sent, photo: Path, tmp_path: Path) -> Non
         command = [sys.executable, "-m", "hart_agent", *arguments(server, photo, "agent", tmp_path / "trace.json")]
         done = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines() == [RIGHT, f"verdict: supported (the evidence alone says: {RIGHT})", f"evidence: {BOX} sign"]
+    assert done.stdout.splitlines() == [
+        RIGHT,
+        f"verdict: supported (the evidence alone says: {RIGHT})",
+        f"evidence: {BOX} sign",
+    ]
