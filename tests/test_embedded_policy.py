@@ -13,7 +13,7 @@ from hart_agent import Agent, Box, EpisodeConfig, InstallError, Mode, StopReason
 from hart_agent.backends.embedded import EmbeddedPolicy
 from hart_agent.trace import result_json
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "drawn_scenes"))
 
 from scenes import draw_scene
 

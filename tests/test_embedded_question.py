@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hart_agent.backends.embedded.lexicon import COLOURS, Part
 from hart_agent.backends.embedded.question import Query, understand
 
-SCENE_WORDS = Path(__file__).resolve().parents[1] / "examples" / "scene_words"
+SCENE_WORDS = Path(__file__).resolve().parents[1] / "examples" / "drawn_scenes" / "scene_words"
 
 UNDERSTOOD: dict[str, dict[str, Any]] = {
     "Please copy out every word that is printed in this photograph.": {"part": Part.ALL},

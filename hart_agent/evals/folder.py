@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +22,8 @@ from hart_agent.store.files import keep_settings, write_json
 from hart_agent.store.journal import Journal
 from hart_agent.trace import write_trace
 from hart_agent.vision.geometry import Box
+
+_log = logging.getLogger(__name__)
 
 TRACES = "traces"
 TREEBENCH = "treebench.xlsx"
@@ -74,7 +77,9 @@ async def evaluate_folder(
     except OSError as error:
         raise OutputError(f"{out} can't be written: {error.strerror}. Choose another folder.") from error
     made = make_manifest(agent, dataset, chosen, told, options)
-    manifest = keep_settings(out / MANIFEST, made, may_differ={"versions"})
+    manifest = keep_settings(out / MANIFEST, made, may_differ={"versions", "prompts_sha256"})
+    if manifest["prompts_sha256"] != made["prompts_sha256"]:
+        _log.warning("the files of prompts have changed since the run in %s was started", out)
     with Journal(out / RECORDS) as journal:
         asked = {key for key, record in latest(journal.records).items() if record["error"] is None}
         total = sum(1 for _ in presentations(chosen, settings.seed))

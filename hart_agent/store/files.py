@@ -57,13 +57,20 @@ def keep_settings(path: Path, settings: dict[str, Any], *, may_differ: Collectio
         write_json(path, settings)
         return settings
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    changed = [name for name in settings if name not in may_differ and settings[name] != found.get(name)]
+    changed = [name for name in settings if name not in may_differ and not _same(settings[name], found.get(name))]
     if changed:
         raise ConfigError(
             f"{path.parent} holds a run that was started with another {', '.join(changed)}; choose another folder with "
             f"--out, or the settings in {path.name}"
         )
     return found
+
+
+def _same(now: Any, then: Any) -> bool:
+    """Whether two JSON values are the same; in objects, a name that is missing is one that is null."""
+    if isinstance(now, dict) and isinstance(then, dict):
+        return all(_same(now.get(name), then.get(name)) for name in now.keys() | then.keys())
+    return bool(now == then)
 
 
 def renew_settings(path: Path, settings: dict[str, Any], *, may_differ: Collection[str]) -> None:

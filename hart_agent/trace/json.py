@@ -9,6 +9,7 @@ from typing import Any
 from hart_agent.agent.trajectory import Trajectory, Turn
 from hart_agent.store.files import write_json
 from hart_agent.tooling.records import Evidence, ToolResult, Verdict, ViewRecord
+from hart_agent.vision.budget import CoordinateProfile
 
 TRACE_SCHEMA = "hart-agent/trace"
 TRACE_VERSION = 1
@@ -49,17 +50,21 @@ def result_json(trajectory: Trajectory) -> dict[str, Any]:
 
 def trace_json(trajectory: Trajectory) -> dict[str, Any]:
     """The result with its schema's version, the coordinate profile and the overview: what a replay needs."""
-    profile = trajectory.profile
     return {
         "schema": TRACE_SCHEMA,
         "version": TRACE_VERSION,
-        "profile": {
-            "space": profile.space.value,
-            "budget": asdict(profile.budget),
-            **({"y_first": True} if profile.y_first else {}),
-        },
+        "profile": profile_json(trajectory.profile),
         "overview": _view(trajectory.overview),
         **result_json(trajectory),
+    }
+
+
+def profile_json(profile: CoordinateProfile) -> dict[str, Any]:
+    """How a policy sees and points, as a JSON object. What version 0.1 didn't have is left out where it is not used."""
+    return {
+        "space": profile.space.value,
+        "budget": asdict(profile.budget),
+        **({"y_first": True} if profile.y_first else {}),
     }
 
 

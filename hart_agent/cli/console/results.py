@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -11,9 +12,11 @@ from rich.text import Text
 
 from hart_agent.agent.trajectory import StopReason, Trajectory
 from hart_agent.cli.console.text import printable
-from hart_agent.doctor import Report, Status
 from hart_agent.tooling.protocol import Tool
 from hart_agent.tooling.records import Verdict
+
+if TYPE_CHECKING:
+    from hart_agent.doctor import Report
 
 _VERDICT_STYLES = {
     Verdict.SUPPORTED: "green",
@@ -24,7 +27,7 @@ _VERDICT_STYLES = {
 
 
 _CROPS_ALONE = "answered from its crops alone, the full image withheld"
-_STATUS_STYLES = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red", Status.SKIP: "dim"}
+_STATUS_STYLES = {"ok": "green", "warn": "yellow", "fail": "red", "skip": "dim"}
 
 
 def print_result(trajectory: Trajectory) -> None:

@@ -20,7 +20,7 @@ from PIL.ImageFilter import GaussianBlur
 from scene_questions import Question, Sign, ask
 from scene_texts import BOARDS, KINDS, REPEATABLE, SPLITS, Box, Rgb, SignText, Split, Vocabulary, compose_sign
 
-BACKGROUNDS = Path(__file__).parent / "images" / "backgrounds"
+BACKGROUNDS = Path(__file__).parents[1] / "images" / "backgrounds"
 HELD_OUT_FROM = SPLITS[-1]  # seeds from here on use the words and phrasings that are held out
 INKS: tuple[Rgb, ...] = (
     (250, 250, 246),

@@ -1,4 +1,4 @@
-"""Writes the example images and the questions about them: ``python examples/make_images.py``."""
+"""Writes the example images and the questions about them: ``python examples/drawn_scenes/make_images.py``."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def write_examples(out: Path) -> None:
 def main() -> None:
     """Runs the command."""
     parser = argparse.ArgumentParser(description="Write the example images and their questions.")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "images", help="folder to write to")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "images", help="folder to write to")
     write_examples(parser.parse_args().out)
 
 
