@@ -25,7 +25,7 @@ from hart_agent.cli.common import (
     print_json,
 )
 from hart_agent.cli.console import EvalProgress, Progress, print_comparison, print_controls, print_evaluation
-from hart_agent.cli.options import AgentOptions, with_agent_options
+from hart_agent.cli.options import AgentOptions, with_options
 from hart_agent.errors import ConfigError
 from hart_agent.evals.controls import run_controls
 from hart_agent.evals.datasets import HUB_IDS, NAMES, find_dataset, load_dataset
@@ -36,7 +36,7 @@ from hart_agent.store.hub import from_hub
 from hart_agent.trace import result_json, write_trace
 
 
-@with_agent_options
+@with_options
 def controls(
     image: ImageArgument,
     question: QuestionArgument,
@@ -75,7 +75,7 @@ def controls(
     raise typer.Exit(0 if tested.answer is not None else EXIT_NO_ANSWER)
 
 
-@with_agent_options
+@with_options
 def evaluate(
     dataset: Annotated[
         str | None,
