@@ -15,7 +15,7 @@ AUTO = "auto"
 COORDINATES = (*CoordinateSpace, AUTO)
 
 
-def _option(
+def option(
     meaning: str,
     *,
     default: Any = None,
@@ -23,6 +23,15 @@ def _option(
     choices: Sequence[str] = (),
     secret: bool = False,
 ) -> Any:
+    """A dataclass field that is an option, also of command lines (see `hart_agent.cli.options`).
+
+    Args:
+        meaning: for the help.
+        default: `dataclasses.MISSING` if it has none.
+        minimum: that `ModelOptions` accept.
+        choices: that `ModelOptions` accept; empty for any.
+        secret: is not shown in a representation.
+    """
     metadata = {"help": meaning, "minimum": minimum, "choices": tuple(choices)}
     return field(default=default, repr=not secret, metadata=metadata)
 
@@ -35,23 +44,27 @@ class ModelOptions:
         ConfigError: an option is out of range.
     """
 
-    coordinates: str | None = _option(
+    coordinates: str | None = option(
         "How the model writes boxes: pixel, thousand or unit; or auto: as its family does, until two boxes in a row "
         "fit another way only. By default as its family does.",
         choices=COORDINATES,
     )
-    max_pixels: int | None = _option("Pixels of one view.", minimum=1)
-    max_images: int | None = _option("Images in one request; the oldest are left out.", minimum=1)
-    max_tokens: int | None = _option("Tokens of one reply.", minimum=1)
-    max_context_tokens: int | None = _option(
+    max_pixels: int | None = option("Pixels of one view.", minimum=1)
+    max_images: int | None = option("Images in one request; the oldest are left out.", minimum=1)
+    max_tokens: int | None = option("Tokens of one reply.", minimum=1)
+    max_context_tokens: int | None = option(
         "Tokens of prompt and reply together; the oldest turns are left out.", minimum=1
     )
-    temperature: float | None = _option("Of sampling; 0, the default, is greedy.", minimum=0)
-    seed: int = _option("Of all that is random.", default=0)
+    temperature: float | None = option("Of sampling; 0, the default, is greedy.", minimum=0)
+    seed: int = option("Of all that is random.", default=0)
 
     def __post_init__(self) -> None:
-        for option in fields(self):  # a subclass may add fields without limits
-            _check(option, getattr(self, option.name))
+        for declared in fields(self):  # a subclass may add fields without limits
+            _check(declared, getattr(self, declared.name))
+
+    def model_options(self) -> dict[str, Any]:
+        """The options of `ModelOptions` alone, as keywords."""
+        return {name: getattr(self, name) for name in MODEL_OPTIONS}
 
     @classmethod
     def from_keywords(cls, **options: Any) -> Self:
@@ -61,7 +74,7 @@ class ModelOptions:
             ConfigError: an option is out of range.
             TypeError: there is no such option; the message lists those that there are.
         """
-        known = [option.name for option in fields(cls)]
+        known = [declared.name for declared in fields(cls)]
         if unknown := sorted(options.keys() - set(known)):
             raise TypeError(f"there is no option {', '.join(map(repr, unknown))}; the options are {', '.join(known)}")
         return cls(**options)
@@ -75,23 +88,23 @@ class PolicyOptions(ModelOptions):
         ConfigError: an option is out of range.
     """
 
-    model: str | None = _option("The model's name or path; not needed if the server has only one.")
-    base_url: str | None = _option("The model's server, such as http://localhost:8000/v1.")
-    api_key: str | None = _option(
+    model: str | None = option("The model's name or path; not needed if the server has only one.")
+    base_url: str | None = option("The model's server, such as http://localhost:8000/v1.")
+    api_key: str | None = option(
         "The server's API key. Better set OPENAI_API_KEY: other users can see arguments.", secret=True
     )
-    tool_format: str | None = _option(
+    tool_format: str | None = option(
         "How the model calls tools: auto, native or text. By default auto.", choices=TOOL_FORMATS
     )
 
     def given(self) -> dict[str, Any]:
         """The options that don't have their default."""
-        pairs = ((option, getattr(self, option.name)) for option in fields(PolicyOptions))
-        return {option.name: value for option, value in pairs if value != option.default}
+        pairs = ((declared, getattr(self, declared.name)) for declared in fields(PolicyOptions))
+        return {declared.name: value for declared, value in pairs if value != declared.default}
 
 
-MODEL_OPTIONS = frozenset(option.name for option in fields(ModelOptions))
-POLICY_OPTIONS = frozenset(option.name for option in fields(PolicyOptions))
+MODEL_OPTIONS = frozenset(declared.name for declared in fields(ModelOptions))
+POLICY_OPTIONS = frozenset(declared.name for declared in fields(PolicyOptions))
 
 
 def flag(name: str) -> str:
@@ -99,8 +112,8 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _check(option: Field[Any], value: Any) -> None:
-    name, minimum, choices = option.name, option.metadata.get("minimum"), option.metadata.get("choices")
+def _check(declared: Field[Any], value: Any) -> None:
+    name, minimum, choices = declared.name, declared.metadata.get("minimum"), declared.metadata.get("choices")
     if value is None:
         return
     if choices and value not in choices:

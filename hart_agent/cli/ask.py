@@ -25,13 +25,13 @@ from hart_agent.cli.common import (
 )
 from hart_agent.cli.console import Progress, print_result
 from hart_agent.cli.console.failure import EXIT_POLICY
-from hart_agent.cli.options import AgentOptions, with_agent_options
+from hart_agent.cli.options import AgentOptions, with_options
 from hart_agent.trace import result_json, trace_json, write_page, write_trace
 
 QuestionArgument = Annotated[str, typer.Argument(help="What you want to know about it.", show_default=False)]
 
 
-@with_agent_options
+@with_options
 def ask(
     image: ImageArgument,
     question: QuestionArgument,

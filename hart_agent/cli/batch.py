@@ -24,7 +24,7 @@ from hart_agent.cli.common import (
     check_writable,
 )
 from hart_agent.cli.console.batch import BatchProgress
-from hart_agent.cli.options import AgentOptions, with_agent_options
+from hart_agent.cli.options import AgentOptions, with_options
 from hart_agent.errors import ConfigError
 from hart_agent.vision.cache import ImageCache
 
@@ -39,7 +39,7 @@ class On(StrEnum):
     RAY = "ray"
 
 
-@with_agent_options
+@with_options
 def batch(
     source: Annotated[
         str,

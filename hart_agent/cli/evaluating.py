@@ -28,13 +28,13 @@ from hart_agent.cli.common import (
     print_json,
 )
 from hart_agent.cli.console import EvalProgress, Progress
-from hart_agent.cli.options import AgentOptions, with_agent_options
+from hart_agent.cli.options import AgentOptions, with_options
 from hart_agent.errors import ConfigError
 from hart_agent.evals.datasets import HUB_IDS, NAMES, find_dataset, load_dataset
 from hart_agent.trace import result_json, write_trace
 
 
-@with_agent_options
+@with_options
 def controls(
     image: ImageArgument,
     question: QuestionArgument,
@@ -76,7 +76,7 @@ def controls(
     raise typer.Exit(0 if tested.answer is not None else EXIT_NO_ANSWER)
 
 
-@with_agent_options
+@with_options
 def evaluate(
     dataset: Annotated[
         str | None,

@@ -1,21 +1,21 @@
-"""The options that make an agent, declared once for all commands that need one."""
+"""Command-line options from the fields of dataclasses, and those that make an agent."""
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import Field, asdict, dataclass, fields
-from typing import Annotated, Any, get_type_hints
+from dataclasses import MISSING, Field, asdict, dataclass, fields, is_dataclass
+from typing import Annotated, Any, get_args, get_type_hints
 from urllib.parse import urlsplit, urlunsplit
 
 import typer
+from typer.models import ParameterInfo
 
 from hart_agent.agent import Agent, OnUnsupported
 from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Mode, find_mode
 from hart_agent.backends import BACKENDS, create_policy
-from hart_agent.backends.options import MODEL_OPTIONS, POLICY_OPTIONS, PolicyOptions
+from hart_agent.backends.options import MODEL_OPTIONS, POLICY_OPTIONS, PolicyOptions, flag
 from hart_agent.dialogue.policy import Policy
 from hart_agent.tooling.discovery import with_extra_tools
 
@@ -36,9 +36,7 @@ ExtraTools = Annotated[
 
 def policy_option(name: str) -> Any:
     """What the command line needs to know of one of `PolicyOptions`."""
-    declared = next(entry for entry in fields(PolicyOptions) if entry.name == name)
-    meaning, minimum = declared.metadata["help"], declared.metadata["minimum"]
-    return typer.Option(min=minimum, rich_help_panel=_POLICY, help=meaning)
+    return _declared(next(entry for entry in fields(PolicyOptions) if entry.name == name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,32 +108,61 @@ class AgentOptions(PolicyOptions):
         return shown
 
 
-def _place_in_help(option: Field[Any]) -> int:
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command, in place of each parameter that is a dataclass, the options in its fields and those inside it.
+
+    A field is an option if it was declared with `hart_agent.backends.options.option`, or its type is annotated for
+    typer; other fields keep their defaults.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    own, groups = [], []
+    for parameter in inspect.signature(command).parameters.values():
+        annotation = hints[parameter.name]
+        groups += (expanded := _options(annotation))
+        own += [] if expanded else [parameter.replace(annotation=annotation, kind=inspect.Parameter.KEYWORD_ONLY)]
+
+    def called(**values: Any) -> None:
+        command(**_arguments(hints, values))
+
+    called.__name__, called.__doc__ = command.__name__, command.__doc__
+    called.__signature__ = inspect.Signature([*own, *groups])  # type: ignore[attr-defined]
+    called.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *groups)}
+    return called
+
+
+def _options(kind: Any) -> list[inspect.Parameter]:
+    """The options in the fields of a dataclass, and of those inside it; none for any other type."""
+    if not is_dataclass(kind):
+        return []
+    hints = get_type_hints(kind, include_extras=True)
+    options = []
+    for entry in sorted(fields(kind), key=_place_in_help):
+        hint = hints[entry.name]
+        if "help" in entry.metadata:
+            hint = Annotated[hint, _declared(entry)]
+        if any(isinstance(extra, ParameterInfo) for extra in get_args(hint)):
+            default = inspect.Parameter.empty if entry.default is MISSING else entry.default
+            keyword = inspect.Parameter.KEYWORD_ONLY
+            options.append(inspect.Parameter(entry.name, keyword, default=default, annotation=hint))
+        options += _options(hint)
+    return options
+
+
+def _declared(entry: Field[Any]) -> Any:
+    """What the command line needs to know of a field that was declared with `option`; what is off is only turned on."""
+    names = [flag(entry.name)] if entry.default is False else []
+    panel = _POLICY if entry.name in POLICY_OPTIONS else None
+    return typer.Option(*names, min=entry.metadata["minimum"], rich_help_panel=panel, help=entry.metadata["help"])
+
+
+def _place_in_help(entry: Field[Any]) -> int:
     """The backend, which model it is, and how it is used; then the episode."""
     groups = ({"backend"}, POLICY_OPTIONS - MODEL_OPTIONS, MODEL_OPTIONS)
-    return next((place for place, names in enumerate(groups) if option.name in names), len(groups))
+    return next((place for place, names in enumerate(groups) if entry.name in names), len(groups))
 
 
-def with_agent_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command all of `AgentOptions` as options; it gets them in its parameter `options`."""
-    own = [parameter for parameter in inspect.signature(command).parameters.values() if parameter.name != "options"]
-    hints = get_type_hints(AgentOptions, include_extras=True)
-    hints |= {name: Annotated[hints[name], policy_option(name)] for name in POLICY_OPTIONS}
-    shared = [
-        inspect.Parameter(
-            entry.name, inspect.Parameter.KEYWORD_ONLY, default=entry.default, annotation=hints[entry.name]
-        )
-        for entry in sorted(fields(AgentOptions), key=_place_in_help)
-    ]
-
-    @functools.wraps(command)
-    def expanded(*arguments: Any, **values: Any) -> None:
-        options = AgentOptions(**{entry.name: values.pop(entry.name) for entry in fields(AgentOptions)})
-        command(*arguments, options=options, **values)
-
-    own_hints = get_type_hints(command, include_extras=True)
-    parameters = [*(parameter.replace(annotation=own_hints[parameter.name]) for parameter in own), *shared]
-    expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    expanded.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    del expanded.__wrapped__
-    return expanded
+def _arguments(hints: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Arguments for these parameters or fields: the values, and dataclasses made of them; None leaves the default."""
+    groups = {name: hint for name, hint in hints.items() if _options(hint)}
+    made = {name: hint(**_arguments(get_type_hints(hint), values)) for name, hint in groups.items()}
+    return {name: values[name] for name in hints if values.get(name) is not None and name not in made} | made

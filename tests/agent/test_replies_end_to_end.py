@@ -66,7 +66,7 @@ def ids(table: list[Any]) -> list[str]:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("sent", ANSWERS, ids=ids(ANSWERS))
-def test_answers(sent: Sent, mode: str, photo: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_answers(sent: Sent, mode: str, photo: Path, tmp_path: Path) -> None:
     told_first = sent.untagged and mode == "agent"
     script = [] if mode == "direct" else [CROP]
     script += sent.behaviours * (2 if told_first else 1)
@@ -80,7 +80,7 @@ def test_answers(sent: Sent, mode: str, photo: Path, tmp_path: Path) -> None:  #
 
 
 @pytest.mark.parametrize("sent", ANSWERS, ids=ids(ANSWERS))
-def test_checks(sent: Sent, photo: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_checks(sent: Sent, photo: Path, tmp_path: Path) -> None:
     run = ask([CROP, ANSWER, *sent.behaviours], photo, "agent", tmp_path)
     assert (run.code, run.result["verdict"]) == (0, "supported")
     assert run.result["crop_only_answer"].rstrip(".") == RIGHT
@@ -88,14 +88,14 @@ def test_checks(sent: Sent, photo: Path, tmp_path: Path) -> None:  # noqa: F811
 
 @pytest.mark.parametrize("mode", ["agent", "closed-loop", "mgpo"])
 @pytest.mark.parametrize("sent", CALLS, ids=ids(CALLS))
-def test_calls(sent: Sent, mode: str, photo: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_calls(sent: Sent, mode: str, photo: Path, tmp_path: Path) -> None:
     run = ask([*sent.behaviours, ANSWER], photo, mode, tmp_path)
     assert (run.code, run.result["answer"], run.boxes) == (0, RIGHT, list(sent.boxes))
     assert bool(thoughts(run)) is sent.thought
 
 
 @pytest.mark.parametrize("sent", CALLS, ids=ids(CALLS))
-def test_calls_where_there_are_no_tools(sent: Sent, photo: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_calls_where_there_are_no_tools(sent: Sent, photo: Path, tmp_path: Path) -> None:
     run = ask([*sent.behaviours, ANSWER], photo, "direct", tmp_path)
     assert (run.code, run.result["answer"], run.boxes) == (0, RIGHT, [])
     assert "tool" not in run.asked[-1].lower()
@@ -104,7 +104,7 @@ def test_calls_where_there_are_no_tools(sent: Sent, photo: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("case", HINTED, ids=ids(HINTED))
-def test_what_can_not_be_read_gets_a_hint(case: Hinted, photo: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_what_can_not_be_read_gets_a_hint(case: Hinted, photo: Path, tmp_path: Path) -> None:
     run = ask([case.behaviour, CROP, ANSWER], photo, "agent", tmp_path)
     assert (run.code, run.result["answer"], run.boxes) == (0, RIGHT, [BOX])
     assert case.hint not in run.asked[0].rpartition("what is on the sign?")[2]
@@ -113,7 +113,7 @@ def test_what_can_not_be_read_gets_a_hint(case: Hinted, photo: Path, tmp_path: P
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("case", HINTED, ids=ids(HINTED))
-def test_what_is_never_read_gives_the_person_a_reason(case: Hinted, mode: str, photo: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_what_is_never_read_gives_the_person_a_reason(case: Hinted, mode: str, photo: Path, tmp_path: Path) -> None:
     run = ask([case.behaviour], photo, mode, tmp_path)
     assert (run.code, run.result["answer"], run.boxes) == (3, None, [])
     assert run.result["stop_reason"] in ("format_errors", "max_turns")
@@ -122,7 +122,7 @@ def test_what_is_never_read_gives_the_person_a_reason(case: Hinted, mode: str, p
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("case", FAILED, ids=ids(FAILED))
-def test_what_ends_an_episode(case: Failed, mode: str, photo: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_what_ends_an_episode(case: Failed, mode: str, photo: Path, tmp_path: Path) -> None:
     run = ask(list(case.behaviours), photo, mode, tmp_path)
     assert (run.code, run.result["answer"], len(run.asked)) == (4, None, case.requests)
     assert case.reason in run.shown
@@ -130,7 +130,7 @@ def test_what_ends_an_episode(case: Failed, mode: str, photo: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("case", FAILED, ids=ids(FAILED))
-def test_a_check_that_fails(case: Failed, photo: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_a_check_that_fails(case: Failed, photo: Path, tmp_path: Path) -> None:
     run = ask([CROP, ANSWER, *case.behaviours], photo, "agent", tmp_path)
     assert (run.code, run.result["answer"], run.result["crop_only_answer"]) == (0, RIGHT, None)
     assert run.result["verdict"] in ("unchecked", "insufficient")
@@ -138,7 +138,7 @@ def test_a_check_that_fails(case: Failed, photo: Path, tmp_path: Path) -> None: 
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_words_that_decline(mode: str, photo: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_words_that_decline(mode: str, photo: Path, tmp_path: Path) -> None:
     script = [] if mode == "direct" else [CROP]
     run = ask([*script, sends("<think>Elder?</think>I can't tell from this image.")], photo, mode, tmp_path)
     assert (run.code, run.result["stop_reason"], run.result["reason"]) == (
@@ -158,7 +158,7 @@ SPAWNED = [ANSWERS[4], ANSWERS[18], CALLS[-1]]
 
 
 @pytest.mark.parametrize("sent", SPAWNED, ids=ids(SPAWNED))
-def test_in_a_process_of_its_own(sent: Sent, photo: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_in_a_process_of_its_own(sent: Sent, photo: Path, tmp_path: Path) -> None:
     script = [*sent.behaviours] if sent in CALLS else [CROP, *sent.behaviours]
     with serve([*script, ANSWER]) as server:
         command = [sys.executable, "-m", "hart_agent", *arguments(server, photo, "agent", tmp_path / "trace.json")]

@@ -74,7 +74,7 @@ def test_how_answers_are_read_is_part_of_a_run(tmp_path: Path) -> None:
     for settings in (TRAIN, lenient):
         guarded = reward_of(settings)
         assert guarded == AreaGuard(TightnessBonus(AnswerReward(settings.strict_reading), 0.5), 0.4)
-    assert Manifest.load(run.out, TrainSettings).settings.mode == Mode.CLOSED_LOOP
+    assert Manifest.load(run.out, TrainSettings).settings.episode().mode is Mode.CLOSED_LOOP
 
 
 def test_modules_that_have_moved_still_work_and_warn() -> None:
