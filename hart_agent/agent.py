@@ -13,6 +13,7 @@ from hart_agent.backends import create_policy
 from hart_agent.batch.asking import ask_all
 from hart_agent.batch.images import ImageCache
 from hart_agent.batch.items import BatchItem, BatchResult, ItemLike
+from hart_agent.deadline import seconds_to_answer
 from hart_agent.episode import Episode, EpisodeConfig
 from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.imaging import ImageInput, SourceImage
@@ -156,18 +157,19 @@ class Agent:
 
     async def _converse(self, episode: Episode, observer: Observer | None) -> None:
         """Let the policy reply until the episode is over."""
-        while not episode.done:
-            try:
-                async with asyncio.timeout(episode.seconds_left) as limit:
-                    reply = await self.policy.reply(episode.messages, episode.tools)
-            except (PolicyError, TimeoutError) as error:
-                if isinstance(error, TimeoutError) and not limit.expired():
-                    error = PolicyError(f"the policy raised TimeoutError: {error}", retryable=True)
-                episode.fail(error)
-                return
-            turn = await episode.step(reply)
-            if observer is not None:
-                observer(turn)
+        with seconds_to_answer(episode.seconds_left):
+            while not episode.done:
+                try:
+                    async with asyncio.timeout(episode.seconds_left) as limit:
+                        reply = await self.policy.reply(episode.messages, episode.tools)
+                except (PolicyError, TimeoutError) as error:
+                    if isinstance(error, TimeoutError) and not limit.expired():
+                        error = PolicyError(f"the policy raised TimeoutError: {error}", retryable=True)
+                    episode.fail(error)
+                    return
+                turn = await episode.step(reply)
+                if observer is not None:
+                    observer(turn)
 
     async def _settle(self, episode: Episode, observer: Observer | None) -> None:
         """Check the answer, and do with it what its verdict demands."""
@@ -189,7 +191,8 @@ async def _check(episode: Episode) -> Verdict:
         return context.verifications[-1].verdict
     try:
         async with asyncio.timeout(episode.seconds_left) as limit:
-            return (await verify_answer(context, episode.answer)).verdict
+            with seconds_to_answer(episode.seconds_left):
+                return (await verify_answer(context, episode.answer)).verdict
     except PolicyError as error:
         episode.reason = f"the check against the evidence failed: {error}"
     except TimeoutError:

@@ -37,6 +37,9 @@ from hart_agent.types import (
     ViewRecord,
 )
 
+DEFAULT_SECONDS = 600.0
+"""The time for a question where neither the user nor the policy sets one."""
+
 _LOCALISING = {Mode.CLOSED_LOOP, Mode.MGPO}
 _LAST_TURN = f"This is your last turn: answer now, without tools. {HINT}"
 _NO_REGION = "No valid region was named. Don't answer yet: name the regions that show it, each with a call of crop."
@@ -52,7 +55,7 @@ class EpisodeConfig:
         max_calls_per_turn: further calls of a reply are not carried out, and the model is told.
         max_format_errors: replies in a row without a call or an answer (while it is to name regions: without a valid
             region), after which the episode ends.
-        max_seconds: wall clock; checked between turns.
+        max_seconds: wall clock; None for the policy's own `max_seconds`, or 600 where it has none.
         token_budget: tokens in and out, those of checks included, after which no further reply is asked for; None for
             no limit. Only policies that count tokens heed it.
     """
@@ -61,7 +64,7 @@ class EpisodeConfig:
     max_turns: int = 16
     max_calls_per_turn: int = 8
     max_format_errors: int = 3
-    max_seconds: float = 600.0
+    max_seconds: float | None = None
     token_budget: int | None = None
 
     def __post_init__(self) -> None:
@@ -110,6 +113,7 @@ class Episode:
         self.withheld: str | None = None
         self.reason: str | None = None
         self.stop_reason: StopReason | None = None
+        self._max_seconds: float = self.config.max_seconds or getattr(policy, "max_seconds", None) or DEFAULT_SECONDS
         self._started = self._turn_started = time.perf_counter()
         self._format_errors = 0
         self._call_count = 0
@@ -191,7 +195,7 @@ class Episode:
     @property
     def seconds_left(self) -> float:
         """What is left of the episode's time; never negative."""
-        return max(0.0, self.config.max_seconds - (time.perf_counter() - self._started))
+        return max(0.0, self._max_seconds - (time.perf_counter() - self._started))
 
     @property
     def _usage(self) -> Usage:
@@ -294,7 +298,7 @@ class Episode:
 
     def _out_of_time(self) -> None:
         self.stop_reason = StopReason.MAX_SECONDS
-        self.reason = f"no answer within {self.config.max_seconds:g} seconds"
+        self.reason = f"no answer within {self._max_seconds:g} seconds"
 
     def _out_of_tokens(self) -> None:
         self.stop_reason = StopReason.TOKEN_BUDGET

@@ -130,6 +130,21 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class ReadLine:
+    """A line of text that a policy read in the image.
+
+    Attributes:
+        text: its words.
+        box: where it stands, in original pixels.
+        confidence: 0 to 1.
+    """
+
+    text: str
+    box: Box
+    confidence: float
+
+
+@dataclass(frozen=True)
 class Reply:
     """A policy's reply to a conversation.
 
@@ -139,6 +154,8 @@ class Reply:
         usage: what the reply cost.
         token_ids: the generated tokens, shape (T,), where training asks for them.
         log_probs: natural-log probability of each of those tokens under the sampling policy, shape (T,).
+        read: lines of text that the policy read so far, the likeliest to answer the question first; None if it doesn't
+            report any.
     """
 
     text: str
@@ -146,6 +163,7 @@ class Reply:
     usage: Usage = field(default_factory=lambda: Usage(requests=1))
     token_ids: tuple[int, ...] | None = None
     log_probs: tuple[float, ...] | None = None
+    read: tuple[ReadLine, ...] | None = None
 
 
 class Mode(StrEnum):
@@ -284,6 +302,13 @@ class Trajectory:
     stop_reason: StopReason
     usage: Usage
     seconds: float
+
+    @property
+    def read(self) -> tuple[ReadLine, ...] | None:
+        """The lines of text that the policy last reported, the likeliest to answer the question first; None if it
+        reports none.
+        """
+        return next((turn.reply.read for turn in reversed(self.turns) if turn.reply.read is not None), None)
 
     @property
     def verdict(self) -> Verdict:

@@ -10,7 +10,7 @@ from hart_agent.doctor.drawings import SCENES, read_box, scenes
 from hart_agent.doctor.fit import MIN_SAMPLES, Fit, Sample, fit_space
 from hart_agent.doctor.report import Check, Status
 from hart_agent.doctor.session import OutOfTime, Session, Unanswered
-from hart_agent.episode import EpisodeConfig
+from hart_agent.episode import DEFAULT_SECONDS, EpisodeConfig
 from hart_agent.geometry import CoordinateSpace
 from hart_agent.parsing import parse_reply
 from hart_agent.types import Reply, ToolSpec
@@ -104,7 +104,7 @@ def _speed(seconds: Sequence[float]) -> Check:
     needed = 2 * median * config.max_turns
     data = {"median_seconds": round(median, 3), "slowest_seconds": round(max(seconds), 3)}
     finding = f"{median:.2g} s for a short reply about one image, at worst {max(seconds):.2g} s"
-    if needed <= config.max_seconds:
+    if needed <= DEFAULT_SECONDS:
         return Check("speed", Status.OK, finding, data=data)
     advice = "A question takes up to 16 longer replies. The flag below gives it time; or serve on faster hardware."
     return Check("speed", Status.WARN, finding, advice, ("--max-seconds", str(round(needed))), data)
