@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from hart_agent.backends.embedded.reader import TextLine, TextReader
+from hart_agent.ocr import TextLine, TextReader
 
 Box = tuple[float, float, float, float]
 
@@ -104,7 +104,7 @@ def test_threads_get_the_same_answer(reader: TextReader, capfd: pytest.CaptureFi
 
 def test_the_reader_leaves_nothing_in_the_users_home(tmp_path: Path) -> None:
     """onnxruntime would keep a device id and a queue of telemetry there."""
-    script = "from hart_agent.backends.embedded.reader import TextReader; TextReader()"
+    script = "from hart_agent.ocr import TextReader; TextReader()"
     told = ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")
     environment = {name: value for name, value in os.environ.items() if name not in told} | {"HOME": str(tmp_path)}
     subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=60)
