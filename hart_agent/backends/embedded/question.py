@@ -5,58 +5,25 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Final
+from typing import Final, TypeVar
 
 from hart_agent.backends.embedded.head import DATA, NOT_TEXT, QUOTED, Head, Recognition
+from hart_agent.backends.embedded.patterns import pattern
 from hart_agent.ocr.colours import COLOURS
 
+_Value = TypeVar("_Value", int, float)
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LABELS = frozenset(
     "stop room office door bus buses busses line lines route routes gate platform track floor flat apartment suite "
     "unit bay exit seat table locker junction invoice order lot extension fax page".split()
 )
-_ACROSS = (
-    (0.0, r"\bleft(?:most|-hand)?\b"),
-    (1.0, r"\bright(?:most|-hand)?\b(?!\s+(?:under|below|beneath|above|now|after|away|in\s+the\s+(?:middle|cent)))"),
-)
-_DOWN = (
-    (
-        0.0,
-        r"\b(?:(?<!on )top(?:most)?(?!\s+of\s+(?:that|which|what)\b)|upper(?:most)?|highest|high\s+up|up\s+high)\b"
-        r"|\bup\s+in\s+the\s+(?:left|right)",
-    ),
-    (1.0, r"\b(?:bottom|lower|lowest|low\s+down|down\s+low|foot\s+of)\b|\bdown\s+in\s+the\s+(?:left|right)"),
-)
-_MIDDLE = re.compile(r"\b(?:middle|centre|center|central)\b", re.IGNORECASE)
-_SIZES = (
-    ("largest", r"\b(?:largest|biggest|bigger|huge|main|big|large|giant|(?:most|more)\s+(?:space|prominent))\b"),
-    ("smallest", r"\b(?:smallest|smaller|tiniest|tiny|little|small)\b"),
-)
-_ABOVE = re.compile(r"\b(?:above|over|before|on\s+top\s+of|encima|über|au-dessus)\b", re.IGNORECASE)
-_RELATIVE = re.compile(
-    r"\b(?:above|below|under|underneath|beneath|next\s+to|beside|around|behind|between|inside|near)\b(?!\s+(?:all|everything))",
-    re.IGNORECASE,
-)
-_ORDINALS = (
-    (0, r"\b(?:first|opening)\s+(?:line|word|place|row|name|entry|item|one)\b"),
-    (1, r"\bsecond\s+(?:line|word|place|row|name|entry|item|one)\b"),
-    (2, r"\bthird\s+(?:line|word|place|row|name|entry|item|one)\b"),
-    (0, r"\b(?:top|upper)(?:most)?\s+(?:line|row|word)\b"),
-    (-1, r"\b(?:bottom|lower)(?:most)?\s+(?:line|row|word)\b"),
-    (-1, r"\blast\s+(?:line|word|place|row|name|entry|item|one)\b"),
-)
+_ORDINALS = {"first": 0, "second": 1, "third": 2, "last": -1}
+_SIZES = ("largest", "smallest")
 _TITLES = frozenset({"heading", "brand", "author", "product", "topic", "name"})
-_PRINT = re.compile(r"\b(?:letters|text|words?|print|writing|type|capitals)\b", re.IGNORECASE)
 """With these kinds the size of things is meant, unless that of letters is asked for."""
 _WORD = re.compile(r"[^\W_]+(?:['’.&-][^\W_]+)*")
 _CAPITALS = re.compile(r"\b[A-Z0-9][A-Z0-9'&.-]*(?:[ ,/]+[A-Z0-9$][A-Z0-9'&.:/-]*)*(?!\w)")
 _ACRONYMS = frozenset({"OCR", "OK", "PLEASE", "URL", "ID", "SMS", "PDF", "CCTV", "I", "A", "TV", "USA", "UK", "US"})
-_BEARS = (
-    r"(?:with|mentioning|bearing|saying|says|carrying|featuring|marked|labelled|titled|headed|reads|see|containing)"
-)
-_WITH_TEXT = re.compile(
-    rf"\b{_BEARS}\s+(the\s+words?\s+)?([^\W\d_][\w'-]*)(?=\W*$|\s+(?:say|please|pls|on\b|read)|[,.?])", re.IGNORECASE
-)
 _THANKS = frozenset({"please", "pls", "plz", "thanks", "thank", "you"})
 _ENDINGS = ("'s", "’s", "s", "es", "d", "ed", "ing", "n't")
 _UNWORDED = re.compile(r"\b(?:what|where|who|when|how)'?s\b|\b(?:the\s+)?words?\s+", re.IGNORECASE)
@@ -128,9 +95,10 @@ def understand(question: str) -> Query:
     plain = question
     for text in quoted:
         plain = plain.replace(text, " ")
-    across, down, ordinal = _first(_ACROSS, plain), _first(_DOWN, plain), _first(_ORDINALS, plain)
+    across, down = _first({"left": 0.0, "right": 1.0}, plain), _first({"top": 0.0, "bottom": 1.0}, plain)
+    ordinal = _first(_ORDINALS, plain)
     down = None if ordinal is not None else down
-    middle = bool(_MIDDLE.search(plain))
+    middle = pattern("middle").search(plain) is not None
     lowered = [word.lower() for word in _WORD.findall(plain)]
     day = next(
         (
@@ -150,6 +118,7 @@ def understand(question: str) -> Query:
     )  # fmt: skip
     if kind == "where" and not words and not quoted:
         words = tuple(word for word in _WORD.findall(plain) if word.lower() not in known | _THANKS)[-1:]
+    sized = kind not in _TITLES or pattern("print").search(plain)
     return Query(
         kind=kind,
         recognition=recognition,
@@ -159,10 +128,10 @@ def understand(question: str) -> Query:
         across=0.5 if middle and across is None else across,
         down=0.5 if middle and down is None else down,
         colour=next((COLOURS[stem] for word in lowered if (stem := word.removesuffix("ish")) in COLOURS), None),
-        size=_first(_SIZES, plain) if kind not in _TITLES or _PRINT.search(plain) else None,
-        above=bool(_ABOVE.search(plain)),
+        size=next((size for size in _SIZES if pattern(size).search(plain)), None) if sized else None,
+        above=pattern("above").search(plain) is not None,
         ordinal=ordinal,
-        relative=bool(_RELATIVE.search(plain)),
+        relative=pattern("relative").search(plain) is not None,
         label=_label(lowered, kind),
         day=day,
     )  # fmt: skip
@@ -206,7 +175,7 @@ def _quotations(question: str) -> tuple[str, ...]:
             match[0].strip(" ,") for match in _CAPITALS.finditer(rest)
             if any(map(str.isalpha, match[0])) and len(match[0]) > 1 and match[0] not in _ACRONYMS
         ]  # fmt: skip
-    told = _WITH_TEXT.search(rest)
+    told = pattern("with text").search(rest)
     if not found and told and told[2].lower() not in COLOURS and (told[1] or not is_filler(told[2])):
         found = [told[2]]
     return tuple(text for text in found if text)
@@ -227,5 +196,5 @@ def _label(lowered: list[str], kind: str) -> str | None:
     )
 
 
-def _first(choices: tuple, text: str):  # type: ignore[no-untyped-def,type-arg]
-    return next((value for value, pattern in choices if re.search(pattern, text, re.IGNORECASE)), None)
+def _first(choices: dict[str, _Value], text: str) -> _Value | None:
+    return next((value for name, value in choices.items() if pattern(name).search(text)), None)

@@ -6,56 +6,15 @@ import re
 from collections.abc import Iterator
 from typing import TypeAlias
 
+from hart_agent.backends.embedded.patterns import pattern
 from hart_agent.backends.embedded.question import DAYS, Query
 from hart_agent.ocr import Line, Sign
 
 Value: TypeAlias = tuple[str, tuple[Line, ...]]
 """A piece of text and the lines that hold it."""
 
-_DAY = r"(?:mon|tues?|wed|thur?s?|fri|sat|sun)(?:[a-z]{0,6}day)?s?\b\.?"
-_CLOCK = r"\d{1,2}(?:[:.h]\d{2})?(?:\s?[ap]\.?m\b\.?)?"
-_RANGE = rf"{_CLOCK}\s?(?:[-–—]|to|until)\s?{_CLOCK}"
-_CURRENCY = r"(?:[$€£¥₹]|\b(?:euros?|eur|usd|gbp|chf|rs|dollars?|cents?|pence|pounds?|francs?|kr)\b\.?)"
-_DOMAIN = r"(?:com|org|net|de|uk|eu|fr|io|info|dk|edu|gov|es|it|nl)"
-_MONTH = r"(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)(?:[a-z]{0,6})\b\.?"
-_DATE = (
-    rf"(?:{_DAY},?\s+)?\b\d{{1,2}}(?:st|nd|rd|th)?\.?\s*(?:of\s+)?{_MONTH}(?:,?\s*\d{{4}})?"
-    rf"|(?:{_DAY},?\s+)?\b{_MONTH}\s*\d{{1,2}}(?:st|nd|rd|th)?\b(?:,?\s*\d{{4}})?"
-    r"|\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}[-./]\d{1,2}[-./](?:\d{4}|\d{2})\b"
-)
-_TIME = r"\b\d{1,2}[:.h]\d{2}(?:\s?[ap]\.?m\b\.?)?(?!\d)|\b\d{1,2}\s?[ap]\.?m\b\.?|\b\d{1,2}\s?o'clock"
-_UNIT = r"(?:k?g|mg|lbs?|oz|m?l|cl|fl|k?m|mi|mph|km/h|miles?|cm|mm|ft|inch(?:es)?|%|k?w|k?v|volts?|watts?|°\s?[cf]?|gb)"
-_STREET = (
-    r"\b(?:street|road|avenue|lane|square|drive|court|place|way|row|hill|close|terrace|alley|boulevard|crescent|grove"
-    r"|mews|walk|gardens|quay|yard|wharf|parade|\w+stra(?:ß|ss)e|\w+weg|\w+platz|rue|via|calle)\b"
-    r"|(?<=\w\s)(?:st|rd|ave|ln|sq|dr|blvd)\b\.?"
-)
-_PATTERNS = {
-    "phone": r"\+?\(?\d[\d ()/.–-]{4,24}\d",
-    "email": r"[\w.+-]{1,64}@[\w-]{1,64}\.[\w.]{1,64}",
-    "website": rf"(?:https?:\S{{4,}}|www\.\S+)|\b[\w-]+(?:\.[\w-]+){{0,3}}\.{_DOMAIN}\b(?:/\S*)?",
-    "price": rf"{_CURRENCY}\s?\d+(?:[.,]\d{{1,2}})?|\d+(?:[.,]\d{{2}})?\s?(?:{_CURRENCY}|p\b|¢)"
-    r"|(?<![\d.,:])\d{1,4}[.,]\d{2}(?![\d.,:])",
-    "date": rf"{_DATE}|\b{_MONTH},?\s*(?:1[4-9]|20)\d\d\b",
-    "year": r"\b(?:1[4-9]|20)\d\d\b|\bM(?:M|\.? ?D|\.? ?C)[MDCLXVI. ]{1,14}\b",
-    "time": _TIME,
-    "hours": rf"(?:{_DAY}(?:\s?(?:[-–—&+,]|to|and)\s?{_DAY})?:?\s*)?(?:{_RANGE}|\bclosed\b)|\b24\s?(?:h|hours)\b",
-    "measure": rf"(?<![\w.])\d+(?:[.,]\d+)?(?:\s?{_UNIT}(?![^\W_])|['\"”′″])",
-    "plate": r"\b(?=[A-Z0-9 ·-]{0,12}\d)(?=[A-Z0-9 ·-]{0,12}[A-Z])[A-Z0-9]{1,4}(?:[ ·-]?[A-Z0-9]{1,5}){1,3}\b",
-    "number": r"(?<![\w.,])[A-Z]{0,2}-?\d[\d.,/-]*[A-Za-z]?(?!\w)",
-    "model": r"\b(?=[A-Za-z-]{0,12}\d|[A-Z]+ )[A-Z][A-Za-z]{0,8}[ -]?\d[\w-]*\b|\b\d+[A-Z][\w-]*\b",
-}
-_HEADER = re.compile(
-    r"\b(?:warning|danger|caution|beware|attention|notice|hazards?|alert|look out|watch out|mind out|take care"
-    r"|(?:please )?be (?:careful|aware)|careful|please note|heads up|achtung|vorsicht)\b\W*",
-    re.IGNORECASE,
-)
-_ORDER = re.compile(
-    r"(?:do not|don't|no|keep|watch|mind|stay|hold|please|use|wear|turn|slow down|stop|wait|report|follow|close)\b",
-    re.IGNORECASE,
-)
-_BAN = re.compile(r"\b(?:no|not|don't|prohibited|forbidden|verboten|interdit|prohibido|only|private)\b", re.IGNORECASE)
-TYPED = (frozenset(_PATTERNS) - {"year"}) | {"address", "street", "label", "venue", "event"}
+_FORMS = frozenset("phone email website price date time hours measure plate number model".split())
+TYPED = _FORMS | {"address", "street", "label", "venue", "event"}
 """Kinds that a value is recognised by its form."""
 
 
@@ -78,22 +37,27 @@ def values(query: Query, sign: Sign, anchors: tuple[str, ...] = ()) -> list[Valu
 
 def is_typed(text: str) -> bool:
     """Whether a row is little more than a number, a price, a date, a time or an address on the web."""
-    rest = re.sub(
-        "|".join(_PATTERNS[kind] for kind in ("email", "website", "price", "hours", "date", "phone")),
-        "",
-        text,
-        flags=re.I,
-    )
+    rest = text
+    for kind in ("email", "website", "price", "hours", "date", "phone"):
+        rest = pattern(kind).sub("", rest)
     return sum(map(str.isalpha, rest)) < 3  # fmt: skip
 
 
 def warnings(sign: Sign) -> list[Value]:
     """What a sign warns of: neither the word that announces it, nor what one must not do if there is more."""
     rows = _rows(sign)
-    if not (_HEADER.search(sign.text) or _BAN.search(sign.text) or any(_ORDER.match(text) for text, _ in rows)):
+    if not (
+        pattern("warning").search(sign.text)
+        or pattern("ban").search(sign.text)
+        or any(pattern("order").match(text) for text, _ in rows)
+    ):
         return []
-    rows = [(text, row) for text, row in rows if not _HEADER.fullmatch(text)]
-    dangers = [(text, row) for text, row in rows if not _ORDER.match(text)] if _HEADER.search(sign.text) else []
+    rows = [(text, row) for text, row in rows if not pattern("warning").fullmatch(text)]
+    dangers = (
+        [(text, row) for text, row in rows if not pattern("order").match(text)]
+        if pattern("warning").search(sign.text)
+        else []
+    )
     rows = dangers or rows
     return [(" ".join(text for text, _ in rows), tuple(line for _, row in rows for line in row))] if rows else []
 
@@ -104,7 +68,7 @@ def _rows(sign: Sign) -> list[Value]:
 
 def _plain(kind: str, query: Query, sign: Sign) -> Iterator[Value]:
     for text, row in _rows(sign):
-        for match in re.finditer(_PATTERNS[kind], text, 0 if kind in ("plate", "model", "number") else re.IGNORECASE):
+        for match in pattern(kind, exact_case=kind in ("plate", "model", "number")).finditer(text):
             value = match[0].strip(" .,-–")
             if kind == "phone" and not _is_phone(value, text):
                 continue
@@ -120,17 +84,16 @@ def _plain(kind: str, query: Query, sign: Sign) -> Iterator[Value]:
 
 
 def _is_phone(value: str, text: str) -> bool:
-    labelled = re.search(r"\b(?:tel|telephone|phone|call|fon|fax|mobile|mob|ring)\b", text, re.IGNORECASE)
-    if re.search(_DATE, text, re.IGNORECASE) or re.fullmatch(_RANGE, value, re.IGNORECASE):
+    if pattern("full date").search(text) or pattern("range").fullmatch(value):
         return False
-    return sum(map(str.isdigit, value)) >= (3 if labelled else 7)
+    return sum(map(str.isdigit, value)) >= (3 if pattern("phone label").search(text) else 7)
 
 
 def _addresses(query: Query, sign: Sign, anchors: tuple[str, ...]) -> list[Value]:
     """Rows with a house number and a street; a street alone may be part of a name."""
     found = [
         (text, row) for text, row in _rows(sign)
-        if re.search(_STREET, text, re.IGNORECASE) and not re.search(rf"{_DATE}|\d[:h]\d\d", text, re.IGNORECASE)
+        if pattern("street").search(text) and not (pattern("full date").search(text) or re.search(r"\d[:h]\d\d", text))
     ]  # fmt: skip
     numbered = [(text, row) for text, row in found if re.search(r"\d", text)]
     return numbered or [item for item in found if len(sign.rows) <= 2 or query.sought == "street"]
@@ -164,16 +127,15 @@ def _labelled(label: str, sign: Sign) -> Iterator[Value]:
 
 def _hours(query: Query, sign: Sign, anchors: tuple[str, ...]) -> list[Value]:
     """The opening hours of all days, or of the one day that was asked for."""
-    certain = rf"\d[:.h]\d\d|\d\s?[ap]\.?m|closed|hours|^{_DAY}"  # "31-47" alone is not a time
     rows = [
         (match[0], row) for text, row in _rows(sign)
-        for match in re.finditer(_PATTERNS["hours"], text, re.IGNORECASE)
-        if re.search(certain, match[0], re.IGNORECASE)
+        for match in pattern("hours").finditer(text)
+        if pattern("certain hours").search(match[0])  # "31-47" alone is not a time
     ]  # fmt: skip
     if not any(re.search(r"\d", text) for text, _ in rows):  # "keep gate closed"
         return []
     if query.day is not None:
-        prefix = rf"^(?:{_DAY}|[\s:,&+–—-]|to|and){{1,9}}"
+        prefix = rf"^(?:{pattern('day').pattern}|[\s:,&+–—-]|to|and){{1,9}}"
         return [(re.sub(prefix, "", text, flags=re.I), row) for text, row in rows if query.day in _days(text)][:1]
     unique = list(dict.fromkeys(row for _, row in rows))
     return [(" ".join(text for text, _ in rows), tuple(line for row in unique for line in row))]
@@ -181,7 +143,7 @@ def _hours(query: Query, sign: Sign, anchors: tuple[str, ...]) -> list[Value]:
 
 def _days(text: str) -> set[int]:
     """The weekdays that a row of opening hours speaks of; all of them if it names none."""
-    named = [DAYS.index(match[:3].lower()) for match in re.findall(_DAY, text, re.IGNORECASE)]
+    named = [DAYS.index(match[:3].lower()) for match in pattern("day").findall(text)]
     if len(named) == 2 and re.search(r"[a-z.]\s?(?:[-–—]|to)\s?[a-z]", text, re.IGNORECASE):
         first, last = named
         return {day % 7 for day in range(first, last + 1 if last >= first else last + 8)}
@@ -190,7 +152,7 @@ def _days(text: str) -> set[int]:
 
 def without_time(text: str) -> str:
     """A row without the time of day that follows or precedes a place."""
-    return re.sub(rf"\W*(?:{_TIME})\W*", "", text, flags=re.IGNORECASE)
+    return pattern("time").sub("", text).strip(" ,.;:-–")
 
 
 def _venues(query: Query, sign: Sign, anchors: tuple[str, ...]) -> list[Value]:
@@ -198,18 +160,14 @@ def _venues(query: Query, sign: Sign, anchors: tuple[str, ...]) -> list[Value]:
     found = []
     for text, row in _rows(sign)[1:]:
         rest = without_time(text)
-        if (
-            not re.search(_DATE, text, re.IGNORECASE)
-            and re.search(r"[^\W\d_]{3,}", rest)
-            and not is_made_of(rest, anchors)
-        ):
+        if not pattern("full date").search(text) and re.search(r"[^\W\d_]{3,}", rest) and not is_made_of(rest, anchors):
             found.append((rest, row))
-    return found if re.search(_DATE, sign.text, re.IGNORECASE) else []
+    return found if pattern("full date").search(sign.text) else []
 
 
 def _events(query: Query, sign: Sign, anchors: tuple[str, ...]) -> list[Value]:
     """When and where: the date's row and the venue's."""
-    dates = [(text, row) for text, row in _rows(sign) if re.search(_DATE, text, re.IGNORECASE)]
+    dates = [(text, row) for text, row in _rows(sign) if pattern("full date").search(text)]
     venues = _venues(query, sign, anchors)[:1]
     return [
         (f"{d}, {' '.join(line.text for line in venue)}", (*row, *venue)) for d, row in dates[:1] for _, venue in venues
