@@ -28,7 +28,7 @@ from hart_agent.errors import InstallError
 from hart_agent.geometry import Box, CoordinateSpace, Frame, Rect
 from hart_agent.imaging import View
 from hart_agent.ocr import Line, Sign, TextReader, as_one, bounds, group, merge
-from hart_agent.types import Message, ReadLine, Reply, ToolSpec
+from hart_agent.types import Message, ReadLine, Reply, ToolSpec, Verdict
 
 VIEW_PIXELS = 2_900_000
 """The area of the overview, and of a zoom at most, in pixels."""
@@ -110,7 +110,9 @@ class EmbeddedPolicy:
         signs = group(lines)
         finding = find(query, signs, overview.frame.box.size)
         if crops := [view for view in views if view.kind == "crop"]:
-            answer = self._second_look(query, finding, crops, end) if finding.text is not None else None
+            objected = any(message.text.startswith(Verdict.UNSUPPORTED) for message in messages)
+            looks = 2 if objected else 1
+            answer = None if finding.text is None else self._second_look(query, finding, crops, end, looks)
             text = _abstain(_UNCLEAR) if answer is None else f"<answer>{answer}</answer>"
             return self._reply(text, query, signs, overview)
         windows = self._unseen(query, finding, overview, zooms, lines) if now < until and query.is_readable else []
@@ -121,9 +123,9 @@ class EmbeddedPolicy:
             return self._reply(_abstain(_TIME_IS_UP if late else finding.reason), query, signs, overview)
         return self._reply(_commit(query, finding, overview.frame), query, signs, overview)
 
-    def _second_look(self, query: Query, finding: Finding, crops: Sequence[View], end: float) -> str | None:
-        """The answer if another reading of the crops agrees; or what two of them say instead, if that is the same text
-        with other gaps: letters that were missed or made up. None if no two readings agree.
+    def _second_look(self, query: Query, finding: Finding, crops: Sequence[View], end: float, looks: int) -> str | None:
+        """The answer if so many other readings of the crops agree; or what two of them say instead, if that is the same
+        text with other gaps: letters that were missed or made up. None if they differ.
         """
         assert finding.text is not None
         query = replace(query, kind=query.sought)
@@ -137,7 +139,8 @@ class EmbeddedPolicy:
             if time.monotonic() > end - _LAST_LOOK:
                 return finding.text
             said.append(find(query, self._signs_of(query, crops, scale, end), None).text)
-            if said[-1] is not None and agree(said[-1], text):
+            looks -= said[-1] is not None and agree(said[-1], text)
+            if looks == 0:
                 return finding.text
         other = next((reading for reading in said if reading is not None and said.count(reading) > 1), "")
         similar = difflib.SequenceMatcher(None, other, text, autojunk=False).ratio() >= _SLIPS

@@ -93,7 +93,7 @@ def _addresses(query: Query, sign: Sign, anchors: tuple[str, ...]) -> list[Value
     """Rows with a house number and a street; a street alone may be part of a name."""
     found = [
         (text, row) for text, row in _rows(sign)
-        if pattern("street").search(text) and not (pattern("full date").search(text) or re.search(r"\d[:h]\d\d", text))
+        if pattern("street").search(text) and not pattern("appointment").search(text)
     ]  # fmt: skip
     numbered = [(text, row) for text, row in found if re.search(r"\d", text)]
     return numbered or [item for item in found if len(sign.rows) <= 2 or query.sought == "street"]
