@@ -34,7 +34,7 @@ _TITLE_ROWS = 4
 """A title has no more; rows of the same height beyond that are running text."""
 _BODY = 8
 """Rows from which on a sign is running text, of which a question means a part."""
-_LARGER = 2.5
+_LARGER = 1.5
 """How many times larger a sign must be than the next to be meant when nothing tells which."""
 _ANYWHERE = frozenset({"website", "email", "plate", "number", "model", "street"})
 """Typed values that are given although the question names a thing that stands nowhere: the truck, the runner."""
@@ -48,11 +48,13 @@ class Finding:
         text: the answer, or None.
         lines: the lines that hold it, grouped by sign: each group is a region of evidence.
         reason: why there is no answer.
+        rivals: there is none because several texts may be meant, so that more text would not help.
     """
 
     text: str | None
     lines: tuple[tuple[Line, ...], ...] = ()
     reason: str = ""
+    rivals: bool = False
 
     @property
     def confidence(self) -> float:
@@ -106,8 +108,8 @@ def _find(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
     return _layout(query, chosen, photo)
 
 
-def _none(why: str) -> Finding:
-    return Finding(None, reason=f"I can't tell: {why}.")
+def _none(why: str, *, rivals: bool = False) -> Finding:
+    return Finding(None, reason=f"I can't tell: {why}.", rivals=rivals)
 
 
 def _where(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
@@ -207,7 +209,7 @@ def _typed(query: Query, chosen: Sequence[Sign], signs: Sequence[Sign]) -> Findi
         and len({row for _, row in best}) > 1
         and query.kind not in ("venue", "event", "address", "street", "time")
     ):
-        return _none(f"there is more than one {name}: {'; '.join(rivals[:20])}. Say which one you mean")
+        return _none(f"there is more than one {name}: {'; '.join(rivals[:20])}. Say which one you mean", rivals=True)
     if query.kind == "address":  # a house number makes an address
         best.sort(key=lambda item: not any(map(str.isdigit, item[0])))
     if query.kind == "street":  # a street's own sign comes before a bus stop's or an address on a shop's
@@ -252,7 +254,7 @@ def _whole(query: Query, chosen: Sequence[Sign], photo: Size | None) -> Finding:
     sign = chosen[0] if query.is_selective and photo else ordered[0]
     told = query.is_selective or query.quoted or photo is None or len(chosen) < 2
     if not told and ordered[0].area < _LARGER * ordered[1].area:
-        return _none("there is more than one sign; say which one you mean")
+        return _none("there is more than one sign; say which one you mean", rivals=True)
     if photo and len(sign.rows) > _BODY and not query.quoted and query.ordinal is None:
         return _none("the text is long; say which part of it you mean")
     if query.ordinal is not None and -1 <= query.ordinal < len(sign.rows) and photo:
@@ -283,7 +285,9 @@ def _layout(query: Query, chosen: Sequence[Sign], photo: Size | None) -> Finding
 
 
 def _not_one(name: str, count: int) -> Finding:
-    return _none(f"more than one text may be the {name}" if count else f"I found no {name} in the text that I can read")
+    if count:
+        return _none(f"more than one text may be the {name}", rivals=True)
+    return _none(f"I found no {name} in the text that I can read")
 
 
 def _may_be(query: Query, row: Row) -> bool:

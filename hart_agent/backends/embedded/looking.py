@@ -21,6 +21,8 @@ _FULL_PIXELS, _SMALL_PIXELS, _MAX_SCALE = 1_800_000, 1_200_000, 2.0
 Detection takes about a second for a megapixel on two cores."""
 _ZOOM_PIXELS = 350_000
 _CROP_PIXELS = 600_000
+_TILE_PIXELS, _SWEEP = 1_500_000, 0.5
+"""A zoom of more pixels is a tile of a sweep, which is searched at half its resolution."""
 _SEARCHING = 0.7
 """Share of the time for a view in which it is searched; the rest is for reading what was found."""
 _CANDIDATES, _REMEMBERED = 16, 100
@@ -114,6 +116,8 @@ class Eyes:
 def _scale(view: View) -> float:
     """At which a view is searched for text."""
     area = view.image.width * view.image.height
+    if view.kind == "zoom" and area > _TILE_PIXELS:
+        return _SWEEP
     if view.kind == "zoom":
         return min(1.0, max(1 / view.frame.scale, math.sqrt(_ZOOM_PIXELS / area)))
     pixels = _SMALL_PIXELS if area < _SMALL_PIXELS else _FULL_PIXELS

@@ -198,7 +198,7 @@ class EmbeddedPolicy:
         seen = [view.frame for view in (overview, *zooms)]
         candidates = self._eyes.candidates(overview, self._end(overview))
         plans = [[window for window, score in candidates if score >= _LIKELY], follow_up_windows(lines, photo)]
-        if finding.text is None or finding.confidence < _SURE:
+        if not finding.rivals and (finding.text is None or finding.confidence < _SURE):
             plans += [[window for window, _ in candidates], sweep_windows(photo)]
         for plan in plans:
             unseen = [window for window in plan if not covered(window, seen)]
