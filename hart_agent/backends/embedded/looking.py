@@ -28,6 +28,8 @@ _SEARCHING = 0.7
 _CANDIDATES, _REMEMBERED = 16, 100
 _MARGIN = 24
 """Pixels around a crop that is read again."""
+_SLIVER, _WHOLE = 4.0, 0.75
+"""Pixels from a crop's border, and share of the tallest line's height: a lower line there is a piece of a neighbour."""
 _FINE, _READ_WELL = 14.0, 0.9
 """View pixels and confidence: letters so large and sure need no closer look."""
 
@@ -94,7 +96,13 @@ class Eyes:
         found = self._reader.read(
             padded, min(1.0, math.sqrt(_FULL_PIXELS / (padded.width * padded.height))), until=until
         )
-        return locate(found, View(view.id, view.kind, padded, itself), itself)
+        lines = locate(found, View(view.id, view.kind, padded, itself), itself)
+        tallest = max((line.height for line in lines), default=0.0)
+        edges = (_MARGIN + _SLIVER, padded.height - _MARGIN - _SLIVER)
+        return [
+            line for line in lines
+            if line.height > _WHOLE * tallest or (line.rect[1] > edges[0] and line.rect[3] < edges[1])
+        ]  # fmt: skip
 
     def _look(self, view: View, whole: Frame, until: float) -> Seen:
         key = (view.sha256, view.frame, whole)

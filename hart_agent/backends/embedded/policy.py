@@ -8,14 +8,13 @@ remembered.
 from __future__ import annotations
 
 import asyncio
-import difflib
 import json
 import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hart_agent.answers import agree
+from hart_agent.answers import agree, normalise
 from hart_agent.backends.embedded.answering import Finding, find
 from hart_agent.backends.embedded.evidence import panel
 from hart_agent.backends.embedded.looking import Eyes
@@ -46,8 +45,6 @@ _CHECK, _LOOKS = 2.25, (2.0, 2.5, 1.5)
 """How much a crop is enlarged: to verify an answer, and to have another look at it before it is given. The check is at
 a scale of its own, so that it stays independent of what it checks. Of 130 drawn signs, 128 were read rightly at 2 and
 2.25, 125 at 1.5 and 2.5, 121 at 3."""
-_SLIPS = 0.78
-"""Two readings at least so similar are the same text read with slips; others are two texts."""
 _LOOKING = 0.7
 """Share of the time in which it may look for more; the rest is for the evidence, the check and the answer."""
 _LAST_LOOK = 1.0
@@ -124,8 +121,8 @@ class EmbeddedPolicy:
         return self._reply(_commit(query, finding, overview.frame), query, signs, overview)
 
     def _second_look(self, query: Query, finding: Finding, crops: Sequence[View], end: float, looks: int) -> str | None:
-        """The answer if so many other readings of the crops agree; or what two of them say instead, if that is the same
-        text with other gaps: letters that were missed or made up. None if they differ.
+        """The answer if so many other readings of the crops agree; or what two of them say instead, if that is a part
+        of it: letters were made up. None if they differ.
         """
         assert finding.text is not None
         query = replace(query, kind=query.sought)
@@ -143,8 +140,7 @@ class EmbeddedPolicy:
             if looks == 0:
                 return finding.text
         other = next((reading for reading in said if reading is not None and said.count(reading) > 1), "")
-        similar = difflib.SequenceMatcher(None, other, text, autojunk=False).ratio() >= _SLIPS
-        return f"{other}{place}" if similar else None
+        return f"{other}{place}" if other and normalise(other) in normalise(text) else None
 
     def _localise(self, messages: Sequence[Message]) -> Reply:
         """Name the regions that answer, as far as the overview lets them be read."""
