@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 from hart_agent.answers import agree, normalise
 from hart_agent.backends.embedded.answering import Finding, find
@@ -66,6 +67,8 @@ class EmbeddedPolicy:
     Raises:
         InstallError: a package that the reader needs is missing.
     """
+
+    accepts: ClassVar[frozenset[str]] = frozenset()
 
     name = "embedded (PP-OCRv6 text reader)"
     profile = CoordinateProfile(
