@@ -33,8 +33,8 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-RESULT = {"question", "answer", "withheld_answer", "reason", "verdict", "crop_only_answer", "evidence", "read", "stop_reason",
-          "turns", "image", "policy", "mode", "usage", "seconds"}  # fmt: skip
+RESULT = {"question", "answer", "withheld_answer", "reason", "verdict", "crop_only_answer", "evidence", "read",
+          "stop_reason", "turns", "image", "policy", "mode", "usage", "seconds"}  # fmt: skip
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
