@@ -20,7 +20,8 @@ _FULL_PIXELS, _SMALL_PIXELS, _MAX_SCALE = 1_800_000, 1_200_000, 2.0
 """Pixels that a view is shrunk to, or a small one enlarged to, for detection; letters are read from the view itself.
 Detection takes about a second for a megapixel on two cores."""
 _ZOOM_PIXELS = 350_000
-_CROP_PIXELS = 600_000
+_CROP_PIXELS, _CROP_SIDE = 600_000, 400
+"""What a crop is enlarged to at most, by its area and its shorter side: larger letters are read no better."""
 _TILE_PIXELS, _SWEEP = 1_500_000, 0.5
 """A zoom of more pixels is a tile of a sweep, which is searched at half its resolution."""
 _SEARCHING = 0.7
@@ -87,11 +88,12 @@ class Eyes:
 
     def read_crop(self, view: View, scale: float, until: float) -> list[Line]:
         """Lines of a crop, enlarged so many times if it is small, with a margin that a tight crop lacks."""
-        area = view.image.width * view.image.height
-        scale = min(scale, max(1.0, math.sqrt(_CROP_PIXELS / area) * scale / 2))
-        size = (max(1, round(view.image.width * scale)), max(1, round(view.image.height * scale)))
-        enlarged = view.image.resize(size, Image.Resampling.BICUBIC)
-        padded = ImageOps.expand(enlarged, _MARGIN, fill=_edge_colour(view.image))
+        width, height = view.image.size
+        enlarged = max(1.0, min(math.sqrt(_CROP_PIXELS / (width * height)), _CROP_SIDE / min(width, height)))
+        scale = min(scale, enlarged * scale / 2)
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        resized = view.image.resize(size, Image.Resampling.BICUBIC)
+        padded = ImageOps.expand(resized, _MARGIN, fill=_edge_colour(view.image))
         itself = Frame(Box(0, 0, *padded.size), Size(*padded.size))
         found = self._reader.read(
             padded, min(1.0, math.sqrt(_FULL_PIXELS / (padded.width * padded.height))), until=until
