@@ -1,4 +1,7 @@
-"""Ask one question about one image, offline: python examples/ask.py examples/images/street.jpg "what is on the sign?" """
+"""Ask one question about one image, offline.
+
+python examples/ask.py examples/images/street.jpg "what is on the sign?"
+"""
 
 import sys
 

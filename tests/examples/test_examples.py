@@ -22,11 +22,11 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """A folder with three images, each of one colour."""
+    """A folder with three images, each of one colour; the grid of the served model divides their sides."""
     folder = tmp_path / "images"
     folder.mkdir()
     for name, colour in (("black.png", 0), ("grey.jpg", 128), ("white.png", 255)):
-        Image.new("RGB", (320, 240), (colour,) * 3).save(folder / name)
+        Image.new("RGB", (336, 252), (colour,) * 3).save(folder / name)
     return folder
 
 

@@ -62,7 +62,8 @@ def test_a_tool_a_backend_a_mode_and_a_dataset_from_outside(
         url = server.url.removesuffix("/v1")
         done = python(
             "-m", "hart_agent", "eval", dataset, "questions.csv", "--backend", backend, "--model", "qwen3-vl",
-            "--mode", mode, "--base-url", url, "--temperature", "0.5", *tools, "--out", "run", "--json", "-q", path=path, cwd=tmp_path,
+            "--mode", mode, "--base-url", url, "--temperature", "0.5", *tools, "--out", "run", "--json", "-q",
+            path=path, cwd=tmp_path,
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
     (record,) = map(json.loads, (tmp_path / "run" / "records.jsonl").read_text().splitlines())
