@@ -32,7 +32,9 @@ def python(*arguments: str, cwd: Path, path: Path | None = None) -> subprocess.C
 
 
 def test_importing_hart_agent_loads_no_heavy_package(tmp_path: Path) -> None:
-    code = "import json, sys, hart_agent; print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    code = (
+        "import json, sys; from hart_agent import *; print(json.dumps(sorted({n.split('.')[0] for n in sys.modules})))"
+    )
     loaded = set(json.loads(python("-c", code, cwd=tmp_path).stdout))
     assert "PIL" in loaded
     heavy = {"torch", "transformers", "cv2", "onnxruntime", "vllm", "rapidocr", "typer", "rich", "httpx", "openai"}

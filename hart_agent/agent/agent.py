@@ -18,6 +18,7 @@ from hart_agent.agent.modes import Mode, find_mode
 from hart_agent.agent.observer import ObserverLike, Observers
 from hart_agent.agent.trajectory import StopReason, Trajectory, Turn
 from hart_agent.backends import create_policy
+from hart_agent.dialogue.deadline import seconds_to_answer
 from hart_agent.dialogue.policy import Policy
 from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.tooling.discovery import discover_tools
@@ -155,7 +156,7 @@ class Agent:
             observer: called after each turn of any question, with the question's id.
 
         Returns:
-            An iterator; what goes wrong with a question is its result, and the others go on.
+            An iterator; what goes wrong with a question is its result, and the others continue.
 
         Raises:
             ConfigError: `concurrency` is out of range, or an item has another form.
@@ -187,16 +188,17 @@ class Agent:
 
     async def _converse(self, episode: Episode) -> None:
         """Let the policy reply until the episode is over."""
-        while not episode.done:
-            try:
-                async with asyncio.timeout(episode.seconds_left) as limit:
-                    reply = await self.policy.reply(episode.messages, episode.tools)
-            except (PolicyError, TimeoutError) as error:
-                if isinstance(error, TimeoutError) and not limit.expired():
-                    error = PolicyError(f"the policy raised TimeoutError: {error}", retryable=True)
-                episode.fail(error)
-                return
-            await episode.step(reply)
+        with seconds_to_answer(episode.seconds_left):
+            while not episode.done:
+                try:
+                    async with asyncio.timeout(episode.seconds_left) as limit:
+                        reply = await self.policy.reply(episode.messages, episode.tools)
+                except (PolicyError, TimeoutError) as error:
+                    if isinstance(error, TimeoutError) and not limit.expired():
+                        error = PolicyError(f"the policy raised TimeoutError: {error}", retryable=True)
+                    episode.fail(error)
+                    return
+                await episode.step(reply)
 
     async def _settle(self, episode: Episode) -> None:
         """Check the answer, and do with it what its verdict demands."""
@@ -220,8 +222,9 @@ async def _check(episode: Episode) -> Verdict:
     if check is None:
         margin = MARGIN if episode.config.mode.answers_from_crops_alone else 0.0
         try:
-            async with asyncio.timeout(episode.seconds_left) as limit:
-                check = await verify_answer(episode.context, episode.answer, margin=margin)
+            with seconds_to_answer(episode.seconds_left):
+                async with asyncio.timeout(episode.seconds_left) as limit:
+                    check = await verify_answer(episode.context, episode.answer, margin=margin)
         except PolicyError as error:
             episode.reason = f"the check against the evidence failed: {error}"
             return Verdict.UNCHECKED

@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from hart_agent.agent.config import EpisodeConfig
+from hart_agent.agent.config import DEFAULT_SECONDS, EpisodeConfig
 from hart_agent.agent.modes import Goal, Stage
 from hart_agent.agent.observer import Observer
 from hart_agent.agent.stages import stage_messages
@@ -101,6 +101,7 @@ class Episode:
         self._given: _Given | None = None
         self._failure: PolicyError | None = None
         self._observer = observer or Observer()
+        self._max_seconds: float = self.config.max_seconds or getattr(policy, "max_seconds", None) or DEFAULT_SECONDS
         self._started = self._turn_started = time.perf_counter()
         self._format_errors = 0  # in a row
         self._unread = 0  # in all
@@ -197,7 +198,7 @@ class Episode:
     @property
     def seconds_left(self) -> float:
         """What is left of the episode's time; never negative."""
-        return max(0.0, self.config.max_seconds - (time.perf_counter() - self._started))
+        return max(0.0, self._max_seconds - (time.perf_counter() - self._started))
 
     @property
     def verification(self) -> Verification | None:
@@ -257,7 +258,7 @@ class Episode:
         self._format_errors = 0
 
     def _advance(self, parsed: ParsedReply) -> str | None:
-        """Decide how the episode goes on after a reply. Returns what the model is told, if anything."""
+        """Decide how the episode continues after a reply. Returns what the model is told, if anything."""
         if parsed.abstention is not None:
             self._end(StopReason.ABSTAINED, parsed.abstention)
             return None
@@ -293,7 +294,7 @@ class Episode:
         return True
 
     def _localised(self, parsed: ParsedReply) -> str | None:
-        """Decide how the episode goes on after a turn that names regions (arXiv 2602.23615, closed loop).
+        """Decide how the episode continues after a turn that names regions (arXiv 2602.23615, closed loop).
 
         With a region, or where none is required (arXiv 2507.05920: the overview takes the crops' place), the next
         stage begins; otherwise the model is told.
@@ -331,7 +332,7 @@ class Episode:
         self.stop_reason, self.reason = stop_reason, reason
 
     def _out_of_time(self) -> None:
-        self._end(StopReason.MAX_SECONDS, f"no answer within {self.config.max_seconds:g} seconds")
+        self._end(StopReason.MAX_SECONDS, f"no answer within {self._max_seconds:g} seconds")
 
     def _out_of_tokens(self) -> None:
         self._end(StopReason.TOKEN_BUDGET, f"no answer within {self.config.token_budget} tokens")

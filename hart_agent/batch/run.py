@@ -27,7 +27,7 @@ Asking: TypeAlias = Callable[[Iterable[BatchItem]], AsyncGenerator[BatchResult, 
 
 
 class Watcher(Protocol):
-    """Is told how a batch goes."""
+    """Is notified of a batch's progress."""
 
     def begin(self, total: int, done: int) -> None:
         """There are so many questions, of which so many were asked before, or are not to be asked now."""
@@ -79,7 +79,7 @@ async def run_batch(
         concurrency: questions at once, at most.
         images: opens them.
         retry_errors: ask those again that failed, and no others.
-        watcher: is told how it goes.
+        watcher: is notified of progress.
 
     Raises:
         PolicyError, OutputError: see `keep_results`.
@@ -106,7 +106,7 @@ async def keep_results(
         questions: the batch.
         file: gets a line of each, as it comes.
         retry_errors: ask those again that failed, and no others.
-        watcher: is told how it goes.
+        watcher: is notified of progress.
 
     Raises:
         PolicyError: an outage of the policy; the questions that failed in it are not written. Run it again to resume.

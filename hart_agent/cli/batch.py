@@ -96,7 +96,7 @@ def batch(
     """Ask many questions, and write each result to a file as soon as it is there.
 
     Each line is the JSON object of `ask --json` with the question's id, or the id with an error. Running the same
-    command again goes on where it was stopped. Image paths start at the input's folder. Exit codes: 0 all questions
+    command again resumes it. Image paths start at the input's folder. Exit codes: 0 all questions
     were asked, 3 some of them failed, 4 the policy failed at many in a row, 130 interrupted.
     """
     check_writable(out, keep=Path(source))
@@ -118,7 +118,7 @@ def batch(
         with ResultFile(out) as file, BatchProgress(enabled=not quiet) as progress:
             summary = asyncio.run(keep_results(asking, questions, file, retry_errors=retry_errors, watcher=progress))
     except KeyboardInterrupt:
-        print(f"interrupted; {out} is whole. Run the same command again to go on.", file=sys.stderr)
+        print(f"interrupted; {out} is whole. Run the same command again to resume.", file=sys.stderr)
         raise typer.Exit(EXIT_INTERRUPTED) from None
     if not quiet:
         print(_said(summary, out), file=sys.stderr)

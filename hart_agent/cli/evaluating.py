@@ -1,4 +1,7 @@
-"""`hart-agent eval` and `hart-agent controls`: how good the answers are, and whether they come from the evidence."""
+"""`hart-agent eval` and `hart-agent controls`: how good the answers are, and whether they come from the evidence.
+
+What takes long to import (numpy, say) is imported where it is used, so that the other commands start fast.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +27,10 @@ from hart_agent.cli.common import (
     open_argument,
     print_json,
 )
-from hart_agent.cli.console import EvalProgress, Progress, print_comparison, print_controls, print_evaluation
+from hart_agent.cli.console import EvalProgress, Progress
 from hart_agent.cli.options import AgentOptions, with_options
 from hart_agent.errors import ConfigError
-from hart_agent.evals.controls import run_controls
 from hart_agent.evals.datasets import HUB_IDS, NAMES, find_dataset, load_dataset
-from hart_agent.evals.folder import evaluate_folder
-from hart_agent.evals.report import compare_runs
-from hart_agent.evals.runner import EvalSettings
-from hart_agent.store.hub import from_hub
 from hart_agent.trace import result_json, write_trace
 
 
@@ -57,6 +55,9 @@ def controls(
     Asks without the image, with crops from elsewhere and from another image, with the evidence painted over, and
     without tools.
     """
+    from hart_agent.cli.console.evaluation import print_controls
+    from hart_agent.evals.controls import run_controls
+
     opened = functools.partial(open_argument, allow_download=allow_download, max_megapixels=max_image_megapixels)
     source = opened(image, page=page)
     check_writable(trace, keep=source.path)
@@ -89,7 +90,7 @@ def evaluate(
     *,
     options: AgentOptions,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the run: records, manifest, report. A run that is there goes on.")
+        Path | None, typer.Option(help="Folder of the run: records, manifest, report. An existing run is resumed.")
     ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Ask only so many of the questions, drawn by the seed.")
@@ -113,9 +114,14 @@ def evaluate(
 ) -> None:
     """Ask a benchmark's questions, and report accuracy, evidence and intervals.
 
-    Running the same command again goes on where it was stopped. The report is printed, and written to the folder as
+    Running the same command again resumes it. The report is printed, and written to the folder as
     report.json and report.html.
     """
+    from hart_agent.cli.console.evaluation import print_comparison, print_evaluation
+    from hart_agent.evals.folder import evaluate_folder
+    from hart_agent.evals.report import compare_runs
+    from hart_agent.evals.runner import EvalSettings
+
     if compare is not None:
         comparison = compare_runs(*compare)
         if json_output:
@@ -148,4 +154,6 @@ def _files(dataset: str, data: Path | None, *, allow_download: bool) -> Path:
             f"where are the files of {dataset}? Give their folder, or --allow-download to get {HUB_IDS[dataset]} from "
             "Hugging Face's hub"
         )
+    from hart_agent.store.hub import from_hub
+
     return from_hub(HUB_IDS[dataset], kind="dataset")

@@ -12,7 +12,6 @@ from hart_agent.cli.common import Json, print_json
 from hart_agent.cli.console import print_report
 from hart_agent.cli.console.failure import EXIT_POLICY
 from hart_agent.cli.options import policy_option
-from hart_agent.doctor import examine
 
 
 def doctor(
@@ -34,6 +33,8 @@ def doctor(
     how it calls tools, whether it stops; of a model in this process, how it points and calls tools; of the embedded
     reader, whether its models load. Exit code 4: not usable.
     """
+    from hart_agent.doctor import examine
+
     options = PolicyOptions(base_url=base_url, model=model, api_key=api_key)
     report = asyncio.run(examine(backend, options, max_seconds=max_seconds))
     if json_output:

@@ -65,14 +65,19 @@ class AgentOptions(PolicyOptions):
     ] = Mode.AGENT.name
     on_unsupported: Annotated[
         OnUnsupported,
-        typer.Option(rich_help_panel=_EPISODE, help="What becomes of an answer that its evidence does not support."),
+        typer.Option(rich_help_panel=_EPISODE, help="What happens to an answer that its evidence does not support."),
     ] = OnUnsupported.KEEP
     max_turns: Annotated[
         int, typer.Option(min=1, rich_help_panel=_EPISODE, help="Replies of the policy before it must stop.")
     ] = 16
     max_seconds: Annotated[
-        float, typer.Option(min=1, rich_help_panel=_EPISODE, help="Seconds before it must stop.")
-    ] = 600.0
+        float | None,
+        typer.Option(
+            min=1,
+            rich_help_panel=_EPISODE,
+            help="Seconds for a question; by default 20 for the embedded reader, else 600.",
+        ),
+    ] = None
     token_budget: Annotated[
         int | None,
         typer.Option(min=1, rich_help_panel=_EPISODE, help="Tokens in and out, of one question, before it must stop."),

@@ -34,7 +34,7 @@ def view(
     trace: TraceFile,
     image: TraceImage = None,
     allow_download: AllowDownload = False,
-    out: Annotated[Path | None, typer.Option(help="The page. By default beside the trace, ending in .html.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The page. By default next to the trace, ending in .html.")] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
 ) -> None:

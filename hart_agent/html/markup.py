@@ -14,7 +14,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Html(str):
-    """Markup. A plain `str` beside it is text, and is escaped where the two meet."""
+    """Markup. A plain `str` next to it is text, and is escaped where the two meet."""
 
     __slots__ = ()
 

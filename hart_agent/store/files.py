@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and the settings that a folder of results was begun with."""
+"""Files that are written whole or not at all, and the settings that a folder of results was started with."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def keep_settings(path: Path, settings: dict[str, Any], *, may_differ: Collection[str]) -> dict[str, Any]:
-    """Write the settings of a new run, or see that a run goes on with those that it was begun with.
+    """Write the settings of a new run, or check that a run is resumed with those that it was started with.
 
     Args:
         path: of the file, in the folder of the run.
@@ -46,10 +46,10 @@ def keep_settings(path: Path, settings: dict[str, Any], *, may_differ: Collectio
         may_differ: names of settings that have no part in what comes out.
 
     Returns:
-        The settings that the run was begun with.
+        The settings that the run was started with.
 
     Raises:
-        ConfigError: it was begun with others.
+        ConfigError: it was started with others.
         OutputError: the file can't be written.
     """
     settings = json.loads(json.dumps(settings))
@@ -57,20 +57,27 @@ def keep_settings(path: Path, settings: dict[str, Any], *, may_differ: Collectio
         write_json(path, settings)
         return settings
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    changed = [name for name in settings if name not in may_differ and settings[name] != found.get(name)]
+    changed = [name for name in settings if name not in may_differ and not _same(settings[name], found.get(name))]
     if changed:
         raise ConfigError(
-            f"{path.parent} holds a run that was begun with another {', '.join(changed)}; choose another folder with "
+            f"{path.parent} holds a run that was started with another {', '.join(changed)}; choose another folder with "
             f"--out, or the settings in {path.name}"
         )
     return found
+
+
+def _same(now: Any, then: Any) -> bool:
+    """Whether two JSON values are the same; in objects, a name that is missing is one that is null."""
+    if isinstance(now, dict) and isinstance(then, dict):
+        return all(_same(now.get(name), then.get(name)) for name in now.keys() | then.keys())
+    return bool(now == then)
 
 
 def renew_settings(path: Path, settings: dict[str, Any], *, may_differ: Collection[str]) -> None:
     """As `keep_settings`, but what may differ is written as it is now.
 
     Raises:
-        ConfigError: the run was begun with others.
+        ConfigError: the run was started with others.
         OutputError: the file can't be written.
     """
     write_json(path, keep_settings(path, settings, may_differ=may_differ) | settings)

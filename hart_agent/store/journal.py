@@ -82,7 +82,7 @@ class Journal:
     def _full(self, error: OSError) -> OutputError:
         return OutputError(
             f"{self.path} can't be written: {error.strerror}. What was written so far is whole: make room and run the "
-            "same command again; it goes on from there."
+            "same command again to resume."
         )
 
     def _recover(self) -> list[dict[str, Any]]:
@@ -95,7 +95,7 @@ class Journal:
             except ValueError:
                 record = None
             if not isinstance(record, dict):
-                raise ConfigError(f"{self.path}, line {number} is no JSON object: this is no file of results")
+                raise ConfigError(f"{self.path}, line {number} is not a JSON object: this is not a results file")
             records.append(record)
         return records
 

@@ -221,11 +221,17 @@ def _stretching(image: Image.Image, maximum: int | None, inverted: bool) -> Conv
         low, high = 0.0, 65535.0 if image.mode != "F" else 1.0
     factor = 255.0 / (high - low)
 
+    def stretched(values: NDArray[Any]) -> NDArray[np.uint8]:
+        wide: NDArray[np.floating[Any]] = values.astype(np.float64 if image.mode == "I" else np.float32)
+        levels = np.nan_to_num((wide - low) * factor, nan=0.0, posinf=255.0, neginf=0.0)
+        grey: NDArray[np.uint8] = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+        return np.invert(grey) if inverted else grey
+
+    table = stretched(np.arange(65536)) if image.mode.startswith("I;16") else None
+
     def stretch(part: Image.Image) -> Image.Image:
-        values: NDArray[np.floating[Any]] = np.asarray(part).astype(np.float32 if image.mode != "I" else np.float64)
-        levels = np.nan_to_num((values - low) * factor, nan=0.0, posinf=255.0, neginf=0.0)
-        grey = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
-        return Image.fromarray(255 - grey if inverted else grey).convert("RGB")
+        values = np.asarray(part)
+        return Image.fromarray(stretched(values) if table is None else table[values]).convert("RGB")
 
     return stretch
 

@@ -99,7 +99,7 @@ def estimate(shape: ModelShape, settings: TrainSettings, flags: Mapping[str, Fla
     layer = 2 * shape.hidden * shape.layers + 2 * (8 * shape.hidden + 3 * shape.intermediate) + 14 * shape.vocabulary
     activations = number(flags, "train.micro_batch_size") * length * layer
     training = {"weights": weights, **states, "activations": activations, "fixed": FIXED}
-    away = "ref.offload" in on and stage >= 3  # OpenRLHF heeds it only there
+    away = "ref.offload" in on and stage >= 3  # OpenRLHF uses it only there
     reference = weights if beta and not away else 0
     if on & {"train.colocate_all", "train.colocate_actor_ref"}:
         training["reference"] = reference

@@ -37,22 +37,23 @@ def ollama(body: dict[str, Any], number: int) -> Behaviour:
 
 
 @pytest.mark.parametrize("way", ["installed", "files"])
-def test_a_tool_a_backend_and_a_dataset_from_outside(
+def test_a_tool_a_backend_a_mode_and_a_dataset_from_outside(
     installed: Path,
     tmp_path: Path,
     poster: Path,
     way: str,
 ) -> None:
     lengths = {file.stem: len(file.read_text().splitlines()) for file in MODULES.glob("*.py")}
-    assert lengths.keys() >= {"csv_file", "ollama", "qr"}
+    assert lengths.keys() >= {"csv_file", "ollama", "qr", "scan"}
     assert max(lengths.values()) < 40
     with (poster.parent / "questions.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("image", "question", "answer"), (poster.name, "where does it lead?", LINK)])
-    dataset, backend, path, tools = {
-        "installed": ("csv", "ollama", installed, ()),
+    dataset, backend, mode, path, tools = {
+        "installed": ("csv", "ollama", "scan", installed, ()),
         "files": (
             f"{MODULES / 'csv_file.py'}:read_csv",
             f"{MODULES / 'ollama.py'}:OllamaPolicy",
+            f"{MODULES / 'scan.py'}:SCAN",
             tmp_path,
             ("--tool", f"{MODULES / 'qr.py'}:qr_code"),
         ),
@@ -61,14 +62,20 @@ def test_a_tool_a_backend_and_a_dataset_from_outside(
         url = server.url.removesuffix("/v1")
         done = python(
             "-m", "hart_agent", "eval", dataset, "questions.csv", "--backend", backend, "--model", "qwen3-vl",
-            "--base-url", url, "--temperature", "0.5", *tools, "--out", "run", "--json", "-q", path=path, cwd=tmp_path,
+            "--mode", mode, "--base-url", url, "--temperature", "0.5", *tools, "--out", "run", "--json", "-q", path=path, cwd=tmp_path,
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
     (record,) = map(json.loads, (tmp_path / "run" / "records.jsonl").read_text().splitlines())
     assert (record["answer"], record["right"]) == (LINK, True)
     assert [body["model"] for body in server.bodies] == ["qwen3-vl"] * len(server.bodies)
     assert server.bodies[0]["options"] == {"temperature": 0.5}
-    assert "images" in server.bodies[0]["messages"][1]
+    system, user = server.bodies[0]["messages"]
+    assert "images" in user
+    assert "by reading the QR codes" in system["content"]
+    assert "- qr_code:" in system["content"]
+    assert "- zoom:" not in system["content"]
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert manifest["episode"]["mode"]["name"] == "scan"
 
 
 def test_the_page_on_backends_shows_the_examples_code() -> None:
@@ -173,6 +180,6 @@ def test_tools_are_found_by_module(folder: Path) -> None:
 
 
 def test_importing_the_library_reads_no_package_metadata() -> None:
-    code = "import sys, hart_agent; print('importlib.metadata' in sys.modules)"
+    code = "import sys; from hart_agent import *; print('importlib.metadata' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "False"

@@ -34,7 +34,7 @@ def print_evaluation(report: dict[str, Any], folder: Path) -> None:
     console = Console(highlight=False, soft_wrap=True)
     summary, grounding = report["summary"], report["summary"]["grounding"]
     table = Table("", "", "95 % interval", "n", box=None, pad_edge=False)
-    rows = [("accuracy", summary["accuracy"]), ("answered", summary["answered"])]
+    rows = [(name.replace("_", " "), summary[name]) for name in ("accuracy", "answered", "format_kept")]
     rows += [(f"  {name or 'no category'}", share) for name, share in summary["by_category"].items()]
     if grounding is not None:
         rows += [

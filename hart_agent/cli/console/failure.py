@@ -14,7 +14,7 @@ EXIT_USAGE, EXIT_POLICY = 2, 4
 
 @contextmanager
 def reported_errors(*, debug: bool = False) -> Iterator[None]:
-    """A HartError becomes one line on stderr, after its trace back if that is wanted, and the exit code."""
+    """A HartError becomes one line on stderr, after its traceback if that is wanted, and the exit code."""
     try:
         yield
     except HartError as error:

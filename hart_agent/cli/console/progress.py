@@ -1,4 +1,4 @@
-"""How work goes on, on stderr."""
+"""Progress, on stderr."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Progress:
         self._status.stop()
 
     def show(self, turn: Turn) -> None:
-        """Print the turn's calls and what came of them; an observer for `Agent.ask`."""
+        """Print the turn's calls and their results; an observer for `Agent.ask`."""
         self._turn += 1
         for result in turn.results:
             self._print(f"{_call(result)} -> {result.text}", "red" if result.error else "")

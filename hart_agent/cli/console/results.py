@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -11,9 +12,11 @@ from rich.text import Text
 
 from hart_agent.agent.trajectory import StopReason, Trajectory
 from hart_agent.cli.console.text import printable
-from hart_agent.doctor import Report, Status
 from hart_agent.tooling.protocol import Tool
 from hart_agent.tooling.records import Verdict
+
+if TYPE_CHECKING:
+    from hart_agent.doctor import Report
 
 _VERDICT_STYLES = {
     Verdict.SUPPORTED: "green",
@@ -24,11 +27,16 @@ _VERDICT_STYLES = {
 
 
 _CROPS_ALONE = "answered from its crops alone, the full image withheld"
-_STATUS_STYLES = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red", Status.SKIP: "dim"}
+_STATUS_STYLES = {"ok": "green", "warn": "yellow", "fail": "red", "skip": "dim"}
+
+
+_READ_LINES = 5
+"""Lines of text that are shown where there is no answer."""
 
 
 def print_result(trajectory: Trajectory) -> None:
-    """The answer on the first line, then the verdict and the evidence boxes, in original pixels.
+    """The answer on the first line, then the verdict and the evidence boxes, in original pixels; without an answer, the
+    likeliest lines of text, where the policy reports what it read.
 
     A policy's failure goes to stderr, with what had been found until then.
     """
@@ -45,6 +53,10 @@ def print_result(trajectory: Trajectory) -> None:
     for item in trajectory.evidence:
         text = f" {item.text!r}" if item.text else ""
         console.print(Text(printable(f"evidence: {item.box} {item.label}{text}")))
+    if trajectory.answer is None and trajectory.read:
+        console.print(Text("Text I can read:"))
+        for line in trajectory.read[:_READ_LINES]:
+            console.print(Text(printable(f"  {line.text!r} at {line.box}")))
 
 
 def print_tools(tools: Sequence[Tool]) -> None:
