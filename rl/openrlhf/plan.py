@@ -23,12 +23,16 @@ HOST_BANDWIDTH = 50e9
 """Bytes a second at which an optimiser on the host goes through its memory."""
 
 
-class H100:
-    """The kind of all GPUs, at 40 % of the data sheet's operations and 60 % of its bandwidth."""
+@dataclass(frozen=True)
+class GPU:
+    """A kind of GPU. Of operations and bandwidth, 40 % and 60 % of the data sheet's are reached."""
 
-    memory = 80e9  # bytes
-    flops = 0.4 * 989e12  # bf16 operations a second in training
-    bandwidth = 0.6 * 3.35e12  # bytes a second that decoding reads
+    memory: float = 80e9  # bytes
+    flops: float = 0.4 * 989e12  # bf16 operations a second in training
+    bandwidth: float = 0.6 * 3.35e12  # bytes a second that decoding reads
+
+
+H100 = GPU()
 
 
 @dataclass(frozen=True)
@@ -55,31 +59,32 @@ class Plan:
     at_once: int  # complete rollouts that vLLM's memory holds, on all of its GPUs
     seconds: dict[str, float]
     hours: float  # of the run
+    memory: float  # of one GPU, in bytes
 
     @property
     def fits(self) -> bool:
         """Whether it should run at all."""
-        return max(sum(self.training.values()), sum(self.rollouts.values())) <= H100.memory and self.at_once > 0
+        return max(sum(self.training.values()), sum(self.rollouts.values())) <= self.memory and self.at_once > 0
 
     def lines(self) -> list[str]:
         """The estimate as text."""
+
+        def listed(parts: dict[str, float]) -> str:
+            named = ", ".join(f"{name} {size / 1e9:.1f}" for name, size in parts.items() if size)
+            return f"{sum(parts.values()) / 1e9:.1f} of {self.memory / 1e9:.0f} GB ({named})"
+
         phases = ", ".join(f"{name} {seconds:.0f}" for name, seconds in self.seconds.items())
         return [
-            f"GPU memory, training: {_listed(self.training)}",
-            f"GPU memory, rollouts: {_listed(self.rollouts)}; {self.at_once} rollouts at once",
+            f"GPU memory, training: {listed(self.training)}",
+            f"GPU memory, rollouts: {listed(self.rollouts)}; {self.at_once} rollouts at once",
             f"memory of each machine: {self.host / 1e9:.0f} GB",
             f"a step: {sum(self.seconds.values()):.0f} s ({phases}); the run: {self.hours:.1f} hours",
             "it should fit" if self.fits else "it does NOT fit: see docs/openrlhf.md for what to change",
         ]
 
 
-def _listed(parts: Mapping[str, float]) -> str:
-    named = ", ".join(f"{name} {size / 1e9:.1f}" for name, size in parts.items() if size)
-    return f"{sum(parts.values()) / 1e9:.1f} of {H100.memory / 1e9:.0f} GB ({named})"
-
-
-def estimate(shape: ModelShape, settings: TrainSettings, flags: Mapping[str, Flag]) -> Plan:
-    """The needs of a run with all flags of OpenRLHF (see `rl.openrlhf.flags.flags_of`).
+def estimate(shape: ModelShape, settings: TrainSettings, flags: Mapping[str, Flag], gpu: GPU = H100) -> Plan:
+    """The needs of a run with all flags of OpenRLHF (see `rl.openrlhf.flags.flags_of`) on GPUs of one kind.
 
     Raises:
         ConfigError: a flag is not a number.
@@ -104,7 +109,7 @@ def estimate(shape: ModelShape, settings: TrainSettings, flags: Mapping[str, Fla
     if on & {"train.colocate_all", "train.colocate_actor_ref"}:
         training["reference"] = reference
 
-    engine = float(str(flags.get("vllm.gpu_memory_utilization", 0.95))) * H100.memory
+    engine = float(str(flags.get("vllm.gpu_memory_utilization", 0.95))) * gpu.memory
     rollouts = {"vLLM": engine}
     if "train.colocate_all" in on and "train.async_enable" not in on:
         training["vLLM"] = 0 if "vllm.enable_sleep" in on else engine
@@ -116,13 +121,13 @@ def estimate(shape: ModelShape, settings: TrainSettings, flags: Mapping[str, Fla
     # A forward pass costs 2 operations per parameter and token, the backward pass 2 more and 2 per trained parameter.
     given, written = rollout_tokens(shape, settings)
     count = settings.prompts_per_step * settings.algorithm.group_size
-    reading = 2 * shape.parameters * count * given / (H100.flops * engines * split)
-    writing = -(-count // max(at_once, 1)) * written * 2 * shape.parameters / split / H100.bandwidth  # wave by wave
+    reading = 2 * shape.parameters * count * given / (gpu.flops * engines * split)
+    writing = -(-count // max(at_once, 1)) * written * 2 * shape.parameters / split / gpu.bandwidth  # wave by wave
     passes = 2 * shape.parameters * (5 if beta else 4) + 2 * trained  # old, reference, forward, recomputed, backward
-    updating = passes * count * (given + written) / (H100.flops * gpus)
+    updating = passes * count * (given + written) / (gpu.flops * gpus)
     optimising = 28 * trained / gpus / HOST_BANDWIDTH if offload else 0
     seconds = {"rollouts": reading + writing, "training": updating + optimising}
-    return Plan(training, rollouts, host, at_once, seconds, sum(seconds.values()) * settings.steps / 3600)
+    return Plan(training, rollouts, host, at_once, seconds, sum(seconds.values()) * settings.steps / 3600, gpu.memory)
 
 
 def rollout_tokens(shape: ModelShape, settings: TrainSettings) -> tuple[int, int]:

@@ -57,6 +57,8 @@ def test_a_run_from_before_strict_reading_is_resumed_and_read_as_it_was(
         assert json.loads(path.read_text()) == record
     with pytest.raises(ConfigError, match=r"started with another learning_rate;"):
         replace(run, settings=replace(settings, learning_rate=1.0)).save(may_change=())
+    with pytest.raises(ConfigError, match=r"started with another coordinates;"):
+        replace(run, settings=replace(settings, coordinates="unit")).save(may_change=())
     if isinstance(settings, TrainSettings):
         with pytest.raises(ConfigError, match=r"started with another reward"):
             replace(run, settings=replace(settings, max_area=0.5)).save(may_change=())
