@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from hart_agent.cli import outputs
 from hart_agent.cli.ask import QuestionArgument
 from hart_agent.cli.common import (
     DEFAULT_MEGAPIXELS,
@@ -20,12 +20,13 @@ from hart_agent.cli.common import (
     MaxMegapixels,
     Page,
     Quiet,
-    check_writable,
     open_argument,
     print_json,
 )
 from hart_agent.cli.console import EvalProgress, Progress, print_comparison, print_controls, print_evaluation
 from hart_agent.cli.options import AgentOptions, with_agent_options
+from hart_agent.cli.outputs import Force, check_outputs
+from hart_agent.concurrency import run
 from hart_agent.errors import ConfigError
 from hart_agent.evals.controls import run_controls
 from hart_agent.evals.datasets import HUB_IDS, NAMES, find_dataset, load_dataset
@@ -46,6 +47,7 @@ def controls(
         str | None, typer.Option(help="An image that has nothing to do with the question, whose crops are shown.")
     ] = None,
     trace: Annotated[Path | None, typer.Option(help="Write how the question was answered to this JSON file.")] = None,
+    force: Force = False,
     json_output: Json = False,
     page: Page = None,
     allow_download: AllowDownload = False,
@@ -59,12 +61,13 @@ def controls(
     """
     opened = functools.partial(open_argument, allow_download=allow_download, max_megapixels=max_image_megapixels)
     source = opened(image, page=page)
-    check_writable(trace, keep=source.path)
     another = opened(other, page=None) if other is not None else None
+    inputs = [source.path, another.path if another is not None else None]
+    check_outputs(outputs.trace(trace), inputs=inputs, force=force)
     agent = options.agent()
     with Progress(enabled=not quiet) as progress:
         tested = agent.ask(source, question, observer=progress.show)
-        outcomes = asyncio.run(run_controls(agent, source, tested, other=another, seed=options.seed))
+        outcomes = run(run_controls(agent, source, tested, other=another, seed=options.seed))
     if trace is not None:
         write_trace(tested, trace)
     if json_output:
@@ -128,9 +131,7 @@ def evaluate(
     items = load_dataset(dataset, _files(dataset, data, allow_download=allow_download))
     settings = EvalSettings(options.seed, with_controls, concurrency, limit, traces)
     with EvalProgress(enabled=not quiet) as progress:
-        report = asyncio.run(
-            evaluate_folder(options.agent(), dataset, items, out, settings, options.public(), progress)
-        )
+        report = run(evaluate_folder(options.agent(), dataset, items, out, settings, options.public(), progress))
     if json_output:
         print_json(report)
     else:

@@ -63,7 +63,7 @@ def test_a_killed_run_leaves_no_lock_behind(tmp_path: Path) -> None:
 def test_other_files_are_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("not JSON\n")
-    with pytest.raises(ConfigError, match="line 1 is no JSON object"):
+    with pytest.raises(ConfigError, match="line 1 is not a record"):
         Journal(path)
     assert path.read_text() == "not JSON\n"
     with pytest.raises(OutputError, match="can't be written"):
