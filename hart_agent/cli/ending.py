@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,8 +39,17 @@ def end_despite_threads(code: Any) -> None:
             os._exit(code if isinstance(code, int) else int(code is not None))
 
     threading.Thread(target=end, daemon=True).start()
-    if any(thread.name == THREAD_NAME for thread in threading.enumerate()):
+    if _given_up():
         _end_children()
+
+
+def _given_up() -> bool:
+    """Whether a function still runs in a thread that nobody waits for."""
+    latest = time.monotonic() + _GRACE / 2
+    threads = [thread for thread in threading.enumerate() if thread.name == THREAD_NAME]
+    for thread in threads:
+        thread.join(max(0.0, latest - time.monotonic()))
+    return any(thread.is_alive() for thread in threads)
 
 
 def _end_children() -> None:
