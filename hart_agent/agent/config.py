@@ -45,3 +45,8 @@ class EpisodeConfig:
         stages = len(self.mode.stages)
         if self.max_turns < stages:
             raise ConfigError(f"the mode {self.mode.name!r} needs max_turns of {stages} or more, got {self.max_turns}")
+
+    def seconds(self, policy: object) -> float:
+        """The time for a question: as set here, else the policy's own `max_seconds`, else `DEFAULT_SECONDS`."""
+        own: float | None = getattr(policy, "max_seconds", None)
+        return self.max_seconds or own or DEFAULT_SECONDS

@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from hart_agent.agent.config import DEFAULT_SECONDS, EpisodeConfig
+from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Goal, Stage
 from hart_agent.agent.observer import Observer
 from hart_agent.agent.stages import stage_messages
@@ -29,6 +29,7 @@ from hart_agent.tooling.runtime import ToolRuntime
 from hart_agent.tooling.verification import made_check
 from hart_agent.vision.source import SourceImage, View
 
+NO_TIME_TO_CHECK = "no time was left to check the answer against the evidence"
 _NO_REGION = "No valid region was named. Don't answer yet: name the regions that show it, each with a call of crop."
 _UNREADABLE = "the model's last {} replies could not be read as a tool call or an answer"
 _CUT_OFF = (
@@ -62,6 +63,7 @@ class Episode:
         runtime: the tools.
         config: the mode and the limits.
         observer: sees tool calls and turns.
+        started: when its time began, by `time.perf_counter`; by default now.
 
     Attributes:
         messages: the conversation to which the policy replies. It is only appended to, but where a stage of the mode
@@ -85,6 +87,7 @@ class Episode:
         config: EpisodeConfig | None = None,
         *,
         observer: Observer | None = None,
+        started: float | None = None,
     ) -> None:
         if not question.strip():
             raise ConfigError("the question is empty; ask something about the image")
@@ -101,8 +104,9 @@ class Episode:
         self._given: _Given | None = None
         self._failure: PolicyError | None = None
         self._observer = observer or Observer()
-        self._max_seconds: float = self.config.max_seconds or getattr(policy, "max_seconds", None) or DEFAULT_SECONDS
-        self._started = self._turn_started = time.perf_counter()
+        self._max_seconds = self.config.seconds(policy)
+        self._turn_started = time.perf_counter()
+        self._started = self._turn_started if started is None else started
         self._format_errors = 0  # in a row
         self._unread = 0  # in all
         self._call_count = 0
@@ -212,6 +216,13 @@ class Episode:
             self._end(StopReason.POLICY_ERROR, str(error))
         else:
             self._out_of_time()
+
+    def interrupt(self) -> None:
+        """End the episode, or the check of its answer, because its time is over; what was found so far is kept."""
+        if not self.done:
+            self._out_of_time()
+        elif self.stop_reason is StopReason.ANSWERED and self.verification is None:
+            self.reason = NO_TIME_TO_CHECK
 
     def trajectory(self) -> Trajectory:
         """All that happened so far."""

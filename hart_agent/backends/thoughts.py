@@ -1,4 +1,4 @@
-"""What generation needs to know of thoughts: whether a prompt has opened one, and whether the words so far are inside one.
+"""What generation needs to know of thoughts: whether a prompt has opened one, and whether the words are inside one.
 
 Reading a reply is the task of `hart_agent.dialogue.thoughts`, which declares the marks.
 """
@@ -28,11 +28,10 @@ def has_thought_tokens(tokens: Iterable[str]) -> bool:
 
 def spoken_start(text: str) -> int:
     """Where the words after the last thought start: 0 without thoughts, the text's length if the last never ends."""
-    last = None
-    for last in TAG.finditer(text):
-        pass
-    if last is None:
+    tags = list(TAG.finditer(text))
+    if not tags:
         return 0
+    last = tags[-1]
     return len(text) if last["open"] else last.end()
 
 

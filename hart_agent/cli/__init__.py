@@ -8,6 +8,7 @@ answer, 4 the policy failed; of `replay`: 0 all the same, 1 some views differ; o
 from __future__ import annotations
 
 import io
+import logging
 import sys
 from typing import Annotated
 
@@ -16,7 +17,9 @@ import typer
 import hart_agent
 from hart_agent.cli.ask import ask
 from hart_agent.cli.batch import batch
-from hart_agent.cli.console.failure import reported_errors
+from hart_agent.cli.console.failure import print_traceback, reported_errors
+from hart_agent.cli.console.text import PrintableFormatter
+from hart_agent.cli.ending import end_despite_threads
 from hart_agent.cli.evaluating import controls, evaluate
 from hart_agent.cli.help import Command, Group
 from hart_agent.cli.inspecting import doctor
@@ -50,7 +53,15 @@ def _options(
 
 def main() -> None:
     """Run the command line; a HartError becomes one line on stderr and an exit code."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(PrintableFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    sys.excepthook = print_traceback
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that lacks a letter is no reason to lose the answer
         sys.stdout.reconfigure(errors="backslashreplace")
-    with reported_errors(debug="--debug" in sys.argv):
-        app()
+    try:
+        with reported_errors(debug="--debug" in sys.argv):
+            app()
+    except SystemExit as ended:
+        end_despite_threads(ended.code)
+        raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from hart_agent.cli.common import Json, print_json
 from hart_agent.cli.console import print_report
 from hart_agent.cli.console.failure import EXIT_POLICY
 from hart_agent.cli.options import policy_option
+from hart_agent.concurrency import run
 
 
 def doctor(
@@ -36,7 +36,7 @@ def doctor(
     from hart_agent.doctor import examine
 
     options = PolicyOptions(base_url=base_url, model=model, api_key=api_key)
-    report = asyncio.run(examine(backend, options, max_seconds=max_seconds))
+    report = run(examine(backend, options, max_seconds=max_seconds))
     if json_output:
         print_json(report.to_json())
     else:

@@ -16,6 +16,8 @@ from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Mode, find_mode
 from hart_agent.backends import BACKENDS, create_policy
 from hart_agent.backends.options import MODEL_OPTIONS, POLICY_OPTIONS, PolicyOptions, flag
+from hart_agent.batch.keys import RunKeys
+from hart_agent.cli.common import DEFAULT_MEGAPIXELS
 from hart_agent.dialogue.policy import Policy
 from hart_agent.tooling.discovery import with_extra_tools
 
@@ -78,6 +80,9 @@ class AgentOptions(PolicyOptions):
             help="Seconds for a question; by default 20 for the embedded reader, else 600.",
         ),
     ] = None
+    tool_timeout: Annotated[
+        float, typer.Option(min=0.1, rich_help_panel=_EPISODE, help="Seconds for one call of a tool.")
+    ] = 60.0
     token_budget: Annotated[
         int | None,
         typer.Option(min=1, rich_help_panel=_EPISODE, help="Tokens in and out, of one question, before it must stop."),
@@ -102,14 +107,29 @@ class AgentOptions(PolicyOptions):
             find_mode(self.mode), max_turns=self.max_turns, max_seconds=self.max_seconds, token_budget=self.token_budget
         )
         tools = with_extra_tools(self.tool or ())
-        return Agent(self.policy(), tools=tools, config=config, on_unsupported=self.on_unsupported)
+        return Agent(
+            self.policy(),
+            tools=tools,
+            config=config,
+            on_unsupported=self.on_unsupported,
+            tool_timeout=self.tool_timeout,
+        )
+
+    def run_keys(self, max_image_megapixels: int) -> RunKeys:
+        """What the answers of a batch depend on: not where the server is, and not what has its default."""
+        backend = self.backend or ("openai" if self.base_url else BACKENDS[0])
+        defaults = {entry.name: entry.default for entry in fields(self)}
+        asked = {"max_image_megapixels": max_image_megapixels} if max_image_megapixels != DEFAULT_MEGAPIXELS else {}
+        for name, value in self.public().items():
+            if name not in ("backend", "base_url", "model", "mode") and value != defaults[name]:
+                asked[name] = value
+        return RunKeys([backend, self.model], self.mode, asked)
 
     def public(self) -> dict[str, Any]:
         """The options as JSON, without the API key and without a password in the base URL."""
         shown = {name: value for name, value in asdict(self).items() if name != "api_key"}
         if self.base_url is not None:
-            url = urlsplit(self.base_url)
-            shown["base_url"] = urlunsplit((url.scheme, url.netloc.rpartition("@")[2], url.path, "", ""))
+            shown["base_url"] = _public_url(self.base_url)
         return shown
 
 
@@ -158,6 +178,15 @@ def _declared(entry: Field[Any]) -> Any:
     names = [flag(entry.name)] if entry.default is False else []
     panel = _POLICY if entry.name in POLICY_OPTIONS else None
     return typer.Option(*names, min=entry.metadata["minimum"], rich_help_panel=panel, help=entry.metadata["help"])
+
+
+def _public_url(text: str) -> str:
+    """A URL without its password and its query; of one that can't be read, nothing is shown."""
+    try:
+        url = urlsplit(text)
+    except ValueError:
+        return "(a damaged URL)"
+    return urlunsplit((url.scheme, url.netloc.rpartition("@")[2], url.path, "", ""))
 
 
 def _place_in_help(entry: Field[Any]) -> int:

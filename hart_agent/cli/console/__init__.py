@@ -2,11 +2,12 @@
 
 from hart_agent.cli.console.progress import EvalProgress, Progress
 from hart_agent.cli.console.results import print_report, print_result, print_tools
-from hart_agent.cli.console.text import printable
+from hart_agent.cli.console.text import one_line, printable
 
 __all__ = [
     "EvalProgress",
     "Progress",
+    "one_line",
     "print_report",
     "print_result",
     "print_tools",

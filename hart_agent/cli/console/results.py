@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hart_agent.agent.trajectory import StopReason, Trajectory
-from hart_agent.cli.console.text import printable
+from hart_agent.cli.console.text import one_line, printable
 from hart_agent.tooling.protocol import Tool
 from hart_agent.tooling.records import Verdict
 
@@ -43,27 +43,27 @@ def print_result(trajectory: Trajectory) -> None:
     failed = trajectory.stop_reason in (StopReason.POLICY_ERROR, StopReason.CUT_OFF)
     console = Console(stderr=failed, highlight=False, soft_wrap=True)
     if failed:
-        console.print(Text(" ".join(printable(f"hart-agent: {trajectory.reason}").split())))
+        console.print(Text(one_line(f"hart-agent: {trajectory.reason}")))
     elif trajectory.answer is None:
-        console.print(Text(printable(trajectory.reason or "no answer"), "bold"))
+        console.print(Text(one_line(trajectory.reason or "no answer"), "bold"))
     else:
-        console.print(Text(printable(trajectory.answer), "bold"))
+        console.print(Text(one_line(trajectory.answer), "bold"))
         verdict = trajectory.verdict
         console.print(Text.assemble("verdict: ", (verdict.value, _VERDICT_STYLES[verdict]), _explanation(trajectory)))
     for item in trajectory.evidence:
-        text = f" {item.text!r}" if item.text else ""
-        console.print(Text(printable(f"evidence: {item.box} {item.label}{text}")))
+        text = f" '{item.text}'" if item.text else ""
+        console.print(Text(one_line(f"evidence: {item.box} {item.label}{text}")))
     if trajectory.answer is None and trajectory.read:
         console.print(Text("Text I can read:"))
         for line in trajectory.read[:_READ_LINES]:
-            console.print(Text(printable(f"  {line.text!r} at {line.box}")))
+            console.print(Text(one_line(f"  '{line.text}' at {line.box}")))
 
 
 def print_tools(tools: Sequence[Tool]) -> None:
     """Each tool's name, description and schema."""
     console = Console(highlight=False, soft_wrap=True)
     for tool in tools:
-        console.print(Text(tool.name, "bold"))
+        console.print(Text(one_line(tool.name), "bold"))
         console.print(Text(f"  {printable(tool.description)}"))
         schema = json.dumps(dict(tool.parameters), ensure_ascii=False, indent=2)
         console.print(Text("\n".join(f"  {line}" for line in printable(schema).splitlines()), "dim"))
@@ -75,7 +75,7 @@ def print_report(report: Report) -> None:
     table = Table("check", "", "finding", box=None)
     for check in report.checks:
         finding = printable(check.finding) + (f"\n-> {printable(check.advice)}" if check.advice else "")
-        table.add_row(check.name, Text(check.status.value, _STATUS_STYLES[check.status]), Text(finding))
+        table.add_row(Text(one_line(check.name)), Text(check.status.value, _STATUS_STYLES[check.status]), Text(finding))
     console.print(table)
     console.print(Text(f"requests: {report.requests}; {report.seconds:.1f} s", "dim"))
     console.print(Text(printable(report.command) or "not usable yet: see the lines marked fail"), soft_wrap=True)
@@ -85,7 +85,7 @@ def _explanation(trajectory: Trajectory) -> str:
     check = trajectory.verification
     if trajectory.verdict is Verdict.UNCHECKED or check is None:
         remark = trajectory.reason or (_CROPS_ALONE if trajectory.mode.answers_from_crops_alone else None)
-        return f" ({printable(remark)})" if remark else ""
+        return f" ({one_line(remark)})" if remark else ""
     if check.crop_only_answer is None:
         return " (the evidence alone does not answer the question)" if trajectory.evidence else " (no evidence)"
-    return f" (the evidence alone says: {printable(check.crop_only_answer)})"
+    return f" (the evidence alone says: {one_line(check.crop_only_answer)})"
