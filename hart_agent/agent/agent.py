@@ -160,7 +160,7 @@ class Agent:
                 episode = begin()
             else:
                 try:
-                    async with asyncio.timeout(self.config.max_seconds) as limit:
+                    async with asyncio.timeout(self.config.seconds(self.policy)) as limit:
                         episode = await asyncio.to_thread(begin)
                 except TimeoutError as error:
                     raise (self._not_opened() if limit.expired() else error) from None
