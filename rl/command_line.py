@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from hart_agent.cli.console.failure import reported_errors
+from hart_agent.commands import install_command
 from hart_agent.errors import ConfigError, InstallError
 from rl.openrlhf.flags import parse_flags, split_flags
 
@@ -60,7 +61,7 @@ def run_command(command: Callable[..., None], arguments: Sequence[str] | None = 
         try:
             return app(own, obj=parse_flags(flags))
         except ImportError as error:
-            raise InstallError(f"a package is missing ({error}). Run: pip install 'hart-agent[train]'") from error
+            raise InstallError(f"a package is missing ({error}). Run: {install_command(extra='train')}") from error
 
 
 def _with_options(command: Callable[..., None]) -> Callable[..., None]:

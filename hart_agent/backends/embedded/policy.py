@@ -21,9 +21,10 @@ from PIL import Image, ImageOps
 from hart_agent.backends.embedded.answering import Finding, find
 from hart_agent.backends.embedded.lexicon import Part
 from hart_agent.backends.embedded.question import Query, understand
-from hart_agent.backends.embedded.reader import TextReader
+from hart_agent.backends.embedded.reader import READER_PACKAGES, TextReader
 from hart_agent.backends.embedded.signs import Line, Sign, as_one, bounds, group, locate, merge
 from hart_agent.backends.embedded.windows import candidate_windows, covered, follow_up_windows, sweep_windows
+from hart_agent.commands import install_command
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Reply
 from hart_agent.errors import InstallError
@@ -73,7 +74,7 @@ class EmbeddedPolicy:
         except (FileNotFoundError, ImportError) as error:
             raise InstallError(
                 f"the embedded reader lacks a package or its models ({error}). "
-                "Run: pip install --force-reinstall onnxruntime rapidocr"
+                f"Run: {install_command(*READER_PACKAGES, reinstall=True)}"
             ) from error
         self._memory: weakref.WeakKeyDictionary[View, dict[str, object]] = weakref.WeakKeyDictionary()
 

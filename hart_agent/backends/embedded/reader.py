@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 Point = tuple[float, float]
 
+READER_PACKAGES = ("onnxruntime", "rapidocr==3.10.0")
+"""What the reader and its models come from, as `pyproject.toml` requires it."""
+
 _FIND_TILE, _READ_TILE, _OVERLAP = 768, 1152, 128  # Detector tiles, in pixels of the detector's input.
 _FIND_SIDE, _FIND_MAX_SCALE = 2400, 1.5  # Long side that an overview is enlarged to, and by how much at most.
 _FIND_THRESHOLD, _FIND_SCORE, _FIND_LIMIT = 0.08, 0.15, 60

@@ -19,6 +19,7 @@ from hart_agent.backends.openai.completion import error_words, read_completion
 from hart_agent.backends.openai.connection import MAX_BODY, Connection, Refusal, TooLong
 from hart_agent.backends.openai.failures import ADVICE, OVERLOAD, Failure, Problem, ServerError, diagnose
 from hart_agent.backends.openai.retries import RetryPolicy, retry_after
+from hart_agent.commands import install_command
 from hart_agent.dialogue.policy import Reply
 from hart_agent.errors import ConfigError, InstallError, PolicyError
 
@@ -72,7 +73,7 @@ class Server:
             import aiohttp  # noqa: F401
         except ImportError as error:
             raise InstallError(
-                "the backend 'openai' needs the package aiohttp. Run: pip install 'hart-agent[openai]'"
+                f"the backend 'openai' needs the package aiohttp. Run: {install_command(extra='openai')}"
             ) from error
         self.retry = retry
         self._url = _split(base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI)
