@@ -16,11 +16,13 @@ import typer
 import hart_agent
 from hart_agent.cli.ask import ask
 from hart_agent.cli.batch import batch
+from hart_agent.cli.configuring import configuration
 from hart_agent.cli.console.failure import reported_errors
 from hart_agent.cli.evaluating import controls, evaluate
 from hart_agent.cli.help import Command, Group
 from hart_agent.cli.inspecting import doctor
 from hart_agent.cli.mcp import mcp
+from hart_agent.cli.settings import read_settings
 from hart_agent.cli.toolbox import toolbox
 from hart_agent.cli.traces import replay, view
 
@@ -28,8 +30,7 @@ app = typer.Typer(
     name="hart-agent",
     cls=Group,
     help="Answers questions about high-resolution images, and shows the evidence.",
-    no_args_is_help=True,
-    add_completion=False,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -37,15 +38,39 @@ for command in (ask, batch, view, replay, doctor, controls, mcp):
     app.command(cls=Command)(command)
 app.command(name="eval", cls=Command)(evaluate)
 app.add_typer(toolbox, name="tools")
+app.add_typer(configuration, name="config")
+
+_FIRST_STEPS = """\
+Answers questions about high-resolution images, and shows the evidence.
+
+  hart-agent ask photo.jpg "what is on the sign?"   ask about an image
+  hart-agent doctor                                 find a model server here
+  hart-agent batch "photos/*.jpg" out.jsonl --question "what does it say?"
+
+All commands and options: hart-agent --help"""
+
+
+_WITH_SETTINGS = ("ask", "batch", "eval", "controls", "doctor")
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        print(hart_agent.__version__)
+        raise typer.Exit
 
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
+    ] = False,
 ) -> None:
-    if version:
-        print(hart_agent.__version__)
-        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(_FIRST_STEPS)
+    elif context.invoked_subcommand != "config":
+        settings = read_settings()
+        context.default_map = dict.fromkeys(_WITH_SETTINGS, settings)
 
 
 def main() -> None:

@@ -26,6 +26,7 @@ from hart_agent.cli.common import (
 from hart_agent.cli.console import Progress, print_result
 from hart_agent.cli.console.failure import EXIT_POLICY
 from hart_agent.cli.options import AgentOptions, with_agent_options
+from hart_agent.cli.origins import settings_json
 from hart_agent.trace import result_json, trace_json, write_page, write_trace
 
 QuestionArgument = Annotated[str, typer.Argument(help="What you want to know about it.", show_default=False)]
@@ -60,7 +61,7 @@ def ask(
     with Progress(enabled=not quiet) as progress:
         trajectory = options.agent().ask(source, question, observer=progress.show)
     if json_output:
-        print_json(result_json(trajectory))
+        print_json(result_json(trajectory) | {"settings": settings_json(options.public(), options.origins)})
     else:
         print_result(trajectory)
     if trace is not None:

@@ -26,6 +26,7 @@ from hart_agent.cli.common import (
 )
 from hart_agent.cli.console import EvalProgress, Progress, print_comparison, print_controls, print_evaluation
 from hart_agent.cli.options import AgentOptions, with_agent_options
+from hart_agent.cli.origins import settings_json
 from hart_agent.errors import ConfigError
 from hart_agent.evals.controls import run_controls
 from hart_agent.evals.datasets import HUB_IDS, NAMES, find_dataset, load_dataset
@@ -69,7 +70,8 @@ def controls(
         write_trace(tested, trace)
     if json_output:
         listed = [{**asdict(outcome), "boxes": [list(box.as_tuple()) for box in outcome.boxes]} for outcome in outcomes]
-        print_json({"result": result_json(tested), "controls": listed})
+        settings = settings_json(options.public(), options.origins)
+        print_json({"result": result_json(tested), "controls": listed, "settings": settings})
     else:
         print_controls(tested, outcomes)
     raise typer.Exit(0 if tested.answer is not None else EXIT_NO_ANSWER)

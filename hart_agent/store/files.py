@@ -11,8 +11,13 @@ from typing import Any
 from hart_agent.errors import ConfigError, OutputError
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str, *, mode: int | None = None) -> None:
     """Write a file, whole or not at all, in UTF-8 with the line ends that the text has.
+
+    Args:
+        path: of the file, which is replaced.
+        text: what it is to hold.
+        mode: its permissions, before anything is in it; by default those that new files have.
 
     Raises:
         OutputError: it can't be written.
@@ -20,6 +25,8 @@ def write_whole(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         try:
+            if mode is not None:
+                temporary.touch(mode=mode)
             temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
             temporary.replace(path)
         finally:

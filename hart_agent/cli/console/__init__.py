@@ -2,7 +2,7 @@
 
 from hart_agent.cli.console.evaluation import print_comparison, print_controls, print_evaluation
 from hart_agent.cli.console.progress import EvalProgress, Progress
-from hart_agent.cli.console.results import print_report, print_result, print_tools
+from hart_agent.cli.console.results import print_report, print_result, print_servers, print_tools
 from hart_agent.cli.console.text import printable
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "print_evaluation",
     "print_report",
     "print_result",
+    "print_servers",
     "print_tools",
     "printable",
 ]
