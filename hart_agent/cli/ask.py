@@ -19,6 +19,7 @@ from hart_agent.cli.common import (
     MaxMegapixels,
     Page,
     Quiet,
+    Verbose,
     check_writable,
     open_argument,
     print_json,
@@ -48,6 +49,7 @@ def ask(
     allow_download: AllowDownload = False,
     max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Answer a question about an image.
@@ -58,7 +60,7 @@ def ask(
     source = open_argument(image, page=page, allow_download=allow_download, max_megapixels=max_image_megapixels)
     for path in (trace, html, annotated):
         check_writable(path, keep=source.path)
-    with Progress(enabled=not quiet) as progress:
+    with Progress(enabled=not quiet, verbose=verbose) as progress:
         trajectory = options.agent().ask(source, question, observer=progress.show)
     if json_output:
         print_json(result_json(trajectory) | {"settings": settings_json(options.public(), options.origins)})

@@ -20,6 +20,7 @@ from hart_agent.cli.common import (
     MaxMegapixels,
     Page,
     Quiet,
+    Verbose,
     check_writable,
     open_argument,
     print_json,
@@ -52,6 +53,7 @@ def controls(
     allow_download: AllowDownload = False,
     max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Ask, then ask again with the evidence taken away: an answer that stays was not read from it.
 
@@ -63,7 +65,7 @@ def controls(
     check_writable(trace, keep=source.path)
     another = opened(other, page=None) if other is not None else None
     agent = options.agent()
-    with Progress(enabled=not quiet) as progress:
+    with Progress(enabled=not quiet, verbose=verbose) as progress:
         tested = agent.ask(source, question, observer=progress.show)
         outcomes = asyncio.run(run_controls(agent, source, tested, other=another, seed=options.seed))
     if trace is not None:

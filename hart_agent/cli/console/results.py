@@ -47,7 +47,7 @@ def print_result(trajectory: Trajectory) -> None:
         console.print(Text.assemble("verdict: ", (verdict.value, _VERDICT_STYLES[verdict]), _explanation(trajectory)))
     for item in trajectory.evidence:
         text = f" {item.text!r}" if item.text else ""
-        console.print(Text(printable(f"evidence: {item.box} {item.label}{text}")))
+        console.print(Text(printable(f"evidence: {item.box} (original pixels) {item.label}{text}")))
 
 
 def print_tools(tools: Sequence[Tool]) -> None:
