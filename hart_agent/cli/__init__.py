@@ -15,7 +15,7 @@ import typer
 
 import hart_agent
 from hart_agent.cli.ask import ask
-from hart_agent.cli.batch import batch
+from hart_agent.cli.batch import EXIT_INTERRUPTED, batch
 from hart_agent.cli.configuring import configuration
 from hart_agent.cli.console.failure import reported_errors
 from hart_agent.cli.evaluating import controls, evaluate
@@ -25,6 +25,10 @@ from hart_agent.cli.mcp import mcp
 from hart_agent.cli.settings import read_settings
 from hart_agent.cli.toolbox import toolbox
 from hart_agent.cli.traces import replay, view
+from hart_agent.errors import ConfigError
+
+UsageError = typer.BadParameter.__mro__[1]
+"""Of click, or of the copy of it that newer versions of typer hold."""
 
 app = typer.Typer(
     name="hart-agent",
@@ -78,4 +82,18 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that lacks a letter is no reason to lose the answer
         sys.stdout.reconfigure(errors="backslashreplace")
     with reported_errors(debug="--debug" in sys.argv):
-        app()
+        try:
+            code = app(prog_name=app.info.name, standalone_mode=False)
+        except UsageError as error:
+            if not error.format_message():  # a group without its command has printed its help
+                sys.exit(error.exit_code)
+            raise ConfigError(_in_one_line(error)) from error
+        except typer.Abort:
+            code = EXIT_INTERRUPTED
+    sys.exit(code)
+
+
+def _in_one_line(error: UsageError) -> str:
+    """A mistake in the arguments, and where to look."""
+    command = error.ctx.command_path if error.ctx is not None else "hart-agent"
+    return f"{error.format_message().rstrip('.')}; see: {command} --help"

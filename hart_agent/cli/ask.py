@@ -20,6 +20,7 @@ from hart_agent.cli.common import (
     Page,
     Quiet,
     Verbose,
+    check_image_name,
     check_writable,
     open_argument,
     print_json,
@@ -60,6 +61,8 @@ def ask(
     source = open_argument(image, page=page, allow_download=allow_download, max_megapixels=max_image_megapixels)
     for path in (trace, html, annotated):
         check_writable(path, keep=source.path)
+    if annotated is not None:
+        check_image_name(annotated)
     with Progress(enabled=not quiet, verbose=verbose) as progress:
         trajectory = options.agent().ask(source, question, observer=progress.show)
     if json_output:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from PIL import Image
 
 from hart_agent.errors import ConfigError
 from hart_agent.vision.opening import open_image
@@ -66,6 +67,13 @@ def check_writable(path: Path | None, *, keep: Path | None) -> None:
         raise ConfigError(f"{path} can't be written: it is a folder. Give the path of a file.")
     if overwrites:
         raise ConfigError(f"{path} can't be written: that would overwrite {str(keep)!r}. Choose another file.")
+
+
+def check_image_name(path: Path) -> None:
+    """Complain of a file name whose ending is not that of an image format that can be written."""
+    Image.init()
+    if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
+        raise ConfigError(f"{path} has no ending of an image format; expected such as .png or .jpg")
 
 
 def _same(path: Path, keep: Path | None) -> bool:

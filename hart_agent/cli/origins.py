@@ -45,7 +45,7 @@ def resolve(context: typer.Context, values: Mapping[str, Any]) -> Given:
         values: of its options, as they were parsed.
 
     Raises:
-        ConfigError: the environment or the file names a model, but no server.
+        ConfigError: a model is named, but neither a server nor a backend.
     """
     sources = {name: _source(context, name) for name in NAMES if name in values}
     levels = {
@@ -60,10 +60,10 @@ def resolve(context: typer.Context, values: Mapping[str, Any]) -> Given:
         if source in (_ENVIRONMENT, _FILE) and _is_foreign(name, levels[source], source, backend, base_url):
             kept[name] = _DEFAULTS.get(name)
             sources[name] = ""
-    if backend is None and sources.get("model") in (_ENVIRONMENT, _FILE):
+    if backend is None and sources.get("model"):
         raise ConfigError(
-            f"{_origin('model', sources['model'])} names a model, but no server or backend. Add HART_AGENT_BASE_URL "
-            "or --base-url, or give --backend embedded."
+            f"{_origin('model', sources['model'])} names a model, but no server or backend. Add --base-url "
+            "(hart-agent doctor finds the servers of this machine) or --backend."
         )
     return Given(kept, {name: _origin(name, source) for name, source in sources.items() if source})
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from PIL import Image
 
 from hart_agent.cli.common import (
     DEFAULT_MEGAPIXELS,
@@ -20,6 +19,7 @@ from hart_agent.cli.common import (
     Json,
     MaxMegapixels,
     Page,
+    check_image_name,
     check_writable,
     open_argument,
     print_json,
@@ -80,8 +80,8 @@ def run_tool(
     found = find_tool(name)
     call = ToolCall("call1", found.name, _parsed(arguments), arguments)
     source = open_argument(image, page=page, allow_download=allow_download, max_megapixels=max_image_megapixels)
-    if out is not None and out.suffix.lower() not in Image.registered_extensions():
-        raise ConfigError(f"{out} has no ending of an image format; expected such as .png or .jpg")
+    if out is not None:
+        check_image_name(out)
     check_writable(out, keep=source.path)
     with source:
         context = open_context(source, original_pixels(source))
