@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import hart_agent
 from hart_agent.backends.openai.images import choose_level, data_url
+from hart_agent.commands import install_command
 from hart_agent.dialogue.messages import ToolCall
 from hart_agent.errors import ConfigError, ImageError, InstallError, PluginError, PolicyError, ToolError
 from hart_agent.tooling.decorator import tool
@@ -200,7 +201,7 @@ def build_server(workshop: Workshop, folders: Folders) -> Server[Any]:
         from mcp import types
         from mcp.server import Server, ServerRequestContext
     except ImportError as error:
-        raise InstallError("the MCP server needs the package mcp. Run: pip install 'hart-agent[mcp]'") from error
+        raise InstallError(f"the MCP server needs the package mcp. Run: {install_command(extra='mcp')}") from error
 
     async def list_tools(
         context: ServerRequestContext[Any], params: types.PaginatedRequestParams | None

@@ -11,6 +11,7 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
+from hart_agent.commands import install_command
 from hart_agent.errors import InstallError
 
 _HOME = Path(__file__).resolve().parent.parent
@@ -37,7 +38,7 @@ def sibling(name: str) -> ModuleType:
     except Exception as error:
         raise InstallError(
             f"the package {name!r} of hart-agent is missing or broken ({error}); it was expected at {expected}. "
-            "Run: pip install --force-reinstall hart-agent"
+            f"Run: {install_command(reinstall=True)}"
         ) from error
     if getattr(module, "OWNER", None) != OWNER:
         raise _foreign(name, module.__file__ or str(expected), expected)
@@ -48,7 +49,7 @@ def _foreign(name: str, intruder: str, expected: Path) -> InstallError:
     return InstallError(
         f"the name {name!r} leads to a foreign package at {intruder}, not to hart-agent's own at {expected}. "
         "Uninstall or rename that package, or run from another folder; then, if it had overwritten ours, "
-        "run: pip install --force-reinstall hart-agent"
+        f"run: {install_command(reinstall=True)}"
     )
 
 

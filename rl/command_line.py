@@ -24,6 +24,7 @@ from rich.logging import RichHandler
 from hart_agent.backends.options import flag
 from hart_agent.cli.console.failure import reported_errors
 from hart_agent.cli.options import with_options
+from hart_agent.commands import install_command
 from hart_agent.errors import ConfigError, InstallError
 from rl.config import SftSettings
 from rl.data import Sample, fingerprint, load_questions
@@ -110,7 +111,7 @@ def run_command(command: Callable[..., None], arguments: Sequence[str] | None = 
         try:
             return app(own, obj=parse_flags(flags))
         except ImportError as error:
-            raise InstallError(f"a package is missing ({error}). Run: pip install 'hart-agent[train]'") from error
+            raise InstallError(f"a package is missing ({error}). Run: {install_command(extra='train')}") from error
 
 
 def read_config(path: Path, known: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:

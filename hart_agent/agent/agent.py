@@ -97,7 +97,7 @@ class Agent:
             choices = ", ".join(OnUnsupported)
             raise ConfigError(f"on_unsupported is one of {choices}; got {on_unsupported!r}") from error
         if verify is False and self._on_unsupported is not OnUnsupported.KEEP:
-            raise ConfigError(f"on_unsupported={self._on_unsupported.value!r} needs verify=True")
+            raise ConfigError(f"on_unsupported={self._on_unsupported.value!r} needs verify=True; leave out --no-verify")
         self._verify = verify
         self._observer = observer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -114,6 +115,12 @@ class Trajectory:
     def format_kept(self) -> bool:
         """Whether every reply was written as the policy had been told to."""
         return not self.untagged and not self.format_errors
+
+    def __repr__(self) -> str:
+        """One short line; `str` and the fields say the rest."""
+        answer = reprlib.repr(self.answer)
+        counts = f"{len(self.evidence)} evidence boxes, {len(self.turns)} turns"
+        return f"<Trajectory answer={answer}, {self.verdict.value}, {self.stop_reason.value}, {counts}>"
 
     def __str__(self) -> str:
         """The answer on the first line, then the verdict and the evidence."""

@@ -22,6 +22,7 @@ def option(
     minimum: int | None = None,
     choices: Sequence[str] = (),
     secret: bool = False,
+    variables: Sequence[str] = (),
 ) -> Any:
     """A dataclass field that is an option, also of command lines (see `hart_agent.cli.options`).
 
@@ -31,8 +32,9 @@ def option(
         minimum: that `ModelOptions` accept.
         choices: that `ModelOptions` accept; empty for any.
         secret: is not shown in a representation.
+        variables: of the environment that set it, the first of them on command lines.
     """
-    metadata = {"help": meaning, "minimum": minimum, "choices": tuple(choices)}
+    metadata = {"help": meaning, "minimum": minimum, "choices": tuple(choices), "variables": tuple(variables)}
     return field(default=default, repr=not secret, metadata=metadata)
 
 
@@ -88,10 +90,16 @@ class PolicyOptions(ModelOptions):
         ConfigError: an option is out of range.
     """
 
-    model: str | None = option("The model's name or path; not needed if the server has only one.")
-    base_url: str | None = option("The model's server, such as http://localhost:8000/v1.")
+    model: str | None = option(
+        "The model's name or path; not needed if the server has only one.", variables=["HART_AGENT_MODEL"]
+    )
+    base_url: str | None = option(
+        "The model's server, such as http://localhost:8000/v1.", variables=["HART_AGENT_BASE_URL"]
+    )
     api_key: str | None = option(
-        "The server's API key. Better set OPENAI_API_KEY: other users can see arguments.", secret=True
+        "The server's API key. Better set HART_AGENT_API_KEY or OPENAI_API_KEY: other users can see arguments.",
+        secret=True,
+        variables=["HART_AGENT_API_KEY", "OPENAI_API_KEY"],
     )
     tool_format: str | None = option(
         "How the model calls tools: auto, native or text. By default auto.", choices=TOOL_FORMATS
@@ -105,6 +113,11 @@ class PolicyOptions(ModelOptions):
 
 MODEL_OPTIONS = frozenset(declared.name for declared in fields(ModelOptions))
 POLICY_OPTIONS = frozenset(declared.name for declared in fields(PolicyOptions))
+
+ENVIRONMENT = {"backend": ("HART_AGENT_BACKEND",)} | {
+    option.name: option.metadata["variables"] for option in fields(PolicyOptions) if option.metadata["variables"]
+}
+"""Variables that set an option, by its name. The first belongs to hart-agent alone."""
 
 
 def flag(name: str) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from hart_agent.agent import Agent
 from hart_agent.agent.items import BatchItem, BatchResult
+from hart_agent.commands import install_command
 from hart_agent.concurrency import in_thread
 from hart_agent.errors import ConfigError, HartError, InstallError, PolicyError
 from hart_agent.vision.cache import ImageCache
@@ -140,7 +141,7 @@ def _start(cluster: Cluster) -> None:
         ConfigError: there is no cluster at the address.
     """
     if importlib.util.find_spec("ray") is None or importlib.util.find_spec("pyarrow") is None:
-        raise InstallError("a batch on Ray needs Ray Data. Install it: pip install 'hart-agent[ray]'")
+        raise InstallError(f"a batch on Ray needs Ray Data. Run: {install_command(extra='ray')}")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that is started here tells nobody of it
     os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # what is still under way at the end would start Ray once more
     import ray

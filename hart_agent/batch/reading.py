@@ -80,9 +80,9 @@ class BatchInput:
             for where, record in self._read(path):
                 yield self._row(record, f"{path}, {where}", path.parent)
         except OSError as error:
-            raise ConfigError(f"{path} can't be read: {error.strerror or error}") from error
+            raise ConfigError(f"{path} can't be read: {error.strerror or error}. Check the path.") from error
         except (ValueError, csv.Error) as error:  # UnicodeDecodeError and pyarrow's ArrowInvalid are ValueErrors
-            raise ConfigError(f"{path} can't be read: {error}") from error
+            raise ConfigError(f"{path} can't be read: {error}. Correct the file.") from error
 
     def _check(self) -> int:
         first: dict[str, str] = {}
@@ -94,7 +94,10 @@ class BatchInput:
                     "an id, a question may be asked of an image only once."
                 )
         if not first:
-            raise ConfigError(f"{self._source}: there is nothing to ask" + ("" if self._read else "; no file fits"))
+            raise ConfigError(
+                f"{self._source}: there is nothing to ask"
+                + ("" if self._read else "; no file fits the pattern. Check it")
+            )
         return len(first)
 
     def _images(self) -> Iterator[Row]:

@@ -20,12 +20,14 @@ from hart_agent.cli.common import (
     MaxMegapixels,
     Page,
     Quiet,
+    Verbose,
     open_argument,
     print_json,
 )
 from hart_agent.cli.console import Progress, print_result
 from hart_agent.cli.console.failure import EXIT_POLICY
 from hart_agent.cli.options import AgentOptions, with_options
+from hart_agent.cli.origins import settings_json
 from hart_agent.cli.outputs import Force, check_outputs
 from hart_agent.trace import result_json, trace_json, write_page, write_trace
 
@@ -49,6 +51,7 @@ def ask(
     allow_download: AllowDownload = False,
     max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Answer a question about an image.
@@ -60,10 +63,10 @@ def ask(
     check_outputs(
         [*outputs.trace(trace), *outputs.page(html), *outputs.picture(annotated)], inputs=[source.path], force=force
     )
-    with Progress(enabled=not quiet) as progress:
+    with Progress(enabled=not quiet, verbose=verbose) as progress:
         trajectory = options.agent().ask(source, question, observer=progress.show)
     if json_output:
-        print_json(result_json(trajectory))
+        print_json(result_json(trajectory) | {"settings": settings_json(options.public(), options.origins)})
     else:
         print_result(trajectory)
     if trace is not None:

@@ -23,11 +23,13 @@ from hart_agent.cli.common import (
     MaxMegapixels,
     Page,
     Quiet,
+    Verbose,
     open_argument,
     print_json,
 )
 from hart_agent.cli.console import EvalProgress, Progress
 from hart_agent.cli.options import AgentOptions, with_options
+from hart_agent.cli.origins import settings_json
 from hart_agent.cli.outputs import Force, check_outputs
 from hart_agent.concurrency import run
 from hart_agent.errors import ConfigError
@@ -51,6 +53,7 @@ def controls(
     allow_download: AllowDownload = False,
     max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Ask, then ask again with the evidence taken away: an answer that stays was not read from it.
 
@@ -66,14 +69,15 @@ def controls(
     inputs = [source.path, another.path if another is not None else None]
     check_outputs(outputs.trace(trace), inputs=inputs, force=force)
     agent = options.agent()
-    with Progress(enabled=not quiet) as progress:
+    with Progress(enabled=not quiet, verbose=verbose) as progress:
         tested = agent.ask(source, question, observer=progress.show)
         outcomes = run(run_controls(agent, source, tested, other=another, seed=options.seed))
     if trace is not None:
         write_trace(tested, trace)
     if json_output:
         listed = [{**asdict(outcome), "boxes": [list(box.as_tuple()) for box in outcome.boxes]} for outcome in outcomes]
-        print_json({"result": result_json(tested), "controls": listed})
+        settings = settings_json(options.public(), options.origins)
+        print_json({"result": result_json(tested), "controls": listed, "settings": settings})
     else:
         print_controls(tested, outcomes)
     raise typer.Exit(0 if tested.answer is not None else EXIT_NO_ANSWER)

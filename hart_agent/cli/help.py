@@ -9,10 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from click import ClickException, NoSuchOption
+import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from hart_agent.cli.console.text import one_line
+
+UsageError: Any = typer.BadParameter.__mro__[1]
+"""Of click, or of the copy of it that newer versions of typer hold."""
 
 _LINE_BREAK = re.compile(r"(?<!\n)\n(?!\n)")
 """Between two lines of one paragraph."""
@@ -48,11 +51,12 @@ def _printable_errors() -> Iterator[None]:
     """Errors of usage quote arguments, which a pattern of the shell may have filled with names of hostile files."""
     try:
         yield
-    except ClickException as error:
-        error.message = one_line(error.message)  # type: ignore[misc]
-        if isinstance(error, NoSuchOption) and (name := _dashed_file()):
-            error.message += f" The name of a file that begins with a dash is written so: {one_line(name)}"  # type: ignore[misc]
-            error.possibilities = []  # type: ignore[misc]
+    except UsageError as error:
+        shown: Any = error
+        shown.message = one_line(shown.message)
+        if type(error).__name__ == "NoSuchOption" and (name := _dashed_file()):
+            shown.message += f" The name of a file that begins with a dash is written so: {one_line(name)}"
+            shown.possibilities = []
         raise
 
 

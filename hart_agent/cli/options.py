@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import MISSING, Field, asdict, dataclass, fields, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
 from typing import Annotated, Any, get_args, get_type_hints
-from urllib.parse import urlsplit, urlunsplit
 
 import typer
 from typer.models import ParameterInfo
@@ -15,14 +14,27 @@ from hart_agent.agent import Agent, OnUnsupported
 from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Mode, find_mode
 from hart_agent.backends import BACKENDS, create_policy
-from hart_agent.backends.options import MODEL_OPTIONS, POLICY_OPTIONS, PolicyOptions, flag
+from hart_agent.backends.options import ENVIRONMENT, MODEL_OPTIONS, POLICY_OPTIONS, PolicyOptions, flag
 from hart_agent.batch.keys import RunKeys
 from hart_agent.cli.common import DEFAULT_MEGAPIXELS
+from hart_agent.cli.origins import public_base_url, resolve
 from hart_agent.dialogue.policy import Policy
 from hart_agent.tooling.discovery import with_extra_tools
 
 _POLICY = "Policy"
 _EPISODE = "Episode"
+
+BackendName = Annotated[
+    str | None,
+    typer.Option(
+        envvar=ENVIRONMENT["backend"],
+        metavar="NAME",
+        rich_help_panel=_POLICY,
+        help=f"{', '.join(BACKENDS)}, an installed one, package.module:Class or path.py:Class. "
+        "By default embedded, or openai with --base-url.",
+        show_default=False,
+    ),
+]
 
 ExtraTools = Annotated[
     list[str] | None,
@@ -45,17 +57,7 @@ def policy_option(name: str) -> Any:
 class AgentOptions(PolicyOptions):
     """What the command line says of the policy and the episodes; see `PolicyOptions` and `EpisodeConfig`."""
 
-    backend: Annotated[
-        str | None,
-        typer.Option(
-            envvar="HART_AGENT_BACKEND",
-            metavar="NAME",
-            rich_help_panel=_POLICY,
-            help=f"{', '.join(BACKENDS)}, an installed one, package.module:Class or path.py:Class. "
-            "By default embedded, or openai with --base-url.",
-            show_default=False,
-        ),
-    ] = None
+    backend: BackendName = None
     mode: Annotated[
         str,
         typer.Option(
@@ -87,7 +89,19 @@ class AgentOptions(PolicyOptions):
         int | None,
         typer.Option(min=1, rich_help_panel=_EPISODE, help="Tokens in and out, of one question, before it must stop."),
     ] = None
+    verify: Annotated[
+        bool | None,
+        typer.Option(
+            "--verify/--no-verify",
+            rich_help_panel=_EPISODE,
+            help="Check each answer against its evidence, or don't. By default so, but in closed-loop, whose answer "
+            "comes from the crops alone.",
+            show_default=False,
+        ),
+    ] = None
     tool: ExtraTools = None
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Where the policy's options come from, as far as they are set; no option itself."""
 
     def policy(self) -> Policy:
         """The policy.
@@ -113,6 +127,7 @@ class AgentOptions(PolicyOptions):
             config=config,
             on_unsupported=self.on_unsupported,
             tool_timeout=self.tool_timeout,
+            verify=self.verify,
         )
 
     def run_keys(self, max_image_megapixels: int) -> RunKeys:
@@ -127,10 +142,8 @@ class AgentOptions(PolicyOptions):
 
     def public(self) -> dict[str, Any]:
         """The options as JSON, without the API key and without a password in the base URL."""
-        shown = {name: value for name, value in asdict(self).items() if name != "api_key"}
-        if self.base_url is not None:
-            shown["base_url"] = _public_url(self.base_url)
-        return shown
+        shown = {name: value for name, value in asdict(self).items() if name not in ("api_key", "origins")}
+        return shown | {"base_url": public_base_url(self.base_url)}
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -146,7 +159,16 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
         groups += (expanded := _options(annotation))
         own += [] if expanded else [parameter.replace(annotation=annotation, kind=inspect.Parameter.KEYWORD_ONLY)]
 
+    asks = AgentOptions in hints.values()
+    if asks:
+        groups.append(inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context))
+
     def called(**values: Any) -> None:
+        if asks:
+            given = resolve(
+                values.pop("context"), {entry.name: values.get(entry.name) for entry in fields(AgentOptions)}
+            )
+            values |= {**given.values, "origins": given.origins}
         command(**_arguments(hints, values))
 
     called.__name__, called.__doc__ = command.__name__, command.__doc__
@@ -177,16 +199,14 @@ def _declared(entry: Field[Any]) -> Any:
     """What the command line needs to know of a field that was declared with `option`; what is off is only turned on."""
     names = [flag(entry.name)] if entry.default is False else []
     panel = _POLICY if entry.name in POLICY_OPTIONS else None
-    return typer.Option(*names, min=entry.metadata["minimum"], rich_help_panel=panel, help=entry.metadata["help"])
-
-
-def _public_url(text: str) -> str:
-    """A URL without its password and its query; of one that can't be read, nothing is shown."""
-    try:
-        url = urlsplit(text)
-    except ValueError:
-        return "(a damaged URL)"
-    return urlunsplit((url.scheme, url.netloc.rpartition("@")[2], url.path, "", ""))
+    variables = entry.metadata["variables"][:1]  # those of others are read by the backend that they are for
+    return typer.Option(
+        *names,
+        min=entry.metadata["minimum"],
+        rich_help_panel=panel,
+        help=entry.metadata["help"],
+        envvar=variables or None,
+    )
 
 
 def _place_in_help(entry: Field[Any]) -> int:

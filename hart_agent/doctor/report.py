@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from hart_agent.commands import command_line
 
 
 class Status(StrEnum):
@@ -76,7 +77,7 @@ class Report:
     @property
     def command(self) -> str:
         """The command to use; empty unless the backend is usable."""
-        return shlex.join(["hart-agent", "ask", "IMAGE", "QUESTION", *self.flags]) if self.usable else ""
+        return command_line(["hart-agent", "ask", "IMAGE", "QUESTION", *self.flags]) if self.usable else ""
 
     def to_json(self) -> dict[str, Any]:
         """The report as a JSON object."""

@@ -7,7 +7,11 @@ from hart_agent.ocr.lines import Line, bounds, locate, merge
 from hart_agent.ocr.reader import HeatMap, TextLine, TextReader, TextRegion
 from hart_agent.ocr.signs import Sign, as_one, group
 
+PACKAGES = ("onnxruntime", "rapidocr")
+"""What pip installs to make it work."""
+
 __all__ = [
+    "PACKAGES",
     "HeatMap",
     "Line",
     "Sign",

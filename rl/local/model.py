@@ -20,6 +20,7 @@ from hart_agent.backends.local.batching import Job
 from hart_agent.backends.local.checkpoint import find_checkpoint
 from hart_agent.backends.local.generation import Generated
 from hart_agent.backends.local.prompting import Prompt, Prompter
+from hart_agent.commands import install_command
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.errors import InstallError
 from rl.checkpoints import copy_without_weights
@@ -121,7 +122,7 @@ class PolicyModel:
         try:
             from peft import LoraConfig, get_peft_model
         except ImportError as error:
-            raise InstallError("LoRA needs the package peft. Run: pip install 'hart-agent[train]'") from error
+            raise InstallError(f"LoRA needs the package peft. Run: {install_command(extra='train')}") from error
         config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules="all-linear")
         self.module = get_peft_model(self.module, config)
         self._lora = config

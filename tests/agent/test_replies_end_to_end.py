@@ -1,4 +1,4 @@
-"""Real replies through `hart-agent ask`, against a real server on the loopback interface, in every mode and in the check."""
+"""Real replies through `hart-agent ask`, against a real loopback server, in every mode and in the check."""
 
 from __future__ import annotations
 

@@ -274,7 +274,7 @@ def test_runs_are_compared_by_id() -> None:
 
 def test_without_scipy_the_command_to_install_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "scipy.stats", None)
-    with pytest.raises(InstallError, match=r"pip install 'hart-agent\[eval\]'"):
+    with pytest.raises(InstallError, match=r"-m pip install .*\[eval\]"):
         statistics.share(1, 2)
     with pytest.raises(InstallError, match="scipy"):
         summarise([predict(TRUTH)])

@@ -104,7 +104,7 @@ def test_a_dry_run_shows_rollouts_and_trains_nothing(folders: Folders, data: Pat
         (("--k", 2), "k must be 0 to 1"),
         (("--prompts-per-step", 9), "only 4"),
         (("--reward", "nowhere:nothing"), "can't be loaded"),
-        (("--engine", "openrlhf"), "pip install 'hart-agent[rl]'"),
+        (("--engine", "openrlhf"), "-m pip install "),
         (("--max-area", 2), "share of the image"),
         (("--model", "nowhere"), "no folder 'nowhere'"),
         (("--rl-share", 1), "between 0 and 1"),

@@ -22,11 +22,12 @@ from hart_agent.backends.embedded.looking import Eyes
 from hart_agent.backends.embedded.question import Query, understand
 from hart_agent.backends.embedded.ranking import rank
 from hart_agent.backends.embedded.windows import covered, follow_up_windows, sweep_windows
+from hart_agent.commands import install_command
 from hart_agent.dialogue.deadline import current_deadline
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import ReadLine, Reply
 from hart_agent.errors import InstallError
-from hart_agent.ocr import Line, Sign, TextReader, as_one, bounds, group, merge
+from hart_agent.ocr import PACKAGES, Line, Sign, TextReader, as_one, bounds, group, merge
 from hart_agent.tooling.records import Verdict
 from hart_agent.vision.budget import CoordinateProfile, ViewBudget
 from hart_agent.vision.geometry import Box, CoordinateSpace, Frame, Rect
@@ -84,7 +85,7 @@ class EmbeddedPolicy:
         except (FileNotFoundError, ImportError) as error:
             raise InstallError(
                 f"the embedded reader lacks a package or its models ({error}). "
-                "Run: pip install --force-reinstall onnxruntime rapidocr"
+                f"Run: {install_command(*PACKAGES, reinstall=True)}"
             ) from error
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:

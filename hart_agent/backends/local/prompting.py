@@ -29,6 +29,7 @@ from hart_agent.backends.local.checkpoint import Checkpoint
 from hart_agent.backends.local.special_tokens import SpecialTokens
 from hart_agent.backends.options import ModelOptions
 from hart_agent.backends.thoughts import has_thought_tokens, opened_by, spoken_start
+from hart_agent.commands import install_command
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import FinishReason, Reply
 from hart_agent.dialogue.thoughts import split_thoughts
@@ -207,7 +208,7 @@ def _load_tokenizer(path: Path) -> Any:
         from transformers import AutoTokenizer
     except ImportError as error:
         raise InstallError(
-            "this backend needs the package transformers. Run: pip install 'hart-agent[transformers]'"
+            f"this backend needs the package transformers. Run: {install_command(extra='transformers')}"
         ) from error
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)

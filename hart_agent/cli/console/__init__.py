@@ -1,7 +1,7 @@
 """What people see: results on stdout, progress on stderr. Model text is never trusted to be harmless in a terminal."""
 
 from hart_agent.cli.console.progress import EvalProgress, Progress
-from hart_agent.cli.console.results import print_report, print_result, print_tools
+from hart_agent.cli.console.results import print_report, print_result, print_servers, print_tools
 from hart_agent.cli.console.text import one_line, printable
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "one_line",
     "print_report",
     "print_result",
+    "print_servers",
     "print_tools",
     "printable",
 ]

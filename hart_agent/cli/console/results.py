@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from hart_agent.agent.trajectory import StopReason, Trajectory
+from hart_agent.backends.programs import PROGRAMS
 from hart_agent.cli.console.text import one_line, printable
 from hart_agent.tooling.protocol import Tool
 from hart_agent.tooling.records import Verdict
 
 if TYPE_CHECKING:
     from hart_agent.doctor import Report
+    from hart_agent.doctor.discovery import LocalServer
 
 _VERDICT_STYLES = {
     Verdict.SUPPORTED: "green",
@@ -52,7 +54,7 @@ def print_result(trajectory: Trajectory) -> None:
         console.print(Text.assemble("verdict: ", (verdict.value, _VERDICT_STYLES[verdict]), _explanation(trajectory)))
     for item in trajectory.evidence:
         text = f" '{item.text}'" if item.text else ""
-        console.print(Text(one_line(f"evidence: {item.box} {item.label}{text}")))
+        console.print(Text(one_line(f"evidence: {item.box} (original pixels) {item.label}{text}")))
     if trajectory.answer is None and trajectory.read:
         console.print(Text("Text I can read:"))
         for line in trajectory.read[:_READ_LINES]:
@@ -69,9 +71,44 @@ def print_tools(tools: Sequence[Tool]) -> None:
         console.print(Text("\n".join(f"  {line}" for line in printable(schema).splitlines()), "dim"))
 
 
-def print_report(report: Report) -> None:
-    """The checks as a table, what to do about each that failed, and the command to use."""
+def print_servers(servers: Sequence[LocalServer], install: str) -> None:
+    """The model servers of this machine, each with the command that uses it, or with what it lacks.
+
+    Args:
+        servers: those that were found.
+        install: the command that installs what their backend needs; empty if it is there.
+    """
+    from hart_agent.doctor.discovery import PORTS
+
     console = Console(highlight=False)
+    if not servers:
+        ports = ", ".join(f"{port} ({program.name})" for port, program in sorted(PORTS.items()))
+        console.print(Text(f"No model server answers on this machine's usual ports: {ports}."))
+        console.print(Text("Start one, for instance:"))
+        console.print(Text(f"  {' && '.join(PROGRAMS[0].start)}"), soft_wrap=True)
+        console.print(Text("or name another: hart-agent doctor --base-url URL"))
+        console.print(Text("Text in images is read without a server: hart-agent ask IMAGE QUESTION"))
+    for server in servers:
+        console.print(Text.assemble((server.program, "bold"), f" at {server.base_url}"))
+        if server.problem:
+            console.print(Text(f"  {server.problem}", "yellow"))
+            console.print(Text(f"  {printable(server.advice)}"), soft_wrap=True)
+            continue
+        console.print(Text(f"  models: {printable(', '.join(server.models))}"))
+        if not server.seeing:
+            console.print(Text("  none of them is known to see images; doctor --base-url examines them", "yellow"))
+        console.print(Text(f"  {printable(server.command)}"), soft_wrap=True)
+    if servers and install:
+        console.print(Text("Their backend needs one more package; run:"))
+        console.print(Text(f"  {install}"), soft_wrap=True)
+
+
+def print_report(report: Report, settings: Mapping[str, Mapping[str, Any]]) -> None:
+    """The checks as a table, what to do about each that failed, where settings come from, and the command to use."""
+    console = Console(highlight=False)
+    for name, setting in settings.items():
+        value = f" {setting['value']}" if "value" in setting else ""
+        console.print(Text(printable(f"{name}{value} (from {setting['from']})"), "dim"), soft_wrap=True)
     table = Table("check", "", "finding", box=None)
     for check in report.checks:
         finding = printable(check.finding) + (f"\n-> {printable(check.advice)}" if check.advice else "")
