@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import hart_agent
 from hart_agent.backends.openai.images import choose_level, data_url
+from hart_agent.commands import install_command
 from hart_agent.dialogue.messages import ToolCall
 from hart_agent.errors import ConfigError, ImageError, InstallError, PluginError, PolicyError, ToolError
 from hart_agent.tooling.decorator import tool
@@ -66,7 +67,7 @@ class Folders:
         roots: folders; links in their paths are followed once, here.
 
     Raises:
-        ConfigError: one is no folder.
+        ConfigError: one is not a folder.
     """
 
     def __init__(self, roots: Sequence[Path]) -> None:
@@ -74,7 +75,7 @@ class Folders:
             raise ConfigError("name at least one folder from which images may be read: --root FOLDER")
         for root in roots:
             if not root.is_dir():
-                raise ConfigError(f"{str(root)!r} is no folder; give one that holds images")
+                raise ConfigError(f"{str(root)!r} is not a folder; give one that holds images")
         self.roots = tuple(root.resolve() for root in roots)
 
     def find(self, path: str) -> Path:
@@ -139,7 +140,7 @@ class Workshop:
         }
 
     async def call(self, name: str, arguments: dict[str, Any]) -> tuple[str, tuple[View, ...], bool]:
-        """Carry out a call.
+        """Run a call.
 
         Returns:
             What to tell the assistant, the views to show, and whether it is an error.
@@ -200,7 +201,7 @@ def build_server(workshop: Workshop, folders: Folders) -> Server[Any]:
         from mcp import types
         from mcp.server import Server, ServerRequestContext
     except ImportError as error:
-        raise InstallError("the MCP server needs the package mcp. Run: pip install 'hart-agent[mcp]'") from error
+        raise InstallError(f"the MCP server needs the package mcp. Run: {install_command(extra='mcp')}") from error
 
     async def list_tools(
         context: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
@@ -247,7 +248,7 @@ async def serve_stdio(server: Server[Any]) -> None:
 
 
 def serve_http(server: Server[Any], host: str, port: int) -> None:
-    """Serve at http://HOST:PORT/mcp until interrupted. Port 0 takes a free one; the address is told on stderr.
+    """Serve at http://HOST:PORT/mcp until interrupted. Port 0 takes a free one; the address is printed on stderr.
 
     Raises:
         ConfigError: the address can't be used.

@@ -19,6 +19,7 @@ MOVED: Final[dict[str, tuple[str, ...]]] = {
     "backends.checkpoint": ("backends.local.checkpoint",),
     "backends.connection": ("backends.openai.connection",),
     "backends.conversation": ("backends.context",),
+    "backends.embedded.reader": ("ocr.reader", "ocr"),
     "backends.encoding": ("backends.local.encoding",),
     "backends.failures": ("backends.openai.failures",),
     "backends.generation": ("backends.local.generation",),

@@ -1,4 +1,4 @@
-"""Checks that the packages which ship beside `hart_agent` are really ours.
+"""Checks that the packages that ship with `hart_agent` are really ours.
 
 `tools`, `prompts` and `rl` are common names: another distribution's package can overwrite ours on disk, and a folder of
 that name in the working directory can shadow it. Either would run strange code under our name, so it is an error.
@@ -11,6 +11,7 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
+from hart_agent.commands import install_command
 from hart_agent.errors import InstallError
 
 _HOME = Path(__file__).resolve().parent.parent
@@ -19,7 +20,7 @@ OWNER = "hart-agent"
 
 
 def sibling(name: str) -> ModuleType:
-    """Import one of the packages that ship beside `hart_agent`.
+    """Import one of the packages that ship with `hart_agent`.
 
     Args:
         name: "tools", "prompts" or "rl".
@@ -37,7 +38,7 @@ def sibling(name: str) -> ModuleType:
     except Exception as error:
         raise InstallError(
             f"the package {name!r} of hart-agent is missing or broken ({error}); it was expected at {expected}. "
-            "Run: pip install --force-reinstall hart-agent"
+            f"Run: {install_command(reinstall=True)}"
         ) from error
     if getattr(module, "OWNER", None) != OWNER:
         raise _foreign(name, module.__file__ or str(expected), expected)
@@ -48,7 +49,7 @@ def _foreign(name: str, intruder: str, expected: Path) -> InstallError:
     return InstallError(
         f"the name {name!r} leads to a foreign package at {intruder}, not to hart-agent's own at {expected}. "
         "Uninstall or rename that package, or run from another folder; then, if it had overwritten ours, "
-        "run: pip install --force-reinstall hart-agent"
+        f"run: {install_command(reinstall=True)}"
     )
 
 

@@ -98,6 +98,8 @@ def load_state(checkpoint: Path) -> dict[str, Any]:
 
 def _sync(path: Path) -> None:
     """Make sure that a file, or a folder's listing, is on the disk."""
+    if os.name == "nt":  # which synchronises neither folders nor files that are open for reading
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from hart_agent.agent.trajectory import StopReason
+from hart_agent.commands import install_command
 from hart_agent.evals.metrics import IOGT_THRESHOLD, Prediction, measure
 from rl.rewards import answer_reward
 from rl.rows import Rollout
@@ -128,7 +129,7 @@ def _tensorboard(folder: Path, step: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        _log.info("no TensorBoard: pip install tensorboard")
+        _log.info("no TensorBoard; run: %s", install_command("tensorboard"))
         return None
     return SummaryWriter(str(folder / "tensorboard"), purge_step=step)
 

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from hart_agent.commands import install_command
 from hart_agent.errors import DatasetError, InstallError
 from hart_agent.store.parquet import parquet_rows as rows_of_parquet
 
@@ -41,7 +42,7 @@ def saved_rows(path: Path) -> Iterator[Row]:
     try:
         import datasets
     except ImportError as error:
-        raise InstallError("a folder of datasets needs that package. Run: pip install datasets") from error
+        raise InstallError(f"a folder of datasets needs that package. Run: {install_command('datasets')}") from error
     try:
         table = datasets.load_from_disk(str(path))
     except Exception as error:  # the library's own errors are manifold

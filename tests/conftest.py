@@ -71,3 +71,13 @@ def coded_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small() -> Image.Image:
     """A random image of 64 x 48 pixels."""
     return Image.fromarray(np.random.default_rng(7).integers(0, 256, (48, 64, 3), dtype=np.uint8))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Neither the user's file of settings nor their variables reach a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("HART_AGENT_")]:
+            patch.delenv(name)
+        patch.setenv("HART_AGENT_CONFIG", str(tmp_path_factory.mktemp("settings") / "config.toml"))
+        yield

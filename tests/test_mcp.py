@@ -131,7 +131,14 @@ async def test_paths_outside_the_folders_are_refused(folder: Path) -> None:
             assert result.is_error, path
             assert "no file" in said(result)
             assert len(result.content) == 1
-        for path in ("coded.png", "./deep/../coded.png", "inside.png", "away/open/coded.png"):
+        inside = (
+            "coded.png",
+            "./deep/../coded.png",
+            "inside.png",
+            "away/open/coded.png",
+            (folder / "coded.png").as_uri(),
+        )
+        for path in inside:
             assert not (await client.call_tool("overview", {"image_path": path})).is_error, path
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hart_agent.agent.modes import Mode
-from hart_agent.dialogue.policy import Reply, Usage
+from hart_agent.dialogue.policy import ReadLine, Reply, Usage
 from hart_agent.errors import PolicyError
 from hart_agent.tooling.records import Evidence, ToolResult, Verdict, Verification, ViewRecord
 from hart_agent.vision.budget import CoordinateProfile
@@ -101,6 +102,11 @@ class Trajectory:
     failure: PolicyError | None = field(default=None, repr=False, compare=False)
 
     @property
+    def read(self) -> tuple[ReadLine, ...] | None:
+        """The lines of text that the policy last reported, the likeliest to answer the question first, if any."""
+        return next((turn.reply.read for turn in reversed(self.turns) if turn.reply.read is not None), None)
+
+    @property
     def verdict(self) -> Verdict:
         """Whether the evidence supports the answer, or the one that was withheld."""
         return Verdict.UNCHECKED if self.verification is None else self.verification.verdict
@@ -109,6 +115,12 @@ class Trajectory:
     def format_kept(self) -> bool:
         """Whether every reply was written as the policy had been told to."""
         return not self.untagged and not self.format_errors
+
+    def __repr__(self) -> str:
+        """One short line; `str` and the fields say the rest."""
+        answer = reprlib.repr(self.answer)
+        counts = f"{len(self.evidence)} evidence boxes, {len(self.turns)} turns"
+        return f"<Trajectory answer={answer}, {self.verdict.value}, {self.stop_reason.value}, {counts}>"
 
     def __str__(self) -> str:
         """The answer on the first line, then the verdict and the evidence."""

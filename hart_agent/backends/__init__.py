@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Protocol
 
 from hart_agent.backends.options import POLICY_OPTIONS, PolicyOptions, flag
+from hart_agent.backends.programs import instead_of
 from hart_agent.dialogue.policy import Policy
 from hart_agent.errors import ConfigError, HartError, PluginError
 from hart_agent.extensions import ExtensionPoint
@@ -108,6 +109,9 @@ def find_backend(name: str) -> Backend:
         ConfigError: there is no such backend, module or file.
         PluginError: it is broken; the message names the package.
     """
+    known = _BACKENDS.names()
+    if name not in known and (instead := instead_of(name)):
+        raise ConfigError(f"there is no backend {name!r}; {instead}")
     found = _BACKENDS.find(name)
     return Backend(name, found.origin, frozenset(found.value.accepts), found.value)
 

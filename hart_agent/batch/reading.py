@@ -30,7 +30,7 @@ _Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Row:
-    """A question with what else stands beside it.
+    """A question with the other columns of its row.
 
     Attributes:
         item: the question.
@@ -66,7 +66,7 @@ class BatchInput:
         self._read = _READERS.get(Path(source).suffix.lower())
         if self._read is None and question is None:
             raise ConfigError(
-                f"{source} is no file of questions ({', '.join(_READERS)}). If it names images, say what is asked "
+                f"{source} is not a questions file ({', '.join(_READERS)}). If it names images, say what is asked "
                 "about them: --question"
             )
         self.count = self._check()
@@ -80,9 +80,9 @@ class BatchInput:
             for where, record in self._read(path):
                 yield self._row(record, f"{path}, {where}", path.parent)
         except OSError as error:
-            raise ConfigError(f"{path} can't be read: {error.strerror or error}") from error
+            raise ConfigError(f"{path} can't be read: {error.strerror or error}. Check the path.") from error
         except (ValueError, csv.Error) as error:  # UnicodeDecodeError and pyarrow's ArrowInvalid are ValueErrors
-            raise ConfigError(f"{path} can't be read: {error}") from error
+            raise ConfigError(f"{path} can't be read: {error}. Correct the file.") from error
 
     def _check(self) -> int:
         first: dict[str, str] = {}
@@ -94,7 +94,10 @@ class BatchInput:
                     "an id, a question may be asked of an image only once."
                 )
         if not first:
-            raise ConfigError(f"{self._source}: there is nothing to ask" + ("" if self._read else "; no file fits"))
+            raise ConfigError(
+                f"{self._source}: there is nothing to ask"
+                + ("" if self._read else "; no file fits the pattern. Check it")
+            )
         return len(first)
 
     def _images(self) -> Iterator[Row]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hart_agent.agent.trajectory import StopReason, Trajectory
+from hart_agent.cli import outputs
 from hart_agent.cli.annotate import write_annotated
 from hart_agent.cli.common import (
     DEFAULT_MEGAPIXELS,
@@ -19,19 +20,21 @@ from hart_agent.cli.common import (
     MaxMegapixels,
     Page,
     Quiet,
-    check_writable,
+    Verbose,
     open_argument,
     print_json,
 )
 from hart_agent.cli.console import Progress, print_result
 from hart_agent.cli.console.failure import EXIT_POLICY
-from hart_agent.cli.options import AgentOptions, with_agent_options
+from hart_agent.cli.options import AgentOptions, with_options
+from hart_agent.cli.origins import settings_json
+from hart_agent.cli.outputs import Force, check_outputs
 from hart_agent.trace import result_json, trace_json, write_page, write_trace
 
 QuestionArgument = Annotated[str, typer.Argument(help="What you want to know about it.", show_default=False)]
 
 
-@with_agent_options
+@with_options
 def ask(
     image: ImageArgument,
     question: QuestionArgument,
@@ -43,10 +46,12 @@ def ask(
     annotated: Annotated[
         Path | None, typer.Option("--annotate", help="Draw the evidence on the image and save it here.")
     ] = None,
+    force: Force = False,
     page: Page = None,
     allow_download: AllowDownload = False,
     max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Answer a question about an image.
@@ -55,12 +60,13 @@ def ask(
     (x0, y0, x1, y1) in pixels of the original image.
     """
     source = open_argument(image, page=page, allow_download=allow_download, max_megapixels=max_image_megapixels)
-    for path in (trace, html, annotated):
-        check_writable(path, keep=source.path)
-    with Progress(enabled=not quiet) as progress:
+    check_outputs(
+        [*outputs.trace(trace), *outputs.page(html), *outputs.picture(annotated)], inputs=[source.path], force=force
+    )
+    with Progress(enabled=not quiet, verbose=verbose) as progress:
         trajectory = options.agent().ask(source, question, observer=progress.show)
     if json_output:
-        print_json(result_json(trajectory))
+        print_json(result_json(trajectory) | {"settings": settings_json(options.public(), options.origins)})
     else:
         print_result(trajectory)
     if trace is not None:

@@ -1,15 +1,13 @@
-"""What the commands share: exit codes, JSON on stdout, and checks that come before the work."""
+"""What the commands share: exit codes, arguments, and JSON on stdout."""
 
 from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from hart_agent.errors import ConfigError
 from hart_agent.vision.opening import open_image
 from hart_agent.vision.source import DEFAULT_MAX_IMAGE_PIXELS, SourceImage
 
@@ -28,6 +26,7 @@ DEFAULT_MEGAPIXELS = DEFAULT_MAX_IMAGE_PIXELS // 1_000_000
 MaxMegapixels = Annotated[int, typer.Option(min=1, metavar="N", help="Refuse larger images.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Progress shows calls as the model wrote them.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]  # read by `main`
 
 
@@ -44,31 +43,6 @@ def open_argument(image: str, *, page: int | None, allow_download: bool, max_meg
         max_pixels=max_megapixels * 1_000_000,
         stdin=sys.stdin.buffer if sys.stdin is not None else None,
     )
-
-
-def check_writable(path: Path | None, *, keep: Path | None) -> None:
-    """Complain before the work is done, not after it; what was read is never written over.
-
-    Args:
-        path: of the output, if one was asked for.
-        keep: the file that is read, if it is one.
-    """
-    if path is None:
-        return
-    try:
-        folder, overwrites = path.is_dir(), _same(path, keep)
-    except OSError as error:
-        raise ConfigError(f"{path} can't be written: {error.strerror}. Choose another path.") from error
-    if not path.absolute().parent.is_dir():
-        raise ConfigError(f"{path} can't be written: there is no folder {path.absolute().parent}. Make it first.")
-    if folder:
-        raise ConfigError(f"{path} can't be written: it is a folder. Give the path of a file.")
-    if overwrites:
-        raise ConfigError(f"{path} can't be written: that would overwrite {str(keep)!r}. Choose another file.")
-
-
-def _same(path: Path, keep: Path | None) -> bool:
-    return keep is not None and path.exists() and keep.exists() and path.samefile(keep)
 
 
 def print_json(value: dict[str, Any]) -> None:

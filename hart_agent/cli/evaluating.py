@@ -5,7 +5,6 @@ What takes long to import (numpy, say) is imported where it is used, so that the
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from hart_agent.cli import outputs
 from hart_agent.cli.ask import QuestionArgument
 from hart_agent.cli.common import (
     DEFAULT_MEGAPIXELS,
@@ -23,18 +23,21 @@ from hart_agent.cli.common import (
     MaxMegapixels,
     Page,
     Quiet,
-    check_writable,
+    Verbose,
     open_argument,
     print_json,
 )
 from hart_agent.cli.console import EvalProgress, Progress
-from hart_agent.cli.options import AgentOptions, with_agent_options
+from hart_agent.cli.options import AgentOptions, with_options
+from hart_agent.cli.origins import settings_json
+from hart_agent.cli.outputs import Force, check_outputs
+from hart_agent.concurrency import run
 from hart_agent.errors import ConfigError
 from hart_agent.evals.datasets import HUB_IDS, NAMES, find_dataset, load_dataset
 from hart_agent.trace import result_json, write_trace
 
 
-@with_agent_options
+@with_options
 def controls(
     image: ImageArgument,
     question: QuestionArgument,
@@ -44,11 +47,13 @@ def controls(
         str | None, typer.Option(help="An image that has nothing to do with the question, whose crops are shown.")
     ] = None,
     trace: Annotated[Path | None, typer.Option(help="Write how the question was answered to this JSON file.")] = None,
+    force: Force = False,
     json_output: Json = False,
     page: Page = None,
     allow_download: AllowDownload = False,
     max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Ask, then ask again with the evidence taken away: an answer that stays was not read from it.
 
@@ -60,23 +65,25 @@ def controls(
 
     opened = functools.partial(open_argument, allow_download=allow_download, max_megapixels=max_image_megapixels)
     source = opened(image, page=page)
-    check_writable(trace, keep=source.path)
     another = opened(other, page=None) if other is not None else None
+    inputs = [source.path, another.path if another is not None else None]
+    check_outputs(outputs.trace(trace), inputs=inputs, force=force)
     agent = options.agent()
-    with Progress(enabled=not quiet) as progress:
+    with Progress(enabled=not quiet, verbose=verbose) as progress:
         tested = agent.ask(source, question, observer=progress.show)
-        outcomes = asyncio.run(run_controls(agent, source, tested, other=another, seed=options.seed))
+        outcomes = run(run_controls(agent, source, tested, other=another, seed=options.seed))
     if trace is not None:
         write_trace(tested, trace)
     if json_output:
         listed = [{**asdict(outcome), "boxes": [list(box.as_tuple()) for box in outcome.boxes]} for outcome in outcomes]
-        print_json({"result": result_json(tested), "controls": listed})
+        settings = settings_json(options.public(), options.origins)
+        print_json({"result": result_json(tested), "controls": listed, "settings": settings})
     else:
         print_controls(tested, outcomes)
     raise typer.Exit(0 if tested.answer is not None else EXIT_NO_ANSWER)
 
 
-@with_agent_options
+@with_options
 def evaluate(
     dataset: Annotated[
         str | None,
@@ -90,7 +97,7 @@ def evaluate(
     *,
     options: AgentOptions,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the run: records, manifest, report. A run that is there goes on.")
+        Path | None, typer.Option(help="Folder of the run: records, manifest, report. An existing run is resumed.")
     ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Ask only so many of the questions, drawn by the seed.")
@@ -114,7 +121,7 @@ def evaluate(
 ) -> None:
     """Ask a benchmark's questions, and report accuracy, evidence and intervals.
 
-    Running the same command again goes on where it was stopped. The report is printed, and written to the folder as
+    Running the same command again resumes it. The report is printed, and written to the folder as
     report.json and report.html.
     """
     from hart_agent.cli.console.evaluation import print_comparison, print_evaluation
@@ -134,9 +141,7 @@ def evaluate(
     items = load_dataset(dataset, _files(dataset, data, allow_download=allow_download))
     settings = EvalSettings(options.seed, with_controls, concurrency, limit, traces)
     with EvalProgress(enabled=not quiet) as progress:
-        report = asyncio.run(
-            evaluate_folder(options.agent(), dataset, items, out, settings, options.public(), progress)
-        )
+        report = run(evaluate_folder(options.agent(), dataset, items, out, settings, options.public(), progress))
     if json_output:
         print_json(report)
     else:

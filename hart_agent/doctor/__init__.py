@@ -9,6 +9,7 @@ from dataclasses import replace
 from hart_agent.backends import PolicyOptions, create_policy, find_backend
 from hart_agent.backends.openai.retries import RetryPolicy
 from hart_agent.backends.openai.server import Server
+from hart_agent.commands import install_command
 from hart_agent.doctor.checks import check_coordinates, check_text_calls, check_tools
 from hart_agent.doctor.drawings import written_view
 from hart_agent.doctor.report import Check, Report, Status
@@ -81,7 +82,9 @@ async def examine_embedded(options: PolicyOptions | None = None, *, max_seconds:
         ConfigError: a setting was made.
     """
     started = time.perf_counter()
-    advice = "Install it anew: pip install --force-reinstall hart-agent"
+    from hart_agent.ocr import PACKAGES
+
+    advice = f"Install its packages again: {install_command(*PACKAGES, reinstall=True)}"
     name, requests = "", 0
     try:
         policy = create_policy("embedded", options)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from hart_agent.commands import command_line
 
 
 class Status(StrEnum):
@@ -16,7 +17,7 @@ class Status(StrEnum):
     WARN = "warn"
     """It works, but not as well as it could, or the check could not tell."""
     FAIL = "fail"
-    """Questions can't be answered, or will be answered wrongly, until this is mended."""
+    """Questions can't be answered, or will be answered wrongly, until this is fixed."""
     SKIP = "skip"
     """It was not made, because an earlier check failed or the time was up."""
 
@@ -76,7 +77,7 @@ class Report:
     @property
     def command(self) -> str:
         """The command to use; empty unless the backend is usable."""
-        return shlex.join(["hart-agent", "ask", "IMAGE", "QUESTION", *self.flags]) if self.usable else ""
+        return command_line(["hart-agent", "ask", "IMAGE", "QUESTION", *self.flags]) if self.usable else ""
 
     def to_json(self) -> dict[str, Any]:
         """The report as a JSON object."""

@@ -1,4 +1,4 @@
-"""A run's folder: manifest, records, traces and reports. A run that is there is gone on with."""
+"""A run's folder: manifest, records, traces and reports. An existing run is resumed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TREEBENCH = "treebench.xlsx"
 
 
 class Watcher(Protocol):
-    """Is told how a run goes."""
+    """Is notified of a run's progress."""
 
     def begin(self, total: int, done: int) -> None:
         """So many questions are asked, and so many of these were asked before."""
@@ -58,7 +58,7 @@ async def evaluate_folder(
         out: the run's folder; it is made.
         settings: how they are asked.
         options: with which the agent was made, for the manifest.
-        watcher: is told how it goes.
+        watcher: is notified of progress.
 
     Returns:
         The report; see `make_report`.

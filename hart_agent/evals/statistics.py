@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hart_agent.commands import install_command
 from hart_agent.errors import ConfigError, InstallError
 from hart_agent.evals.controls import Control
 from hart_agent.evals.metrics import IOGT_THRESHOLD, FloatArray, Prediction, measure
@@ -205,4 +206,4 @@ def _stats() -> Any:
     try:
         return importlib.import_module("scipy.stats")
     except ImportError as error:
-        raise InstallError("evaluation needs the package scipy. Run: pip install 'hart-agent[eval]'") from error
+        raise InstallError(f"evaluation needs the package scipy. Run: {install_command(extra='eval')}") from error

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from hart_agent.commands import install_command
 from hart_agent.errors import ConfigError, InstallError, PolicyError
 
 _log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ def from_hub(
         from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
     except ImportError as error:
         raise InstallError(
-            f"the {kind} {repository!r} has to come from Hugging Face's hub. Run: pip install huggingface_hub"
+            f"the {kind} {repository!r} has to come from Hugging Face's hub. Run: {install_command('huggingface_hub')}"
         ) from error
     wanted = {"repo_type": kind, "allow_patterns": list(patterns) if patterns else None}
     try:

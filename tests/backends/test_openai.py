@@ -206,5 +206,5 @@ def test_settings_are_checked_at_once() -> None:
 
 def test_a_missing_client_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "aiohttp", None)
-    with pytest.raises(InstallError, match=r"pip install 'hart-agent\[openai\]'"):
+    with pytest.raises(InstallError, match=r"-m pip install .*\[openai\]"):
         OpenAIPolicy("qwen2.5-vl", base_url="http://localhost:1/v1")

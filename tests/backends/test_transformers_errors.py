@@ -172,7 +172,7 @@ def test_missing_packages_are_named(folders: Folders, monkeypatch: pytest.Monkey
     for module in ("hart_agent.backends.local.generation", "hart_agent.backends.local.encoding"):
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(InstallError, match=r"pip install 'hart-agent\[transformers\]'"):
+    with pytest.raises(InstallError, match=r"-m pip install .*\[transformers\]"):
         TransformersPolicy(str(folders("qwen2.5-vl")))
 
 

@@ -104,7 +104,7 @@ def test_a_dry_run_shows_rollouts_and_trains_nothing(folders: Folders, data: Pat
         (("--k", 2), "k must be 0 to 1"),
         (("--prompts-per-step", 9), "only 4"),
         (("--reward", "nowhere:nothing"), "can't be loaded"),
-        (("--engine", "openrlhf"), "pip install 'hart-agent[rl]'"),
+        (("--engine", "openrlhf"), "-m pip install "),
         (("--max-area", 2), "share of the image"),
         (("--model", "nowhere"), "no folder 'nowhere'"),
         (("--rl-share", 1), "between 0 and 1"),
@@ -149,6 +149,8 @@ def test_a_config_file_and_the_reading_of_answers_reach_the_settings(
 ) -> None:
     config = tmp_path / "run.yaml"
     config.write_text(f"policy:\n  model: {folders('qwen3-vl')}\nrun: {{steps: 1, seed: 3}}\nstrict_reading: false\n")
+    with config.open("a") as file:
+        file.write("coordinates: unit\nmax_images: 3\n")
     out = tmp_path / "sft"
     with pytest.raises(SystemExit) as ended:
         run_here(
@@ -159,6 +161,7 @@ def test_a_config_file_and_the_reading_of_answers_reach_the_settings(
     assert capsys.readouterr().out.strip() == str(out / "step-000001")
     settings = json.loads((out / "settings.json").read_text())
     assert (settings["seed"], settings["strict_reading"], settings["learning_rate"]) == (4, False, 1e-5)
+    assert (settings["coordinates"], settings["max_images"], settings["max_tokens"]) == ("unit", 3, 512)
 
 
 def test_images_of_the_other_stage_are_refused(folders: Folders, data: Path, tmp_path: Path) -> None:

@@ -166,3 +166,15 @@ def test_auto_starts_with_the_familys_space() -> None:
         assert detected.space == space
     with pytest.raises(ConfigError, match=r"pixel \| thousand \| unit \| auto"):
         ModelOptions(coordinates="miles")
+
+
+def test_a_policy_that_writes_y_first_is_answered_in_its_own_order() -> None:
+    spoken = replace(profile("pixel"), y_first=True)
+    y_first = [UNIT_BOX[1], UNIT_BOX[0], UNIT_BOX[3], UNIT_BOX[2]]
+    trajectory = ask(spoken, y_first, [250, 280, 350, 520])
+    refused, accepted = (turn.results[0] for turn in trajectory.turns[:2])
+    assert "the box [0.5, 0.28, 0.7, 0.52] does not fit" in refused.text
+    assert "it is [250, 280, 350, 520] here" in refused.text
+    assert "Write a box as [y0, x0, y1, x1], in pixels, such as [125, 120, 300, 480]" in refused.text
+    assert accepted.error is None
+    assert [item.box.as_tuple() for item in trajectory.evidence] == [REGION]

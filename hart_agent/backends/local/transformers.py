@@ -21,6 +21,7 @@ from hart_agent.backends.local.batching import Batcher
 from hart_agent.backends.local.checkpoint import find_checkpoint
 from hart_agent.backends.local.prompting import Prompt, Prompter
 from hart_agent.backends.options import MODEL_OPTIONS
+from hart_agent.commands import install_command
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Reply, Usage
 from hart_agent.errors import ConfigError, InstallError
@@ -64,7 +65,7 @@ class TransformersPolicy:
         except ImportError as error:
             raise InstallError(
                 f"the backend 'transformers' needs torch and transformers ({error}). "
-                "Run: pip install 'hart-agent[transformers]'"
+                f"Run: {install_command(extra='transformers')}"
             ) from error
         checkpoint = find_checkpoint(model)
         self._prompter = Prompter(checkpoint, **options)

@@ -20,6 +20,7 @@ from hart_agent.backends.cut_off import ask_longer_if_cut_off
 from hart_agent.backends.local.checkpoint import find_checkpoint
 from hart_agent.backends.local.prompting import Prompt, Prompter
 from hart_agent.backends.options import MODEL_OPTIONS, ModelOptions
+from hart_agent.commands import install_command
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import FinishReason, Reply, Usage
 from hart_agent.errors import ConfigError, InstallError, PolicyError
@@ -63,7 +64,7 @@ class VLLMPolicy:
     ) -> None:
         os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # stdout is for answers
         if importlib.util.find_spec("vllm") is None:
-            raise InstallError("the backend 'vllm' needs the package vllm. Run: pip install 'hart-agent[vllm]'")
+            raise InstallError(f"the backend 'vllm' needs the package vllm. Run: {install_command(extra='vllm')}")
         checkpoint = find_checkpoint(model)
         settings = ModelOptions.from_keywords(**options)
         max_images = DEFAULT_MAX_IMAGES if settings.max_images is None else settings.max_images

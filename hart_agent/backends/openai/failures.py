@@ -34,7 +34,7 @@ class Problem(StrEnum):
 
 
 ADVICE = {
-    Problem.KEY: "Set OPENAI_API_KEY, or give --api-key, to a key that this server knows.",
+    Problem.KEY: "Set HART_AGENT_API_KEY or OPENAI_API_KEY, or give --api-key, to a key that this server knows.",
     Problem.PATH: "Check --base-url: for most servers it ends in /v1.",
     Problem.BYTES: "Its images are compressed as far as they can be. Lower --max-images or --max-pixels, or raise the "
     "server's limit (nginx: client_max_body_size).",

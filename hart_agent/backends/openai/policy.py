@@ -44,8 +44,8 @@ class OpenAIPolicy:
         timeout: seconds for one request.
         retry: when to ask again.
         options: of `PolicyOptions`. `base_url` defaults to `OPENAI_BASE_URL` or OpenAI's own, `api_key` to
-            `OPENAI_API_KEY`; the key never shows in errors, logs or traces. The `tool_format` "native" warns if the
-            server refuses `tools`, "text" never sends them.
+            `HART_AGENT_API_KEY` or `OPENAI_API_KEY`; the key never shows in errors, logs or traces. The `tool_format`
+            "native" warns if the server refuses `tools`, "text" never sends them.
 
     Raises:
         ConfigError: an option is out of range, or no model was named and the server has not exactly one.

@@ -19,6 +19,8 @@ from hart_agent.backends.openai.completion import error_words, read_completion
 from hart_agent.backends.openai.connection import MAX_BODY, Connection, Refusal, TooLong
 from hart_agent.backends.openai.failures import ADVICE, OVERLOAD, Failure, Problem, ServerError, diagnose
 from hart_agent.backends.openai.retries import RetryPolicy, retry_after
+from hart_agent.backends.options import ENVIRONMENT
+from hart_agent.commands import install_command
 from hart_agent.dialogue.policy import Reply
 from hart_agent.errors import ConfigError, InstallError, PolicyError
 
@@ -58,7 +60,7 @@ class Server:
 
     Args:
         base_url: None for `OPENAI_BASE_URL` or OpenAI's own.
-        api_key: None for `OPENAI_API_KEY`; local servers need none.
+        api_key: None for `HART_AGENT_API_KEY`, else `OPENAI_API_KEY`; local servers need none.
         timeout: seconds for one request, from first to last byte.
         retry: when to ask again.
 
@@ -72,11 +74,11 @@ class Server:
             import aiohttp  # noqa: F401
         except ImportError as error:
             raise InstallError(
-                "the backend 'openai' needs the package aiohttp. Run: pip install 'hart-agent[openai]'"
+                f"the backend 'openai' needs the package aiohttp. Run: {install_command(extra='openai')}"
             ) from error
         self.retry = retry
         self._url = _split(base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI)
-        self._api_key = api_key or os.environ.get("OPENAI_API_KEY")
+        self._api_key = api_key or next(filter(None, map(os.environ.get, ENVIRONMENT["api_key"])), None)
         self._secrets = _secrets(self._url, self._api_key)
         self._timeout = timeout
         self._connections: dict[asyncio.AbstractEventLoop, Connection] = {}

@@ -1,4 +1,4 @@
-"""How work goes on, on stderr."""
+"""Progress, on stderr."""
 
 from __future__ import annotations
 
@@ -19,15 +19,22 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from hart_agent.agent.trajectory import Turn
-from hart_agent.cli.console.text import printable
+from hart_agent.cli.console.text import one_line
+from hart_agent.dialogue.parsing import parse_reply
 from hart_agent.tooling.records import ToolResult
 
 
 class Progress:
-    """Shows each turn on stderr as it happens, and on a terminal that work is going on."""
+    """Shows each turn on stderr as it happens, and on a terminal that work is going on.
 
-    def __init__(self, *, enabled: bool) -> None:
-        self._console = Console(stderr=True, quiet=not enabled, highlight=False, soft_wrap=True)
+    Args:
+        enabled: whether anything is shown at all.
+        verbose: whether calls are shown as the policy wrote them; by default in words, with boxes in original pixels.
+    """
+
+    def __init__(self, *, enabled: bool, verbose: bool = False) -> None:
+        self._console = Console(stderr=True, quiet=not enabled, highlight=False, soft_wrap=verbose)
+        self._describe = _as_written if verbose else _in_words
         self._status = self._console.status("working")
         self._turn = 0
 
@@ -41,17 +48,19 @@ class Progress:
         self._status.stop()
 
     def show(self, turn: Turn) -> None:
-        """Print the turn's calls and what came of them; an observer for `Agent.ask`."""
+        """Print the turn's calls and their results; an observer for `Agent.ask`."""
         self._turn += 1
         for result in turn.results:
-            self._print(f"{_call(result)} -> {result.text}", "red" if result.error else "")
+            self._print(self._describe(result), "red" if result.error else "")
         if turn.feedback:
             self._print(turn.feedback, "yellow")
         elif not turn.results:
-            self._print(turn.reply.text, "")
+            parsed = parse_reply(turn.reply.text)
+            words = parsed.answer if parsed.answer is not None else parsed.abstention
+            self._print(turn.reply.text if words is None else f"answer: {words}", "")
 
     def _print(self, text: str, style: str) -> None:
-        line = " ".join(printable(text).split())
+        line = one_line(text)
         self._console.print(Text(f"turn {self._turn:2}  {line[:300]}", style))
 
 
@@ -104,5 +113,15 @@ class EvalProgress(CountProgress):
         self.add(f"{self._right / self._asked:.1%} right" + (f", {self._failed} failed" if self._failed else ""))
 
 
-def _call(result: ToolResult) -> str:
-    return f"{result.call.name} {json.dumps(result.call.arguments, ensure_ascii=False)}"
+def _as_written(result: ToolResult) -> str:
+    """A call as the policy wrote it, and what it was told."""
+    return f"{result.call.name} {json.dumps(result.call.arguments, ensure_ascii=False)} -> {result.text}"
+
+
+def _in_words(result: ToolResult) -> str:
+    """A call in words: which tool, where in the original, and what it returned if that is text."""
+    if result.error:
+        return f"{result.call.name} refused: {result.text}"
+    if not result.views:
+        return f"{result.call.name}: {result.text}"
+    return f"{result.call.name} {', '.join(str(view.frame.box) for view in result.views)} (original pixels)"

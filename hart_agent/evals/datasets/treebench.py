@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hart_agent.answers import AnswerType
+from hart_agent.commands import install_command
 from hart_agent.errors import DatasetError, InstallError, OutputError
 from hart_agent.evals.datasets.reading import gold_boxes, gold_letter, split_options
 from hart_agent.evals.datasets.tables import Row, find_tables, read_table
@@ -76,7 +77,7 @@ def write_treebench_predictions(path: Path, items: Sequence[Item], predictions: 
         openpyxl: Any = importlib.import_module("openpyxl")
     except ImportError as error:
         raise InstallError(
-            "writing predictions needs the package openpyxl. Run: pip install 'hart-agent[eval]'"
+            f"writing predictions needs the package openpyxl. Run: {install_command(extra='eval')}"
         ) from error
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet()

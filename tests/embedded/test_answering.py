@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from hart_agent.backends.embedded.answering import Finding, find, matches
-from hart_agent.backends.embedded.colours import colour_name
+from hart_agent.backends.embedded.answering import Finding, find
+from hart_agent.backends.embedded.matching import matches
 from hart_agent.backends.embedded.question import understand
-from hart_agent.backends.embedded.reader import TextLine
-from hart_agent.backends.embedded.signs import Line, Sign, as_one, bounds, group, locate, merge
+from hart_agent.ocr import Line, Sign, TextLine, as_one, bounds, group, locate, merge
+from hart_agent.ocr.colours import colour_name
 from hart_agent.vision.geometry import Box, Frame, Size
 from hart_agent.vision.source import View
 
@@ -47,9 +47,7 @@ EVERYTHING = (SHOP, STALL, CHANDLER, MUSEUM, EVENT, STREET)
 
 
 def answer(question: str, *signs: Sign, photo: Size | None = PHOTO) -> Finding:
-    query = understand(question)
-    assert query is not None
-    return find(query, signs, photo)
+    return find(understand(question), signs, photo)
 
 
 ANSWERS = [
@@ -119,7 +117,7 @@ ANSWERS = [
     ("What does the sign in the middle say?", EVERYTHING, MUSEUM.text, list(MUSEUM.lines)),
     ("Read the sign mentioning QUINCES.", EVERYTHING, STALL.text, list(STALL.lines)),
     ("Read all the text.", (EVENT, STREET, STALL),
-     "Tanner Row; Rhubarb $4.20 Quinces $3.75; Kite Festival Sat 14 May Lowmoor Common, 15:30", None),
+     "Tanner Row\nRhubarb $4.20 Quinces $3.75\nKite Festival Sat 14 May Lowmoor Common, 15:30", None),
 ]  # fmt: skip
 
 

@@ -13,18 +13,20 @@ from hart_agent import Agent, Box, EpisodeConfig, InstallError, Mode, StopReason
 from hart_agent.backends.embedded import EmbeddedPolicy
 from hart_agent.trace import result_json
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "drawn_scenes"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "drawn_scenes"))
 
 from scenes import draw_scene
 
-BACKGROUND = Path(__file__).resolve().parents[1] / "examples" / "images" / "backgrounds" / "fig.jpg"
+BACKGROUND = Path(__file__).resolve().parents[2] / "examples" / "images" / "backgrounds" / "fig.jpg"
 TEXT = "Phone 0482 716 395"
 NUMBER = "0482 716 395"
+UNHURRIED = EpisodeConfig(max_seconds=600)
+"""The right answer, however busy the machine is."""
 
 
 @pytest.fixture(scope="module")
 def agent() -> Agent:
-    return Agent()
+    return Agent(config=UNHURRIED)
 
 
 def draw_sign(
@@ -69,7 +71,9 @@ def test_a_small_sign_in_a_large_photo_is_found_read_and_verified(agent: Agent, 
     result = agent.ask(path, "what is on the sign?")
     assert result.answer == f"Marwick Bakery 14 Alderford Lane {TEXT}"
     assert result.verdict is Verdict.SUPPORTED
-    assert result.evidence[0].box.iou(boxes[0].union(boxes[1]).union(boxes[2])) >= 0.5
+    text, panel = boxes[0].union(boxes[1]).union(boxes[2]), Box(3880, 2080, 4200, 2230)
+    assert result.evidence[0].box.iou(panel) >= 0.5
+    assert result.evidence[0].box.overlap(text) == text.area
     names = [[call.call.name for call in turn.results] for turn in result.turns]
     assert set(names[0]) == {"zoom"}
     assert names[-2:] == [["crop", "verify"], []]
@@ -96,12 +100,10 @@ def test_a_kind_of_text_that_is_not_there_is_declined_by_its_name(agent: Agent, 
 
 
 def test_a_phone_number_that_is_not_there_is_not_made_up(agent: Agent) -> None:
-    """The rest of the photo was looked at before it was given up."""
     image, _ = draw_sign((1000, 700), (600, 420), ("MARWICK BAKERY", "14 ALDERFORD LANE"), font_size=20)
     result = agent.ask(image, "What is the phone number?")
     assert (result.answer, result.stop_reason, result.evidence) == (None, StopReason.ABSTAINED, ())
     assert result.reason == "I can't tell: I found no phone number in the text that I can read."
-    assert {call.call.name for turn in result.turns for call in turn.results} == {"zoom"}
 
 
 def test_capitals_of_14_pixels_are_read_in_place(agent: Agent) -> None:
@@ -111,9 +113,9 @@ def test_capitals_of_14_pixels_are_read_in_place(agent: Agent) -> None:
     (evidence,) = result.evidence
     assert (evidence.label, evidence.text) == ("address", "14 ALDERFORD LANE")
     assert evidence.box.iou(boxes[1]) >= 0.5
+    assert evidence.box.overlap(boxes[1]) == boxes[1].area
     names = [[call.call.name for call in turn.results] for turn in result.turns]
-    assert set(names[0]) == {"zoom"}
-    assert names[-2:] == [["crop", "verify"], []]
+    assert names == [["crop", "verify"], []]
 
 
 def test_a_picture_without_text_gets_no_answer(agent: Agent) -> None:
@@ -184,7 +186,7 @@ def test_the_same_question_gives_the_same_trajectory(agent: Agent, small: tuple[
             return {key: without_times(item) for key, item in value.items() if key != "seconds"}
         return [without_times(item) for item in value] if isinstance(value, list) else value
 
-    first, second = (each.ask(small[0], "what is the phone number?") for each in (agent, Agent()))
+    first, second = (each.ask(small[0], "what is the phone number?") for each in (agent, Agent(config=UNHURRIED)))
     assert without_times(result_json(first)) == without_times(result_json(second))
 
 
@@ -197,20 +199,53 @@ def test_missing_models_are_told_with_the_command_to_run(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("mode", [Mode.CLOSED_LOOP, Mode.MGPO, Mode.DIRECT])
 def test_it_works_in_every_mode(small: tuple[Image.Image, Box], mode: Mode) -> None:
     image, box = small
-    result = Agent(config=EpisodeConfig(mode)).ask(image, "What is the phone number of the bakery?")
+    result = Agent(config=EpisodeConfig(mode, max_seconds=600)).ask(image, "What is the phone number of the bakery?")
     assert result.answer == NUMBER
-    if mode == Mode.DIRECT:
+    if mode is Mode.DIRECT:
         assert result.evidence == ()
     else:
-        assert result.verdict is Verdict.SUPPORTED
+        assert result.verdict is (Verdict.UNCHECKED if mode == Mode.CLOSED_LOOP else Verdict.SUPPORTED)
         assert result.evidence[0].box.iou(box) >= 0.5
-    nothing = Agent(config=EpisodeConfig(mode)).ask(image, "Who is the king?")
+    nothing = Agent(config=EpisodeConfig(mode, max_seconds=600)).ask(image, "How many people are on the beach?")
     assert nothing.stop_reason is StopReason.ABSTAINED
 
 
-def test_a_second_look_at_the_crop_mends_what_was_misread(agent: Agent) -> None:
+def test_a_sign_is_found_by_a_word_on_it(agent: Agent) -> None:
     scene = draw_scene(3002, 16, size=(5312, 2988))
     result = agent.ask(scene.image, "What is written on the sign with the word Parade?")
-    crop = next(made.call for turn in result.turns for made in turn.results if made.call.name == "crop")
-    assert crop.arguments["text"] == "R Ravensstow Parade 13-31"  # what a zoom was read as
     assert (result.answer, result.verdict) == ("Ravensstow Parade 13-31", Verdict.SUPPORTED)
+
+
+def test_without_an_answer_the_likeliest_lines_are_said(agent: Agent, small: tuple[Image.Image, Box]) -> None:
+    image, box = small
+    result = agent.ask(image, "What are the opening hours?")
+    assert result.answer is None
+    assert result.read is not None
+    assert {line.text for line in result.read} == {"Marwick Bakery", TEXT}
+    number = next(line for line in result.read if line.text == TEXT)
+    assert number.box.iou(box) >= 0.5
+    assert result_json(result)["read"][0].keys() == {"text", "box", "confidence"}
+
+
+def test_what_was_read_comes_with_every_result(agent: Agent, small: tuple[Image.Image, Box]) -> None:
+    for question in ("What is the phone number?", "What colour is the bicycle?"):
+        assert "Marwick Bakery" in [line["text"] for line in result_json(agent.ask(small[0], question))["read"]]
+    assert result_json(agent.ask(Image.new("RGB", (90, 90)), "What does it say?"))["read"] == []
+
+
+def test_a_question_ends_in_time_and_says_what_it_has(small: tuple[Image.Image, Box]) -> None:
+    result = Agent(config=EpisodeConfig(max_seconds=0.45)).ask(small[0], "What is the phone number?")
+    assert result.stop_reason in (StopReason.ABSTAINED, StopReason.MAX_SECONDS)
+    assert result.reason in (
+        "I can't tell: the time was up before I had read all of the picture.",
+        "no answer within 0.45 seconds",
+    )
+
+
+def test_all_the_text_is_given_sign_by_sign(agent: Agent) -> None:
+    image, _ = draw_sign((1400, 900), (900, 100), ("MARWICK BAKERY", "14 ALDERFORD LANE"), font_size=24)
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((100, 600, 460, 680), "yellow", "black", 3)
+    draw.text((120, 620), "KEEP LEFT", "black", ImageFont.load_default(size=30))
+    result = agent.ask(image, "What text can you see?")
+    assert result.answer == "MARWICK BAKERY 14 ALDERFORD LANE\nKEEP LEFT"

@@ -1,23 +1,21 @@
-"""Lines of text on the original image, and the signs that they form."""
+"""Lines of text on the original image: placed, legible, and each once."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
-from hart_agent.backends.embedded.reader import TextLine
+from hart_agent.ocr.reader import TextLine
 from hart_agent.vision.geometry import CoordinateSpace, Frame, Rect
 from hart_agent.vision.source import View
 
 _EDGE = 3.0
 """View pixels: a line that comes this close to a view's border was probably cut by it."""
 
-_REACH = 3.5
+REACH = 3.5
 """Letter heights: how far apart lines on one board may stand, and words of a row twice that."""
 _SHADE, _SHARE = 36, 0.3
 """How far a board's colour may vary, 0 to 255, and how much of a row of pixels it must fill beside the ink."""
@@ -54,51 +52,6 @@ class Line:
     @property
     def area(self) -> float:
         return (self.rect[2] - self.rect[0]) * (self.rect[3] - self.rect[1])
-
-
-@dataclass(frozen=True)
-class Sign:
-    """Lines that belong together, as rows from top to bottom, each from left to right."""
-
-    rows: tuple[tuple[Line, ...], ...]
-
-    @cached_property
-    def lines(self) -> tuple[Line, ...]:
-        return tuple(line for row in self.rows for line in row)
-
-    @property
-    def texts(self) -> list[str]:
-        """The text of each row."""
-        return [" ".join(line.text for line in row) for row in self.rows]
-
-    @property
-    def text(self) -> str:
-        return " ".join(self.texts)
-
-    @property
-    def rect(self) -> Rect:
-        return bounds(self.lines)
-
-    @property
-    def centre(self) -> tuple[float, float]:
-        x0, y0, x1, y1 = self.rect
-        return (x0 + x1) / 2, (y0 + y1) / 2
-
-    @property
-    def area(self) -> float:
-        """Original square pixels that text covers."""
-        return sum(line.area for line in self.lines)
-
-    @property
-    def extent(self) -> float:
-        """Original square pixels of the text's bounds: what people judge a sign's size by."""
-        x0, y0, x1, y1 = self.rect
-        return (x1 - x0) * (y1 - y0)
-
-    @property
-    def rgb(self) -> tuple[int, int, int]:
-        """The colour that most of its text stands on, 0 to 255."""
-        return max(self.lines, key=lambda line: len(line.text)).background
 
 
 def bounds(lines: Sequence[Line]) -> Rect:
@@ -153,30 +106,6 @@ def merge(lines: Sequence[Line]) -> list[Line]:
     return kept
 
 
-def group(lines: Sequence[Line]) -> list[Sign]:
-    """Group lines into signs: close together, of similar height, on a similar background."""
-    remaining = sorted(lines, key=lambda line: (line.rect[1], line.rect[0]))
-    signs = []
-    while remaining:
-        members = [remaining.pop(0)]
-        for member in members:  # grows while it is walked
-            near = [line for line in remaining if _belongs(member, line)]
-            members += near
-            remaining = [line for line in remaining if line not in near]
-        signs.append(Sign(_rows(members)))
-    return signs
-
-
-def as_one(lines: Sequence[Line]) -> list[Sign]:
-    """All lines as a single sign, however far apart: a crop was cut out as one. Empty if there are no lines."""
-    return [Sign(_rows(lines))] if lines else []
-
-
-def words(text: str) -> list[str]:
-    """The words of a text, in lower case, without punctuation."""
-    return re.findall(r"[^\W_]+", text.lower())
-
-
 def _background(pixels: np.ndarray, reading: TextLine) -> tuple[int, int, int]:
     """The commonest colour in and just around a line: letters cover less than what they stand on."""
     xs, ys = [x for x, _ in reading.quad], [y for _, y in reading.quad]
@@ -196,7 +125,7 @@ def _board(pixels: np.ndarray, reading: TextLine, background: tuple[int, int, in
     xs, ys = [x for x, _ in reading.quad], [y for _, y in reading.quad]
     height = math.dist(reading.quad[0], reading.quad[3])
     x0, y0, x1, y1 = int(min(xs)), int(min(ys)), math.ceil(max(xs)), math.ceil(max(ys))
-    reach, aside = int((_REACH + 1) * height), int(3 * _REACH * height)
+    reach, aside = int((REACH + 1) * height), int(3 * REACH * height)
     top, left = max(y0 - reach, 0), max(x0 - aside, 0)
     near = pixels[top : y1 + reach, left : x1 + aside].astype(np.int16)
     alike = np.abs(near - np.array(background, np.int16)).max(axis=2) <= _SHADE
@@ -237,37 +166,12 @@ def _is_same_place(first: Line, second: Line) -> bool:
     """Whether two readings cover each other by half, in a frame turned with the text: upright bounds of tilted lines
     overlap although the lines don't.
     """
-    a, b = (_level(line, first.angle) for line in (first, second))
+    a, b = (level(line, first.angle) for line in (first, second))
     shared = max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
     return shared >= 0.5 * min((rect[2] - rect[0]) * (rect[3] - rect[1]) for rect in (a, b))
 
 
-def _belongs(first: Line, second: Line) -> bool:
-    tall, short = max(first.height, second.height), min(first.height, second.height)
-    if tall > 4 * short or math.dist(first.background, second.background) > 90:
-        return False
-    angle = first.angle if len(first.text) >= len(second.text) else second.angle
-    (left, top, right, bottom), (left2, top2, right2, bottom2) = (_level(line, angle) for line in (first, second))
-    across = max(left, left2) - min(right, right2)  # negative: they overlap
-    down = max(top, top2) - min(bottom, bottom2)
-    if (down < 1.6 * tall and across < 0.5 * tall) or (down < -0.4 * short and across < 2.5 * tall):
-        return True
-    if not (_share_board(first, second) and tall < 1.7 * short):
-        return False
-    return (down < _REACH * tall and across < 0) or (down < -0.4 * short and across < 2 * _REACH * tall)
-
-
-def _share_board(first: Line, second: Line) -> bool:
-    """Whether the same colour reaches from one line to the other: lines set wide stand on one board."""
-    if math.dist(first.background, second.background) > 30:
-        return False
-    return any(
-        board is not None and board[0] <= x <= board[2] and board[1] <= y <= board[3]
-        for board, (x, y) in ((first.board, second.centre), (second.board, first.centre))
-    )
-
-
-def _level(line: Line, angle: float) -> Rect:
+def level(line: Line, angle: float) -> Rect:
     """The line's bounds in a frame turned by an angle, original pixels."""
     x, y = line.centre
     cos, sin = math.cos(angle), math.sin(angle)
@@ -277,17 +181,3 @@ def _level(line: Line, angle: float) -> Rect:
     if abs(cos) < 0.7:
         width = max(y1 - y0, line.height * 0.5)
     return u - width / 2, v - line.height / 2, u + width / 2, v + line.height / 2
-
-
-def _rows(lines: Sequence[Line]) -> tuple[tuple[Line, ...], ...]:
-    """Sort lines into rows along the reading direction of the longest."""
-    angle = max(lines, key=lambda line: len(line.text)).angle
-    placed = sorted(((_level(line, angle), line) for line in lines), key=lambda item: (item[0][1] + item[0][3]) / 2)
-    rows: list[list[tuple[Rect, Line]]] = []
-    for rect, line in placed:
-        middle = (rect[1] + rect[3]) / 2
-        if rows and middle < min(other[3] - 0.25 * (other[3] - other[1]) for other, _ in rows[-1]):
-            rows[-1].append((rect, line))
-        else:
-            rows.append([(rect, line)])
-    return tuple(tuple(line for _, line in sorted(row, key=lambda item: item[0][0])) for row in rows)

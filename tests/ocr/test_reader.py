@@ -6,13 +6,14 @@ import math
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from hart_agent.backends.embedded.reader import TextLine, TextReader
+from hart_agent.ocr import TextLine, TextReader
 
 Box = tuple[float, float, float, float]
 
@@ -104,8 +105,24 @@ def test_threads_get_the_same_answer(reader: TextReader, capfd: pytest.CaptureFi
 
 def test_the_reader_leaves_nothing_in_the_users_home(tmp_path: Path) -> None:
     """onnxruntime would keep a device id and a queue of telemetry there."""
-    script = "from hart_agent.backends.embedded.reader import TextReader; TextReader()"
+    script = "from hart_agent.ocr import TextReader; TextReader()"
     told = ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")
     environment = {name: value for name, value in os.environ.items() if name not in told} | {"HOME": str(tmp_path)}
     subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=60)
     assert list(tmp_path.rglob("*")) == []
+
+
+def test_time_that_is_up_ends_the_search(reader: TextReader) -> None:
+    image, _ = board("EXIT", 24, (320, 240), (100, 100))
+    found = reader.detect(image, until=time.monotonic() - 1)
+    assert not found.complete
+    assert not found.heat.any()
+    assert reader.read(image, until=time.monotonic() - 1) == []
+    assert [line.text for line in reader.read(image, until=time.monotonic() + 600)] == ["EXIT"]
+
+
+def test_letters_are_read_at_full_resolution_wherever_they_are_searched(reader: TextReader) -> None:
+    image, ink = board("PLATFORM 7", 40, (900, 500), (300, 200))
+    (line,) = reader.read(image, 0.5)
+    assert line.text == "PLATFORM 7"
+    assert overlap(bounds(line), ink) >= 0.7

@@ -6,6 +6,14 @@ from typing import Final
 
 import numpy as np
 
+COLOURS: Final = {
+    "red": "red", "crimson": "red", "maroon": "red", "scarlet": "red", "orange": "orange", "yellow": "yellow",
+    "golden": "yellow", "green": "green", "blue": "blue", "navy": "blue", "purple": "purple", "violet": "purple",
+    "pink": "pink", "brown": "brown", "wooden": "brown", "black": "black", "dark": "black", "grey": "grey",
+    "gray": "grey", "silver": "grey", "white": "white", "cream": "cream", "beige": "cream",
+    "turquoise": "turquoise", "teal": "turquoise", "cyan": "turquoise",
+}  # fmt: skip
+"""Words for colours, and the names that `colour_name` gives them."""
 _EXAMPLES: Final = {
     "red": ((190, 30, 40), (150, 20, 30), (220, 70, 60)),
     "orange": ((232, 124, 30), (240, 150, 60), (200, 100, 20)),
