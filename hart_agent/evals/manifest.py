@@ -19,6 +19,10 @@ from hart_agent.trace import profile_json
 
 _PACKAGES = ("hart-agent", "numpy", "pillow", "onnxruntime", "rapidocr", "openai", "torch", "transformers", "vllm")
 
+_ABSENT = object()
+_ADDED = {"tool_timeout": 60.0}
+"""Options that version 0.1 didn't have, with the values that it used: left out where nothing else is given."""
+
 
 def make_manifest(
     agent: Agent, dataset: str, items: Sequence[Item], settings: dict[str, Any], options: dict[str, Any]
@@ -32,11 +36,14 @@ def make_manifest(
         settings: of the evaluation.
         options: with which the agent was made.
     """
+    seconds = {"max_seconds": agent.config.seconds(agent.policy)}
     return {
         "policy": agent.policy.name,
         "profile": profile_json(agent.policy.profile),
-        "episode": asdict(agent.config) | {"mode": _mode_json(agent.config.mode)},
-        "options": options,
+        "episode": asdict(agent.config) | {"mode": _mode_json(agent.config.mode)} | seconds,
+        "options": {
+            name: seconds.get(name, value) for name, value in options.items() if _ADDED.get(name, _ABSENT) != value
+        },
         "settings": settings,
         "dataset": {"name": dataset, "items": len(items), "sha256": _items_hash(items)},
         "prompts_sha256": _prompts_hash(),

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/embedded_reader.py [--scenes 14] [--json FILE]
 
-Each scene is a real photo of 16 or 24 megapixels with signs drawn onto it (examples/scenes.py, held-out seeds from
+Each scene is a real photo of 16 or 24 megapixels with signs drawn onto it (examples/drawn_scenes/scenes.py, held-out seeds
 4000 on), with letters of a given height. Three ways are compared on the same questions, side by side in one run:
 
 - agent: `Agent().ask`, the product;
