@@ -2,8 +2,8 @@
 
     python tests/benchmarks/embedded_reader.py [--scenes 14] [--json FILE]
 
-Each scene is a real photo of 16 or 24 megapixels with signs drawn onto it (examples/drawn_scenes/scenes.py, held-out seeds
-4000 on), with letters of a given height. Three ways are compared on the same questions, side by side in one run:
+Each scene is a real photo of 16 or 24 megapixels with signs drawn onto it (examples/drawn_scenes/scenes.py, held-out
+seeds from 4000 on), with letters of a given height. Three ways are compared on the same questions, in one run:
 
 - agent: `Agent().ask`, the product;
 - overview: what can be read on the downsampled overview alone;
