@@ -64,9 +64,19 @@ def ids(table: list[Any]) -> list[str]:
     return [f"{index}-{entry.kind}" for index, entry in enumerate(table)]
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("sent", ANSWERS, ids=ids(ANSWERS))
-def test_answers(sent: Sent, mode: str, photo: Path, tmp_path: Path) -> None:  # noqa: F811
+def spread(table: list[Any], modes: tuple[str, ...]) -> list[Any]:
+    """The first entry of each kind in all modes, each further one in the next of them."""
+    pairs, turn, seen = [], 0, set()
+    for index, entry in enumerate(table):
+        chosen = modes if entry.kind not in seen else (modes[turn % len(modes)],)
+        turn += entry.kind in seen
+        seen.add(entry.kind)
+        pairs += [pytest.param(entry, mode, id=f"{index}-{entry.kind}-{mode}") for mode in chosen]
+    return pairs
+
+
+@pytest.mark.parametrize(("sent", "mode"), spread(ANSWERS, MODES))
+def test_answers(sent: Sent, mode: str, photo: Path, tmp_path: Path) -> None:
     told_first = sent.untagged and mode == "agent"
     script = [] if mode == "direct" else [CROP]
     script += sent.behaviours * (2 if told_first else 1)
@@ -80,49 +90,51 @@ def test_answers(sent: Sent, mode: str, photo: Path, tmp_path: Path) -> None:  #
 
 
 @pytest.mark.parametrize("sent", ANSWERS, ids=ids(ANSWERS))
-def test_checks(sent: Sent, photo: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_checks(sent: Sent, photo: Path, tmp_path: Path) -> None:
     run = ask([CROP, ANSWER, *sent.behaviours], photo, "agent", tmp_path)
     assert (run.code, run.result["verdict"]) == (0, "supported")
     assert run.result["crop_only_answer"].rstrip(".") == RIGHT
 
 
-@pytest.mark.parametrize("mode", ["agent", "closed-loop", "mgpo"])
-@pytest.mark.parametrize("sent", CALLS, ids=ids(CALLS))
-def test_calls(sent: Sent, mode: str, photo: Path, tmp_path: Path) -> None:  # noqa: F811
+@pytest.mark.parametrize(("sent", "mode"), spread(CALLS, ("agent", "closed-loop")))
+def test_calls(sent: Sent, mode: str, photo: Path, tmp_path: Path) -> None:
     run = ask([*sent.behaviours, ANSWER], photo, mode, tmp_path)
     assert (run.code, run.result["answer"], run.boxes) == (0, RIGHT, list(sent.boxes))
     assert bool(thoughts(run)) is sent.thought
 
 
 @pytest.mark.parametrize("sent", CALLS, ids=ids(CALLS))
-def test_calls_where_there_are_no_tools(sent: Sent, photo: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_calls_where_there_are_no_tools(sent: Sent, photo: Path, tmp_path: Path) -> None:
     run = ask([*sent.behaviours, ANSWER], photo, "direct", tmp_path)
     assert (run.code, run.result["answer"], run.boxes) == (0, RIGHT, [])
     assert "tool" not in run.asked[-1].lower()
-    run = ask([CROP, ANSWER, *sent.behaviours], photo, "agent", tmp_path)
+    assert not run.result["untagged"]
+
+
+@pytest.mark.parametrize("sent", CALLS[::4], ids=ids(CALLS[::4]))
+def test_a_check_that_calls_a_tool(sent: Sent, photo: Path, tmp_path: Path) -> None:
+    run = ask([CROP, ANSWER, *sent.behaviours, CROP], photo, "agent", tmp_path)
     assert (run.result["verdict"], run.result["crop_only_answer"], run.boxes) == ("insufficient", None, [BOX])
 
 
 @pytest.mark.parametrize("case", HINTED, ids=ids(HINTED))
-def test_what_can_not_be_read_gets_a_hint(case: Hinted, photo: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_what_can_not_be_read_gets_a_hint(case: Hinted, photo: Path, tmp_path: Path) -> None:
     run = ask([case.behaviour, CROP, ANSWER], photo, "agent", tmp_path)
     assert (run.code, run.result["answer"], run.boxes) == (0, RIGHT, [BOX])
     assert case.hint not in run.asked[0].rpartition("what is on the sign?")[2]
     assert case.hint in run.asked[1].rpartition("what is on the sign?")[2]
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("case", HINTED, ids=ids(HINTED))
-def test_what_is_never_read_gives_the_person_a_reason(case: Hinted, mode: str, photo: Path, tmp_path: Path) -> None:  # noqa: F811
+@pytest.mark.parametrize(("case", "mode"), [(case, MODES[index % 4]) for index, case in enumerate(HINTED)])
+def test_what_is_never_read_gives_the_person_a_reason(case: Hinted, mode: str, photo: Path, tmp_path: Path) -> None:
     run = ask([case.behaviour], photo, mode, tmp_path)
     assert (run.code, run.result["answer"], run.boxes) == (3, None, [])
     assert run.result["stop_reason"] in ("format_errors", "max_turns")
     assert not WORDS_FOR_THE_MODEL.search(run.shown)
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("case", FAILED, ids=ids(FAILED))
-def test_what_ends_an_episode(case: Failed, mode: str, photo: Path, tmp_path: Path) -> None:  # noqa: F811
+@pytest.mark.parametrize(("case", "mode"), [(case, MODES[index % 4]) for index, case in enumerate(FAILED)])
+def test_what_ends_an_episode(case: Failed, mode: str, photo: Path, tmp_path: Path) -> None:
     run = ask(list(case.behaviours), photo, mode, tmp_path)
     assert (run.code, run.result["answer"], len(run.asked)) == (4, None, case.requests)
     assert case.reason in run.shown
@@ -130,7 +142,7 @@ def test_what_ends_an_episode(case: Failed, mode: str, photo: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("case", FAILED, ids=ids(FAILED))
-def test_a_check_that_fails(case: Failed, photo: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_a_check_that_fails(case: Failed, photo: Path, tmp_path: Path) -> None:
     run = ask([CROP, ANSWER, *case.behaviours], photo, "agent", tmp_path)
     assert (run.code, run.result["answer"], run.result["crop_only_answer"]) == (0, RIGHT, None)
     assert run.result["verdict"] in ("unchecked", "insufficient")
@@ -138,7 +150,7 @@ def test_a_check_that_fails(case: Failed, photo: Path, tmp_path: Path) -> None: 
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_words_that_decline(mode: str, photo: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_words_that_decline(mode: str, photo: Path, tmp_path: Path) -> None:
     script = [] if mode == "direct" else [CROP]
     run = ask([*script, sends("<think>Elder?</think>I can't tell from this image.")], photo, mode, tmp_path)
     assert (run.code, run.result["stop_reason"], run.result["reason"]) == (
@@ -158,7 +170,7 @@ SPAWNED = [ANSWERS[4], ANSWERS[18], CALLS[-1]]
 
 
 @pytest.mark.parametrize("sent", SPAWNED, ids=ids(SPAWNED))
-def test_in_a_process_of_its_own(sent: Sent, photo: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_in_a_process_of_its_own(sent: Sent, photo: Path, tmp_path: Path) -> None:
     script = [*sent.behaviours] if sent in CALLS else [CROP, *sent.behaviours]
     with serve([*script, ANSWER]) as server:
         command = [sys.executable, "-m", "hart_agent", *arguments(server, photo, "agent", tmp_path / "trace.json")]

@@ -11,13 +11,13 @@ from PIL import Image
 
 pytest.importorskip("torch", reason="torch and transformers are not installed")
 pytest.importorskip("transformers", reason="torch and transformers are not installed")
-from taught_vlm import BOXES, MAX_PIXELS, make_thinking_vlm, open_thoughts  # noqa: E402
+from taught_vlm import BOXES, MAX_PIXELS, make_thinking_vlm, open_thoughts
 
-from hart_agent import Agent, Trajectory  # noqa: E402
-from hart_agent.backends.chat import STOP  # noqa: E402
-from hart_agent.backends.local.transformers import TransformersPolicy  # noqa: E402
-from hart_agent.trace import trace_json  # noqa: E402
-from rl.data import load_samples  # noqa: E402
+from hart_agent import Agent, Trajectory
+from hart_agent.backends.chat import STOP
+from hart_agent.backends.local.transformers import TransformersPolicy
+from hart_agent.trace import trace_json
+from rl.data import load_samples
 
 ANSWERS = ["red", "blue"]
 

@@ -46,7 +46,7 @@ class Progress:
         for result in turn.results:
             self._print(f"{_call(result)} -> {result.text}", "red" if result.error else "")
         if turn.feedback:
-            self._print(turn.feedback, "yellow")
+            self._print(f"to the model: {turn.feedback}", "yellow")
         elif not turn.results:
             self._print(turn.reply.text, "")
 
