@@ -1,4 +1,4 @@
-"""Real replies through `hart-agent ask`, against a real server on the loopback interface, in every mode and in the check."""
+"""Real replies through `hart-agent ask`, against a real server on the loopback interface, in every mode."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from sent_replies import ANSWERS, BOX, CALL, CALLS, FAILED, HINTED, RIGHT, TAGGE
 from typer.testing import CliRunner
 
 from hart_agent.cli import app
+from hart_agent.dialogue.results import HINT_ANSWER, HINT_TOOLS
 
 MODES = ("agent", "closed-loop", "mgpo", "direct")
 WORDS_FOR_THE_MODEL = re.compile(r"</?(?:answer|abstain|tool_call|think)>|Reply with|Your |\byour\b")
@@ -107,7 +108,8 @@ def test_calls(sent: Sent, mode: str, photo: Path, tmp_path: Path) -> None:
 def test_calls_where_there_are_no_tools(sent: Sent, photo: Path, tmp_path: Path) -> None:
     run = ask([*sent.behaviours, ANSWER], photo, "direct", tmp_path)
     assert (run.code, run.result["answer"], run.boxes) == (0, RIGHT, [])
-    assert "tool" not in run.asked[-1].lower()
+    assert HINT_ANSWER in run.asked[-1]
+    assert HINT_TOOLS not in run.asked[-1]
     assert not run.result["untagged"]
 
 
