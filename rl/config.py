@@ -150,7 +150,7 @@ class SftSettings(RunSettings):
     prompts_per_step: int = option("Questions per update.", default=16)
     learning_rate: float = option("Learning rate of AdamW.", default=1e-5)
     targets: Targets = option(
-        "The right answers, or the model's own verified episodes.", default="gold", choices=get_args(Targets)
+        "The right answers, or the model's own episodes that led to them.", default="gold", choices=get_args(Targets)
     )
     attempts: int = option("Rollouts per question, of which distilled targets keep one.", default=4)
 

@@ -66,7 +66,7 @@ def open_thoughts(model: Path) -> None:
 def _teach(untaught: Path, out: Path, lessons: Sequence[Demonstration]) -> Path:
     torch.set_num_threads(1)
     chosen = SftSettings(
-        model=str(untaught), steps=80, prompts_per_step=8, learning_rate=3e-3, max_pixels=MAX_PIXELS,
+        model=str(untaught), steps=80, prompts_per_step=len(lessons), learning_rate=3e-3, max_pixels=MAX_PIXELS,
         micro_batch=16, checkpoint_every=999, device="cpu",
     )  # fmt: skip
     return _Lessons(chosen, lessons, out).train()

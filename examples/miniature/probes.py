@@ -92,15 +92,16 @@ async def probe_mode(policy: Policy, scenes: Sequence[Scene], mode: Mode) -> Gro
 
 
 async def predict(
-    policy: Policy, scenes: Sequence[Scene], mode: Mode, controls: Sequence[Control] = ()
+    policy: Policy, scenes: Sequence[Scene], mode: Mode, controls: Sequence[Control] = (), *, verify: bool = False
 ) -> list[Prediction]:
     """What is answered to each scene's question, and found; see `probe_mode`.
 
     Args:
         controls: with which each is asked again, for the evidence gap.
+        verify: whether each answer is checked against its evidence.
     """
     config = EpisodeConfig(mode, max_turns=MAX_TURNS, max_calls_per_turn=MAX_CALLS)
-    agent = Agent(policy, config=config, verify=False)
+    agent = Agent(policy, config=config, verify=verify)
 
     async def ask(scene: Scene) -> Prediction:
         found = await agent.aask(scene.image, scene.asked.question)
@@ -176,6 +177,7 @@ def _prediction(scene: Scene, found: Trajectory, outcomes: Sequence[ControlOutco
         gold_boxes=(scene.asked.box,),
         image=found.image.size,
         answered=found.answer is not None,
+        verdict=found.verdict,
         controls={outcome.control.value: outcome.answer == scene.asked.answer for outcome in outcomes},
     )
 

@@ -1,10 +1,11 @@
-"""What generation needs to know of thoughts: whether a prompt has opened one, and whether the words are inside one.
+"""What generation needs to know of thoughts: whether a prompt has opened one, and whether the words so far end in one.
 
 Reading a reply is the task of `hart_agent.dialogue.thoughts`, which declares the marks.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -28,11 +29,10 @@ def has_thought_tokens(tokens: Iterable[str]) -> bool:
 
 def spoken_start(text: str) -> int:
     """Where the words after the last thought start: 0 without thoughts, the text's length if the last never ends."""
-    tags = list(TAG.finditer(text))
-    if not tags:
+    last = deque(TAG.finditer(text), maxlen=1)
+    if not last:
         return 0
-    last = tags[-1]
-    return len(text) if last["open"] else last.end()
+    return len(text) if last[0]["open"] else last[0].end()
 
 
 @dataclass

@@ -36,7 +36,8 @@ _JSON_CALL = re.compile(r"\{|\[\s*\{")
 _FIRST_WORD = re.compile(r"([A-Za-z_][\w.-]{0,99})\s*[{<`]")
 _CALL_AMONG_WORDS = re.compile(
     r'"name"\s{0,9}:\s{0,9}"[^"]{1,100}"\s{0,9},\s{0,9}"(?:arguments|parameters)"'
-    r"|<arg_key>|<parameter=|functions\.\w{1,99}:\d",
+    r"|<arg_key>|<parameter=|functions\.\w{1,99}:\d|^Action Input:",
+    re.MULTILINE,
 )
 _TOOL_CODE = re.compile(r"```tool_code", re.IGNORECASE)
 

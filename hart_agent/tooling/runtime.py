@@ -14,6 +14,7 @@ import jsonschema
 
 from hart_agent.concurrency import in_thread
 from hart_agent.dialogue.messages import ToolCall, ToolSpec
+from hart_agent.dialogue.results import HINT_ANSWER
 from hart_agent.errors import (
     ConfigError,
     ImageError,
@@ -137,8 +138,9 @@ class ToolRuntime:
     def _prepare(self, call: ToolCall, context: ToolContext) -> tuple[dict[str, Any], list[str]]:
         """Normalise and validate the arguments, and put boxes and views in the place of what the model wrote."""
         if call.name not in self._tools:
-            tools = f"the tools are {', '.join(self._tools)}" if self._tools else "no tool may be called now"
-            raise UnknownToolError(f"there is no tool {call.name!r}; {tools}")
+            if not self._tools:
+                raise UnknownToolError(f"no tool may be called now, not even {call.name!r}. {HINT_ANSWER}")
+            raise UnknownToolError(f"there is no tool {call.name!r}; the tools are {', '.join(self._tools)}")
         validator = self._validators[call.name]
         arguments, notes = normalise(call.arguments, validator, y_first=context.policy.profile.y_first)
         view = context.views["overview"]

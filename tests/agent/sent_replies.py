@@ -1,6 +1,6 @@
 """What models and servers send, as bodies of chat completions, and what `hart-agent ask` makes of it.
 
-The image has 700 x 560 pixels, on which a model named qwen2.5-vl writes its boxes. The sign there reads "14 Alder Lane".
+The image has 700 x 560 pixels, on which a model named qwen2.5-vl writes its boxes. Its sign reads "14 Alder Lane".
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Real replies through `hart-agent ask`, against a real loopback server, in every mode and in the check."""
+"""Real replies through `hart-agent ask`, against a real server on the loopback interface, in every mode."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from sent_replies import ANSWERS, BOX, CALL, CALLS, FAILED, HINTED, RIGHT, TAGGE
 from typer.testing import CliRunner
 
 from hart_agent.cli import app
+from hart_agent.dialogue.results import HINT_ANSWER, HINT_TOOLS
 
 MODES = ("agent", "closed-loop", "mgpo", "direct")
 WORDS_FOR_THE_MODEL = re.compile(r"</?(?:answer|abstain|tool_call|think)>|Reply with|Your |\byour\b")
@@ -64,8 +65,18 @@ def ids(table: list[Any]) -> list[str]:
     return [f"{index}-{entry.kind}" for index, entry in enumerate(table)]
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("sent", ANSWERS, ids=ids(ANSWERS))
+def spread(table: list[Any], modes: tuple[str, ...]) -> list[Any]:
+    """The first entry of each kind in all modes, each further one in the next of them."""
+    pairs, turn, seen = [], 0, set()
+    for index, entry in enumerate(table):
+        chosen = modes if entry.kind not in seen else (modes[turn % len(modes)],)
+        turn += entry.kind in seen
+        seen.add(entry.kind)
+        pairs += [pytest.param(entry, mode, id=f"{index}-{entry.kind}-{mode}") for mode in chosen]
+    return pairs
+
+
+@pytest.mark.parametrize(("sent", "mode"), spread(ANSWERS, MODES))
 def test_answers(sent: Sent, mode: str, photo: Path, tmp_path: Path) -> None:
     told_first = sent.untagged and mode == "agent"
     script = [] if mode == "direct" else [CROP]
@@ -86,8 +97,7 @@ def test_checks(sent: Sent, photo: Path, tmp_path: Path) -> None:
     assert run.result["crop_only_answer"].rstrip(".") == RIGHT
 
 
-@pytest.mark.parametrize("mode", ["agent", "closed-loop", "mgpo"])
-@pytest.mark.parametrize("sent", CALLS, ids=ids(CALLS))
+@pytest.mark.parametrize(("sent", "mode"), spread(CALLS, ("agent", "closed-loop")))
 def test_calls(sent: Sent, mode: str, photo: Path, tmp_path: Path) -> None:
     run = ask([*sent.behaviours, ANSWER], photo, mode, tmp_path)
     assert (run.code, run.result["answer"], run.boxes) == (0, RIGHT, list(sent.boxes))
@@ -98,8 +108,14 @@ def test_calls(sent: Sent, mode: str, photo: Path, tmp_path: Path) -> None:
 def test_calls_where_there_are_no_tools(sent: Sent, photo: Path, tmp_path: Path) -> None:
     run = ask([*sent.behaviours, ANSWER], photo, "direct", tmp_path)
     assert (run.code, run.result["answer"], run.boxes) == (0, RIGHT, [])
-    assert "tool" not in run.asked[-1].lower()
-    run = ask([CROP, ANSWER, *sent.behaviours], photo, "agent", tmp_path)
+    assert HINT_ANSWER in run.asked[-1]
+    assert HINT_TOOLS not in run.asked[-1]
+    assert not run.result["untagged"]
+
+
+@pytest.mark.parametrize("sent", CALLS[::4], ids=ids(CALLS[::4]))
+def test_a_check_that_calls_a_tool(sent: Sent, photo: Path, tmp_path: Path) -> None:
+    run = ask([CROP, ANSWER, *sent.behaviours, CROP], photo, "agent", tmp_path)
     assert (run.result["verdict"], run.result["crop_only_answer"], run.boxes) == ("insufficient", None, [BOX])
 
 
@@ -111,8 +127,7 @@ def test_what_can_not_be_read_gets_a_hint(case: Hinted, photo: Path, tmp_path: P
     assert case.hint in run.asked[1].rpartition("what is on the sign?")[2]
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("case", HINTED, ids=ids(HINTED))
+@pytest.mark.parametrize(("case", "mode"), [(case, MODES[index % 4]) for index, case in enumerate(HINTED)])
 def test_what_is_never_read_gives_the_person_a_reason(case: Hinted, mode: str, photo: Path, tmp_path: Path) -> None:
     run = ask([case.behaviour], photo, mode, tmp_path)
     assert (run.code, run.result["answer"], run.boxes) == (3, None, [])
@@ -120,8 +135,7 @@ def test_what_is_never_read_gives_the_person_a_reason(case: Hinted, mode: str, p
     assert not WORDS_FOR_THE_MODEL.search(run.shown)
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("case", FAILED, ids=ids(FAILED))
+@pytest.mark.parametrize(("case", "mode"), [(case, MODES[index % 4]) for index, case in enumerate(FAILED)])
 def test_what_ends_an_episode(case: Failed, mode: str, photo: Path, tmp_path: Path) -> None:
     run = ask(list(case.behaviours), photo, mode, tmp_path)
     assert (run.code, run.result["answer"], len(run.asked)) == (4, None, case.requests)

@@ -279,6 +279,8 @@ CALLS = [
     refused("call among words", f"I call {ZOOM} now. The answer is OPEN.", "a call among words"),
     refused("call among words", "I zoom: <arg_key>factor</arg_key><arg_value>2</arg_value>", "a call among words"),
     refused("call among words", "functions.zoom:0", "a call among words"),
+    refused("call among words", 'Thought: closer.\nAction: zoom\nAction Input: {"factor": 2}', "a call among words"),
+    plain("no call", "The sign reads: Action Input: none", "The sign reads: Action Input: none"),
     call("markers dropped by the server", "zoom<arg_key>factor</arg_key><arg_value>2</arg_value>", dialect="glm",
          calls=(("zoom", {"factor": 2}),)),
     call("markers dropped by the server", 'zoom\n{"factor": 2}', dialect="named_json",

@@ -85,7 +85,7 @@ def test_it_learns_the_answers_and_is_resumed(folders: Folders, samples: list[It
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
-def test_distilled_targets_are_right_and_supported_ones_alone(
+def test_distilled_targets_are_right_ones_alone(
     folders: Folders, samples: list[Item], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The model's words are given: one rollout of each question is right, others are wrong or malformed."""

@@ -53,7 +53,7 @@ class Progress:
         for result in turn.results:
             self._print(self._describe(result), "red" if result.error else "")
         if turn.feedback:
-            self._print(turn.feedback, "yellow")
+            self._print(f"to the model: {turn.feedback}", "yellow")
         elif not turn.results:
             parsed = parse_reply(turn.reply.text)
             words = parsed.answer if parsed.answer is not None else parsed.abstention
