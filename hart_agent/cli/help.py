@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from click import ClickException, NoSuchOption
+import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from hart_agent.cli.console.text import one_line
 
 _LINE_BREAK = re.compile(r"(?<!\n)\n(?!\n)")
 """Between two lines of one paragraph."""
+_UsageError: Any = typer.BadParameter.__base__  # typer's own copy of click has no public name for it
 
 
 class _Readable:
@@ -48,11 +49,10 @@ def _printable_errors() -> Iterator[None]:
     """Errors of usage quote arguments, which a pattern of the shell may have filled with names of hostile files."""
     try:
         yield
-    except ClickException as error:
+    except _UsageError as error:
         error.message = one_line(error.message)
-        if isinstance(error, NoSuchOption) and (name := _dashed_file()):
-            error.message += f" The name of a file that begins with a dash is written so: {one_line(name)}"
-            error.possibilities = []
+        if name := _dashed_file():
+            error.message += f" Write the name of a file that begins with a dash as {one_line(name)}"
         raise
 
 

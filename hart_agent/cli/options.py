@@ -36,6 +36,11 @@ ExtraTools = Annotated[
 ]
 
 
+ToolTimeout = Annotated[
+    float, typer.Option(min=0.1, rich_help_panel=_EPISODE, help="Seconds for one call of a tool.")
+]
+
+
 def policy_option(name: str) -> Any:
     """What the command line needs to know of one of `PolicyOptions`."""
     declared = next(entry for entry in fields(PolicyOptions) if entry.name == name)
@@ -77,9 +82,7 @@ class AgentOptions(PolicyOptions):
     max_seconds: Annotated[
         float, typer.Option(min=1, rich_help_panel=_EPISODE, help="Seconds before it must stop.")
     ] = 600.0
-    tool_timeout: Annotated[
-        float, typer.Option(min=0.1, rich_help_panel=_EPISODE, help="Seconds for one call of a tool.")
-    ] = 60.0
+    tool_timeout: ToolTimeout = 60.0
     token_budget: Annotated[
         int | None,
         typer.Option(min=1, rich_help_panel=_EPISODE, help="Tokens in and out, of one question, before it must stop."),
