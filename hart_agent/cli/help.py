@@ -54,9 +54,8 @@ def _printable_errors() -> Iterator[None]:
     except UsageError as error:
         shown: Any = error
         shown.message = one_line(shown.message)
-        if type(error).__name__ == "NoSuchOption" and (name := _dashed_file()):
-            shown.message += f" The name of a file that begins with a dash is written so: {one_line(name)}"
-            shown.possibilities = []
+        if name := _dashed_file():
+            shown.message += f" Write the name of a file that begins with a dash as {one_line(name)}"
         raise
 
 

@@ -48,6 +48,9 @@ ExtraTools = Annotated[
 ]
 
 
+ToolTimeout = Annotated[float, typer.Option(min=0.1, rich_help_panel=_EPISODE, help="Seconds for one call of a tool.")]
+
+
 def policy_option(name: str) -> Any:
     """What the command line needs to know of one of `PolicyOptions`."""
     return _declared(next(entry for entry in fields(PolicyOptions) if entry.name == name))
@@ -82,9 +85,7 @@ class AgentOptions(PolicyOptions):
             help="Seconds for a question; by default 20 for the embedded reader, else 600.",
         ),
     ] = None
-    tool_timeout: Annotated[
-        float, typer.Option(min=0.1, rich_help_panel=_EPISODE, help="Seconds for one call of a tool.")
-    ] = 60.0
+    tool_timeout: ToolTimeout = 60.0
     token_budget: Annotated[
         int | None,
         typer.Option(min=1, rich_help_panel=_EPISODE, help="Tokens in and out, of one question, before it must stop."),

@@ -24,7 +24,7 @@ from hart_agent.cli.common import (
 )
 from hart_agent.cli.console import print_tools, printable
 from hart_agent.cli.help import Command, Group
-from hart_agent.cli.options import ExtraTools
+from hart_agent.cli.options import ExtraTools, ToolTimeout
 from hart_agent.cli.outputs import Force, check_outputs, save_picture
 from hart_agent.concurrency import run
 from hart_agent.dialogue.messages import ToolCall
@@ -71,6 +71,7 @@ def run_tool(
     page: Page = None,
     allow_download: AllowDownload = False,
     max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
+    tool_timeout: ToolTimeout = 60.0,
     debug: Debug = False,
 ) -> None:
     """Try a tool on an image, without a model: prints what a model would be told.
@@ -84,7 +85,7 @@ def run_tool(
     check_outputs(outputs.picture(out), inputs=[source.path], force=force)
     with source:
         context = open_context(source, original_pixels(source))
-        result, views = run(ToolRuntime([found]).execute(call, context))
+        result, views = run(ToolRuntime([found], timeout=tool_timeout).execute(call, context))
     files = _saved(views, out, source.path, force=force)
     if json_output:
         listed = [

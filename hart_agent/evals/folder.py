@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from hart_agent.agent import Agent
 from hart_agent.agent.trajectory import Trajectory
-from hart_agent.errors import OutputError
+from hart_agent.errors import ConfigError, OutputError
 from hart_agent.evals.datasets import GroundedAnswer, write_treebench_predictions
 from hart_agent.evals.items import Item
 from hart_agent.evals.manifest import make_manifest
@@ -76,11 +76,12 @@ async def evaluate_folder(
         (out / TRACES if settings.traces else out).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{out} can't be written: {error.strerror}. Choose another folder.") from error
+    _refuse_stranger(out)
     made = make_manifest(agent, dataset, chosen, told, options)
     manifest = keep_settings(out / MANIFEST, made, may_differ={"versions", "prompts_sha256"})
     if manifest["prompts_sha256"] != made["prompts_sha256"]:
         _log.warning("the files of prompts have changed since the run in %s was started", out)
-    with Journal(out / RECORDS) as journal:
+    with Journal(out / RECORDS, first_key="key") as journal:
         asked = {key for key, record in latest(journal.records).items() if record["error"] is None}
         total = sum(1 for _ in presentations(chosen, settings.seed))
         if watcher is not None:
@@ -99,6 +100,17 @@ async def evaluate_folder(
     write_json(out / REPORT, report)
     write_report_page(report, out / PAGE)
     return report
+
+
+def _refuse_stranger(out: Path) -> None:
+    """Refuse a folder that holds files of our names, but no run: they are someone else's."""
+    names = (RECORDS, REPORT, PAGE, TREEBENCH)
+    found = next((name for name in names if (out / name).exists()), None)
+    if found is not None and not (out / MANIFEST).exists():
+        raise ConfigError(
+            f"{out} holds a file {found}, but no {MANIFEST}: it is not the folder of a run. It is left untouched; choose "
+            "another folder with --out."
+        )
 
 
 def grounded_answers(items: Sequence[Item], records: Sequence[Record]) -> dict[str, GroundedAnswer]:

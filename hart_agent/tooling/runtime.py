@@ -174,6 +174,8 @@ class ToolRuntime:
     ) -> ToolOutput:
         seconds = getattr(tool, "timeout", None) or self._timeout
         if seconds_left is not None:
+            if seconds_left <= 0:
+                raise ToolTimeoutError(f"{tool.name} was not run: no time is left")
             seconds = min(seconds, seconds_left)
         try:
             async with asyncio.timeout(seconds) as limit:

@@ -278,3 +278,7 @@ def test_without_scipy_the_command_to_install_it_is_named(monkeypatch: pytest.Mo
         statistics.share(1, 2)
     with pytest.raises(InstallError, match="scipy"):
         summarise([predict(TRUTH)])
+
+
+def test_one_pixel_is_an_area_of_one() -> None:
+    assert union_areas([[Box(7, 9, 8, 10)], [Box(7, 9, 8, 10)] * 3, []]).tolist() == [1, 1, 0]

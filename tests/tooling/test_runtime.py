@@ -254,3 +254,11 @@ def test_any_arguments_end_in_a_result(arguments: dict[str, Any]) -> None:
     call = ToolCall("call1", "probe", arguments, "")
     result, _ = asyncio.run(ToolRuntime([Probe()]).execute(call, context))
     assert result.error in {None, "tool_arguments"}
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400)])
+def test_a_huge_number_in_a_box_is_an_error_of_the_call_not_of_the_tool(context: ToolContext, number: int) -> None:
+    result = execute(Probe(), context, bbox_2d=[0, 0, number, 10])
+    assert result.error == "tool_arguments"
+    assert "far too large" in result.text
+    assert "bug" not in result.text

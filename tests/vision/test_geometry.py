@@ -252,3 +252,12 @@ def test_iou_is_symmetric_counts_pixels_and_is_one_on_itself(first: Box, second:
 def test_empty_or_inverted_boxes_can_not_be_made(corners: tuple[int, int, int, int]) -> None:
     with pytest.raises(ValueError, match="a box needs"):
         Box(*corners)
+
+
+@pytest.mark.parametrize(("first", "second", "union"), [
+    (Box(0, 0, 10, 10), Box(5, 20, 8, 30), Box(0, 0, 10, 30)),
+    (Box(4, 4, 5, 5), Box(4, 4, 5, 5), Box(4, 4, 5, 5)),
+    (Box(7, 1, 9, 3), Box(2, 6, 3, 8), Box(2, 1, 9, 8)),
+])  # fmt: skip
+def test_the_union_is_the_smallest_box_that_covers_both(first: Box, second: Box, union: Box) -> None:
+    assert first.union(second) == second.union(first) == union

@@ -23,7 +23,7 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """The text as `printable` makes it, on one line, so that it can't pass for another line of ours."""
     lines = printable(text).replace("\t", " ").split("\n")
-    return " ".join(filter(None, map(str.strip, lines)))
+    return " ".join(filter(None, (line.strip(" ") for line in lines)))
 
 
 class PrintableFormatter(logging.Formatter):

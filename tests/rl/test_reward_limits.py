@@ -1,0 +1,42 @@
+"""Limits of the rewards' rules, their names, and the ranges of the weights in the diagnostics."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from hart_agent.errors import ConfigError
+from rl.ap_grpo import RolloutWeights, diagnostics
+from rl.config import AlgorithmConfig
+from rl.rewards import AreaGuard, reward_parts
+
+
+class Plain:
+    name = None
+
+    def __call__(self, trajectory: object, sample: object) -> float:
+        return 1.0
+
+
+def test_the_whole_image_may_be_the_limit_but_nothing_may_not() -> None:
+    assert AreaGuard(Plain(), 1.0).max_area == 1.0  # type: ignore[arg-type]
+    assert AreaGuard(Plain(), 1e-9).max_area == 1e-9  # type: ignore[arg-type]
+    for limit in (0.0, -0.1, 1.0001, float("nan")):
+        with pytest.raises(ConfigError, match="max_area"):
+            AreaGuard(Plain(), limit)  # type: ignore[arg-type]
+
+
+def test_a_reward_without_a_name_has_that_of_its_class() -> None:
+    assert reward_parts(Plain(), None, None) == {"Plain": 1.0}  # type: ignore[arg-type]
+
+
+def test_the_diagnostics_hold_the_least_and_the_greatest_weight() -> None:
+    weights = RolloutWeights(
+        torch.tensor([1.0, -1.0]), torch.tensor([0.25, 0.75]), torch.tensor([0.5, 0.125]), torch.tensor([0.5, 0.5])
+    )
+    found = diagnostics(torch.tensor([1.0, 0.0]), weights, AlgorithmConfig(group_size=2))
+    assert (found["mu1_min"], found["mu1_max"]) == (0.25, 0.75)
+    assert (found["mu2_min"], found["mu2_max"]) == (0.125, 0.5)
+    assert found["drift"] == (0.25 - 0.75) / 2
+    assert found["zero_variance_groups"] == 0.0
