@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,7 +27,7 @@ from hart_agent.cli.toolbox import toolbox
 from hart_agent.cli.traces import replay, view
 from hart_agent.errors import ConfigError
 
-UsageError = typer.BadParameter.__mro__[1]
+UsageError: type[Any] = typer.BadParameter.__mro__[1]
 """Of click, or of the copy of it that newer versions of typer hold."""
 
 app = typer.Typer(
@@ -93,7 +93,7 @@ def main() -> None:
     sys.exit(code)
 
 
-def _in_one_line(error: UsageError) -> str:
+def _in_one_line(error: Any) -> str:
     """A mistake in the arguments, and where to look."""
     command = error.ctx.command_path if error.ctx is not None else "hart-agent"
     return f"{error.format_message().rstrip('.')}; see: {command} --help"
