@@ -114,7 +114,7 @@ class PolicyOptions(ModelOptions):
 MODEL_OPTIONS = frozenset(declared.name for declared in fields(ModelOptions))
 POLICY_OPTIONS = frozenset(declared.name for declared in fields(PolicyOptions))
 
-ENVIRONMENT = {"backend": ("HART_AGENT_BACKEND",)} | {
+ENVIRONMENT: dict[str, tuple[str, ...]] = {"backend": ("HART_AGENT_BACKEND",)} | {
     option.name: option.metadata["variables"] for option in fields(PolicyOptions) if option.metadata["variables"]
 }
 """Variables that set an option, by its name. The first belongs to hart-agent alone."""

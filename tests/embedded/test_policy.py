@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -191,7 +192,8 @@ def test_the_same_question_gives_the_same_trajectory(agent: Agent, small: tuple[
 
 
 def test_missing_models_are_told_with_the_command_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "rapidocr" else find_spec(name))
     with pytest.raises(InstallError, match="pip install --force-reinstall onnxruntime rapidocr"):
         EmbeddedPolicy()
 
