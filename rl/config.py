@@ -164,9 +164,7 @@ class SftSettings(RunSettings):
 
     prompts_per_step: Annotated[int, Option(help="Questions per update.")] = 16
     learning_rate: Annotated[float, Option(help="Learning rate of AdamW.")] = 1e-5
-    targets: Annotated[Targets, Option(help="The right answers, or the model's own episodes that led to them.")] = (
-        "gold"
-    )
+    targets: Annotated[Targets, Option(help="The right answers, or the model's own right episodes.")] = "gold"
     attempts: Annotated[int, Option(help="Rollouts per question, of which distilled targets keep one.")] = 4
 
     def __post_init__(self) -> None:
