@@ -36,9 +36,7 @@ ExtraTools = Annotated[
 ]
 
 
-ToolTimeout = Annotated[
-    float, typer.Option(min=0.1, rich_help_panel=_EPISODE, help="Seconds for one call of a tool.")
-]
+ToolTimeout = Annotated[float, typer.Option(min=0.1, rich_help_panel=_EPISODE, help="Seconds for one call of a tool.")]
 
 
 def policy_option(name: str) -> Any:

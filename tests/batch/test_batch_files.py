@@ -154,7 +154,9 @@ def test_any_history_of_the_file_ends_with_the_last_line_of_each_id(
             file.extend(new[:split])
             file.extend(new[split:])
         last |= {entry["id"]: entry for entry in new}
-        torn = json.dumps(line(10, False, "x" * data.draw(st.sampled_from([1, 200_000]))), separators=(",", ":")).encode()
+        torn = json.dumps(
+            line(10, False, "x" * data.draw(st.sampled_from([1, 200_000]))), separators=(",", ":")
+        ).encode()
         path.write_bytes(path.read_bytes() + torn[: data.draw(st.integers(0, len(torn)))])
     with ResultFile(path) as file:
         file.tidy()

@@ -6,11 +6,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from hart_agent.errors import ConfigError
 from rl.ap_grpo import RolloutWeights, diagnostics
 from rl.config import AlgorithmConfig
 from rl.rewards import AreaGuard, reward_parts
-
-from hart_agent.errors import ConfigError
 
 
 class Plain:
