@@ -86,7 +86,7 @@ def test_only_files_that_are_ours_or_empty_are_replaced(
     path = tmp_path / "notes.txt"
     path.write_bytes(content)
     if refused:
-        with pytest.raises(ConfigError, match="left untouched.*--force"):
+        with pytest.raises(ConfigError, match=r"left untouched.*--force"):
             check_outputs([output(path, ours=ours)], force=force)
     else:
         check_outputs([output(path, ours=ours)], force=force)
