@@ -36,7 +36,7 @@ def needed(name: str = "hart-agent") -> dict[str, Distribution]:
 
 
 def licence(package: Distribution) -> str:
-    """The licence that a package's metadata names, on one line; the expression first, then classifiers, then free text."""
+    """The licence that a package's metadata names, on one line: an expression, else classifiers, else words."""
     metadata: Any = package.metadata
     if expression := metadata.get("License-Expression"):
         return str(expression)

@@ -7,6 +7,7 @@ that are named to be left out: `python patterns.py hart_agent hart_agent.backend
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import pkgutil
 import re
@@ -51,20 +52,31 @@ def hostile_units(pattern: re.Pattern[str]) -> list[str]:
     return single + [first + second for first in single for second in single if first != second]
 
 
-def growth(pattern: re.Pattern[str], unit: str, size: int = SIZE) -> float | None:
+def is_searched(module: str, pattern: re.Pattern[str]) -> bool:
+    """Whether a pattern may be tried at every place of a text. Those that are only matched at one place are not: their
+    names stand before `.match` and `.fullmatch` alone, in the module that holds them."""
+    loaded = sys.modules[module]
+    names = [name for name, value in vars(loaded).items() if value is pattern]
+    source = inspect.getsource(loaded)
+    uses = [use for name in names for use in re.findall(rf"\b{name}\b(?!\s*[:=])(\.\w+)?", source)]
+    return not uses or not set(uses) <= {".match", ".fullmatch"}
+
+
+def growth(pattern: re.Pattern[str], unit: str, size: int = SIZE, *, searched: bool = True) -> float | None:
     """How the time of finding all matches grows when the text doubles; None where it is too short to tell."""
     short, long = (unit * (length // len(unit)) for length in (size, 2 * size))
-    if (slow := _seconds(pattern, long)) < FLOOR:
+    if (slow := _seconds(pattern, long, searched)) < FLOOR:
         return None
-    return slow / max(_seconds(pattern, short), 1e-6)
+    return slow / max(_seconds(pattern, short, searched), 1e-6)
 
 
-def _seconds(pattern: re.Pattern[str], text: str) -> float:
+def _seconds(pattern: re.Pattern[str], text: str, searched: bool) -> float:
     started = time.process_time()
     signal.setitimer(signal.ITIMER_PROF, LIMIT)
     try:
-        for _ in pattern.finditer(text + "\0"):
-            pass
+        if searched:
+            for _ in pattern.finditer(text + "\0"):
+                pass
         pattern.fullmatch(text + "\0")
     except TimeoutError:
         return 4 * LIMIT
@@ -146,8 +158,9 @@ def main() -> None:
         if module.startswith(tuple(sys.argv[2:])):
             continue
         print(module, pattern.pattern[:60], file=sys.stderr, flush=True)
+        searched = is_searched(module, pattern)
         for unit in hostile_units(pattern):
-            grown = growth(pattern, unit)
+            grown = growth(pattern, unit, searched=searched)
             if grown is not None and grown > GROWTH:
                 slow.append({"module": module, "pattern": pattern.pattern, "unit": unit, "growth": round(grown, 1)})
                 break

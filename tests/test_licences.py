@@ -20,7 +20,7 @@ class Package:
 
 @pytest.mark.parametrize(("fields", "expected"), [
     ({"License_Expression": "MIT", "License": "other"}, "MIT"),
-    ({"Classifier": "Topic :: X|License :: OSI Approved :: BSD License|License :: OSI Approved :: ISC"}, "BSD License, ISC"),
+    ({"Classifier": "Topic :: X|License :: OSI :: BSD License|License :: OSI :: ISC"}, "BSD License, ISC"),
     ({"License": "  Apache 2.0\n  long text"}, "Apache 2.0"),
     ({"License": ""}, "unknown: see its files"),
     ({}, "unknown: see its files"),

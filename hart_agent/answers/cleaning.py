@@ -10,7 +10,7 @@ _MAX_MARKS = 30  # in a row, as in Unicode's stream-safe text format; normalisin
 _SAME = str.maketrans(
     {"−": "-", "‐": "-", "‑": "-", "﹣": "-", "‒": "–", "—": "–", "’": "'", "‘": "'", "⁄": "/", "≦": "≤", "≧": "≥"}
 )
-_BOX_TOKENS = re.compile(r"<\|begin_of_box\|>(.*?)<\|end_of_box\|>", re.DOTALL)
+_BOX_TOKENS = re.compile(r"<\|begin_of_box\|>([^<]*(?:<(?!\|(?:begin|end)_of_box\|>)[^<]*)*)<\|end_of_box\|>")
 _TOKEN = re.compile(r"<\|[^|<>\s]{1,40}\|>|</?answer>")
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _COMMAND = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mathit|rm|bf|left|right)\b\s*\{?|\\[,;! ()\[\]]")

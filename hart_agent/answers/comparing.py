@@ -154,7 +154,7 @@ def _within(number: Quantity, wanted: Quantity, tolerance: Fraction) -> bool:
 def _items(text: str) -> list[Reading]:
     """The items of a list, in no order; those that say nothing are left out."""
     plain = unwrapped(canonical(text))
-    lines = [_BULLET.sub("", line, count=1) if _BULLET.match(line) else line for line in plain.split("\n")]
+    lines = [line[bullet.end() :] if (bullet := _BULLET.match(line)) else line for line in plain.split("\n")]
     items = [values_of(part) for part in _SEPARATOR.split("\n".join(lines))]
     return [item for item in items if item.values or item.symbols]
 

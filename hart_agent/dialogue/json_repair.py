@@ -26,7 +26,7 @@ MAX_CALLS = 128
 
 _SEPARATORS = re.compile(r"[\s,;]*")
 _NEXT_VALUE = re.compile(r"\{|\[\s*\{")
-_STRING = re.compile(r'("(?:[^"\\]|\\.)*")', re.DOTALL)
+_STRING = re.compile(r'("(?:[^"\\]|\\.)*(?:"|\\?\Z))', re.DOTALL)
 _TRAILING_COMMA = re.compile(r",(?=\s*[}\]])")
 
 

@@ -108,8 +108,8 @@ def _refuse_stranger(out: Path) -> None:
     found = next((name for name in names if (out / name).exists()), None)
     if found is not None and not (out / MANIFEST).exists():
         raise ConfigError(
-            f"{out} holds a file {found}, but no {MANIFEST}: it is not the folder of a run. It is left untouched; choose "
-            "another folder with --out."
+            f"{out} holds a file {found}, but no {MANIFEST}: it is not the folder of a run. It is left untouched; "
+            "choose another folder with --out."
         )
 
 

@@ -29,7 +29,9 @@ class Second(ScriptedPolicy):
         replies = sum(message.role == "assistant" for message in messages)
         if not tools:
             return answer("something else")
-        return (tool_call("crop", bbox_2d=[4, 4, 40, 40], label="sign"), answer("first"))[replies] if replies < 2 else ""
+        return (
+            (tool_call("crop", bbox_2d=[4, 4, 40, 40], label="sign"), answer("first"))[replies] if replies < 2 else ""
+        )
 
     async def reply(self, messages: Sequence[Message], tools: Any) -> Reply:
         if tools and sum(message.role == "assistant" for message in messages) >= 2:

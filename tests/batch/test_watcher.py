@@ -33,7 +33,9 @@ class Recorder:
         self.steps.append(result.id)
 
 
-@pytest.mark.parametrize(("retry_errors", "begun", "asked"), [(False, (6, 2), {"q2", "q3", "q4", "q5"}), (True, (6, 5), {"q1"})])
+@pytest.mark.parametrize(
+    ("retry_errors", "begun", "asked"), [(False, (6, 2), {"q2", "q3", "q4", "q5"}), (True, (6, 5), {"q1"})]
+)
 def test_totals_and_steps(tmp_path: Path, retry_errors: bool, begun: tuple[int, int], asked: set[str]) -> None:
     questions, out = write_questions(tmp_path, 6), tmp_path / "out.jsonl"
     before = [

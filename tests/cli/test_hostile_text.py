@@ -20,7 +20,8 @@ from hart_agent.cli.console.text import PrintableFormatter, one_line, printable
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 KEPT = [
-    "می\u200cخواهم", "क्\u200dष", FAMILY, "\u2764\ufe0f", "\u200fשלום\u200e", "5\u00a0€", "\u3000全角", "so\u00adft", "e\u0301",
+    "می\u200cخواهم", "क्\u200dष", FAMILY, "\u2764\ufe0f", "\u200fשלום\u200e", "5\u00a0€", "\u3000全角",
+    "so\u00adft", "e\u0301",
     "\U0001f3f4\U000e0067\U000e0062\U000e007f", "\u061c123",
 ]  # fmt: skip
 NEUTRALISED = {

@@ -44,7 +44,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(("option", "name"), [
-    ("--trace", "t.json"), ("--html", "t.html"), ("--annotate", "t.png"), ("--annotate", "t.jpg"), ("--annotate", "t.webp"),
+    ("--trace", "t.json"), ("--html", "t.html"), ("--annotate", "t.png"), ("--annotate", "t.jpg"),
+    ("--annotate", "t.webp"),
     ("--annotate", "t.tif"),
 ])  # fmt: skip
 def test_a_command_can_be_run_again_but_not_over_files_of_others(photo: Path, option: str, name: str) -> None:

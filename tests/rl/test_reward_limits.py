@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-torch = pytest.importorskip("torch")
+import torch
 
 from hart_agent.errors import ConfigError
 from rl.ap_grpo import RolloutWeights, diagnostics

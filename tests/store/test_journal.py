@@ -98,7 +98,8 @@ with Journal(Path({str(path)!r})) as journal:
 
 @pytest.mark.parametrize(
     "content",
-    ['{"theme": "dark"}', '{\n  "theme": "dark"\n}', "notes without an end", '{"key":"k"}\n[1]', '{"key":"k"}\nnotes', "\x00\x01"],
+    ['{"theme": "dark"}', '{\n  "theme": "dark"\n}', "notes without an end", '{"key":"k"}\n[1]',
+     '{"key":"k"}\nnotes', "\x00\x01"],
     ids=["object", "indented", "text", "list", "second line", "binary"],
 )  # fmt: skip
 def test_a_half_line_that_is_not_ours_is_left_alone(tmp_path: Path, content: str) -> None:

@@ -51,7 +51,7 @@ _QUESTION = Draft202012Validator(
         "properties": {name: {"type": "string"} for name in ("image", "text", "label", "category")},
     }
 )
-_LABEL = re.compile(r"\s*\(([A-Z])\)\s*")
+_LABEL = re.compile(r"\s{0,20}\(([A-Z])\)\s*")
 
 
 def read_vstar(path: Path) -> list[Item]:
