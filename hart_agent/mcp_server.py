@@ -24,6 +24,7 @@ from hart_agent.tooling.protocol import Tool, ToolContext, ToolOutput, tool_spec
 from hart_agent.tooling.runtime import ToolRuntime
 from hart_agent.tooling.standalone import open_context
 from hart_agent.vision.budget import CoordinateProfile, ViewBudget
+from hart_agent.vision.folders import Folders
 from hart_agent.vision.geometry import CoordinateSpace
 from hart_agent.vision.opening import local_path
 from hart_agent.vision.source import DEFAULT_MAX_IMAGE_PIXELS, SourceImage, View
@@ -57,41 +58,6 @@ def overview(context: ToolContext) -> ToolOutput:
     if context.image.frames > 1:
         text += f" The file holds {context.image.frames} frames or pages; #page=2 behind its path names another."
     return ToolOutput(text, (view,))
-
-
-class Folders:
-    """The folders from which images may be read.
-
-    Args:
-        roots: folders; links in their paths are followed once, here.
-
-    Raises:
-        ConfigError: one is no folder.
-    """
-
-    def __init__(self, roots: Sequence[Path]) -> None:
-        if not roots:
-            raise ConfigError("name at least one folder from which images may be read: --root FOLDER")
-        for root in roots:
-            if not root.is_dir():
-                raise ConfigError(f"{str(root)!r} is no folder; give one that holds images")
-        self.roots = tuple(root.resolve() for root in roots)
-
-    def find(self, path: str) -> Path:
-        """The real path of a file, absolute or relative to one of the folders, after all links and `..`.
-
-        Raises:
-            ToolError: there is no such file inside the folders. Whether there is one outside is not told.
-        """
-        for root in self.roots:
-            try:
-                found = (root / path).resolve(strict=True)
-            except (OSError, ValueError, RuntimeError):  # missing; a NUL; a ring of links
-                continue
-            if found.is_file() and any(found.is_relative_to(allowed) for allowed in self.roots):
-                return found
-        roots = ", ".join(map(str, self.roots))
-        raise ToolError(f"there is no file {path!r} inside the folders that may be read: {roots}")
 
 
 @dataclass

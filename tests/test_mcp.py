@@ -20,10 +20,11 @@ from mcp import Client, StdioServerParameters
 from PIL import Image
 
 from hart_agent.errors import ConfigError, PluginError
-from hart_agent.mcp_server import Folders, Workshop, build_server
+from hart_agent.mcp_server import Workshop, build_server
 from hart_agent.tooling.decorator import tool
 from hart_agent.tooling.discovery import all_tools
 from hart_agent.tooling.protocol import ToolContext
+from hart_agent.vision.folders import Folders
 
 COMMAND = (sys.executable, "-m", "hart_agent", "mcp")
 

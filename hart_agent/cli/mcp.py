@@ -11,8 +11,9 @@ import typer
 from hart_agent.cli.common import DEFAULT_MEGAPIXELS, MaxMegapixels
 from hart_agent.cli.options import ExtraTools
 from hart_agent.errors import ConfigError
-from hart_agent.mcp_server import Folders, Workshop, build_server, serve_http, serve_stdio
+from hart_agent.mcp_server import Workshop, build_server, serve_http, serve_stdio
 from hart_agent.tooling.discovery import all_tools, with_extra_tools
+from hart_agent.vision.folders import Folders
 
 
 def mcp(

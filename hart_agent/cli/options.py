@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import Field, asdict, dataclass, fields
+from types import MappingProxyType
 from typing import Annotated, Any, get_type_hints
 from urllib.parse import urlsplit, urlunsplit
 
@@ -34,11 +35,11 @@ ExtraTools = Annotated[
 ]
 
 
-def policy_option(name: str) -> Any:
-    """What the command line needs to know of one of `PolicyOptions`."""
+def policy_option(name: str, *flags: str) -> Any:
+    """What the command line needs to know of one of `PolicyOptions`; by default its flag is its name."""
     declared = next(entry for entry in fields(PolicyOptions) if entry.name == name)
     meaning, minimum = declared.metadata["help"], declared.metadata["minimum"]
-    return typer.Option(min=minimum, rich_help_panel=_POLICY, help=meaning)
+    return typer.Option(*flags, min=minimum, rich_help_panel=_POLICY, help=meaning)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,11 +117,20 @@ def _place_in_help(option: Field[Any]) -> int:
     return next((place for place, names in enumerate(groups) if option.name in names), len(groups))
 
 
-def with_agent_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command all of `AgentOptions` as options; it gets them in its parameter `options`."""
+def with_agent_options(
+    command: Callable[..., None], *, flags: Mapping[str, str] = MappingProxyType({})
+) -> Callable[..., None]:
+    """Give a command all of `AgentOptions` as options; it gets them in its parameter `options`.
+
+    Args:
+        command: of the command line.
+        flags: other flags of policy options, by name, where the command needs the usual one itself.
+    """
     own = [parameter for parameter in inspect.signature(command).parameters.values() if parameter.name != "options"]
     hints = get_type_hints(AgentOptions, include_extras=True)
-    hints |= {name: Annotated[hints[name], policy_option(name)] for name in POLICY_OPTIONS}
+    hints |= {
+        name: Annotated[hints[name], policy_option(name, *filter(None, [flags.get(name)]))] for name in POLICY_OPTIONS
+    }
     shared = [
         inspect.Parameter(
             entry.name, inspect.Parameter.KEYWORD_ONLY, default=entry.default, annotation=hints[entry.name]

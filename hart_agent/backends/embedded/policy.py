@@ -24,6 +24,7 @@ from hart_agent.backends.embedded.question import Query, understand
 from hart_agent.backends.embedded.reader import TextReader
 from hart_agent.backends.embedded.signs import Line, Sign, as_one, bounds, group, locate, merge
 from hart_agent.backends.embedded.windows import candidate_windows, covered, follow_up_windows, sweep_windows
+from hart_agent.dialogue.conversations import without_history
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Reply
 from hart_agent.errors import InstallError
@@ -202,7 +203,7 @@ def _question(messages: Sequence[Message]) -> str:
     for message in messages:
         match = re.search(r"<question>(.*)</question>", message.text, re.DOTALL)
         if match:
-            return match[1].strip()
+            return without_history(match[1]).strip()
     return ""
 
 
