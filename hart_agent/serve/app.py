@@ -21,6 +21,8 @@ from hart_agent.serve.bodies import Bodies
 from hart_agent.serve.completions import ChatCompletions
 from hart_agent.serve.errors import RequestError, request_error_of
 from hart_agent.serve.metrics import Metrics
+from hart_agent.serve.page import Page
+from hart_agent.serve.photos import Photos
 from hart_agent.serve.security import KeyGuard, SafeHeaders
 from hart_agent.serve.settings import ServeSettings
 from hart_agent.serve.traces import Traces
@@ -57,6 +59,7 @@ def build_app(agent: Agent, settings: ServeSettings) -> ASGIApp:
         return Response(found, media_type="application/json")
 
     routes = [
+        *Page(asking, bodies, Photos(settings.max_pixels)).routes,
         Route("/health", health),
         Route("/metrics", exposition),
         Route("/v1/models", list_models),

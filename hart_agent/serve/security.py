@@ -18,6 +18,7 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
     (
         "default-src 'none'",
         "connect-src 'self'",
+        "img-src data:",  # the empty icon
         "script-src 'self'",
         "style-src 'self'",
         "base-uri 'none'",
