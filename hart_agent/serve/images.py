@@ -36,9 +36,10 @@ def _open(url: str, settings: ServeSettings) -> SourceImage:
         raise _refused("this server reads no files; send the image as a data URL, or start it with --root FOLDER")
     path, page = local_path(url)
     try:
-        return SourceImage(settings.folders.find(str(path)), max_pixels=settings.max_pixels, page=page)
+        found = settings.folders.find(str(path))
     except ToolError as error:
         raise _refused(str(error)) from error
+    return SourceImage(found, max_pixels=settings.max_pixels, page=page)
 
 
 def _refused(message: str) -> RequestError:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hart_agent.errors import ConfigError, ToolError
+from hart_agent.vision.opening import local_path
 
 
 class Folders:
@@ -41,3 +42,21 @@ class Folders:
                 return found
         roots = ", ".join(map(str, self.roots))
         raise ToolError(f"there is no file {path!r} inside the folders that may be read: {roots}")
+
+
+def find_image(folders: Folders, name: str) -> tuple[Path, int | None]:
+    """The real path of an image, and the page that its name asks for.
+
+    Args:
+        folders: where it may be.
+        name: a path, or a file:// URL; `#page=2` behind it names a page.
+
+    Raises:
+        ToolError: there is no such file inside the folders.
+        ImageError: it is a file URL of another machine.
+    """
+    try:
+        return folders.find(name), None
+    except ToolError:  # not a file's name as it stands
+        local, page = local_path(name)
+        return folders.find(str(local)), page
