@@ -72,6 +72,11 @@ class Body:
         self._bodies = bodies
         self._counted = 0
 
+    def take(self) -> bytes:
+        """Its bytes, which are no longer kept here; what is made of them still counts until the release."""
+        data, self.data = bytes(self.data), bytearray()
+        return data
+
     def grow(self, chunk: bytes) -> None:
         """Add a part."""
         self.data += chunk

@@ -49,8 +49,9 @@ class ChatCompletions:
         """
         body = await self._bodies.read(request)
         try:
-            data = bytes(body.data)
+            data = body.take()
             chat = read_chat(data) if len(data) < _LONG_BODY else await asyncio.to_thread(read_chat, data)
+            del data
             opening = asyncio.ensure_future(open_requested(chat.image, self._settings))
             image = await while_connected(request, opening, opening.cancel)
             running = self._asking.start(image, chat.question)

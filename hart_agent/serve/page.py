@@ -67,7 +67,7 @@ class Page:
         body = await self._bodies.read(request)
         try:
             name = request.query_params.get("name", "photo")[:_MAX_NAME]
-            photo = await asyncio.to_thread(self._photos.open, name, bytes(body.data))
+            photo = await asyncio.to_thread(self._photos.open, name, body.take())
         finally:
             body.release()
         kept = self._photos.keep(photo)
@@ -95,7 +95,7 @@ class Page:
         photo = self._photos.get(request.path_params["photo"])
         body = await self._bodies.read(request)
         try:
-            question = _question(bytes(body.data))
+            question = _question(body.take())
         finally:
             body.release()
         running = self._asking.start(photo.image, question)

@@ -25,6 +25,8 @@ _CLOSE_UP: Final = 640
 """Pixels of the longer side of a magnified region."""
 _MAX_MAGNIFICATION: Final = 8
 _MAX_PHOTOS: Final = 16
+_MAX_BYTES: Final = 400_000_000
+"""Of the files of all photos."""
 
 
 class Photo:
@@ -121,7 +123,7 @@ class Photos:
         """Keep a photo. Returns what the page must know of it, its id among that."""
         name = secrets.token_hex(12)
         self._kept[name] = photo
-        while len(self._kept) > 1 and (len(self._kept) > self._max_photos or self._pixels > self._max_pixels):
+        while len(self._kept) > 1 and self._too_much:
             self._kept.popitem(last=False)[1].close()
         size = photo.image.size
         return {"id": name, "width": size.width, "height": size.height, "tile": TILE, "levels": photo.levels}
@@ -139,8 +141,10 @@ class Photos:
         return photo
 
     @property
-    def _pixels(self) -> int:
-        return sum(photo.image.size.area for photo in self._kept.values())
+    def _too_much(self) -> bool:
+        photos = self._kept.values()
+        pixels, kept = sum(photo.image.size.area for photo in photos), sum(photo.image.kept_bytes for photo in photos)
+        return len(photos) > self._max_photos or pixels > self._max_pixels or kept > _MAX_BYTES
 
 
 def _jpeg(image: Image.Image) -> bytes:
