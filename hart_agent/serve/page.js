@@ -79,7 +79,10 @@
   }
 
   for (const id of ["choose", "other"]) one(id).addEventListener("click", () => one("file").click());
-  one("file").addEventListener("change", () => take(one("file").files[0]));
+  one("file").addEventListener("change", () => {
+    take(one("file").files[0]);
+    one("file").value = ""; // so that the same file can be chosen again
+  });
   document.addEventListener("paste", (event) => {
     const [file] = event.clipboardData.files;
     if (file) take(file);
