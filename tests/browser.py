@@ -33,7 +33,11 @@ class Browser:
             options.add_argument(flag)
         self.driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
 
-    def open(self, page: Path, *, size: tuple[int, int] = (1280, 800), dark: bool = False, touch: bool = False) -> None:
+    def open(self, page: Path, **options: Any) -> None:
+        """Open a page that is a file; for the options see `visit`."""
+        self.visit(page.as_uri(), **options)
+
+    def visit(self, url: str, *, size: tuple[int, int] = (1280, 800), dark: bool = False, touch: bool = False) -> None:
         self.command(
             "Emulation.setDeviceMetricsOverride", width=size[0], height=size[1], deviceScaleFactor=1, mobile=touch
         )
@@ -42,7 +46,7 @@ class Browser:
         self.command("Emulation.setEmulatedMedia", features=[scheme])
         self.driver.get_log("performance")
         self.driver.get_log("browser")
-        self.driver.get(page.as_uri())
+        self.driver.get(url)
 
     def command(self, name: str, **arguments: Any) -> Any:
         return self.driver.execute_cdp_cmd(name, arguments)

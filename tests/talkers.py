@@ -42,7 +42,7 @@ class Forger(Talker):
 class Joined(Talker):
     """Persian with a zero-width non-joiner, a family of emoji, a right-to-left mark, a space that doesn't break."""
 
-    words = "می\u200cخواهم \U0001f468\u200d\U0001f469\u200d\U0001f467 5\u00a0€\u200f"  # noqa: RUF001
+    words = "می\u200cخواهم \U0001f468\u200d\U0001f469\u200d\U0001f467 5\u00a0€\u200f"
 
 
 class InThread(Talker):

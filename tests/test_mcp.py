@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import io
 import re
 import subprocess
@@ -15,15 +16,19 @@ from typing import Any
 import mcp_types
 import numpy as np
 import pytest
-from conftest import coded_pixels
+from conftest import answer, coded_pixels, tool_call
 from mcp import Client, StdioServerParameters
 from PIL import Image
 
+from hart_agent import Agent
+from hart_agent.backends.scripted import ScriptedPolicy
 from hart_agent.errors import ConfigError, PluginError
-from hart_agent.mcp_server import Folders, Workshop, build_server
+from hart_agent.mcp_server import PROFILE, Workshop, build_server
+from hart_agent.mcp_server.questions import Questions
 from hart_agent.tooling.decorator import tool
 from hart_agent.tooling.discovery import all_tools
 from hart_agent.tooling.protocol import ToolContext
+from hart_agent.vision.folders import Folders
 
 COMMAND = (sys.executable, "-m", "hart_agent", "mcp")
 
@@ -212,6 +217,62 @@ async def test_many_views_do_not_pile_up(folder: Path, monkeypatch: pytest.Monke
     assert len(set(names)) == 8
 
 
+async def test_a_question_is_asked_and_its_evidence_is_shown(folder: Path) -> None:
+    policy = ScriptedPolicy(
+        [tool_call("crop", bbox_2d=[500, 500, 600, 600], label="here"), answer("a sign"), answer("a sign")], PROFILE
+    )
+    folders = Folders([folder])
+    questions = Questions(folders, lambda: Agent(policy), max_pixels=100_000_000)
+    async with Client(build_server(Workshop(folders, all_tools()), folders, questions)) as client:
+        tools = {entry.name: entry for entry in (await client.list_tools()).tools}
+        for name in ("ask", "list_images"):  # a simple form can be made of each: one plain type an argument
+            kinds = {key: value["type"] for key, value in tools[name].input_schema["properties"].items()}
+            assert set(kinds.values()) == {"string"}
+        listed = said(await client.call_tool("list_images", {}))
+        assert listed.split("\n") == ["coded.png", "deep/small.png"]  # no links, nothing else
+        assert said(await client.call_tool("list_images", {"name_contains": "SMALL"})) == "deep/small.png"
+        assert said(await client.call_tool("list_images", {"name_contains": "other"})) == "There are no such images."
+
+        found = await client.call_tool("ask", {"image_path": "coded.png", "question": "what is there?"})
+        assert not found.is_error
+        lines = said(found).split("\n")
+        assert lines[:3] == ["a sign", "verdict: supported", "evidence: [1200, 900, 1440, 1080] here"]
+        assert shown(found).size == (960, 720)  # magnified four times
+
+        for arguments, words in [
+            ({"image_path": "../secret.png", "question": "x"}, "no file"),
+            ({"image_path": "coded.png", "question": " "}, "empty"),
+            ({"image_path": "coded.png"}, "question must be a text"),
+            ({"image_path": "notes.txt", "question": "x"}, "not an image"),
+        ]:
+            result = await client.call_tool("ask", arguments)
+            assert result.is_error
+            assert words in said(result)
+
+
+def test_over_http_host_and_origin_are_checked(folder: Path) -> None:
+    command = [*COMMAND, "--root", str(folder), "--http", "127.0.0.1:0", "--allow-host", "photos.example"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stderr is not None
+            found = re.search(r"http://([^/]+)", server.stderr.readline())
+            assert found is not None
+            for headers, refused in [
+                ({}, False),
+                ({"Host": "photos.example"}, False),
+                ({"Host": "attacker.example"}, True),
+                ({"Origin": "https://attacker.example"}, True),
+                ({"Origin": f"http://{found[1]}"}, False),
+            ]:
+                for path in ("/mcp", "/other"):
+                    connection = http.client.HTTPConnection(found[1], timeout=30)
+                    connection.request("POST", path, "{}", {"Content-Type": "application/json", **headers})
+                    assert (connection.getresponse().status == 403) is refused, (headers, path)
+                    connection.close()
+        finally:
+            server.terminate()
+
+
 async def test_over_http(folder: Path) -> None:
     command = [*COMMAND, "--root", str(folder), "--http", "127.0.0.1:0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
@@ -233,7 +294,7 @@ async def test_over_http(folder: Path) -> None:
     ("arguments", "words"),
     [
         ((), "--root"),
-        (("--root", "none"), "'none' is no folder"),
+        (("--root", "none"), "'none' is not a folder"),
         (("--root", ".", "--http", "here"), "HOST:PORT"),
         (("--root", ".", "--http", "127.0.0.1:99999"), "HOST:PORT"),
         (("--root", ".", "--http", "192.0.2.1:8000"), "can't listen"),

@@ -200,7 +200,7 @@ class Agent:
         async def ask(item: BatchItem) -> BatchResult:
             watch = partial(observer, item.id) if observer is not None else None
             run = await self.aask(await opener.open(item.image), item.question, observer=watch)
-            return BatchResult(item.id, run, _error_of(run))
+            return BatchResult(item.id, run, error_of(run))
 
         def failed(item: BatchItem, error: Exception) -> BatchResult:
             return BatchResult(item.id, None, error)
@@ -275,7 +275,7 @@ async def _check(episode: Episode) -> Verdict:
     return check.verdict
 
 
-def _error_of(run: Trajectory) -> Exception | None:
+def error_of(run: Trajectory) -> Exception | None:
     """The error of a question whose episode ran: the policy failed, or its reply was cut off."""
     if run.failure is None and run.stop_reason is StopReason.CUT_OFF:
         return PolicyError(run.reason or "the reply was cut off")

@@ -25,6 +25,7 @@ from hart_agent.cli.evaluating import controls, evaluate
 from hart_agent.cli.help import Command, Group, UsageError
 from hart_agent.cli.inspecting import doctor
 from hart_agent.cli.mcp import mcp
+from hart_agent.cli.serving import serve
 from hart_agent.cli.settings import read_settings
 from hart_agent.cli.toolbox import toolbox
 from hart_agent.cli.traces import replay, view
@@ -38,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (ask, batch, view, replay, doctor, controls, mcp):
+for command in (ask, batch, view, replay, doctor, controls, mcp, serve):
     app.command(cls=Command)(command)
 app.command(name="eval", cls=Command)(evaluate)
 app.add_typer(toolbox, name="tools")

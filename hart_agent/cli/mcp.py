@@ -1,4 +1,4 @@
-"""`hart-agent mcp`: the tools for other assistants."""
+"""`hart-agent mcp`: the tools, and the agent, for other assistants."""
 
 from __future__ import annotations
 
@@ -8,37 +8,50 @@ from typing import Annotated
 import typer
 
 from hart_agent.cli.common import DEFAULT_MEGAPIXELS, MaxMegapixels
-from hart_agent.cli.options import ExtraTools
+from hart_agent.cli.options import AgentOptions, with_options
 from hart_agent.concurrency import run
 from hart_agent.errors import ConfigError
 from hart_agent.tooling.discovery import all_tools, with_extra_tools
+from hart_agent.vision.folders import Folders
 
 
+@with_options
 def mcp(
     root: Annotated[
         list[Path],
         typer.Option(metavar="FOLDER", help="A folder whose images may be read. May be repeated.", show_default=False),
     ],
+    *,
+    options: AgentOptions,
     http: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Serve over HTTP instead of standard input and output.")
     ] = None,
-    tool: ExtraTools = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A further host name by which clients reach the server over HTTP. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
 ) -> None:
-    """Offer the tools to any assistant that speaks the Model Context Protocol (MCP).
+    """Offer the agent and its tools to any assistant that speaks the Model Context Protocol (MCP).
 
-    All installed tools, the optional ones included, but for verify, which needs a policy. They work on images in the
-    folders named, and nowhere else.
+    The tool ask answers a question about an image, with the policy that the options choose; list_images says which
+    images there are. The assistant may also look by itself: all installed tools, the optional ones included, but for
+    verify. They work on images in the folders named, and nowhere else.
     """
-    from hart_agent.mcp_server import Folders, Workshop, build_server, serve_http, serve_stdio
+    from hart_agent.mcp_server import Workshop, build_server, serve_http, serve_stdio
+    from hart_agent.mcp_server.questions import Questions
 
-    folders = Folders(root)
-    workshop = Workshop(folders, with_extra_tools(tool or (), all_tools()), max_pixels=max_image_megapixels * 1_000_000)
-    server = build_server(workshop, folders)
+    folders, max_pixels = Folders(root), max_image_megapixels * 1_000_000
+    workshop = Workshop(folders, with_extra_tools(options.tool or (), all_tools()), max_pixels=max_pixels)
+    server = build_server(workshop, folders, Questions(folders, options.agent, max_pixels=max_pixels))
     if http is None:
         run(serve_stdio(server))
     else:
-        serve_http(server, *_address(http))
+        serve_http(server, *_address(http), names=allow_host or ())
 
 
 def _address(text: str) -> tuple[str, int]:

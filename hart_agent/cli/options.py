@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
+from types import MappingProxyType
 from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
@@ -51,9 +52,9 @@ ExtraTools = Annotated[
 ToolTimeout = Annotated[float, typer.Option(min=0.1, rich_help_panel=_EPISODE, help="Seconds for one call of a tool.")]
 
 
-def policy_option(name: str) -> Any:
-    """What the command line needs to know of one of `PolicyOptions`."""
-    return _declared(next(entry for entry in fields(PolicyOptions) if entry.name == name))
+def policy_option(name: str, *names: str) -> Any:
+    """What the command line needs to know of one of `PolicyOptions`; by default its flag is its name."""
+    return _declared(next(entry for entry in fields(PolicyOptions) if entry.name == name), *names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,17 +148,23 @@ class AgentOptions(PolicyOptions):
         return shown | {"base_url": public_base_url(self.base_url)}
 
 
-def with_options(command: Callable[..., None]) -> Callable[..., None]:
+def with_options(
+    command: Callable[..., None], *, flags: Mapping[str, str] = MappingProxyType({})
+) -> Callable[..., None]:
     """Give a command, in place of each parameter that is a dataclass, the options in its fields and those inside it.
 
     A field is an option if it was declared with `hart_agent.backends.options.option`, or its type is annotated for
     typer; other fields keep their defaults.
+
+    Args:
+        command: of the command line.
+        flags: other flags of options, by name, where the command needs the usual one itself.
     """
     hints = get_type_hints(command, include_extras=True)
     own, groups = [], []
     for parameter in inspect.signature(command).parameters.values():
         annotation = hints[parameter.name]
-        groups += (expanded := _options(annotation))
+        groups += (expanded := _options(annotation, flags))
         own += [] if expanded else [parameter.replace(annotation=annotation, kind=inspect.Parameter.KEYWORD_ONLY)]
 
     asks = AgentOptions in hints.values()
@@ -178,7 +185,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     return called
 
 
-def _options(kind: Any) -> list[inspect.Parameter]:
+def _options(kind: Any, flags: Mapping[str, str] = MappingProxyType({})) -> list[inspect.Parameter]:
     """The options in the fields of a dataclass, and of those inside it; none for any other type."""
     if not is_dataclass(kind):
         return []
@@ -187,7 +194,7 @@ def _options(kind: Any) -> list[inspect.Parameter]:
     for entry in sorted(fields(kind), key=_place_in_help):
         hint = hints[entry.name]
         if "help" in entry.metadata:
-            hint = Annotated[hint, _declared(entry)]
+            hint = Annotated[hint, _declared(entry, *filter(None, [flags.get(entry.name)]))]
         if any(isinstance(extra, ParameterInfo) for extra in get_args(hint)):
             default = inspect.Parameter.empty if entry.default is MISSING else entry.default
             keyword = inspect.Parameter.KEYWORD_ONLY
@@ -196,9 +203,9 @@ def _options(kind: Any) -> list[inspect.Parameter]:
     return options
 
 
-def _declared(entry: Field[Any]) -> Any:
+def _declared(entry: Field[Any], *flags: str) -> Any:
     """What the command line needs to know of a field that was declared with `option`; what is off is only turned on."""
-    names = [flag(entry.name)] if entry.default is False else []
+    names = flags or ((flag(entry.name),) if entry.default is False else ())
     panel = _POLICY if entry.name in POLICY_OPTIONS else None
     variables = entry.metadata["variables"][:1]  # those of others are read by the backend that they are for
     return typer.Option(

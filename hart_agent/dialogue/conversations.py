@@ -1,4 +1,4 @@
-"""The conversations that show a policy less than the whole image: the crops alone, or nothing."""
+"""The conversations that show a policy less than the whole image, and questions that continue a conversation."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from string import Template
 from types import ModuleType
+from typing import Final
 
 from hart_agent.dialogue.messages import Message, Role
 from hart_agent.errors import ConfigError
@@ -14,6 +15,22 @@ from hart_agent.siblings import sibling
 from hart_agent.vision.source import View
 
 _NAME = re.compile(r"[a-z_]+")
+_CURRENT: Final = "\n\nThe question now: "
+
+
+def with_history(question: str, history: str) -> str:
+    """A question together with the conversation that led to it, so that "and the other one?" can be understood.
+
+    Args:
+        question: the one to answer.
+        history: what was said before; the question stands alone if this is empty.
+    """
+    return f"Earlier in this conversation:\n{history}{_CURRENT}{question}" if history else question
+
+
+def without_history(question: str) -> str:
+    """The question alone, without the conversation that `with_history` put before it."""
+    return question.rpartition(_CURRENT)[2]
 
 
 def answer_from_crops(question: str, crops: Sequence[View]) -> list[Message]:

@@ -32,7 +32,7 @@ def result_json(trajectory: Trajectory) -> dict[str, Any]:
         "crops_alone": trajectory.mode.answers_from_crops_alone,
         "untagged": trajectory.untagged,
         "format_errors": trajectory.format_errors,
-        "turns": [_turn(turn) for turn in trajectory.turns],
+        "turns": [turn_json(turn) for turn in trajectory.turns],
         "image": {
             "path": trajectory.image.path,
             "width": trajectory.image.size.width,
@@ -88,17 +88,19 @@ def _read(line: ReadLine) -> dict[str, Any]:
     return {"text": line.text, "box": list(line.box.as_tuple()), "confidence": line.confidence}
 
 
-def _turn(turn: Turn) -> dict[str, Any]:
+def turn_json(turn: Turn) -> dict[str, Any]:
+    """A reply and its calls, as they stand in a result."""
     return {
         "text": turn.reply.text,
-        "calls": [_call(result) for result in turn.results],
+        "calls": [call_json(result) for result in turn.results],
         "feedback": turn.feedback,
         **({"reasoning": turn.reasoning} if turn.reasoning else {}),
         "seconds": round(turn.seconds, 3),
     }
 
 
-def _call(result: ToolResult) -> dict[str, Any]:
+def call_json(result: ToolResult) -> dict[str, Any]:
+    """A call and its result, as they stand in a turn."""
     return {
         "id": result.call.id,
         "name": result.call.name,

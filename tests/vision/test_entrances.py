@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 from hart_agent.cli import app
 from hart_agent.errors import ImageError
 from hart_agent.evals.datasets.jsonl import read_jsonl_items
-from hart_agent.mcp_server import Folders, Workshop
+from hart_agent.mcp_server import Workshop
 from hart_agent.tooling.discovery import all_tools
+from hart_agent.vision.folders import Folders
 
 HEIC = Path(__file__).parent / "data" / "two.heic"
 

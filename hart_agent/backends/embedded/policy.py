@@ -23,6 +23,7 @@ from hart_agent.backends.embedded.question import Query, understand
 from hart_agent.backends.embedded.ranking import rank
 from hart_agent.backends.embedded.windows import covered, follow_up_windows, sweep_windows
 from hart_agent.commands import install_command
+from hart_agent.dialogue.conversations import without_history
 from hart_agent.dialogue.deadline import current_deadline
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import ReadLine, Reply
@@ -240,7 +241,7 @@ def _question(messages: Sequence[Message]) -> str:
     for message in messages:
         match = re.search(r"<question>(.*)</question>", message.text, re.DOTALL)
         if match:
-            return match[1].strip()
+            return without_history(match[1]).strip()
     return ""
 
 

@@ -1,4 +1,4 @@
-"""The licences of the packages that this installation needs: `python -m hart_agent.licences`.
+"""The licences of the packages that this installation needs: `python -m hart_agent.doctor.licences`.
 
 Read from the metadata of what is installed; nothing is looked up elsewhere. Whether a package has known
 vulnerabilities is not said: that takes a database.

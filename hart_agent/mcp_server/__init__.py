@@ -18,15 +18,17 @@ from typing import TYPE_CHECKING, Any, Final
 import hart_agent
 from hart_agent.backends.openai.images import choose_level, data_url
 from hart_agent.commands import install_command
-from hart_agent.dialogue.messages import ToolCall
+from hart_agent.dialogue.messages import ToolCall, ToolSpec
 from hart_agent.errors import ConfigError, ImageError, InstallError, PluginError, PolicyError, ToolError
+from hart_agent.mcp_server.questions import Questions
+from hart_agent.serve.addresses import Addresses, AddressGuard, is_loopback
 from hart_agent.tooling.decorator import tool
 from hart_agent.tooling.protocol import Tool, ToolContext, ToolOutput, tool_spec
 from hart_agent.tooling.runtime import ToolRuntime
 from hart_agent.tooling.standalone import open_context
 from hart_agent.vision.budget import CoordinateProfile, ViewBudget
+from hart_agent.vision.folders import Folders, find_image
 from hart_agent.vision.geometry import CoordinateSpace
-from hart_agent.vision.opening import local_path
 from hart_agent.vision.source import DEFAULT_MAX_IMAGE_PIXELS, SourceImage, View
 
 if TYPE_CHECKING:
@@ -58,41 +60,6 @@ def overview(context: ToolContext) -> ToolOutput:
     if context.image.frames > 1:
         text += f" The file holds {context.image.frames} frames or pages; #page=2 behind its path names another."
     return ToolOutput(text, (view,))
-
-
-class Folders:
-    """The folders from which images may be read.
-
-    Args:
-        roots: folders; links in their paths are followed once, here.
-
-    Raises:
-        ConfigError: one is not a folder.
-    """
-
-    def __init__(self, roots: Sequence[Path]) -> None:
-        if not roots:
-            raise ConfigError("name at least one folder from which images may be read: --root FOLDER")
-        for root in roots:
-            if not root.is_dir():
-                raise ConfigError(f"{str(root)!r} is not a folder; give one that holds images")
-        self.roots = tuple(root.resolve() for root in roots)
-
-    def find(self, path: str) -> Path:
-        """The real path of a file, absolute or relative to one of the folders, after all links and `..`.
-
-        Raises:
-            ToolError: there is no such file inside the folders. Whether there is one outside is not told.
-        """
-        for root in self.roots:
-            try:
-                found = (root / path).resolve(strict=True)
-            except (OSError, ValueError, RuntimeError):  # missing; a NUL; a ring of links
-                continue
-            if found.is_file() and any(found.is_relative_to(allowed) for allowed in self.roots):
-                return found
-        roots = ", ".join(map(str, self.roots))
-        raise ToolError(f"there is no file {path!r} inside the folders that may be read: {roots}")
 
 
 @dataclass
@@ -130,14 +97,15 @@ class Workshop:
         self._desks: OrderedDict[tuple[Path, int | None, int, int], _Desk] = OrderedDict()
         self._names_given = 0
 
-    def schema(self, offered: Tool) -> dict[str, Any]:
-        """JSON Schema of a tool's arguments, the image's path included."""
+    def spec(self, offered: Tool) -> ToolSpec:
+        """A tool as it is offered, the image's path among its arguments."""
         parameters = tool_spec(offered).parameters
         path = {"type": "string", "description": "path of the image file"}
-        return parameters | {
+        with_path = parameters | {
             "properties": {_PATH: path, **parameters.get("properties", {})},
             "required": [_PATH, *parameters.get("required", [])],
         }
+        return ToolSpec(offered.name, offered.description, with_path)
 
     async def call(self, name: str, arguments: dict[str, Any]) -> tuple[str, tuple[View, ...], bool]:
         """Run a call.
@@ -160,11 +128,7 @@ class Workshop:
 
     def _desk(self, name: str) -> _Desk:
         """The desk of an image; a new one if the file has changed. Its views' names are never those of an old one."""
-        try:
-            path, page = self._folders.find(name), None
-        except ToolError:  # not a file's name as it stands
-            local, page = local_path(name)
-            path = self._folders.find(str(local))
+        path, page = find_image(self._folders, name)
         state = path.stat()
         key = (path, page, state.st_mtime_ns, state.st_size)
         if key not in self._desks:
@@ -191,8 +155,13 @@ def _names(desk: _Desk) -> int:
     return desk.context.views_before + len(desk.context.views)
 
 
-def build_server(workshop: Workshop, folders: Folders) -> Server[Any]:
+def build_server(workshop: Workshop, folders: Folders, questions: Questions | None = None) -> Server[Any]:
     """The MCP server of a workshop.
+
+    Args:
+        workshop: runs the tools.
+        folders: where images may be.
+        questions: answers whole questions; None offers only the tools.
 
     Raises:
         InstallError: the package mcp is missing.
@@ -203,6 +172,8 @@ def build_server(workshop: Workshop, folders: Folders) -> Server[Any]:
     except ImportError as error:
         raise InstallError(f"the MCP server needs the package mcp. Run: {install_command(extra='mcp')}") from error
 
+    asking = questions.specs if questions is not None else ()
+
     async def list_tools(
         context: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
@@ -212,17 +183,18 @@ def build_server(workshop: Workshop, folders: Folders) -> Server[Any]:
                 types.Tool(
                     name=offered.name,
                     description=offered.description,
-                    input_schema=workshop.schema(offered),
+                    input_schema=offered.parameters,
                     annotations=annotations,
                 )
-                for offered in workshop.tools
+                for offered in (*asking, *map(workshop.spec, workshop.tools))
             ]
         )
 
     async def call_tool(
         context: ServerRequestContext[Any], params: types.CallToolRequestParams
     ) -> types.CallToolResult:
-        text, views, failed = await workshop.call(params.name, params.arguments or {})
+        call = questions.call if questions and params.name in {spec.name for spec in asking} else workshop.call
+        text, views, failed = await call(params.name, params.arguments or {})
         level = choose_level(views, _MAX_BYTES)
         content: list[types.ContentBlock] = [types.TextContent(type="text", text=text)]
         for view in views:
@@ -247,13 +219,20 @@ async def serve_stdio(server: Server[Any]) -> None:
         await server.run(reader, writer, server.create_initialization_options())
 
 
-def serve_http(server: Server[Any], host: str, port: int) -> None:
+def serve_http(server: Server[Any], host: str, port: int, *, names: Sequence[str] = ()) -> None:
     """Serve at http://HOST:PORT/mcp until interrupted. Port 0 takes a free one; the address is printed on stderr.
+
+    Args:
+        server: the MCP server.
+        host: the interface to listen on.
+        port: of TCP.
+        names: further host names by which clients reach it. A foreign Host or Origin is refused.
 
     Raises:
         ConfigError: the address can't be used.
     """
     import uvicorn
+    from mcp.server.transport_security import TransportSecuritySettings
 
     try:
         listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
@@ -261,7 +240,10 @@ def serve_http(server: Server[Any], host: str, port: int) -> None:
         raise ConfigError(f"can't listen at {host}:{port} ({error.strerror}). Choose another address.") from error
     shown = f"[{host}]" if ":" in host else host
     print(f"hart-agent: MCP at http://{shown}:{listening.getsockname()[1]}/mcp", file=sys.stderr, flush=True)
-    if host not in ("127.0.0.1", "localhost", "::1"):
+    if not is_loopback(host):
         print("hart-agent: whoever reaches this address can read the images; there is no password", file=sys.stderr)
-    app = server.streamable_http_app(host=host)
+    unchecked = TransportSecuritySettings(enable_dns_rebinding_protection=False)  # the guard checks every address
+    app = AddressGuard(
+        server.streamable_http_app(host=host, transport_security=unchecked), Addresses(host, frozenset(names))
+    )
     uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])

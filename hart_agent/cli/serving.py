@@ -1,0 +1,110 @@
+"""`hart-agent serve`: the agent as a model, for clients of chat completions."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hart_agent.cli.common import DEFAULT_MEGAPIXELS, MaxMegapixels
+from hart_agent.cli.options import AgentOptions, with_options
+from hart_agent.errors import InstallError
+from hart_agent.vision.folders import Folders
+
+_SERVER = "Server"
+
+
+@functools.partial(with_options, flags={"api_key": "--policy-api-key"})
+def serve(
+    *,
+    options: AgentOptions,
+    host: Annotated[
+        str, typer.Option(rich_help_panel=_SERVER, help="Where to listen; beyond this machine a key is required.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, rich_help_panel=_SERVER, help="0 takes a free one.")] = 8600,
+    server_key: Annotated[
+        str | None,
+        typer.Option(
+            "--api-key",
+            envvar="HART_AGENT_SERVE_KEY",
+            rich_help_panel=_SERVER,
+            help="The key that clients must send. Better set the variable: other users can see arguments. The key of "
+            "the policy's server is OPENAI_API_KEY, or --policy-api-key.",
+            show_default=False,
+        ),
+    ] = None,
+    root: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FOLDER",
+            rich_help_panel=_SERVER,
+            help="A folder whose images clients may name by file:// URLs. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    allow_download: Annotated[
+        bool,
+        typer.Option(
+            "--allow-download", rich_help_panel=_SERVER, help="Images may be URLs, which this machine fetches."
+        ),
+    ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel=_SERVER,
+            help="A further host name by which clients reach the server. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            rich_help_panel=_SERVER,
+            help="An origin whose pages may send requests, such as https://chat.example. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    concurrency: Annotated[
+        int,
+        typer.Option(
+            min=1, rich_help_panel=_SERVER, help="Questions at once, at most; fewer where the policy can't keep up."
+        ),
+    ] = 4,
+    max_waiting: Annotated[
+        int, typer.Option(min=0, rich_help_panel=_SERVER, help="Questions that may wait; further ones get status 429.")
+    ] = 256,
+    max_body_megabytes: Annotated[
+        int, typer.Option(min=1, metavar="N", rich_help_panel=_SERVER, help="Refuse larger requests.")
+    ] = 100,
+    max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
+) -> None:
+    """Serve the agent as a model that any client of chat completions can ask, and a page to ask it from a browser.
+
+    Only this machine can reach it, unless --host says otherwise; then a key is required. The base URL for clients is
+    http://HOST:PORT/v1, the model's name hart-agent.
+    """
+    try:
+        from hart_agent.serve.server import serve as run
+        from hart_agent.serve.settings import ServeSettings
+    except ImportError as error:
+        raise InstallError(
+            f"the server needs a package that is missing ({error.name}). Run: pip install 'hart-agent[serve]'"
+        ) from error
+    settings = ServeSettings(
+        host=host,
+        port=port,
+        api_key=server_key or None,
+        names=frozenset(allow_host or ()),
+        origins=frozenset(allow_origin or ()),
+        folders=Folders(root) if root else None,
+        allow_download=allow_download,
+        max_pixels=max_image_megapixels * 1_000_000,
+        max_body_bytes=max_body_megabytes * 1_000_000,
+        concurrency=concurrency,
+        max_waiting=max_waiting,
+    )
+    run(options.agent(), settings)

@@ -1,0 +1,153 @@
+"""The photos that the page works on: kept in memory, bounded, and shown by tiles rendered from the original."""
+
+from __future__ import annotations
+
+import io
+import secrets
+import threading
+from collections import OrderedDict
+from typing import Any, Final
+
+from PIL import Image
+
+from hart_agent.html.pictures import scaled
+from hart_agent.serve.errors import RequestError
+from hart_agent.vision.cache import SharedImage
+from hart_agent.vision.files import EncodedImage
+from hart_agent.vision.geometry import Box, Size
+
+TILE: Final = 512
+"""Pixels of a tile's side."""
+_BASE_PIXELS: Final = 4_000_000
+"""Of the rendering from which the coarse tiles are cut: a region of the original is never much larger than a tile."""
+_QUALITY: Final = 90
+_CLOSE_UP: Final = 640
+"""Pixels of the longer side of a magnified region."""
+_MAX_MAGNIFICATION: Final = 8
+_MAX_PHOTOS: Final = 16
+_MAX_BYTES: Final = 400_000_000
+"""Of the files of all photos."""
+
+
+class Photo:
+    """A photo, and its tiles. At level n, a pixel of a tile is 2^n x 2^n pixels of the original.
+
+    Args:
+        image: the original; its pixels stay decoded until `close`.
+    """
+
+    def __init__(self, image: SharedImage) -> None:
+        self.image = image
+        longest = max(image.size.width, image.size.height)
+        self.levels = max(1, (max(1, -(-longest // TILE)) - 1).bit_length() + 1)
+        self._base_level = next(n for n in range(64) if image.size.area >> (2 * n) <= _BASE_PIXELS)
+        self._base: Image.Image | None = None
+        self._lock = threading.Lock()
+        image.__enter__()
+
+    def close(self) -> None:
+        """Free the pixels as soon as no question needs them."""
+        self.image.__exit__()
+
+    def prepare(self) -> None:
+        """Decode it, so that the first close look is as quick as the others.
+
+        Raises:
+            ImageError: the pixel data is damaged.
+        """
+        self._coarse()
+        self.image.render(Box(0, 0, 1, 1), Size(1, 1))
+
+    def tile(self, level: int, column: int, row: int) -> bytes:
+        """A tile as JPEG.
+
+        Raises:
+            RequestError: there is no such tile.
+            ImageError: the pixel data is damaged.
+        """
+        side, size = TILE << min(level, 32), self.image.size
+        x0, y0 = column * side, row * side
+        if level >= self.levels or x0 >= size.width or y0 >= size.height:
+            raise RequestError(404, "there is no such tile", code="not_found")
+        box = Box(x0, y0, min(x0 + side, size.width), min(y0 + side, size.height))
+        target = scaled(box.size, 1 / (1 << level))
+        if level >= self._base_level and self._base_level > 0:
+            return _jpeg(self._cut(box, target))
+        return _jpeg(self.image.render(box, target))
+
+    def close_up(self, box: Box) -> bytes:
+        """A region as JPEG, magnified if it is small."""
+        factor = min(_MAX_MAGNIFICATION, _CLOSE_UP / max(box.width, box.height))
+        return _jpeg(
+            self.image.render(box, Size(max(1, round(box.width * factor)), max(1, round(box.height * factor))))
+        )
+
+    def _coarse(self) -> Image.Image:
+        """The whole photo at the finest level that is kept at once."""
+        with self._lock:
+            if self._base is None:
+                size = self.image.size
+                self._base = self.image.render(size.box, scaled(size, 1 / (1 << self._base_level)))
+            return self._base
+
+    def _cut(self, box: Box, target: Size) -> Image.Image:
+        base = self._coarse()
+        x_scale, y_scale = base.width / self.image.size.width, base.height / self.image.size.height
+        x0, y0, x1, y1 = box.as_tuple()
+        region = (x0 * x_scale, y0 * y_scale, x1 * x_scale, y1 * y_scale)
+        return base.resize((target.width, target.height), Image.Resampling.LANCZOS, box=region)
+
+
+class Photos:
+    """The photos of all pages; the ones used longest ago go first.
+
+    Args:
+        max_pixels: of one photo, and of all that are kept, unless it is only one.
+        max_photos: so many are kept.
+    """
+
+    def __init__(self, max_pixels: int, *, max_photos: int = _MAX_PHOTOS) -> None:
+        self._max_pixels = max_pixels
+        self._max_photos = max_photos
+        self._kept: OrderedDict[str, Photo] = OrderedDict()
+
+    def open(self, name: str, data: bytes) -> Photo:
+        """A photo of a file's bytes, which is not kept yet.
+
+        Raises:
+            ImageError: it can't be used.
+        """
+        return Photo(SharedImage(EncodedImage(name, data), max_pixels=self._max_pixels))
+
+    def keep(self, photo: Photo) -> dict[str, Any]:
+        """Keep a photo. Returns what the page must know of it, its id among that."""
+        name = secrets.token_hex(12)
+        self._kept[name] = photo
+        while len(self._kept) > 1 and self._too_much:
+            self._kept.popitem(last=False)[1].close()
+        size = photo.image.size
+        return {"id": name, "width": size.width, "height": size.height, "tile": TILE, "levels": photo.levels}
+
+    def get(self, name: str) -> Photo:
+        """A photo by its id.
+
+        Raises:
+            RequestError: it isn't kept (any more).
+        """
+        photo = self._kept.get(name)
+        if photo is None:
+            raise RequestError(404, "the photo is no longer kept; choose it again", code="not_found")
+        self._kept.move_to_end(name)
+        return photo
+
+    @property
+    def _too_much(self) -> bool:
+        photos = self._kept.values()
+        pixels, kept = sum(photo.image.size.area for photo in photos), sum(photo.image.kept_bytes for photo in photos)
+        return len(photos) > self._max_photos or pixels > self._max_pixels or kept > _MAX_BYTES
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=_QUALITY, subsampling=0)
+    return buffer.getvalue()
