@@ -8,9 +8,9 @@
     ├── InstallError             this installation is broken or lacks an optional dependency
     ├── OutputError              results can't be written
     ├── PolicyError              the model failed; ends the episode
-    └── ModelVisibleError        shown to the model, which may mend it; the episode goes on
+    └── ModelVisibleError        shown to the model, which may fix it; the episode continues
         ├── ReplyFormatError     the reply holds neither a tool call nor an answer
-        └── ToolError            the call can't be carried out (tools raise this themselves, too)
+        └── ToolError            the call can't be run (tools raise this, too)
             ├── UnknownToolError
             ├── ToolArgumentsError
             └── ToolTimeoutError
@@ -66,7 +66,7 @@ class PolicyError(HartError):
 
 
 class ModelVisibleError(HartError):
-    """An error that the model is told about.
+    """An error that is shown to the model.
 
     Attributes:
         kind: a short stable identifier, recorded in traces and metrics.
@@ -82,7 +82,7 @@ class ReplyFormatError(ModelVisibleError):
 
 
 class ToolError(ModelVisibleError):
-    """A tool call that can't be carried out; the message is written for the model."""
+    """A tool call that can't be run; the message is written for the model."""
 
     kind = "tool_error"
 

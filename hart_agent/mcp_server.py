@@ -67,7 +67,7 @@ class Folders:
         roots: folders; links in their paths are followed once, here.
 
     Raises:
-        ConfigError: one is no folder.
+        ConfigError: one is not a folder.
     """
 
     def __init__(self, roots: Sequence[Path]) -> None:
@@ -75,7 +75,7 @@ class Folders:
             raise ConfigError("name at least one folder from which images may be read: --root FOLDER")
         for root in roots:
             if not root.is_dir():
-                raise ConfigError(f"{str(root)!r} is no folder; give one that holds images")
+                raise ConfigError(f"{str(root)!r} is not a folder; give one that holds images")
         self.roots = tuple(root.resolve() for root in roots)
 
     def find(self, path: str) -> Path:
@@ -140,7 +140,7 @@ class Workshop:
         }
 
     async def call(self, name: str, arguments: dict[str, Any]) -> tuple[str, tuple[View, ...], bool]:
-        """Carry out a call.
+        """Run a call.
 
         Returns:
             What to tell the assistant, the views to show, and whether it is an error.
@@ -248,7 +248,7 @@ async def serve_stdio(server: Server[Any]) -> None:
 
 
 def serve_http(server: Server[Any], host: str, port: int) -> None:
-    """Serve at http://HOST:PORT/mcp until interrupted. Port 0 takes a free one; the address is told on stderr.
+    """Serve at http://HOST:PORT/mcp until interrupted. Port 0 takes a free one; the address is printed on stderr.
 
     Raises:
         ConfigError: the address can't be used.

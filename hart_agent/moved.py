@@ -19,6 +19,7 @@ MOVED: Final[dict[str, tuple[str, ...]]] = {
     "backends.checkpoint": ("backends.local.checkpoint",),
     "backends.connection": ("backends.openai.connection",),
     "backends.conversation": ("backends.context",),
+    "backends.embedded.reader": ("ocr.reader", "ocr"),
     "backends.encoding": ("backends.local.encoding",),
     "backends.failures": ("backends.openai.failures",),
     "backends.generation": ("backends.local.generation",),
@@ -34,7 +35,7 @@ MOVED: Final[dict[str, tuple[str, ...]]] = {
     "batch.images": ("vision.cache", "vision.urls"),
     "batch.items": ("agent.items", "vision.urls"),
     "budget": ("vision.budget",),
-    "console": ("cli.console",),
+    "console": ("cli.console", "cli.console.evaluation"),
     "console.batch": ("cli.console.batch",),
     "console.evaluation": ("cli.console.evaluation",),
     "console.failure": ("cli.console.failure",),
@@ -90,7 +91,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         warnings.warn(
             f"{module.__name__} has moved; import from {' or '.join(homes)}", DeprecationWarning, stacklevel=2
         )
-        module.__dict__["__getattr__"] = lambda name: _look_up(module.__name__, name, homes)
+        module.__dict__["__getattr__"] = lambda name: _look_up(module.__name__, name, homes)[1]
 
 
 def forward_moved(package: str, table: dict[str, tuple[str, ...]]) -> None:
@@ -110,15 +111,16 @@ def moved_attribute(package: str, name: str) -> Any:
         AttributeError: it never had that name.
     """
     homes = tuple(f"hart_agent.{home}" for home in PACKAGES[package.removeprefix("hart_agent.")])
-    value = _look_up(package, name, homes)
-    warnings.warn(f"{package}.{name} has moved; import it from {value.__module__}", DeprecationWarning, stacklevel=3)
+    home, value = _look_up(package, name, homes)
+    warnings.warn(f"{package}.{name} has moved; import it from {home}", DeprecationWarning, stacklevel=3)
     return value
 
 
-def _look_up(module: str, name: str, homes: Sequence[str]) -> Any:
+def _look_up(module: str, name: str, homes: Sequence[str]) -> tuple[str, Any]:
+    """Where a name is now, and its value."""
     if not name.startswith("__"):
         for home in homes:
             found = importlib.import_module(home)
             if hasattr(found, name):
-                return getattr(found, name)
+                return home, getattr(found, name)
     raise AttributeError(f"module {module!r} has no attribute {name!r}")

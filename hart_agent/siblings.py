@@ -1,4 +1,4 @@
-"""Checks that the packages which ship beside `hart_agent` are really ours.
+"""Checks that the packages that ship with `hart_agent` are really ours.
 
 `tools`, `prompts` and `rl` are common names: another distribution's package can overwrite ours on disk, and a folder of
 that name in the working directory can shadow it. Either would run strange code under our name, so it is an error.
@@ -20,7 +20,7 @@ OWNER = "hart-agent"
 
 
 def sibling(name: str) -> ModuleType:
-    """Import one of the packages that ship beside `hart_agent`.
+    """Import one of the packages that ship with `hart_agent`.
 
     Args:
         name: "tools", "prompts" or "rl".

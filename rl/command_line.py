@@ -10,21 +10,25 @@ sections data, policy, algorithm, engine and run are for grouping alone. Under `
 
 from __future__ import annotations
 
-import inspect
 import logging
 import sys
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
+from hart_agent.backends.options import flag
 from hart_agent.cli.console.failure import reported_errors
+from hart_agent.cli.options import with_options
 from hart_agent.commands import install_command
 from hart_agent.errors import ConfigError, InstallError
+from rl.config import SftSettings
+from rl.data import Sample, fingerprint, load_questions
+from rl.manifest import Manifest, S
 from rl.openrlhf.flags import parse_flags, split_flags
 
 SECTIONS = ("data", "policy", "algorithm", "engine", "run")
@@ -36,6 +40,52 @@ ApartFrom = Annotated[Path | None, typer.Option(help="Other questions, which mus
 Validation = Annotated[
     Path | None, typer.Option(help="Held-out questions, asked before the first step and at each checkpoint.")
 ]
+
+
+def _use_config(context: typer.Context, path: Path | None) -> Path | None:
+    """Use a file's options as defaults, and its flags of OpenRLHF where the command line has none."""
+    if path is not None:
+        known = {parameter.name for parameter in context.command.params if parameter.name} - {"config"}
+        context.default_map, flags = read_config(path, known)
+        context.obj = {**flags, **context.obj}
+    return path
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """The options of both training commands that are not settings."""
+
+    data: Data
+    out: Out
+    apart_from: ApartFrom = None
+    validation: Validation = None
+    config: Annotated[
+        Path | None, typer.Option(is_eager=True, callback=_use_config, help="YAML file of these options.")
+    ] = None
+
+    def prepare(
+        self, settings: S, engine: str, flags: Collection[str], **local: Any
+    ) -> tuple[Manifest[S], list[Sample], list[Sample]]:
+        """The run, its questions and its validation questions.
+
+        Args:
+            settings: of the run.
+            engine: local or openrlhf.
+            flags: of OpenRLHF, by name.
+            local: values of further options that only the engine local has; empty ones were not given.
+
+        Raises:
+            ConfigError: an option or a flag is the other engine's; also all errors of `load_questions`.
+        """
+        part = isinstance(settings, SftSettings)
+        found = load_questions(self.data, self.apart_from, self.validation, settings.rl_share, supervised=part)
+        if engine == "local" and flags:
+            raise ConfigError(f"--{next(iter(flags))} is a flag of OpenRLHF: add --engine openrlhf")
+        given = [flag(name) for name, value in (local | {"validation": self.validation}).items() if value]
+        if engine == "openrlhf" and given:
+            raise ConfigError(f"the engine openrlhf has no {', '.join(given)}: add --engine local")
+        out, data = self.out.absolute(), self.data.absolute()  # other processes may have other current folders
+        return Manifest(out=out, data=data, settings=settings, questions=fingerprint(found[0])), *found
 
 
 def run_command(command: Callable[..., None], arguments: Sequence[str] | None = None) -> Any:
@@ -55,68 +105,13 @@ def run_command(command: Callable[..., None], arguments: Sequence[str] | None = 
         rich_markup_mode=None,  # its table leaves little room for help at 80 columns
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.command()(_with_options(command))
+    app.command()(with_options(command))
     with reported_errors():
         own, flags = split_flags(sys.argv[1:] if arguments is None else arguments)
         try:
             return app(own, obj=parse_flags(flags))
         except ImportError as error:
             raise InstallError(f"a package is missing ({error}). Run: {install_command(extra='train')}") from error
-
-
-def _with_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with an option for each field of its settings, and `--config`."""
-    hints = get_type_hints(command, include_extras=True)
-    options: list[inspect.Parameter] = []
-    for each in inspect.signature(command).parameters.values():
-        kind = hints[each.name]
-        options += _options(kind) or [each.replace(annotation=kind, kind=each.KEYWORD_ONLY)]
-
-    def called(config: Path | None, **values: Any) -> None:
-        command(**_arguments(hints, values))
-
-    options.append(inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_Config))
-    called.__doc__ = command.__doc__
-    called.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
-    called.__annotations__ = {option.name: option.annotation for option in options}
-    return called
-
-
-def _options(kind: Any) -> list[inspect.Parameter]:
-    """The options in the fields of a dataclass, and of those inside it; none for any other type."""
-    if not is_dataclass(kind):
-        return []
-    hints = get_type_hints(kind, include_extras=True)
-    defaults = {
-        each.name: inspect.Parameter.empty if each.default is MISSING else each.default for each in fields(kind)
-    }
-    options = []
-    for name, hint in hints.items():
-        if any(isinstance(extra, typer.models.OptionInfo) for extra in get_args(hint)):
-            options.append(
-                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name], annotation=hint)
-            )
-        options += _options(hint)
-    return options
-
-
-def _arguments(hints: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """Arguments for these parameters or fields: the values, and dataclasses made of them; None leaves the default."""
-    groups = {name: hint for name, hint in hints.items() if _options(hint)}
-    made = {name: hint(**_arguments(get_type_hints(hint), values)) for name, hint in groups.items()}
-    return {name: values[name] for name in hints if values.get(name) is not None and name not in made} | made
-
-
-def _use_config(context: typer.Context, path: Path | None) -> Path | None:
-    """Use a file's options as defaults, and its flags of OpenRLHF where the command line has none."""
-    if path is not None:
-        known = {parameter.name for parameter in context.command.params if parameter.name} - {"config"}
-        context.default_map, flags = read_config(path, known)
-        context.obj = {**flags, **context.obj}
-    return path
-
-
-_Config = Annotated[Path | None, typer.Option(is_eager=True, callback=_use_config, help="YAML file of these options.")]
 
 
 def read_config(path: Path, known: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -138,28 +133,26 @@ def read_config(path: Path, known: Collection[str]) -> tuple[dict[str, Any], dic
         raise ConfigError(f"{path} can't be read: {error}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold options by name; see docs/openrlhf.md")
-    entries: list[tuple[str, Any]] = []
-    for name, value in content.items():
-        entries += value.items() if name in SECTIONS and isinstance(value, dict) else [(name, value)]
+    sections = [content.pop(name) for name in SECTIONS if isinstance(content.get(name), dict)]
     options: dict[str, Any] = {}
     flags: dict[str, Any] = {}
-    for name, value in entries:
-        if name == FLAGS:
-            flags |= _flattened(value, path)
-        elif name not in known:
-            raise ConfigError(f"{path}: there is no option {name!r}; there are: {', '.join(sorted(known))}")
-        elif name in options:
-            raise ConfigError(f"{path} gives {name} twice")
-        elif value is not None:
-            options[name] = value
+    for section in (*sections, content):
+        passed_on = section.pop(FLAGS, {})
+        if not isinstance(passed_on, dict):
+            raise ConfigError(f"{path}: under {FLAGS} stand flags by name, such as vllm.num_engines: 8")
+        flags |= _flattened(passed_on)
+        if unknown := [name for name in section if name not in known]:
+            raise ConfigError(f"{path}: there is no option {unknown[0]!r}; there are: {', '.join(sorted(known))}")
+        if twice := section.keys() & options:
+            raise ConfigError(f"{path} gives {min(twice)} twice")
+        options |= {name: value for name, value in section.items() if value is not None}
     return options, flags
 
 
-def _flattened(value: Any, path: Path, prefix: str = "") -> dict[str, Any]:
+def _flattened(flags: dict[str, Any]) -> dict[str, Any]:
     """Flags under their full names, whether they are written with dots or as sections."""
-    if not isinstance(value, dict):
-        raise ConfigError(f"{path}: under {FLAGS} stand flags by name, such as vllm.num_engines: 8")
-    flags: dict[str, Any] = {}
-    for name, inner in value.items():
-        flags |= _flattened(inner, path, f"{prefix}{name}.") if isinstance(inner, dict) else {f"{prefix}{name}": inner}
-    return flags
+    flat: dict[str, Any] = {}
+    for name, value in flags.items():
+        sections = {f"{name}.{key}": inner for key, inner in value.items()} if isinstance(value, dict) else None
+        flat |= {name: value} if sections is None else _flattened(sections)
+    return flat

@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 SETTINGS = "settings.json"
 _ADDED = frozenset({"strict_reading", "own_reward", "max_area", "tightness"})
-"""Names that the manifests of older runs lack. The last three are part of the description of the reward there."""
+"""Not in the manifests of older runs, nor are `ModelOptions` of None. The last three are part of the reward there."""
 S = TypeVar("S", bound=RunSettings)
 
 
@@ -52,14 +52,15 @@ class Manifest(Generic[S]):
         """
         self.out.mkdir(parents=True, exist_ok=True)
         path, settings = self.out / SETTINGS, self.settings
-        missing = _ADDED - json.loads(path.read_text(encoding="utf-8")).keys() if path.exists() else frozenset()
-        if "strict_reading" in missing and settings.strict_reading:
+        stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else settings.record()
+        if settings.strict_reading and "strict_reading" not in stored:
             _log.info("this run was started with the lenient reading of answers, and keeps it")
             settings = replace(settings, strict_reading=False)
         record = settings.record() | {"questions": self.questions}
         if self.data is not None:
             record |= {"engine": "openrlhf", "data": str(self.data)}
-        known = {name: value for name, value in record.items() if name not in missing}
+        absent = {name for name in record.keys() - stored if name in _ADDED or record[name] is None}
+        known = {name: value for name, value in record.items() if name not in absent}
         renew_settings(path, known, may_differ=may_change)
         return settings
 

@@ -9,10 +9,8 @@ from typing import Annotated, Literal
 import typer
 
 from hart_agent.agent.modes import Mode
-from hart_agent.errors import ConfigError
-from rl.command_line import ApartFrom, Data, Out, Validation, run_command
+from rl.command_line import RunOptions, run_command
 from rl.config import TrainSettings
-from rl.data import load_questions
 from rl.openrlhf.flags import flags_of
 from rl.openrlhf.launch import available, train_on_openrlhf
 from rl.openrlhf.plan import estimate, model_shape
@@ -27,14 +25,11 @@ _MODES = {"ap-grpo": Mode.CLOSED_LOOP.name, "mgpo": Mode.MGPO.name, "grpo": Mode
 
 def train(
     context: typer.Context,
-    data: Data,
-    out: Out,
+    run: RunOptions,
     settings: TrainSettings,
     algorithm: Annotated[Literal["ap-grpo", "mgpo", "grpo"], typer.Option(help="Sets the mode and k.")] = "ap-grpo",
     mode: Annotated[str | None, typer.Option(help="Mode of the episodes. Default: the algorithm's.")] = None,
     max_turns: Annotated[int | None, typer.Option(help="Turns per episode. Default: 2, in mode agent 6.")] = None,
-    apart_from: ApartFrom = None,
-    validation: Validation = None,
     engine: Annotated[_Engine, typer.Option(help="auto: openrlhf if it and CUDA are available, else local.")] = "auto",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show three rollouts and which of their tokens carry loss, then stop.")
@@ -56,28 +51,23 @@ def train(
     settings = replace(settings, mode=chosen, max_turns=turns, algorithm=formula)
     reward_of(settings)  # a mistake shows before anything starts
     if plan:
-        flags = flags_of(out, settings, context.obj)
+        flags = flags_of(run.out, settings, context.obj)
         print("\n".join(estimate(model_shape(settings.model), settings, flags).lines()))
         return
-    samples, held_out = load_questions(data, apart_from, validation, settings.rl_share, supervised=False)
     if engine == "auto":
         engine = "openrlhf" if available() else "local"
         _log.info("engine: %s", engine if engine == "openrlhf" else "local (one machine)")
+    needs_local = {"drop_blind": settings.drop_blind, "dry_run": dry_run, "device": settings.device}
+    manifest, samples, held_out = run.prepare(settings, engine, context.obj, **needs_local)
     if engine == "openrlhf":
-        if settings.drop_blind or dry_run or settings.device or held_out:
-            raise ConfigError(
-                "--drop-blind, --dry-run, --device and --validation are of the engine local: add --engine local"
-            )
-        print(train_on_openrlhf(settings, samples, data.absolute(), out.absolute(), context.obj))
+        print(train_on_openrlhf(manifest, samples, context.obj))
         return
-    if context.obj:
-        raise ConfigError(f"--{next(iter(context.obj))} is a flag of OpenRLHF: add --engine openrlhf")
     from rl.local.dry_run import show_rollouts
     from rl.local.trainer import Trainer
 
-    trainer = Trainer(settings, samples, None, out, held_out)
+    trainer = Trainer(settings, samples, None, run.out, held_out)
     if dry_run:
-        show_rollouts(trainer, out)
+        show_rollouts(trainer, run.out)
     else:
         print(train_with_progress(trainer))
 

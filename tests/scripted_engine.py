@@ -9,12 +9,16 @@ from typing import Any
 
 from PIL import Image
 
-from hart_agent.backends.local.prompting import Prompter
+from hart_agent.backends.local.prompting import Prompt, Prompter
 
 
 @dataclass
 class Parameters:
     max_tokens: int
+
+    @classmethod
+    def of(cls, prompt: Prompt) -> Parameters:
+        return cls(prompt.max_tokens)
 
 
 class ScriptedEngine:

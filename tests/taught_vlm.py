@@ -1,7 +1,7 @@
-"""A tiny vision-language model that has learnt a few words by heart: to point somewhere, and to answer with one of two.
+"""Tiny vision-language models that have learnt a few words by heart.
 
-With random weights a model says nothing that the product understands. This one takes all the turns of an episode, so
-that a checkpoint can be asked, and a training loop has crops to show and answers to reward.
+With random weights a model says nothing that the product understands. These take all the turns of an episode, so that
+a checkpoint can be asked, and a training loop has crops to show and answers to reward.
 """
 
 from __future__ import annotations
@@ -25,22 +25,57 @@ BOXES = [[20, 20, 120, 90], [60, 40, 150, 100]]
 
 def make_taught_vlm(folder: Path, samples: Sequence[Sample], answers: Sequence[str]) -> Path:
     """Write a checkpoint of a Qwen2.5-VL that answers these questions with one of these answers, at random."""
+    lessons = [
+        Demonstration(sample, (tool_call("crop", bbox_2d=box, label="it"), answer(said)), Mode.CLOSED_LOOP)
+        for sample in samples
+        for box, said in zip(BOXES, answers, strict=True)
+    ]
+    return _teach(make_tiny_vlm(folder / "untaught"), folder / "lessons", lessons)
+
+
+def make_thinking_vlm(folder: Path, samples: Sequence[Sample]) -> Path:
+    """Write a checkpoint of a Qwen2.5-VL that thinks before each reply, and answers each question with its answer.
+
+    Its thoughts rehearse another region and another question's answer, tags included. `<think>` and `</think>` are
+    tokens of its own, as in reasoning models.
+    """
+    untaught = make_tiny_vlm(folder / "untaught", special=["<think>", "</think>"])
+    others = [*samples[1:], samples[0]]
+    lessons = [
+        Demonstration(
+            sample,
+            (
+                f"<think>Try {tool_call('crop', bbox_2d=BOXES[1], label='no')}? No.</think>"
+                + tool_call("crop", bbox_2d=BOXES[0], label="it"),
+                f"<think>Is it {answer(other.answer)}? No.</think>{answer(sample.answer)}",
+            ),
+            Mode.CLOSED_LOOP,
+        )
+        for sample, other in zip(samples, others, strict=True)
+    ]
+    return _teach(untaught, folder / "lessons", lessons)
+
+
+def open_thoughts(model: Path) -> None:
+    """Let a checkpoint's chat template open a thought at the end of each prompt, as reasoning models' do."""
+    template = model / "chat_template.jinja"
+    start = "<|im_start|>assistant\n"
+    template.write_text(template.read_text().replace(start, f"{start}<think>"))
+
+
+def _teach(untaught: Path, out: Path, lessons: Sequence[Demonstration]) -> Path:
     torch.set_num_threads(1)
     chosen = SftSettings(
-        model=str(make_tiny_vlm(folder / "untaught")), steps=80, prompts_per_step=8, learning_rate=3e-3,
-        max_pixels=MAX_PIXELS, micro_batch=16, checkpoint_every=999, device="cpu",
+        model=str(untaught), steps=80, prompts_per_step=8, learning_rate=3e-3, max_pixels=MAX_PIXELS,
+        micro_batch=16, checkpoint_every=999, device="cpu",
     )  # fmt: skip
-    return _Lessons(chosen, samples, folder / "lessons", answers).train()
+    return _Lessons(chosen, lessons, out).train()
 
 
 class _Lessons(SftTrainer):
-    def __init__(self, settings: SftSettings, samples: Sequence[Sample], out: Path, answers: Sequence[str]) -> None:
-        self._answers = answers
-        super().__init__(settings, samples, out)
+    def __init__(self, settings: SftSettings, lessons: Sequence[Demonstration], out: Path) -> None:
+        self._lessons = list(lessons)
+        super().__init__(settings, [lesson.sample for lesson in lessons], out)
 
     def _demonstrations(self, samples: Sequence[Sample]) -> list[Demonstration]:
-        return [
-            Demonstration(sample, (tool_call("crop", bbox_2d=box, label="it"), answer(said)), Mode.CLOSED_LOOP)
-            for sample in samples
-            for box, said in zip(BOXES, self._answers, strict=True)
-        ]
+        return self._lessons

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hart_agent.backends.embedded.reader import READER_PACKAGES
 
 from hart_agent import commands
-from hart_agent.backends.embedded.reader import READER_PACKAGES
 from hart_agent.commands import command_line, install_command
 
 ROOT = Path(__file__).parents[1]

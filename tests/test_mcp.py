@@ -120,7 +120,7 @@ OUTSIDE = [
     "../secret.png", "deep/../../secret.png", "out.png", "away/secret.png", "away/open/../secret.png",
     "{home}/secret.png", "{home}/open/../secret.png", "{home}/open-too/secret.png", "../open-too/secret.png",
     "/etc/hostname", "", ".", "deep", "none.png", "ring.png", "a\0b", "x" * 5000, "~/secret.png",
-    "file://{home}/open/coded.png",
+    "file://{home}/secret.png", "http://127.0.0.1/coded.png", "data:image/png;base64,iVBORw0KGgo=",
 ]  # fmt: skip
 
 
@@ -131,7 +131,14 @@ async def test_paths_outside_the_folders_are_refused(folder: Path) -> None:
             assert result.is_error, path
             assert "no file" in said(result)
             assert len(result.content) == 1
-        for path in ("coded.png", "./deep/../coded.png", "inside.png", "away/open/coded.png"):
+        inside = (
+            "coded.png",
+            "./deep/../coded.png",
+            "inside.png",
+            "away/open/coded.png",
+            (folder / "coded.png").as_uri(),
+        )
+        for path in inside:
             assert not (await client.call_tool("overview", {"image_path": path})).is_error, path
 
 

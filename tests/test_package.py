@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -32,7 +33,7 @@ def python(*arguments: str, cwd: Path, path: Path | None = None) -> subprocess.C
 
 
 def test_importing_hart_agent_loads_no_heavy_package(tmp_path: Path) -> None:
-    code = "import json, sys, hart_agent; print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    code = "import json, sys; from hart_agent import *; print(json.dumps([n.split('.')[0] for n in sys.modules]))"
     loaded = set(json.loads(python("-c", code, cwd=tmp_path).stdout))
     assert "PIL" in loaded
     heavy = {"torch", "transformers", "cv2", "onnxruntime", "vllm", "rapidocr", "typer", "rich", "httpx", "openai"}
@@ -51,6 +52,20 @@ def test_imports_go_one_way() -> None:
     result = subprocess.run([command, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     assert result.returncode == 0, result.stdout
     assert "0 broken" in result.stdout
+
+
+def test_the_page_on_the_architecture_names_what_is_there() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    named = re.findall(r"`([\w/]+\.py)` \((`\w+`(?:, `\w+`)*)\)", page)
+    assert len(named) >= 15
+    for path, names in named:
+        code = (ROOT / path).read_text()
+        for name in re.findall(r"\w+", names):
+            assert re.search(rf"^ *(?:(?:async )?def |class )?{name}\b", code, re.M), (path, name)
+    for path in re.findall(r"`([\w/]+/(?:\w+\.py)?)`", page):
+        assert (ROOT / path).exists(), path
+    for path in re.findall(r"\]\(([^)]+)\)", page):
+        assert (ROOT / "docs" / path).exists(), path
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from hart_agent.vision.geometry import Box, Size
 from hart_agent.vision.source import View
 
 if TYPE_CHECKING:
-    from hart_agent.backends.embedded.reader import TextReader
+    from hart_agent.ocr import TextReader
 
 _LARGEST = 4_000_000
 """Pixels that are read at once, some seconds on two cores; a larger region is shrunk to this."""
@@ -58,6 +58,6 @@ def ocr(context: ToolContext, bbox_2d: Box | None = None, image: View | None = N
 
 @functools.cache
 def _reader() -> TextReader:
-    from hart_agent.backends.embedded.reader import TextReader
+    from hart_agent.ocr import TextReader
 
     return TextReader()

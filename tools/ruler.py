@@ -25,11 +25,11 @@ def ruler(
     image: View | None = None,
 ) -> str:
     """Measure an object's box on the original photo: width, height and diagonal, and the distance to another's. With a
-    reference of known length, all are told in real units, too; that holds only for what is as far away as it and faces
+    reference of known length, all are given in real units, too; that holds only for what is as far away as it and faces
     the camera alike.
 
     Args:
-        other: box of another object: the distance from centre to centre, and the gap between the boxes, are told
+        other: box of another object: the distance from centre to centre, and the gap between the boxes, are reported
         reference: box of a thing whose real length is known
         reference_length: the real length of the reference's longer side
         unit: of that length, such as m or cm

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import copy
+import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 
 from hart_agent.agent.config import EpisodeConfig
-from hart_agent.agent.episode import Episode
+from hart_agent.agent.episode import NO_TIME_TO_CHECK, Episode
 from hart_agent.agent.items import BatchItem, BatchResult, ItemLike, as_item
 from hart_agent.agent.many import ask_many
 from hart_agent.agent.modes import Mode, find_mode
 from hart_agent.agent.observer import ObserverLike, Observers
 from hart_agent.agent.trajectory import StopReason, Trajectory, Turn
 from hart_agent.backends import create_policy
+from hart_agent.concurrency import run_within
+from hart_agent.dialogue.deadline import seconds_to_answer
 from hart_agent.dialogue.policy import Policy
-from hart_agent.errors import ConfigError, PolicyError
+from hart_agent.errors import ConfigError, ImageError, PolicyError
 from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.protocol import Tool
 from hart_agent.tooling.records import Verdict
@@ -29,6 +31,8 @@ from hart_agent.vision.cache import ImageCache
 from hart_agent.vision.opening import open_image
 from hart_agent.vision.source import ImageInput, SourceImage
 
+_GRACE = 0.5
+"""Seconds beyond `max_seconds` after which `ask` no longer waits for a policy that blocks its event loop."""
 _LOOK_AGAIN = {
     Verdict.UNSUPPORTED: "Your answer does not stand: asked again with nothing but your evidence in sight, you said "
     "something else. Look again, commit better evidence with crop, then answer.",
@@ -100,13 +104,26 @@ class Agent:
     def ask(
         self, image: ImageInput | SourceImage, question: str, *, observer: ObserverLike | None = None
     ) -> Trajectory:
-        """Answer a question; for use outside and inside a running event loop (which it blocks: see `aask`)."""
+        """Answer a question; for use outside and inside a running event loop (which it blocks: see `aask`).
+
+        It returns within the episode's `max_seconds` and half a second, even if the policy blocks its thread.
+
+        Raises:
+            ImageError: the image can't be used.
+            ConfigError: the question is empty.
+        """
+        begun: list[Episode] = []
+        watching = Observers(self._observer, observer)
+        work = self._ask(image, question, watching, begun.append)
         try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return asyncio.run(self.aask(image, question, observer=observer))
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            return pool.submit(asyncio.run, self.aask(image, question, observer=observer)).result()
+            return run_within(work, self.config.seconds(self.policy) + _GRACE)
+        except TimeoutError:
+            if not begun:
+                raise self._not_opened() from None
+            begun[0].interrupt()
+            result = begun[0].trajectory()
+            watching.on_end(result)
+            return result
 
     async def aask(
         self, image: ImageInput | SourceImage, question: str, *, observer: ObserverLike | None = None
@@ -125,11 +142,29 @@ class Agent:
             ImageError: the image can't be used.
             ConfigError: the question is empty.
         """
-        watching = Observers(self._observer, observer)
+        return await self._ask(image, question, Observers(self._observer, observer), lambda _: None)
+
+    async def _ask(
+        self,
+        image: ImageInput | SourceImage,
+        question: str,
+        watching: Observers,
+        on_begun: Callable[[Episode], None],
+    ) -> Trajectory:
+        started = time.perf_counter()
         with image if isinstance(image, SourceImage) else open_image(image) as source:
-            begin = partial(Episode, source, question, self.policy, self._runtime, self.config, observer=watching)
-            at_hand = source.at_hand(self.policy.profile.budget.fit(source.size))
-            episode = begin() if at_hand else await asyncio.to_thread(begin)
+            begin = partial(
+                Episode, source, question, self.policy, self._runtime, self.config, observer=watching, started=started
+            )
+            if source.at_hand(self.policy.profile.budget.fit(source.size)):
+                episode = begin()
+            else:
+                try:
+                    async with asyncio.timeout(self.config.seconds(self.policy)) as limit:
+                        episode = await asyncio.to_thread(begin)
+                except TimeoutError as error:
+                    raise (self._not_opened() if limit.expired() else error) from None
+            on_begun(episode)
             watching.on_start(episode.context.question, episode.image, episode.context.views["overview"])
             await self._converse(episode)
             if self._checks and episode.stop_reason is StopReason.ANSWERED:
@@ -155,7 +190,7 @@ class Agent:
             observer: called after each turn of any question, with the question's id.
 
         Returns:
-            An iterator; what goes wrong with a question is its result, and the others go on.
+            An iterator; what goes wrong with a question is its result, and the others continue.
 
         Raises:
             ConfigError: `concurrency` is out of range, or an item has another form.
@@ -178,6 +213,12 @@ class Agent:
         other.config, other._verify, other._on_unsupported = config, verify, OnUnsupported.KEEP
         return other
 
+    def _not_opened(self) -> ImageError:
+        return ImageError(
+            f"the image could not be decoded within {self.config.seconds(self.policy):g} seconds. Give it more time "
+            "(--max-seconds), or a smaller image."
+        )
+
     @property
     def _checks(self) -> bool:
         """Whether answers are checked against their evidence."""
@@ -187,16 +228,17 @@ class Agent:
 
     async def _converse(self, episode: Episode) -> None:
         """Let the policy reply until the episode is over."""
-        while not episode.done:
-            try:
-                async with asyncio.timeout(episode.seconds_left) as limit:
-                    reply = await self.policy.reply(episode.messages, episode.tools)
-            except (PolicyError, TimeoutError) as error:
-                if isinstance(error, TimeoutError) and not limit.expired():
-                    error = PolicyError(f"the policy raised TimeoutError: {error}", retryable=True)
-                episode.fail(error)
-                return
-            await episode.step(reply)
+        with seconds_to_answer(episode.seconds_left):
+            while not episode.done:
+                try:
+                    async with asyncio.timeout(episode.seconds_left) as limit:
+                        reply = await self.policy.reply(episode.messages, episode.tools)
+                except (PolicyError, TimeoutError) as error:
+                    if isinstance(error, TimeoutError) and not limit.expired():
+                        error = PolicyError(f"the policy raised TimeoutError: {error}", retryable=True)
+                    episode.fail(error)
+                    return
+                await episode.step(reply)
 
     async def _settle(self, episode: Episode) -> None:
         """Check the answer, and do with it what its verdict demands."""
@@ -220,15 +262,14 @@ async def _check(episode: Episode) -> Verdict:
     if check is None:
         margin = MARGIN if episode.config.mode.answers_from_crops_alone else 0.0
         try:
-            async with asyncio.timeout(episode.seconds_left) as limit:
-                check = await verify_answer(episode.context, episode.answer, margin=margin)
-        except PolicyError as error:
-            episode.reason = f"the check against the evidence failed: {error}"
-            return Verdict.UNCHECKED
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            episode.reason = "no time was left to check the answer against the evidence"
+            with seconds_to_answer(episode.seconds_left):
+                async with asyncio.timeout(episode.seconds_left) as limit:
+                    check = await verify_answer(episode.context, episode.answer, margin=margin)
+        except (PolicyError, TimeoutError) as error:
+            if isinstance(error, TimeoutError) and limit.expired():
+                episode.reason = NO_TIME_TO_CHECK
+            else:
+                episode.reason = f"the check against the evidence failed: {error}"
             return Verdict.UNCHECKED
     episode.record_check(check)
     return check.verdict

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from hart_agent.agent.modes import Mode
 from hart_agent.errors import ConfigError
+
+DEFAULT_SECONDS: Final = 600.0
+"""The time for a question where neither the user nor the policy sets one."""
 
 
 @dataclass(frozen=True)
@@ -18,9 +22,10 @@ class EpisodeConfig:
         max_calls_per_turn: further calls of a reply are not run, and the model is told.
         max_format_errors: replies in a row without a call or an answer (in a stage that names regions: without a valid
             region), after which the episode ends.
-        max_seconds: wall clock, tools and checks included.
+        max_seconds: wall clock, tools and checks included; None for the policy's own `max_seconds`, or
+            `DEFAULT_SECONDS` where it has none.
         token_budget: tokens in and out, those of thoughts and checks included, after which no further reply is asked
-            for; None for no limit. Only policies that count tokens heed it.
+            for; None for no limit. Only for policies that count tokens.
 
     Raises:
         ConfigError: a limit is not positive, or there are fewer turns than the mode has stages.
@@ -30,7 +35,7 @@ class EpisodeConfig:
     max_turns: int = 16
     max_calls_per_turn: int = 8
     max_format_errors: int = 3
-    max_seconds: float = 600.0
+    max_seconds: float | None = None
     token_budget: int | None = None
 
     def __post_init__(self) -> None:
@@ -40,3 +45,8 @@ class EpisodeConfig:
         stages = len(self.mode.stages)
         if self.max_turns < stages:
             raise ConfigError(f"the mode {self.mode.name!r} needs max_turns of {stages} or more, got {self.max_turns}")
+
+    def seconds(self, policy: object) -> float:
+        """The time for a question: as set here, else the policy's own `max_seconds`, else `DEFAULT_SECONDS`."""
+        own: float | None = getattr(policy, "max_seconds", None)
+        return self.max_seconds or own or DEFAULT_SECONDS

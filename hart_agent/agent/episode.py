@@ -29,6 +29,7 @@ from hart_agent.tooling.runtime import ToolRuntime
 from hart_agent.tooling.verification import made_check
 from hart_agent.vision.source import SourceImage, View
 
+NO_TIME_TO_CHECK = "no time was left to check the answer against the evidence"
 _NO_REGION = "No valid region was named. Don't answer yet: name the regions that show it, each with a call of crop."
 _UNREADABLE = "the model's last {} replies could not be read as a tool call or an answer"
 _CUT_OFF = (
@@ -62,6 +63,7 @@ class Episode:
         runtime: the tools.
         config: the mode and the limits.
         observer: sees tool calls and turns.
+        started: when its time began, by `time.perf_counter`; by default now.
 
     Attributes:
         messages: the conversation to which the policy replies. It is only appended to, but where a stage of the mode
@@ -85,6 +87,7 @@ class Episode:
         config: EpisodeConfig | None = None,
         *,
         observer: Observer | None = None,
+        started: float | None = None,
     ) -> None:
         if not question.strip():
             raise ConfigError("the question is empty; ask something about the image")
@@ -101,7 +104,9 @@ class Episode:
         self._given: _Given | None = None
         self._failure: PolicyError | None = None
         self._observer = observer or Observer()
-        self._started = self._turn_started = time.perf_counter()
+        self._max_seconds = self.config.seconds(policy)
+        self._turn_started = time.perf_counter()
+        self._started = self._turn_started if started is None else started
         self._format_errors = 0  # in a row
         self._unread = 0  # in all
         self._call_count = 0
@@ -197,7 +202,7 @@ class Episode:
     @property
     def seconds_left(self) -> float:
         """What is left of the episode's time; never negative."""
-        return max(0.0, self.config.max_seconds - (time.perf_counter() - self._started))
+        return max(0.0, self._max_seconds - (time.perf_counter() - self._started))
 
     @property
     def verification(self) -> Verification | None:
@@ -211,6 +216,13 @@ class Episode:
             self._end(StopReason.POLICY_ERROR, str(error))
         else:
             self._out_of_time()
+
+    def interrupt(self) -> None:
+        """End the episode, or the check of its answer, because its time is over; what was found so far is kept."""
+        if not self.done:
+            self._out_of_time()
+        elif self.stop_reason is StopReason.ANSWERED and self.verification is None:
+            self.reason = NO_TIME_TO_CHECK
 
     def trajectory(self) -> Trajectory:
         """All that happened so far."""
@@ -257,7 +269,7 @@ class Episode:
         self._format_errors = 0
 
     def _advance(self, parsed: ParsedReply) -> str | None:
-        """Decide how the episode goes on after a reply. Returns what the model is told, if anything."""
+        """Decide how the episode continues after a reply. Returns what the model is told, if anything."""
         if parsed.abstention is not None:
             self._end(StopReason.ABSTAINED, parsed.abstention)
             return None
@@ -293,7 +305,7 @@ class Episode:
         return True
 
     def _localised(self, parsed: ParsedReply) -> str | None:
-        """Decide how the episode goes on after a turn that names regions (arXiv 2602.23615, closed loop).
+        """Decide how the episode continues after a turn that names regions (arXiv 2602.23615, closed loop).
 
         With a region, or where none is required (arXiv 2507.05920: the overview takes the crops' place), the next
         stage begins; otherwise the model is told.
@@ -331,7 +343,7 @@ class Episode:
         self.stop_reason, self.reason = stop_reason, reason
 
     def _out_of_time(self) -> None:
-        self._end(StopReason.MAX_SECONDS, f"no answer within {self.config.max_seconds:g} seconds")
+        self._end(StopReason.MAX_SECONDS, f"no answer within {self._max_seconds:g} seconds")
 
     def _out_of_tokens(self) -> None:
         self._end(StopReason.TOKEN_BUDGET, f"no answer within {self.config.token_budget} tokens")

@@ -28,12 +28,12 @@ class BatchItem:
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What came of a question.
+    """The result of a question.
 
     Attributes:
         id: of the item.
         trajectory: all that happened, if it began; also of a policy that failed on the way.
-        error: why there is no result, or None. An answer that was looked for in vain is no error.
+        error: why there is no result, or None. A question without an answer is not an error.
     """
 
     id: str
@@ -42,7 +42,7 @@ class BatchResult:
 
 
 ItemLike: TypeAlias = "BatchItem | Sequence[Any] | Mapping[str, Any]"
-"""A `BatchItem`, an (id, image, question), or a mapping with these keys; further keys are passed over."""
+"""A `BatchItem`, an (id, image, question), or a mapping with these keys; further keys are ignored."""
 
 
 def as_item(given: ItemLike) -> BatchItem:

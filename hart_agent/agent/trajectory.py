@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hart_agent.agent.modes import Mode
-from hart_agent.dialogue.policy import Reply, Usage
+from hart_agent.dialogue.policy import ReadLine, Reply, Usage
 from hart_agent.errors import PolicyError
 from hart_agent.tooling.records import Evidence, ToolResult, Verdict, Verification, ViewRecord
 from hart_agent.vision.budget import CoordinateProfile
@@ -100,6 +100,11 @@ class Trajectory:
     untagged: bool = False
     format_errors: int = 0
     failure: PolicyError | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def read(self) -> tuple[ReadLine, ...] | None:
+        """The lines of text that the policy last reported, the likeliest to answer the question first, if any."""
+        return next((turn.reply.read for turn in reversed(self.turns) if turn.reply.read is not None), None)
 
     @property
     def verdict(self) -> Verdict:

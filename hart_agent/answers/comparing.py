@@ -72,7 +72,7 @@ def is_right(
     - TEXT: it agrees with the gold answer (see `agree`).
     - LIST: the same items, each as often, in any order; they are separated by commas, semicolons, "and" or new lines.
 
-    A gold answer that is no option or number itself is compared as TEXT.
+    A gold answer that is not an option or number itself is compared as TEXT.
 
     Args:
         answer: the policy's answer; None is never right.

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hart_agent.backends.context import split_turns
-from hart_agent.backends.thoughts import without_thoughts
 from hart_agent.dialogue.messages import Message, Role, ToolCall, ToolSpec
 from hart_agent.dialogue.parsing import parse_reply
+from hart_agent.dialogue.thoughts import split_thoughts
 from hart_agent.tooling.protocol import BOX_FORMAT, VIEW_FORMAT
 from hart_agent.vision.source import View
 
@@ -49,7 +49,7 @@ def chat_messages(messages: Sequence[Message], url: DataUrl, *, native: bool) ->
         else:
             _say(chat, _content(message, url))
     for reply, *answers in turns:
-        spoken = without_thoughts(reply.text)
+        _, spoken = split_thoughts(reply.text)
         written = bool(parse_reply(spoken).calls)
         if native and reply.calls and not written:
             chat.append({"role": "assistant", "content": _clean(spoken), "tool_calls": [*map(_call, reply.calls)]})

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from hart_agent.backends.thoughts import without_thoughts
 from hart_agent.dialogue.policy import Reply
+from hart_agent.dialogue.reading import read_reply
 from hart_agent.errors import PolicyError
 
 MORE = 4
 """How many times as many tokens the second attempt may take."""
 
-_COMPLETE = re.compile(r"</(?:answer|abstain|tool_call)>", re.IGNORECASE)
 _log = logging.getLogger(__name__)
 
 
@@ -37,7 +34,7 @@ async def ask_longer_if_cut_off(
     """
     first = await ask(max_tokens)
     longer = MORE * max_tokens if room is None else min(MORE * max_tokens, room(first))
-    if not is_cut_off(first) or longer <= max_tokens:
+    if not read_reply(first).cut_off or longer <= max_tokens:
         return first
     _log.info("the reply was cut off at %d tokens; it is asked for again with %d", max_tokens, longer)
     try:
@@ -47,20 +44,3 @@ async def ask_longer_if_cut_off(
             raise
         return first  # what doesn't take the higher limit has at least replied within the lower one
     return replace(second, usage=first.usage + second.usage)
-
-
-def is_cut_off(reply: Reply) -> bool:
-    """Whether a limit on tokens ended a reply before it held a complete call, answer or abstention."""
-    if not reply.truncated:
-        return False
-    if reply.native_calls:
-        return not all(_is_json(arguments) for _, arguments in reply.native_calls)
-    return not _COMPLETE.search(without_thoughts(reply.text))
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True

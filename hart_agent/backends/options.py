@@ -15,7 +15,7 @@ AUTO = "auto"
 COORDINATES = (*CoordinateSpace, AUTO)
 
 
-def _option(
+def option(
     meaning: str,
     *,
     default: Any = None,
@@ -24,6 +24,16 @@ def _option(
     secret: bool = False,
     variables: Sequence[str] = (),
 ) -> Any:
+    """A dataclass field that is an option, also of command lines (see `hart_agent.cli.options`).
+
+    Args:
+        meaning: for the help.
+        default: `dataclasses.MISSING` if it has none.
+        minimum: that `ModelOptions` accept.
+        choices: that `ModelOptions` accept; empty for any.
+        secret: is not shown in a representation.
+        variables: of the environment that set it, the first of them on command lines.
+    """
     metadata = {"help": meaning, "minimum": minimum, "choices": tuple(choices), "variables": tuple(variables)}
     return field(default=default, repr=not secret, metadata=metadata)
 
@@ -36,23 +46,27 @@ class ModelOptions:
         ConfigError: an option is out of range.
     """
 
-    coordinates: str | None = _option(
+    coordinates: str | None = option(
         "How the model writes boxes: pixel, thousand or unit; or auto: as its family does, until two boxes in a row "
         "fit another way only. By default as its family does.",
         choices=COORDINATES,
     )
-    max_pixels: int | None = _option("Pixels of one view.", minimum=1)
-    max_images: int | None = _option("Images in one request; the oldest are left out.", minimum=1)
-    max_tokens: int | None = _option("Tokens of one reply.", minimum=1)
-    max_context_tokens: int | None = _option(
+    max_pixels: int | None = option("Pixels of one view.", minimum=1)
+    max_images: int | None = option("Images in one request; the oldest are left out.", minimum=1)
+    max_tokens: int | None = option("Tokens of one reply.", minimum=1)
+    max_context_tokens: int | None = option(
         "Tokens of prompt and reply together; the oldest turns are left out.", minimum=1
     )
-    temperature: float | None = _option("Of sampling; 0, the default, is greedy.", minimum=0)
-    seed: int = _option("Of all that is random.", default=0)
+    temperature: float | None = option("Of sampling; 0, the default, is greedy.", minimum=0)
+    seed: int = option("Of all that is random.", default=0)
 
     def __post_init__(self) -> None:
-        for option in fields(self):  # a subclass may add fields without limits
-            _check(option, getattr(self, option.name))
+        for declared in fields(self):  # a subclass may add fields without limits
+            _check(declared, getattr(self, declared.name))
+
+    def model_options(self) -> dict[str, Any]:
+        """The options of `ModelOptions` alone, as keywords."""
+        return {name: getattr(self, name) for name in MODEL_OPTIONS}
 
     @classmethod
     def from_keywords(cls, **options: Any) -> Self:
@@ -62,7 +76,7 @@ class ModelOptions:
             ConfigError: an option is out of range.
             TypeError: there is no such option; the message lists those that there are.
         """
-        known = [option.name for option in fields(cls)]
+        known = [declared.name for declared in fields(cls)]
         if unknown := sorted(options.keys() - set(known)):
             raise TypeError(f"there is no option {', '.join(map(repr, unknown))}; the options are {', '.join(known)}")
         return cls(**options)
@@ -76,29 +90,29 @@ class PolicyOptions(ModelOptions):
         ConfigError: an option is out of range.
     """
 
-    model: str | None = _option(
+    model: str | None = option(
         "The model's name or path; not needed if the server has only one.", variables=["HART_AGENT_MODEL"]
     )
-    base_url: str | None = _option(
+    base_url: str | None = option(
         "The model's server, such as http://localhost:8000/v1.", variables=["HART_AGENT_BASE_URL"]
     )
-    api_key: str | None = _option(
+    api_key: str | None = option(
         "The server's API key. Better set HART_AGENT_API_KEY or OPENAI_API_KEY: other users can see arguments.",
         secret=True,
         variables=["HART_AGENT_API_KEY", "OPENAI_API_KEY"],
     )
-    tool_format: str | None = _option(
+    tool_format: str | None = option(
         "How the model calls tools: auto, native or text. By default auto.", choices=TOOL_FORMATS
     )
 
     def given(self) -> dict[str, Any]:
         """The options that don't have their default."""
-        pairs = ((option, getattr(self, option.name)) for option in fields(PolicyOptions))
-        return {option.name: value for option, value in pairs if value != option.default}
+        pairs = ((declared, getattr(self, declared.name)) for declared in fields(PolicyOptions))
+        return {declared.name: value for declared, value in pairs if value != declared.default}
 
 
-MODEL_OPTIONS = frozenset(option.name for option in fields(ModelOptions))
-POLICY_OPTIONS = frozenset(option.name for option in fields(PolicyOptions))
+MODEL_OPTIONS = frozenset(declared.name for declared in fields(ModelOptions))
+POLICY_OPTIONS = frozenset(declared.name for declared in fields(PolicyOptions))
 
 ENVIRONMENT: dict[str, tuple[str, ...]] = {"backend": ("HART_AGENT_BACKEND",)} | {
     option.name: option.metadata["variables"] for option in fields(PolicyOptions) if option.metadata["variables"]
@@ -111,8 +125,8 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _check(option: Field[Any], value: Any) -> None:
-    name, minimum, choices = option.name, option.metadata.get("minimum"), option.metadata.get("choices")
+def _check(declared: Field[Any], value: Any) -> None:
+    name, minimum, choices = declared.name, declared.metadata.get("minimum"), declared.metadata.get("choices")
     if value is None:
         return
     if choices and value not in choices:

@@ -1,4 +1,4 @@
-"""A policy that says what it is told to: for tests and demonstrations of everything but a model's words."""
+"""A policy that replies from a script: for tests and demonstrations of everything but a model's words."""
 
 from __future__ import annotations
 

@@ -1,34 +1,24 @@
-"""Where a model thinks and where it speaks: tags that a stop string must not be looked for between.
+"""What generation needs to know of thoughts: whether a prompt has opened one, and whether the words are inside one.
 
-Reading a reply is the parser's task. This is what generation needs: whether a prompt has opened a thought, and whether
-the words so far are inside one.
+Reading a reply is the task of `hart_agent.dialogue.thoughts`, which declares the marks.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-MARKS = (
-    ("<think>", "</think>"),  # DeepSeek-R1, Qwen3, GLM-4.1V and later
-    ("<thinking>", "</thinking>"),
-    ("<thought>", "</thought>"),
-    ("<reasoning>", "</reasoning>"),
-    ("◁think▷", "◁/think▷"),  # Kimi-VL-Thinking
-    ("[THINK]", "[/THINK]"),  # Mistral
-    ("<|channel>thought", "<channel|>"),  # Gemma 4
-)
-"""How models open and close thoughts."""
+from hart_agent.dialogue.thoughts import MARKS, TAG
 
 _OPENING = frozenset(opening.lower() for opening, _ in MARKS)
-_TAG = re.compile("|".join(re.escape(mark) for pair in MARKS for mark in pair), re.IGNORECASE)
+_LONGEST_OPENING = 32
+"""Characters at the end of a prompt in which an opening mark is looked for."""
 
 
 def opened_by(prompt: str) -> str:
     """The tag with which a prompt opens a thought for the model to continue; empty if it opens none."""
-    end = prompt.rstrip()[-32:]
-    return next((opening for opening, _ in MARKS if end.endswith(opening)), "")
+    end = prompt.rstrip()[-_LONGEST_OPENING:]
+    return next((tag[0] for tag in TAG.finditer(end) if tag["open"] and tag.end() == len(end)), "")
 
 
 def has_thought_tokens(tokens: Iterable[str]) -> bool:
@@ -38,26 +28,11 @@ def has_thought_tokens(tokens: Iterable[str]) -> bool:
 
 def spoken_start(text: str) -> int:
     """Where the words after the last thought start: 0 without thoughts, the text's length if the last never ends."""
-    tags = list(_TAG.finditer(text))
+    tags = list(TAG.finditer(text))
     if not tags:
         return 0
-    return len(text) if tags[-1][0].lower() in _OPENING else tags[-1].end()
-
-
-def without_thoughts(text: str) -> str:
-    """The words of a reply outside its thoughts. What stands before a lone closing tag was thought, too."""
-    kept: list[str] = []
-    start, thinking = 0, False
-    for tag in _TAG.finditer(text):
-        opening = tag[0].lower() in _OPENING
-        if not thinking and opening:
-            kept.append(text[start : tag.start()])
-        elif not thinking:
-            kept.clear()
-        start, thinking = tag.end(), opening
-    if not thinking:
-        kept.append(text[start:])
-    return "".join(kept).strip() if start else text
+    last = tags[-1]
+    return len(text) if last["open"] else last.end()
 
 
 @dataclass
@@ -83,7 +58,7 @@ class StopWatch:
         """
         if not self.thinking and any(stop in words for stop in self.stops):
             return True
-        tag = _TAG.search(words)
-        if tag is not None and (tag[0].lower() in _OPENING) is not self.thinking:
+        tag = TAG.search(words)
+        if tag is not None and bool(tag["open"]) is not self.thinking:
             self.thinking, self.start = not self.thinking, length
         return False

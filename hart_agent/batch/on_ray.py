@@ -158,7 +158,7 @@ def _start(cluster: Cluster) -> None:
         ray.init(cluster.address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
     except (OSError, ValueError, RuntimeError) as error:
         raise ConfigError(
-            f"there is no Ray cluster to be had at {cluster.address or 'this machine'} ({error}). Check the address "
+            f"there is no Ray cluster at {cluster.address or 'this machine'} ({error}). Check the address "
             "with `ray status`, or leave --ray-address and RAY_ADDRESS out to start one on this machine."
         ) from error
 
@@ -171,7 +171,7 @@ def _answered(items: Sequence[BatchItem], arguments: tuple[Any, ...], cluster: C
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    context.max_errored_blocks = -1  # a question that is lost for good is missing among the results, which go on
+    context.max_errored_blocks = -1  # a question that is lost for good is missing among the results
     # One question a block: its result comes when it is there, and what a lost worker had done is not done again.
     blocks = [{"item": cloudpickle.dumps(item)} for item in items]
     pool = ray.data.ActorPoolStrategy(
@@ -209,5 +209,5 @@ def _found(answered: Dataset) -> Generator[BatchResult, None, None]:
     except RayError as error:
         raise PolicyError(
             f"Ray gave up: {str(error).strip().splitlines()[-1]} Is hart-agent installed on all its machines? What was "
-            "answered before is kept: run the same command again to go on from here."
+            "answered before is kept: run the same command again to resume."
         ) from error

@@ -30,7 +30,7 @@ _Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Row:
-    """A question with what else stands beside it.
+    """A question with the other columns of its row.
 
     Attributes:
         item: the question.
@@ -66,7 +66,7 @@ class BatchInput:
         self._read = _READERS.get(Path(source).suffix.lower())
         if self._read is None and question is None:
             raise ConfigError(
-                f"{source} is not a file of questions ({', '.join(_READERS)}). If it names images, say what is asked "
+                f"{source} is not a questions file ({', '.join(_READERS)}). If it names images, say what is asked "
                 "about them: --question"
             )
         self.count = self._check()

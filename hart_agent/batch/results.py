@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from hart_agent.agent.items import BatchResult
-from hart_agent.errors import ConfigError
 from hart_agent.store.journal import Journal
 from hart_agent.trace import result_json
 
@@ -24,10 +24,12 @@ class Outcome(NamedTuple):
     Attributes:
         line: the number of its last line, from 0.
         failed: whether that is an error.
+        asked: what was asked and how, as `RunKeys` writes it; None in a file of version 0.1.
     """
 
     line: int
     failed: bool
+    asked: str | None = None
 
 
 class ResultFile(Journal):
@@ -45,6 +47,9 @@ class ResultFile(Journal):
 
     outcomes: dict[str, Outcome]
     superseded: int
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, first_key="id")
 
     def __enter__(self) -> ResultFile:
         return self
@@ -74,7 +79,7 @@ class ResultFile(Journal):
         try:
             with self.path.open("rb") as lines, temporary.open("wb") as file:
                 for number, line in enumerate(lines):
-                    if last[json.loads(line)["id"]] == number:
+                    if line.strip() and last[json.loads(line)["id"]] == number:
                         file.write(line)
                 file.flush()
                 os.fsync(file.fileno())
@@ -89,32 +94,39 @@ class ResultFile(Journal):
 
     def _recover(self) -> list[Line]:
         self.superseded = 0
-        self._cut_half_line()
         self.outcomes = self._scan()
+        self._cut_half_line()
         return []
 
     def _scan(self) -> dict[str, Outcome]:
         """The last outcome of each id in the file."""
         found: dict[str, Outcome] = {}
         count = 0
-        with self.path.open("rb") as file:
-            for number, line in enumerate(file):
-                try:
-                    record = json.loads(line)
-                    found[record["id"]] = Outcome(number, "error" in record)
-                except (ValueError, TypeError, KeyError) as error:
-                    raise ConfigError(
-                        f"{self.path}, line {number + 1} is no result of a batch; choose another file"
-                    ) from error
-                count = number + 1
+        for number, record in self._lines():
+            found[record["id"]] = Outcome(number, "error" in record, record.get("asked"))
+            count += 1
         self.superseded = count - len(found)
         return found
 
+    def _owns(self, record: Line) -> bool:
+        return is_result(record)
 
-def result_line(result: BatchResult, extra: Line) -> Line:
-    """A result as a line: the object that `hart-agent ask --json` prints, or the error, with the id and the other
-    columns of the input."""
-    line: Line = {"id": result.id}
+    def _refusal(self, number: int) -> str:
+        return f"{self.path}, line {number} is not a result of a batch: it is left untouched. Choose another file."
+
+
+def is_result(record: Any) -> bool:
+    """Whether a JSON value is a line that a batch writes."""
+    if not isinstance(record, dict) or not isinstance(record.get("id"), str):
+        return False
+    error = record.get("error")
+    return "stop_reason" in record or (isinstance(error, dict) and error.keys() == {"type", "message"})
+
+
+def result_line(result: BatchResult, extra: Line, asked: str | None = None) -> Line:
+    """A result as a line: the object that `hart-agent ask --json` prints, or the error, with the id, what was asked and
+    how (see `RunKeys`), and the other columns of the input."""
+    line: Line = {"id": result.id} | ({"asked": asked} if asked is not None else {})
     if result.error is not None:
         line["error"] = {"type": type(result.error).__name__, "message": str(result.error)}
     elif result.trajectory is not None:

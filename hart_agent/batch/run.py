@@ -12,6 +12,7 @@ from typing import Protocol, TypeAlias
 from hart_agent.agent import Agent
 from hart_agent.agent.items import BatchItem, BatchResult
 from hart_agent.agent.many import until_outage
+from hart_agent.batch.keys import RunKeys, refuse_other_runs
 from hart_agent.batch.reading import BatchInput, Row
 from hart_agent.batch.results import Line, ResultFile, result_line
 from hart_agent.batch.writing import Writer
@@ -27,7 +28,7 @@ Asking: TypeAlias = Callable[[Iterable[BatchItem]], AsyncGenerator[BatchResult, 
 
 
 class Watcher(Protocol):
-    """Is told how a batch goes."""
+    """Is notified of a batch's progress."""
 
     def begin(self, total: int, done: int) -> None:
         """There are so many questions, of which so many were asked before, or are not to be asked now."""
@@ -79,7 +80,7 @@ async def run_batch(
         concurrency: questions at once, at most.
         images: opens them.
         retry_errors: ask those again that failed, and no others.
-        watcher: is told how it goes.
+        watcher: is notified of progress.
 
     Raises:
         PolicyError, OutputError: see `keep_results`.
@@ -95,6 +96,8 @@ async def keep_results(
     file: ResultFile,
     *,
     retry_errors: bool = False,
+    changed: bool = False,
+    keys: RunKeys | None = None,
     watcher: Watcher | None = None,
 ) -> Summary:
     """Have all questions asked that the file knows nothing of, and write the results down.
@@ -106,29 +109,39 @@ async def keep_results(
         questions: the batch.
         file: gets a line of each, as it comes.
         retry_errors: ask those again that failed, and no others.
-        watcher: is told how it goes.
+        changed: ask those again, too, that were asked with another question, image, model, mode or settings.
+        keys: how questions are asked, which is written into each line and compared with the lines that are there; None
+            to write and compare nothing.
+        watcher: is notified of progress.
 
     Raises:
         PolicyError: an outage of the policy; the questions that failed in it are not written. Run it again to resume.
         OutputError: a result can't be written.
-        ConfigError: the input has changed meanwhile.
+        ConfigError: the input has changed meanwhile, or the file holds answers to something else.
     """
     summary = Summary()
-    extras: dict[str, Line] = {}
+    kept: dict[str, tuple[Line, str | None]] = {}
+    if keys is not None and not changed:
+        refuse_other_runs(keys, questions, file, settings_may_differ=retry_errors)
+
+    def wanted(row: Row) -> bool:
+        known = file.outcomes.get(row.item.id)
+        if retry_errors:
+            return known is not None and known.failed
+        if known is None:
+            return True
+        return changed and keys is not None and bool(keys.differences(known.asked, row.item))
 
     def rows() -> Iterator[Row]:
-        for row in questions:
-            known = file.outcomes.get(row.item.id)
-            if (known is not None and known.failed) if retry_errors else known is None:
-                yield row
+        return filter(wanted, questions)
 
     def draw() -> Iterator[BatchItem]:
         for row in rows():
-            extras[row.item.id] = row.extra
+            kept[row.item.id] = row.extra, keys.of(row.item) if keys is not None else None
             yield row.item
 
     def write(results: Sequence[BatchResult]) -> None:
-        file.extend([result_line(result, extras.pop(result.id)) for result in results])
+        file.extend([result_line(result, *kept.pop(result.id)) for result in results])
 
     def written(result: BatchResult) -> None:
         summary.count(result)

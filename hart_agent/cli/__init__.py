@@ -8,6 +8,7 @@ answer, 4 the policy failed; of `replay`: 0 all the same, 1 some views differ; o
 from __future__ import annotations
 
 import io
+import logging
 import sys
 from typing import Annotated, Any
 
@@ -17,18 +18,17 @@ import hart_agent
 from hart_agent.cli.ask import ask
 from hart_agent.cli.batch import EXIT_INTERRUPTED, batch
 from hart_agent.cli.configuring import configuration
-from hart_agent.cli.console.failure import reported_errors
+from hart_agent.cli.console.failure import print_traceback, reported_errors
+from hart_agent.cli.console.text import PrintableFormatter
+from hart_agent.cli.ending import end_despite_threads
 from hart_agent.cli.evaluating import controls, evaluate
-from hart_agent.cli.help import Command, Group
+from hart_agent.cli.help import Command, Group, UsageError
 from hart_agent.cli.inspecting import doctor
 from hart_agent.cli.mcp import mcp
 from hart_agent.cli.settings import read_settings
 from hart_agent.cli.toolbox import toolbox
 from hart_agent.cli.traces import replay, view
 from hart_agent.errors import ConfigError
-
-UsageError: type[Any] = typer.BadParameter.__mro__[1]
-"""Of click, or of the copy of it that newer versions of typer hold."""
 
 app = typer.Typer(
     name="hart-agent",
@@ -79,18 +79,36 @@ def _options(
 
 def main() -> None:
     """Run the command line; a HartError becomes one line on stderr and an exit code."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(PrintableFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    sys.excepthook = print_traceback
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that lacks a letter is no reason to lose the answer
         sys.stdout.reconfigure(errors="backslashreplace")
-    with reported_errors(debug="--debug" in sys.argv):
-        try:
-            code = app(prog_name=app.info.name, standalone_mode=False)
-        except UsageError as error:
-            if not error.format_message():  # a group without its command has printed its help
-                sys.exit(error.exit_code)
-            raise ConfigError(_in_one_line(error)) from error
-        except typer.Abort:
-            code = EXIT_INTERRUPTED
-    sys.exit(code)
+    try:
+        with reported_errors(debug="--debug" in sys.argv):
+            sys.exit(_run())
+    except SystemExit as ended:
+        end_despite_threads(ended.code)
+        raise
+
+
+def _run() -> int | None:
+    """The exit code of the command.
+
+    Raises:
+        ConfigError: the arguments are wrong.
+        SystemExit: the command has ended by itself.
+    """
+    try:
+        code: int | None = app(prog_name=app.info.name, standalone_mode=False)
+    except UsageError as error:
+        if not error.format_message():  # a group without its command has printed its help
+            sys.exit(error.exit_code)
+        raise ConfigError(_in_one_line(error)) from error
+    except typer.Abort:
+        return EXIT_INTERRUPTED
+    return code
 
 
 def _in_one_line(error: Any) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from hart_agent.errors import ConfigError
+from hart_agent.cli.outputs import save_picture
 from hart_agent.tooling.records import Evidence
 from hart_agent.vision.drawing import draw_numbered
 from hart_agent.vision.source import SourceImage
@@ -24,9 +24,7 @@ def write_annotated(image: SourceImage, evidence: Sequence[Evidence], path: Path
     """Draw the evidence and save the image; the file name's ending decides the format.
 
     Raises:
-        ConfigError: the ending is unknown, or the file can't be written.
+        ConfigError: the ending is unknown, or the format can't hold the image.
+        OutputError: the file can't be written.
     """
-    try:
-        annotate(image, evidence).save(path)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"can't write the annotated image to {path} ({error}); try a .png or .jpg name") from error
+    save_picture(annotate(image, evidence), path)

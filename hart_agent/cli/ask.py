@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hart_agent.agent.trajectory import StopReason, Trajectory
+from hart_agent.cli import outputs
 from hart_agent.cli.annotate import write_annotated
 from hart_agent.cli.common import (
     DEFAULT_MEGAPIXELS,
@@ -20,21 +21,20 @@ from hart_agent.cli.common import (
     Page,
     Quiet,
     Verbose,
-    check_image_name,
-    check_writable,
     open_argument,
     print_json,
 )
 from hart_agent.cli.console import Progress, print_result
 from hart_agent.cli.console.failure import EXIT_POLICY
-from hart_agent.cli.options import AgentOptions, with_agent_options
+from hart_agent.cli.options import AgentOptions, with_options
 from hart_agent.cli.origins import settings_json
+from hart_agent.cli.outputs import Force, check_outputs
 from hart_agent.trace import result_json, trace_json, write_page, write_trace
 
 QuestionArgument = Annotated[str, typer.Argument(help="What you want to know about it.", show_default=False)]
 
 
-@with_agent_options
+@with_options
 def ask(
     image: ImageArgument,
     question: QuestionArgument,
@@ -46,6 +46,7 @@ def ask(
     annotated: Annotated[
         Path | None, typer.Option("--annotate", help="Draw the evidence on the image and save it here.")
     ] = None,
+    force: Force = False,
     page: Page = None,
     allow_download: AllowDownload = False,
     max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
@@ -59,10 +60,9 @@ def ask(
     (x0, y0, x1, y1) in pixels of the original image.
     """
     source = open_argument(image, page=page, allow_download=allow_download, max_megapixels=max_image_megapixels)
-    for path in (trace, html, annotated):
-        check_writable(path, keep=source.path)
-    if annotated is not None:
-        check_image_name(annotated)
+    check_outputs(
+        [*outputs.trace(trace), *outputs.page(html), *outputs.picture(annotated)], inputs=[source.path], force=force
+    )
     with Progress(enabled=not quiet, verbose=verbose) as progress:
         trajectory = options.agent().ask(source, question, observer=progress.show)
     if json_output:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import sys
 from enum import StrEnum
@@ -15,17 +14,21 @@ from hart_agent.batch.on_ray import Cluster, ask_on_ray
 from hart_agent.batch.reading import BatchInput
 from hart_agent.batch.results import ResultFile
 from hart_agent.batch.run import Asking, Summary, keep_results
+from hart_agent.cli import outputs
 from hart_agent.cli.common import (
     DEFAULT_MEGAPIXELS,
     EXIT_NO_ANSWER,
     Debug,
     MaxMegapixels,
     Quiet,
-    check_writable,
 )
+from hart_agent.cli.console import one_line
 from hart_agent.cli.console.batch import BatchProgress
-from hart_agent.cli.options import AgentOptions, with_agent_options
+from hart_agent.cli.options import AgentOptions, with_options
+from hart_agent.cli.outputs import Force, check_outputs
+from hart_agent.concurrency import run
 from hart_agent.errors import ConfigError
+from hart_agent.store.outputs import replace_file
 from hart_agent.vision.cache import ImageCache
 
 EXIT_INTERRUPTED = 130
@@ -39,7 +42,7 @@ class On(StrEnum):
     RAY = "ray"
 
 
-@with_agent_options
+@with_options
 def batch(
     source: Annotated[
         str,
@@ -65,6 +68,11 @@ def batch(
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Ask those questions again that failed, and no others.")
     ] = False,
+    changed: Annotated[
+        bool,
+        typer.Option("--changed", help="Ask those questions again whose question, image, model or settings changed."),
+    ] = False,
+    force: Force = False,
     allow_download: Annotated[bool, typer.Option("--allow-download", help="Images may be URLs.")] = False,
     on: Annotated[
         On | None,
@@ -96,10 +104,10 @@ def batch(
     """Ask many questions, and write each result to a file as soon as it is there.
 
     Each line is the JSON object of `ask --json` with the question's id, or the id with an error. Running the same
-    command again goes on where it was stopped. Image paths start at the input's folder. Exit codes: 0 all questions
+    command again resumes it. Image paths start at the input's folder. Exit codes: 0 all questions
     were asked, 3 some of them failed, 4 the policy failed at many in a row, 130 interrupted.
     """
-    check_writable(out, keep=Path(source))
+    check_outputs(outputs.results(out), inputs=[Path(source)], force=force)
     if on is None and (workers or worker_gpus):
         raise ConfigError("--workers and --worker-gpus are of a cluster: say --on ray, too")
     questions = BatchInput(source, question, allow_download=allow_download)
@@ -115,10 +123,16 @@ def batch(
     else:
         asking = functools.partial(options.agent().abatch, concurrency=concurrency, images=make_images())
     try:
+        if force and not outputs.is_results(out):
+            replace_file(out, lambda file: None)
         with ResultFile(out) as file, BatchProgress(enabled=not quiet) as progress:
-            summary = asyncio.run(keep_results(asking, questions, file, retry_errors=retry_errors, watcher=progress))
+            work = keep_results(
+                asking, questions, file, retry_errors=retry_errors, changed=changed,
+                keys=options.run_keys(max_image_megapixels), watcher=progress,
+            )  # fmt: skip
+            summary = run(work)
     except KeyboardInterrupt:
-        print(f"interrupted; {out} is whole. Run the same command again to go on.", file=sys.stderr)
+        print(f"interrupted; {one_line(str(out))} is whole. Run the same command again to resume.", file=sys.stderr)
         raise typer.Exit(EXIT_INTERRUPTED) from None
     if not quiet:
         print(_said(summary, out), file=sys.stderr)
@@ -128,4 +142,4 @@ def batch(
 def _said(summary: Summary, out: Path) -> str:
     counts = f"{summary.answered} answered, {summary.unanswered} without an answer, {summary.failed} failed"
     again = "; ask the failed ones again with --retry-errors" if summary.failed else ""
-    return f"{out}: {counts}{again}"
+    return f"{one_line(str(out))}: {counts}{again}"

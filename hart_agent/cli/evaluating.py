@@ -1,8 +1,10 @@
-"""`hart-agent eval` and `hart-agent controls`: how good the answers are, and whether they come from the evidence."""
+"""`hart-agent eval` and `hart-agent controls`: how good the answers are, and whether they come from the evidence.
+
+What takes long to import (numpy, say) is imported where it is used, so that the other commands start fast.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from hart_agent.cli import outputs
 from hart_agent.cli.ask import QuestionArgument
 from hart_agent.cli.common import (
     DEFAULT_MEGAPIXELS,
@@ -21,24 +24,20 @@ from hart_agent.cli.common import (
     Page,
     Quiet,
     Verbose,
-    check_writable,
     open_argument,
     print_json,
 )
-from hart_agent.cli.console import EvalProgress, Progress, print_comparison, print_controls, print_evaluation
-from hart_agent.cli.options import AgentOptions, with_agent_options
+from hart_agent.cli.console import EvalProgress, Progress
+from hart_agent.cli.options import AgentOptions, with_options
 from hart_agent.cli.origins import settings_json
+from hart_agent.cli.outputs import Force, check_outputs
+from hart_agent.concurrency import run
 from hart_agent.errors import ConfigError
-from hart_agent.evals.controls import run_controls
 from hart_agent.evals.datasets import HUB_IDS, NAMES, find_dataset, load_dataset
-from hart_agent.evals.folder import evaluate_folder
-from hart_agent.evals.report import compare_runs
-from hart_agent.evals.runner import EvalSettings
-from hart_agent.store.hub import from_hub
 from hart_agent.trace import result_json, write_trace
 
 
-@with_agent_options
+@with_options
 def controls(
     image: ImageArgument,
     question: QuestionArgument,
@@ -48,6 +47,7 @@ def controls(
         str | None, typer.Option(help="An image that has nothing to do with the question, whose crops are shown.")
     ] = None,
     trace: Annotated[Path | None, typer.Option(help="Write how the question was answered to this JSON file.")] = None,
+    force: Force = False,
     json_output: Json = False,
     page: Page = None,
     allow_download: AllowDownload = False,
@@ -60,14 +60,18 @@ def controls(
     Asks without the image, with crops from elsewhere and from another image, with the evidence painted over, and
     without tools.
     """
+    from hart_agent.cli.console.evaluation import print_controls
+    from hart_agent.evals.controls import run_controls
+
     opened = functools.partial(open_argument, allow_download=allow_download, max_megapixels=max_image_megapixels)
     source = opened(image, page=page)
-    check_writable(trace, keep=source.path)
     another = opened(other, page=None) if other is not None else None
+    inputs = [source.path, another.path if another is not None else None]
+    check_outputs(outputs.trace(trace), inputs=inputs, force=force)
     agent = options.agent()
     with Progress(enabled=not quiet, verbose=verbose) as progress:
         tested = agent.ask(source, question, observer=progress.show)
-        outcomes = asyncio.run(run_controls(agent, source, tested, other=another, seed=options.seed))
+        outcomes = run(run_controls(agent, source, tested, other=another, seed=options.seed))
     if trace is not None:
         write_trace(tested, trace)
     if json_output:
@@ -79,7 +83,7 @@ def controls(
     raise typer.Exit(0 if tested.answer is not None else EXIT_NO_ANSWER)
 
 
-@with_agent_options
+@with_options
 def evaluate(
     dataset: Annotated[
         str | None,
@@ -93,7 +97,7 @@ def evaluate(
     *,
     options: AgentOptions,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the run: records, manifest, report. A run that is there goes on.")
+        Path | None, typer.Option(help="Folder of the run: records, manifest, report. An existing run is resumed.")
     ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Ask only so many of the questions, drawn by the seed.")
@@ -117,9 +121,14 @@ def evaluate(
 ) -> None:
     """Ask a benchmark's questions, and report accuracy, evidence and intervals.
 
-    Running the same command again goes on where it was stopped. The report is printed, and written to the folder as
+    Running the same command again resumes it. The report is printed, and written to the folder as
     report.json and report.html.
     """
+    from hart_agent.cli.console.evaluation import print_comparison, print_evaluation
+    from hart_agent.evals.folder import evaluate_folder
+    from hart_agent.evals.report import compare_runs
+    from hart_agent.evals.runner import EvalSettings
+
     if compare is not None:
         comparison = compare_runs(*compare)
         if json_output:
@@ -132,9 +141,7 @@ def evaluate(
     items = load_dataset(dataset, _files(dataset, data, allow_download=allow_download))
     settings = EvalSettings(options.seed, with_controls, concurrency, limit, traces)
     with EvalProgress(enabled=not quiet) as progress:
-        report = asyncio.run(
-            evaluate_folder(options.agent(), dataset, items, out, settings, options.public(), progress)
-        )
+        report = run(evaluate_folder(options.agent(), dataset, items, out, settings, options.public(), progress))
     if json_output:
         print_json(report)
     else:
@@ -152,4 +159,6 @@ def _files(dataset: str, data: Path | None, *, allow_download: bool) -> Path:
             f"where are the files of {dataset}? Give their folder, or --allow-download to get {HUB_IDS[dataset]} from "
             "Hugging Face's hub"
         )
+    from hart_agent.store.hub import from_hub
+
     return from_hub(HUB_IDS[dataset], kind="dataset")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 from typing import Annotated
 
@@ -15,8 +14,7 @@ from hart_agent.cli.console.failure import EXIT_POLICY
 from hart_agent.cli.options import BackendName, policy_option
 from hart_agent.cli.origins import key_origin, resolve, settings_json
 from hart_agent.commands import install_command
-from hart_agent.doctor import examine
-from hart_agent.doctor.discovery import PORTS, find_servers
+from hart_agent.concurrency import run
 
 
 def doctor(
@@ -35,12 +33,14 @@ def doctor(
     calls tools, whether it stops; of a model in this process, how it points and calls tools; of the embedded reader,
     whether its models load. Exit code 4: not usable.
     """
+    from hart_agent.doctor import examine
+
     if not (backend or base_url):
         raise typer.Exit(_look_around(model, json_output=json_output))
     given = resolve(context, {"backend": backend, "base_url": base_url, "model": model, "api_key": api_key})
     chosen = given.values["backend"] or BACKENDS[1]
     options = PolicyOptions(**{name: value for name, value in given.values.items() if name != "backend"})
-    report = asyncio.run(examine(chosen, options, max_seconds=max_seconds))
+    report = run(examine(chosen, options, max_seconds=max_seconds))
     origins = dict(given.origins)
     if chosen == BACKENDS[1] and (origin := key_origin(given)):
         origins["api_key"] = origin
@@ -53,6 +53,8 @@ def doctor(
 
 
 def _look_around(model: str | None, *, json_output: bool) -> int:
+    from hart_agent.doctor.discovery import PORTS, find_servers
+
     servers = find_servers(PORTS)
     if model is not None:
         servers = [server.asked_for(model) for server in servers]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +9,8 @@ import typer
 
 from hart_agent.cli.common import DEFAULT_MEGAPIXELS, MaxMegapixels
 from hart_agent.cli.options import ExtraTools
+from hart_agent.concurrency import run
 from hart_agent.errors import ConfigError
-from hart_agent.mcp_server import Folders, Workshop, build_server, serve_http, serve_stdio
 from hart_agent.tooling.discovery import all_tools, with_extra_tools
 
 
@@ -31,11 +30,13 @@ def mcp(
     All installed tools, the optional ones included, but for verify, which needs a policy. They work on images in the
     folders named, and nowhere else.
     """
+    from hart_agent.mcp_server import Folders, Workshop, build_server, serve_http, serve_stdio
+
     folders = Folders(root)
     workshop = Workshop(folders, with_extra_tools(tool or (), all_tools()), max_pixels=max_image_megapixels * 1_000_000)
     server = build_server(workshop, folders)
     if http is None:
-        asyncio.run(serve_stdio(server))
+        run(serve_stdio(server))
     else:
         serve_http(server, *_address(http))
 

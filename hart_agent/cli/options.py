@@ -1,20 +1,22 @@
-"""The options that make an agent, declared once for all commands that need one."""
+"""Command-line options from the fields of dataclasses, and those that make an agent."""
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import Field, asdict, dataclass, field, fields
-from typing import Annotated, Any, get_type_hints
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
+from typer.models import ParameterInfo
 
 from hart_agent.agent import Agent, OnUnsupported
 from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Mode, find_mode
 from hart_agent.backends import BACKENDS, create_policy
-from hart_agent.backends.options import ENVIRONMENT, MODEL_OPTIONS, POLICY_OPTIONS, PolicyOptions
+from hart_agent.backends.options import ENVIRONMENT, MODEL_OPTIONS, POLICY_OPTIONS, PolicyOptions, flag
+from hart_agent.batch.keys import RunKeys
+from hart_agent.cli.common import DEFAULT_MEGAPIXELS
 from hart_agent.cli.origins import public_base_url, resolve
 from hart_agent.dialogue.policy import Policy
 from hart_agent.tooling.discovery import with_extra_tools
@@ -48,10 +50,7 @@ ExtraTools = Annotated[
 
 def policy_option(name: str) -> Any:
     """What the command line needs to know of one of `PolicyOptions`."""
-    declared = next(entry for entry in fields(PolicyOptions) if entry.name == name)
-    meaning, minimum = declared.metadata["help"], declared.metadata["minimum"]
-    variables = declared.metadata["variables"][:1]  # those of others are read by the backend that they are for
-    return typer.Option(min=minimum, rich_help_panel=_POLICY, help=meaning, envvar=variables or None)
+    return _declared(next(entry for entry in fields(PolicyOptions) if entry.name == name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,14 +69,22 @@ class AgentOptions(PolicyOptions):
     ] = Mode.AGENT.name
     on_unsupported: Annotated[
         OnUnsupported,
-        typer.Option(rich_help_panel=_EPISODE, help="What becomes of an answer that its evidence does not support."),
+        typer.Option(rich_help_panel=_EPISODE, help="What happens to an answer that its evidence does not support."),
     ] = OnUnsupported.KEEP
     max_turns: Annotated[
         int, typer.Option(min=1, rich_help_panel=_EPISODE, help="Replies of the policy before it must stop.")
     ] = 16
     max_seconds: Annotated[
-        float, typer.Option(min=1, rich_help_panel=_EPISODE, help="Seconds before it must stop.")
-    ] = 600.0
+        float | None,
+        typer.Option(
+            min=1,
+            rich_help_panel=_EPISODE,
+            help="Seconds for a question; by default 20 for the embedded reader, else 600.",
+        ),
+    ] = None
+    tool_timeout: Annotated[
+        float, typer.Option(min=0.1, rich_help_panel=_EPISODE, help="Seconds for one call of a tool.")
+    ] = 60.0
     token_budget: Annotated[
         int | None,
         typer.Option(min=1, rich_help_panel=_EPISODE, help="Tokens in and out, of one question, before it must stop."),
@@ -114,7 +121,24 @@ class AgentOptions(PolicyOptions):
             find_mode(self.mode), max_turns=self.max_turns, max_seconds=self.max_seconds, token_budget=self.token_budget
         )
         tools = with_extra_tools(self.tool or ())
-        return Agent(self.policy(), tools=tools, config=config, on_unsupported=self.on_unsupported, verify=self.verify)
+        return Agent(
+            self.policy(),
+            tools=tools,
+            config=config,
+            on_unsupported=self.on_unsupported,
+            tool_timeout=self.tool_timeout,
+            verify=self.verify,
+        )
+
+    def run_keys(self, max_image_megapixels: int) -> RunKeys:
+        """What the answers of a batch depend on: not where the server is, and not what has its default."""
+        backend = self.backend or ("openai" if self.base_url else BACKENDS[0])
+        defaults = {entry.name: entry.default for entry in fields(self)}
+        asked = {"max_image_megapixels": max_image_megapixels} if max_image_megapixels != DEFAULT_MEGAPIXELS else {}
+        for name, value in self.public().items():
+            if name not in ("backend", "base_url", "model", "mode") and value != defaults[name]:
+                asked[name] = value
+        return RunKeys([backend, self.model], self.mode, asked)
 
     def public(self) -> dict[str, Any]:
         """The options as JSON, without the API key and without a password in the base URL."""
@@ -122,34 +146,77 @@ class AgentOptions(PolicyOptions):
         return shown | {"base_url": public_base_url(self.base_url)}
 
 
-def _place_in_help(option: Field[Any]) -> int:
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command, in place of each parameter that is a dataclass, the options in its fields and those inside it.
+
+    A field is an option if it was declared with `hart_agent.backends.options.option`, or its type is annotated for
+    typer; other fields keep their defaults.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    own, groups = [], []
+    for parameter in inspect.signature(command).parameters.values():
+        annotation = hints[parameter.name]
+        groups += (expanded := _options(annotation))
+        own += [] if expanded else [parameter.replace(annotation=annotation, kind=inspect.Parameter.KEYWORD_ONLY)]
+
+    asks = AgentOptions in hints.values()
+    if asks:
+        groups.append(inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context))
+
+    def called(**values: Any) -> None:
+        if asks:
+            given = resolve(
+                values.pop("context"), {entry.name: values.get(entry.name) for entry in fields(AgentOptions)}
+            )
+            values |= {**given.values, "origins": given.origins}
+        command(**_arguments(hints, values))
+
+    called.__name__, called.__doc__ = command.__name__, command.__doc__
+    called.__signature__ = inspect.Signature([*own, *groups])  # type: ignore[attr-defined]
+    called.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *groups)}
+    return called
+
+
+def _options(kind: Any) -> list[inspect.Parameter]:
+    """The options in the fields of a dataclass, and of those inside it; none for any other type."""
+    if not is_dataclass(kind):
+        return []
+    hints = get_type_hints(kind, include_extras=True)
+    options = []
+    for entry in sorted(fields(kind), key=_place_in_help):
+        hint = hints[entry.name]
+        if "help" in entry.metadata:
+            hint = Annotated[hint, _declared(entry)]
+        if any(isinstance(extra, ParameterInfo) for extra in get_args(hint)):
+            default = inspect.Parameter.empty if entry.default is MISSING else entry.default
+            keyword = inspect.Parameter.KEYWORD_ONLY
+            options.append(inspect.Parameter(entry.name, keyword, default=default, annotation=hint))
+        options += _options(hint)
+    return options
+
+
+def _declared(entry: Field[Any]) -> Any:
+    """What the command line needs to know of a field that was declared with `option`; what is off is only turned on."""
+    names = [flag(entry.name)] if entry.default is False else []
+    panel = _POLICY if entry.name in POLICY_OPTIONS else None
+    variables = entry.metadata["variables"][:1]  # those of others are read by the backend that they are for
+    return typer.Option(
+        *names,
+        min=entry.metadata["minimum"],
+        rich_help_panel=panel,
+        help=entry.metadata["help"],
+        envvar=variables or None,
+    )
+
+
+def _place_in_help(entry: Field[Any]) -> int:
     """The backend, which model it is, and how it is used; then the episode."""
     groups = ({"backend"}, POLICY_OPTIONS - MODEL_OPTIONS, MODEL_OPTIONS)
-    return next((place for place, names in enumerate(groups) if option.name in names), len(groups))
+    return next((place for place, names in enumerate(groups) if entry.name in names), len(groups))
 
 
-def with_agent_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command all of `AgentOptions` as options; it gets them in its parameter `options`."""
-    own = [parameter for parameter in inspect.signature(command).parameters.values() if parameter.name != "options"]
-    hints = get_type_hints(AgentOptions, include_extras=True)
-    hints |= {name: Annotated[hints[name], policy_option(name)] for name in POLICY_OPTIONS}
-    declared = sorted((entry for entry in fields(AgentOptions) if entry.name != "origins"), key=_place_in_help)
-    shared = [
-        inspect.Parameter(
-            entry.name, inspect.Parameter.KEYWORD_ONLY, default=entry.default, annotation=hints[entry.name]
-        )
-        for entry in declared
-    ]
-    shared.append(inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context))
-
-    @functools.wraps(command)
-    def expanded(*arguments: Any, context: typer.Context, **values: Any) -> None:
-        given = resolve(context, {entry.name: values.pop(entry.name) for entry in declared})
-        command(*arguments, options=AgentOptions(**given.values, origins=given.origins), **values)
-
-    own_hints = get_type_hints(command, include_extras=True)
-    parameters = [*(parameter.replace(annotation=own_hints[parameter.name]) for parameter in own), *shared]
-    expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    expanded.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    del expanded.__wrapped__
-    return expanded
+def _arguments(hints: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Arguments for these parameters or fields: the values, and dataclasses made of them; None leaves the default."""
+    groups = {name: hint for name, hint in hints.items() if _options(hint)}
+    made = {name: hint(**_arguments(get_type_hints(hint), values)) for name, hint in groups.items()}
+    return {name: values[name] for name in hints if values.get(name) is not None and name not in made} | made

@@ -87,7 +87,10 @@ def public_base_url(url: str | None) -> str | None:
     """A base URL without its password and its query."""
     if url is None:
         return None
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(a damaged URL)"
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
@@ -116,5 +119,5 @@ def _origin(name: str, source: str) -> str:
     if source == _FLAG:
         return flag(name)
     if source == _ENVIRONMENT:
-        return ENVIRONMENT[name][0]
+        return str(ENVIRONMENT[name][0])
     return str(settings_path())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hart_agent.cli import outputs
 from hart_agent.cli.common import (
     DEFAULT_MEGAPIXELS,
     EXIT_NO_ANSWER,
@@ -19,14 +19,14 @@ from hart_agent.cli.common import (
     Json,
     MaxMegapixels,
     Page,
-    check_image_name,
-    check_writable,
     open_argument,
     print_json,
 )
 from hart_agent.cli.console import print_tools, printable
 from hart_agent.cli.help import Command, Group
 from hart_agent.cli.options import ExtraTools
+from hart_agent.cli.outputs import Force, check_outputs, save_picture
+from hart_agent.concurrency import run
 from hart_agent.dialogue.messages import ToolCall
 from hart_agent.errors import ConfigError
 from hart_agent.tooling.discovery import find_tool, optional_tools, with_extra_tools
@@ -66,6 +66,7 @@ def run_tool(
         str, typer.Argument(help="A JSON object; boxes are in pixels of the original image.", show_default=True)
     ] = "{}",
     out: Annotated[Path | None, typer.Option(help="Save the view that it makes to this file.")] = None,
+    force: Force = False,
     json_output: Json = False,
     page: Page = None,
     allow_download: AllowDownload = False,
@@ -80,13 +81,11 @@ def run_tool(
     found = find_tool(name)
     call = ToolCall("call1", found.name, _parsed(arguments), arguments)
     source = open_argument(image, page=page, allow_download=allow_download, max_megapixels=max_image_megapixels)
-    if out is not None:
-        check_image_name(out)
-    check_writable(out, keep=source.path)
+    check_outputs(outputs.picture(out), inputs=[source.path], force=force)
     with source:
         context = open_context(source, original_pixels(source))
-        result, views = asyncio.run(ToolRuntime([found]).execute(call, context))
-    files = _saved(views, out)
+        result, views = run(ToolRuntime([found]).execute(call, context))
+    files = _saved(views, out, source.path, force=force)
     if json_output:
         listed = [
             {"id": view.id, "box": list(view.frame.box.as_tuple()), "size": list(view.image.size), "file": file}
@@ -110,13 +109,11 @@ def _parsed(arguments: str) -> dict[str, Any]:
     return parsed
 
 
-def _saved(views: tuple[View, ...], out: Path | None) -> list[str | None]:
+def _saved(views: tuple[View, ...], out: Path | None, image: Path | None, *, force: bool) -> list[str | None]:
     if out is None:
         return [None] * len(views)
     files = [out, *(out.with_stem(f"{out.stem}-{number}") for number in range(2, len(views) + 1))][: len(views)]
-    try:
-        for view, file in zip(views, files, strict=True):
-            view.image.save(file)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"can't save the view to {str(out)!r} ({error}). Choose another path.") from error
+    check_outputs([each for file in files for each in outputs.picture(file)], inputs=[image], force=force)
+    for view, file in zip(views, files, strict=True):
+        save_picture(view.image, file)
     return [str(file) for file in files]

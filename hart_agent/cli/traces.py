@@ -9,17 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
+from hart_agent.cli import outputs
 from hart_agent.cli.common import (
     DEFAULT_MEGAPIXELS,
     EXIT_DIFFERENT,
     AllowDownload,
     Json,
     MaxMegapixels,
-    check_writable,
     print_json,
 )
-from hart_agent.cli.console import printable
+from hart_agent.cli.console import one_line, printable
 from hart_agent.cli.options import ExtraTools
+from hart_agent.cli.outputs import Force, check_outputs
 from hart_agent.tooling.discovery import all_tools, with_extra_tools
 from hart_agent.trace import Found, find_image, load_trace, write_page
 from hart_agent.trace import replay as replay_trace
@@ -34,19 +35,21 @@ def view(
     trace: TraceFile,
     image: TraceImage = None,
     allow_download: AllowDownload = False,
-    out: Annotated[Path | None, typer.Option(help="The page. By default beside the trace, ending in .html.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The page. By default next to the trace, ending in .html.")] = None,
+    force: Force = False,
     open_page: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
 ) -> None:
     """Write a trace as one page for a browser, with its image, and print the page's path."""
     loaded = load_trace(trace)
     target = out or trace.with_suffix(".html")
-    check_writable(target, keep=trace)
+    page = outputs.page(target)
+    check_outputs(page, inputs=[trace], force=force)
     found = _found(loaded, trace, image, max_image_megapixels, allow_download=allow_download)
-    check_writable(target, keep=found.source.path)
+    check_outputs(page, inputs=[found.source.path], force=force)
     _warn_of_change(found.source.name, same=found.same)
     write_page(loaded, found.source, target, same=found.same)
-    print(target)
+    print(one_line(str(target)))
     if open_page:
         webbrowser.open(target.absolute().as_uri())
 
@@ -80,4 +83,4 @@ def _found(
 
 def _warn_of_change(name: str, *, same: bool) -> None:
     if not same:
-        print(f"hart-agent: {name!r} is not the very image of the trace: its hash differs", file=sys.stderr)
+        print(one_line(f"hart-agent: {name!r} is not the very image of the trace: its hash differs"), file=sys.stderr)

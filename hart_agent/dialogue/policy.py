@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.vision.budget import CoordinateProfile
+from hart_agent.vision.geometry import Box
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,21 @@ class FinishReason(StrEnum):
 
 
 @dataclass(frozen=True)
+class ReadLine:
+    """A line of text that a policy read in the image.
+
+    Attributes:
+        text: its words.
+        box: where it stands, in original pixels.
+        confidence: 0 to 1.
+    """
+
+    text: str
+    box: Box
+    confidence: float
+
+
+@dataclass(frozen=True)
 class Reply:
     """A policy's reply to a conversation.
 
@@ -49,6 +65,8 @@ class Reply:
         log_probs: natural-log probability of each of those tokens under the sampling policy, shape (T,).
         finish_reason: why generation ended; None where the backend can't tell.
         reasoning: thoughts that a server sent apart from the text.
+        read: lines of text that the policy has read so far, the likeliest to answer the question first; None if it
+            doesn't report any.
     """
 
     text: str
@@ -58,6 +76,7 @@ class Reply:
     log_probs: tuple[float, ...] | None = None
     finish_reason: FinishReason | None = None
     reasoning: str = ""
+    read: tuple[ReadLine, ...] | None = None
 
     @property
     def truncated(self) -> bool:
@@ -85,14 +104,14 @@ class Policy(Protocol):
             tools: the tools that may be called; none when the question is asked of the crops alone.
 
         Raises:
-            PolicyError: no reply could be had.
+            PolicyError: there is no reply.
         """
         ...
 
 
 @runtime_checkable
 class Admitting(Protocol):
-    """A policy that knows how many episodes at once do it good."""
+    """A policy that limits how many episodes run at once."""
 
     def admission(self) -> AbstractAsyncContextManager[None]:
         """Wait for room for one more episode, and hold it. An episode's time should start inside."""

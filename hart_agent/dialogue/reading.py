@@ -16,7 +16,7 @@ def read_reply(reply: Reply, tools: Sequence[ToolSpec] = ()) -> ParsedReply:
 
     Args:
         reply: of the policy.
-        tools: that could be called; without any, what the model is told to write instead holds no word of them.
+        tools: that could be called; without any, the hint to the model does not mention them.
     """
     return parse_reply(
         reply.text,

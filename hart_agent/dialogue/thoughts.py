@@ -9,15 +9,34 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hart_agent.dialogue.harmony import CALL_CLOSER, CALL_OPENER, MESSAGE, harmony_messages
 
-_TAG = re.compile(
-    r"(?P<open><(?:think|thinking|thought|reasoning)>|◁think▷|\[THINK\]|<\|channel>(?:thought\s)?)"
-    r"|</(?:think|thinking|thought|reasoning)>|◁/think▷|\[/THINK\]|<channel\|>",
+MARKS = (
+    ("<think>", "</think>"),  # DeepSeek-R1, Qwen3, GLM-4.1V and later
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"),
+    ("◁think▷", "◁/think▷"),  # Kimi-VL-Thinking
+    ("[THINK]", "[/THINK]"),  # Mistral
+    ("<|channel>", "<channel|>"),  # Gemma 4, which writes the channel's name, "thought", next
+)
+"""How models open and close thoughts. Harmony's channels are read apart."""
+
+
+def _any_of(marks: Iterable[str]) -> str:
+    return "|".join(map(re.escape, marks))
+
+
+TAG = re.compile(
+    rf"(?P<open>(?:{_any_of(opening for opening, _ in MARKS)})(?:(?<=<\|channel>)thought\s?)?)"
+    rf"|{_any_of(closing for _, closing in MARKS)}",
     re.IGNORECASE | re.ASCII,
 )
+"""A mark; the group `open` holds those that open a thought."""
+
 _BLOCK_TAG = re.compile(r"<(?P<closing>/?)(?P<name>answer|abstain)>", re.IGNORECASE | re.ASCII)
 
 
@@ -61,7 +80,7 @@ def divide(text: str, *, opened: bool = False) -> Thoughts:
             (thoughts if message.closer else unfinished).append(message.body)
     tagged = _divide_tags(_lines(kept), opened)
     unfinished = [tagged.unfinished, *unfinished] if tagged.unfinished is not None else unfinished
-    rest = tagged.rest if tagged.rest == text else tagged.rest.strip("\n")
+    rest = tagged.rest if tagged.rest == text else tagged.rest.strip()
     return _joined([*thoughts, tagged.reasoning], [rest], "\n\n".join(unfinished) if unfinished else None)
 
 
@@ -95,7 +114,7 @@ def _divide_tags(text: str, opened: bool) -> Thoughts:
     pieces: list[tuple[bool, str]] = []  # whether it is a thought, and its text
     thought_before = 0  # pieces that a closing tag without an opening one makes thoughts
     position, inside = 0, opened
-    for tag in _TAG.finditer(text):
+    for tag in TAG.finditer(text):
         if tag["open"] and inside:  # opened again, or mentioned
             continue
         pieces.append((inside, text[position : tag.start()]))

@@ -7,7 +7,6 @@ import time
 from dataclasses import replace
 
 from hart_agent.backends import PolicyOptions, create_policy, find_backend
-from hart_agent.backends.embedded.reader import READER_PACKAGES
 from hart_agent.backends.openai.retries import RetryPolicy
 from hart_agent.backends.openai.server import Server
 from hart_agent.commands import install_command
@@ -83,7 +82,9 @@ async def examine_embedded(options: PolicyOptions | None = None, *, max_seconds:
         ConfigError: a setting was made.
     """
     started = time.perf_counter()
-    advice = f"Install its packages again: {install_command(*READER_PACKAGES, reinstall=True)}"
+    from hart_agent.ocr import PACKAGES
+
+    advice = f"Install its packages again: {install_command(*PACKAGES, reinstall=True)}"
     name, requests = "", 0
     try:
         policy = create_policy("embedded", options)

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hart_agent.agent.config import EpisodeConfig
+from hart_agent.agent.config import DEFAULT_SECONDS, EpisodeConfig
 from hart_agent.dialogue.messages import ToolSpec
 from hart_agent.dialogue.parsing import parse_reply
 from hart_agent.dialogue.policy import Reply
@@ -107,7 +107,7 @@ def _speed(seconds: Sequence[float]) -> Check:
     needed = 2 * median * config.max_turns
     data = {"median_seconds": round(median, 3), "slowest_seconds": round(max(seconds), 3)}
     finding = f"{median:.2g} s for a short reply about one image, at worst {max(seconds):.2g} s"
-    if needed <= config.max_seconds:
+    if needed <= DEFAULT_SECONDS:
         return Check("speed", Status.OK, finding, data=data)
     advice = "A question takes up to 16 longer replies. The flag below gives it time; or serve on faster hardware."
     return Check("speed", Status.WARN, finding, advice, ("--max-seconds", str(round(needed))), data)
@@ -128,7 +128,7 @@ async def check_tools(session: Session) -> list[Check]:
 
 
 async def check_text_calls(session: Session) -> Check:
-    """Whether the model calls a tool that it is told of in words. One request."""
+    """Whether the model calls a tool that is described to it in words. One request."""
     return await _calls(session, "text calls", _TEXT_PROMPT, ())
 
 

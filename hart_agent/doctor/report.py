@@ -17,7 +17,7 @@ class Status(StrEnum):
     WARN = "warn"
     """It works, but not as well as it could, or the check could not tell."""
     FAIL = "fail"
-    """Questions can't be answered, or will be answered wrongly, until this is mended."""
+    """Questions can't be answered, or will be answered wrongly, until this is fixed."""
     SKIP = "skip"
     """It was not made, because an earlier check failed or the time was up."""
 

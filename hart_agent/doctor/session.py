@@ -70,7 +70,7 @@ class Session(Protocol):
         Args:
             parts: of the message, text and views.
             tools: that may be called.
-            parameters: of the chat completions API; only a server heeds them.
+            parameters: of the chat completions API; only servers use them.
 
         Raises:
             Unanswered: there is none.

@@ -87,7 +87,7 @@ async def run_controls(
     Args:
         agent: that answered the question.
         source: its image.
-        tested: what came of the question.
+        tested: the result of the question.
         other: an image that has nothing to do with it; without one, `other_image` is left out.
         seed: of the random boxes.
         controls: which ones, in this order.

@@ -103,7 +103,7 @@ def sweep(report: dict[str, Any]) -> Html | None:
 
 
 def controls(report: dict[str, Any]) -> Html | None:
-    """What is still right under each control, beside the accuracy."""
+    """What is still right under each control, next to the accuracy."""
     shares, accuracy = report["summary"]["controls"], report["summary"]["accuracy"]
     if not shares:
         return None
@@ -190,7 +190,7 @@ def orders(report: dict[str, Any]) -> Html | None:
 
 
 def boxes(report: dict[str, Any]) -> Html | None:
-    """IoGT, which a large box flatters, beside the measures that it does not."""
+    """IoGT, which a large box flatters, next to the measures that it does not."""
     grounding = report["summary"]["grounding"]
     if grounding is None:
         return None

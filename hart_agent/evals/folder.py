@@ -1,8 +1,9 @@
-"""A run's folder: manifest, records, traces and reports. A run that is there is gone on with."""
+"""A run's folder: manifest, records, traces and reports. An existing run is resumed."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -22,13 +23,15 @@ from hart_agent.store.journal import Journal
 from hart_agent.trace import write_trace
 from hart_agent.vision.geometry import Box
 
+_log = logging.getLogger(__name__)
+
 TRACES = "traces"
 TREEBENCH = "treebench.xlsx"
 """Answers and boxes as TreeBench's own scorer takes them."""
 
 
 class Watcher(Protocol):
-    """Is told how a run goes."""
+    """Is notified of a run's progress."""
 
     def begin(self, total: int, done: int) -> None:
         """So many questions are asked, and so many of these were asked before."""
@@ -55,7 +58,7 @@ async def evaluate_folder(
         out: the run's folder; it is made.
         settings: how they are asked.
         options: with which the agent was made, for the manifest.
-        watcher: is told how it goes.
+        watcher: is notified of progress.
 
     Returns:
         The report; see `make_report`.
@@ -74,7 +77,9 @@ async def evaluate_folder(
     except OSError as error:
         raise OutputError(f"{out} can't be written: {error.strerror}. Choose another folder.") from error
     made = make_manifest(agent, dataset, chosen, told, options)
-    manifest = keep_settings(out / MANIFEST, made, may_differ={"versions"})
+    manifest = keep_settings(out / MANIFEST, made, may_differ={"versions", "prompts_sha256"})
+    if manifest["prompts_sha256"] != made["prompts_sha256"]:
+        _log.warning("the files of prompts have changed since the run in %s was started", out)
     with Journal(out / RECORDS) as journal:
         asked = {key for key, record in latest(journal.records).items() if record["error"] is None}
         total = sum(1 for _ in presentations(chosen, settings.seed))

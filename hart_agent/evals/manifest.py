@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from hart_agent.agent import Agent
+from hart_agent.agent.modes import MODES, Mode
 from hart_agent.evals.items import Item
 from hart_agent.siblings import sibling
+from hart_agent.trace import profile_json
 
 _PACKAGES = ("hart-agent", "numpy", "pillow", "onnxruntime", "rapidocr", "openai", "torch", "transformers", "vllm")
 
@@ -32,14 +34,19 @@ def make_manifest(
     """
     return {
         "policy": agent.policy.name,
-        "profile": asdict(agent.policy.profile),
-        "episode": asdict(agent.config),
+        "profile": profile_json(agent.policy.profile),
+        "episode": asdict(agent.config) | {"mode": _mode_json(agent.config.mode)},
         "options": options,
         "settings": settings,
         "dataset": {"name": dataset, "items": len(items), "sha256": _items_hash(items)},
         "prompts_sha256": _prompts_hash(),
         "versions": {"python": platform.python_version()} | _versions(),
     }
+
+
+def _mode_json(mode: Mode) -> Any:
+    """A built-in mode's name, and all of a custom mode."""
+    return mode.name if MODES.get(mode.name) == mode else asdict(mode)
 
 
 def _items_hash(items: Sequence[Item]) -> str:

@@ -37,6 +37,7 @@ class Prediction:
         gold_boxes: where the evidence really is, in original pixels; empty if the benchmark doesn't say.
         image: size of the original.
         answered: whether there is an answer.
+        format_kept: whether every reply was written as the policy had been told to; None where that isn't known.
         verdict: of the self-check; None if there was no answer to check.
         controls: for each control that was run, whether the answer was still right.
     """
@@ -48,6 +49,7 @@ class Prediction:
     gold_boxes: tuple[Box, ...]
     image: Size
     answered: bool = True
+    format_kept: bool | None = None
     verdict: Verdict | None = None
     controls: Mapping[str, bool] = field(default_factory=dict)
 

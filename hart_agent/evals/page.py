@@ -78,6 +78,7 @@ def _key_numbers(report: dict[str, Any]) -> Html:
     grounding = summary["grounding"] or {}
     numbers = [
         ("Accuracy", summary["accuracy"], PERCENT, "of the questions are answered rightly"),
+        ("Format kept", summary["format_kept"], PERCENT, "of the questions had replies in the form asked for only"),
         (f"Grounded, IoGT > {IOGT_THRESHOLD}", grounding.get("grounded"), PERCENT,
          f"have a box that covers more than {IOGT_THRESHOLD} of a gold box"),
         ("IoU", grounding.get("iou"), RATIO, "is how well the best box fits the gold box, on average"),

@@ -146,7 +146,11 @@ def first_orders(records: Sequence[Record]) -> list[Record]:
 
 
 def prediction(record: Record) -> Prediction:
-    """A record as the metrics take it."""
+    """A record as the metrics take it.
+
+    Whether the format was kept is unknown where asking failed, and in records from before it was recorded: an answer
+    may have come after replies that could not be read.
+    """
     return Prediction(
         id=record["id"],
         category=record["category"],
@@ -155,6 +159,7 @@ def prediction(record: Record) -> Prediction:
         gold_boxes=tuple(Box(*box) for box in record["gold_boxes"]),
         image=Size(*record["image"]),
         answered=record["answer"] is not None,
+        format_kept=record.get("format_kept") if record["error"] is None else None,
         verdict=Verdict(record["verdict"]),
         controls={name: outcome["right"] for name, outcome in record["controls"].items()},
     )

@@ -66,6 +66,9 @@ class Summary:
     Attributes:
         accuracy: share of right answers among all questions.
         answered: share of questions that got an answer.
+        format_kept: share of questions in which every reply was written as the policy had been told to, among those of
+            which that is known; None if there is none. It says nothing of the answers: accuracy counts an answer in
+            plain words, too.
         by_category: accuracy in each category, by name.
         verdicts: share of all questions with each verdict of the self-check, by its value.
         area_fraction: mean share of the image under the evidence, over the questions with a predicted box; None if
@@ -77,6 +80,7 @@ class Summary:
 
     accuracy: Estimate
     answered: Estimate
+    format_kept: Estimate | None
     by_category: dict[str, Estimate]
     verdicts: dict[str, float]
     area_fraction: Estimate | None
@@ -109,6 +113,7 @@ def summarise(predictions: Sequence[Prediction], seed: int = 0) -> Summary:
     return Summary(
         accuracy=_share([prediction.right for prediction in predictions]),
         answered=_share([prediction.answered for prediction in predictions]),
+        format_kept=_share_of_known(prediction.format_kept for prediction in predictions),
         by_category=_shares((prediction.category, prediction.right) for prediction in predictions),
         verdicts={verdict.value: verdicts[verdict] / count for verdict in Verdict},
         area_fraction=_mean_of_present(overlaps.area_fraction, seed),
@@ -175,6 +180,11 @@ def _mean_of_present(values: FloatArray, seed: int) -> Estimate | None:
 def _share(successes: ArrayLike) -> Estimate:
     outcomes = np.asarray(successes, dtype=bool)
     return share(int(outcomes.sum()), outcomes.size)
+
+
+def _share_of_known(outcomes: Iterable[bool | None]) -> Estimate | None:
+    known = [outcome for outcome in outcomes if outcome is not None]
+    return _share(known) if known else None
 
 
 def _shares(outcomes: Iterable[tuple[str, bool]]) -> dict[str, Estimate]:

@@ -8,13 +8,15 @@ import html
 import re
 from importlib.resources import files
 
+GENERATOR = '<meta name="generator" content="hart-agent">'
+"""In every page, by which it is recognised as ours."""
 _VOID = frozenset({"br", "img"})
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Html(str):
-    """Markup. A plain `str` beside it is text, and is escaped where the two meet."""
+    """Markup. A plain `str` next to it is text, and is escaped where the two meet."""
 
     __slots__ = ()
 
@@ -78,6 +80,7 @@ def document(title: str, body: Html, *, style: str, script: str | None = None) -
 <html lang="en">
 <head>
 <meta charset="utf-8">
+{GENERATOR}
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">

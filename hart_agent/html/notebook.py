@@ -1,4 +1,4 @@
-"""A result as a notebook shows it: question, answer and verdict, and the evidence on the image and beside it.
+"""A result as a notebook shows it: question, answer and verdict, and the evidence on the image and next to it.
 
 It is one piece of HTML of less than 300 kB that needs no script and no style sheet. What the model said is escaped.
 """

@@ -1,14 +1,14 @@
-"""Files that are written whole or not at all, and the settings that a folder of results was begun with."""
+"""Text and JSON that are written whole or not at all, and the settings that a folder of results was started with."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from hart_agent.errors import ConfigError, OutputError
+from hart_agent.errors import ConfigError
+from hart_agent.store.outputs import replace_file
 
 
 def write_whole(path: Path, text: str, *, mode: int | None = None) -> None:
@@ -17,22 +17,14 @@ def write_whole(path: Path, text: str, *, mode: int | None = None) -> None:
     Args:
         path: of the file, which is replaced.
         text: what it is to hold.
-        mode: its permissions, before anything is in it; by default those that new files have.
+        mode: its permissions, before anything is in it; see `replace_file`.
 
     Raises:
+        ConfigError: the path is not that of a regular file.
         OutputError: it can't be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        try:
-            if mode is not None:
-                temporary.touch(mode=mode)
-            temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path} can't be written: {error.strerror}. Choose another path.") from error
+    data = text.encode("utf-8", "backslashreplace")
+    replace_file(path, lambda file: file.write(data), mode=mode)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -45,7 +37,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def keep_settings(path: Path, settings: dict[str, Any], *, may_differ: Collection[str]) -> dict[str, Any]:
-    """Write the settings of a new run, or see that a run goes on with those that it was begun with.
+    """Write the settings of a new run, or check that a run is resumed with those that it was started with.
 
     Args:
         path: of the file, in the folder of the run.
@@ -53,31 +45,50 @@ def keep_settings(path: Path, settings: dict[str, Any], *, may_differ: Collectio
         may_differ: names of settings that have no part in what comes out.
 
     Returns:
-        The settings that the run was begun with.
+        The settings that the run was started with.
 
     Raises:
-        ConfigError: it was begun with others.
+        ConfigError: it was started with others.
         OutputError: the file can't be written.
     """
     settings = json.loads(json.dumps(settings))
     if not path.exists():
         write_json(path, settings)
         return settings
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    changed = [name for name in settings if name not in may_differ and settings[name] != found.get(name)]
+    found = _settings_in(path)
+    changed = [name for name in settings if name not in may_differ and not _same(settings[name], found.get(name))]
     if changed:
         raise ConfigError(
-            f"{path.parent} holds a run that was begun with another {', '.join(changed)}; choose another folder with "
+            f"{path.parent} holds a run that was started with another {', '.join(changed)}; choose another folder with "
             f"--out, or the settings in {path.name}"
         )
     return found
+
+
+def _same(now: Any, then: Any) -> bool:
+    """Whether two JSON values are the same; in objects, a name that is missing is one that is null."""
+    if isinstance(now, dict) and isinstance(then, dict):
+        return all(_same(now.get(name), then.get(name)) for name in now.keys() | then.keys())
+    return bool(now == then)
 
 
 def renew_settings(path: Path, settings: dict[str, Any], *, may_differ: Collection[str]) -> None:
     """As `keep_settings`, but what may differ is written as it is now.
 
     Raises:
-        ConfigError: the run was begun with others.
+        ConfigError: the run was started with others.
         OutputError: the file can't be written.
     """
     write_json(path, keep_settings(path, settings, may_differ=may_differ) | settings)
+
+
+def _settings_in(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} can't be read as the settings of a run ({error}). Choose another folder.") from error
+    if not isinstance(found, dict):
+        raise ConfigError(
+            f"{path} does not hold the settings of a run: it is not a JSON object. Choose another folder."
+        )
+    return found

@@ -38,7 +38,7 @@ PROFILES: Final = (
 """Two policies that see and point in different ways; a tool must suit both."""
 
 _TELLING: Final = 3
-"""Words below which an error can't say what to mend."""
+"""An error of fewer words can't say what to fix."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _schema_findings(tool: Tool) -> Iterator[Finding]:
     try:
         json.dumps(dict(tool.parameters), allow_nan=False)
     except (TypeError, ValueError) as error:
-        yield Finding(f"the schema is no JSON ({error})")
+        yield Finding(f"the schema is not JSON ({error})")
 
 
 @dataclass(frozen=True)
@@ -201,9 +201,9 @@ async def _call(tool: Tool, runtime: ToolRuntime, case: _Case, profile: Coordina
             altered.append("the image that its source keeps")
     problems = []
     if result.error in ("tool_bug", "tool_timeout"):
-        problems.append(result.text.removeprefix("Error: ").removesuffix(" Go on without it."))
+        problems.append(result.text.removeprefix("Error: ").removesuffix(" Continue without it."))
     elif result.error and len(result.text.split()) <= _TELLING:
-        problems.append(f"its error doesn't tell what to mend: {result.text!r}")
+        problems.append(f"its error doesn't say what to fix: {result.text!r}")
     elif not result.error and not result.text.strip():
         problems.append("it returned no words for the model")
     if result.error and kept != (context.views, context.evidence, context.verifications):

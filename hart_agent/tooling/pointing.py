@@ -9,6 +9,7 @@ from dataclasses import replace
 from hart_agent.errors import ToolArgumentsError
 from hart_agent.tooling.box_shapes import Numbers
 from hart_agent.tooling.protocol import ToolContext
+from hart_agent.vision.budget import CoordinateProfile
 from hart_agent.vision.geometry import Box, CoordinateSpace, Frame, Rect, plain_box, resolve_box, swap_axes
 from hart_agent.vision.source import View
 
@@ -79,29 +80,29 @@ class Pointing:
                     policy.name, likelier.words, likelier.value,
                 )  # fmt: skip
                 return [f"Boxes are read {likelier.words} from here on."]
-            self._offer(policy.name, profile.space, likelier, rect)
+            self._offer(policy.name, profile, likelier, rect)
         meant = ""
         if fits:
-            same = _written(rect, view.frame, likelier, profile.space)
+            same = _written(rect, view.frame, likelier, profile)
             meant = f"; it looks as if it were written {likelier.words}. If so, it is {same} here"
-        raise ToolArgumentsError(f"the box {plain_box(rect)} does not fit{meant}")
+        raise ToolArgumentsError(f"the box {_in_order(rect, profile)} does not fit{meant}")
 
-    def _offer(self, name: str, space: CoordinateSpace, likelier: CoordinateSpace, rect: Rect) -> None:
+    def _offer(self, name: str, profile: CoordinateProfile, likelier: CoordinateSpace, rect: Rect) -> None:
         """Advise the user, once for each policy and space."""
         if (name, likelier) not in self._offered:
             self._offered.add((name, likelier))
             _log.warning(
                 "%s wrote two boxes in a row, the last %s, that hardly fit the coordinates %r. Try --coordinates %s.",
-                name, plain_box(rect), space.value, likelier.value,
+                name, _in_order(rect, profile), profile.space.value, likelier.value,
             )  # fmt: skip
 
 
 def how_to_point(context: ToolContext, view: View) -> str:
     """How the policy should write a box on a view, with an example."""
     profile = context.policy.profile
-    space, shape = profile.space, swap_axes(_EXAMPLE) if profile.y_first else _EXAMPLE
-    example = _written(shape, Frame(view.frame.size.box, view.frame.size), CoordinateSpace.UNIT, space)
-    return f"Write a box as {profile.box}, {space.words}, such as {example}"
+    whole = Frame(view.frame.size.box, view.frame.size)
+    example = _written(_EXAMPLE, whole, CoordinateSpace.UNIT, profile)
+    return f"Write a box as {profile.box}, {profile.space.words}, such as {example}"
 
 
 def _rect(numbers: Numbers) -> Rect:
@@ -115,8 +116,20 @@ def _rect(numbers: Numbers) -> Rect:
     return rect
 
 
-def _written(rect: Rect, frame: Frame, space: CoordinateSpace, other: CoordinateSpace) -> str:
-    """A box in one space as it is written in another, rounded as models write it."""
-    digits = 3 if other is CoordinateSpace.UNIT else 0
-    x0, y0, x1, y1 = (round(n, digits) for n in frame.from_original(frame.to_original(rect, space), other))
-    return plain_box((x0, y0, x1, y1))
+def _written(rect: Rect, frame: Frame, space: CoordinateSpace, profile: CoordinateProfile) -> str:
+    """A box in some space as a policy writes it, rounded as models write it.
+
+    Args:
+        rect: in `space` on the frame's view, x before y.
+        frame: of the view.
+        space: of the box.
+        profile: of the policy.
+    """
+    digits = 3 if profile.space is CoordinateSpace.UNIT else 0
+    x0, y0, x1, y1 = (round(n, digits) for n in frame.from_original(frame.to_original(rect, space), profile.space))
+    return _in_order((x0, y0, x1, y1), profile)
+
+
+def _in_order(rect: Rect, profile: CoordinateProfile) -> str:
+    """A box, given with x before y, in the policy's order."""
+    return plain_box(swap_axes(rect) if profile.y_first else rect)

@@ -46,7 +46,7 @@ VIEW_SCHEMA: Final[dict[str, Any]] = {
 
 
 def specs_for(tools: Sequence[ToolSpec], profile: CoordinateProfile) -> list[ToolSpec]:
-    """The tools as a policy is told of them: where it writes y before x, descriptions of boxes say so."""
+    """The tools as they are described to a policy: where it writes y before x, descriptions of boxes say so."""
     if not profile.y_first:
         return list(tools)
     ours, theirs = box_order(False), profile.box
@@ -151,7 +151,7 @@ class ToolContext:
     def locate(self, rect: Rect, view: View) -> str:
         """How the policy writes a rectangle, in original pixels, as a box on a view: to tell it of a place.
 
-        On a view that it can't point on, the place is told on the overview, and the words say so.
+        On a view that it can't point on, the place is given on the overview, and the words say so.
         """
         frame, where = view.frame, ""
         if view.id in self.unpointable:
@@ -214,10 +214,10 @@ class Tool(Protocol):
     parameters: Mapping[str, Any]
 
     def run(self, context: ToolContext, arguments: dict[str, Any]) -> ToolReturn | Awaitable[ToolReturn]:
-        """Carry out a call whose arguments fit the schema. May be async; a plain function runs in a thread.
+        """Run a call whose arguments fit the schema. May be async; a plain function runs in a thread.
 
         Raises:
-            ToolError: tells the model what to mend; the episode goes on. Any other exception is a bug of the tool.
+            ToolError: tells the model what to fix; the episode continues. Any other exception is a bug of the tool.
         """
         ...
 

@@ -127,7 +127,7 @@ class ToolRuntime:
             error = "tool_bug"
             text = (
                 f"Error: the tool {call.name!r} broke down ({type(failure).__name__}: {_shortened(str(failure))}). "
-                "This is a bug of the tool, not of your call. Go on without it."
+                "This is a bug of the tool, not of your call. Continue without it."
             )
         records = tuple(ViewRecord.of(view) for view in views)
         seconds_taken = time.perf_counter() - started

@@ -205,7 +205,7 @@ def _without_places(annotation: Any, where: str) -> Kind:
 def _json_type(value: Any, where: str) -> str:
     names = {str: "string", bool: "boolean", int: "integer", float: "number", types.NoneType: _NULL}
     if type(value) not in names:
-        raise PluginError(f"{where} can be {value!r}, which is no JSON value; expected text, numbers, True or False")
+        raise PluginError(f"{where} can be {value!r}, which is not a JSON value; expected text, numbers, True or False")
     return names[type(value)]
 
 

@@ -1,7 +1,7 @@
 """Traces: what happened in an episode, as JSON and as a page, and running it again."""
 
 from hart_agent.trace.html import page, write_page
-from hart_agent.trace.json import TRACE_VERSION, result_json, trace_json, write_trace
+from hart_agent.trace.json import TRACE_VERSION, profile_json, result_json, trace_json, write_trace
 from hart_agent.trace.load import Found, find_image, load_trace
 from hart_agent.trace.replay import Replay, replay
 
@@ -12,6 +12,7 @@ __all__ = [
     "find_image",
     "load_trace",
     "page",
+    "profile_json",
     "replay",
     "result_json",
     "trace_json",

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from hart_agent.agent.trajectory import Trajectory, Turn
+from hart_agent.dialogue.policy import ReadLine
 from hart_agent.store.files import write_json
 from hart_agent.tooling.records import Evidence, ToolResult, Verdict, ViewRecord
+from hart_agent.vision.budget import CoordinateProfile
 
 TRACE_SCHEMA = "hart-agent/trace"
 TRACE_VERSION = 1
@@ -25,6 +27,7 @@ def result_json(trajectory: Trajectory) -> dict[str, Any]:
         "verdict": trajectory.verdict.value,
         "crop_only_answer": check.crop_only_answer if check and trajectory.verdict is not Verdict.UNCHECKED else None,
         "evidence": [_evidence(item) for item in trajectory.evidence],
+        **({} if trajectory.read is None else {"read": [_read(line) for line in trajectory.read]}),
         "stop_reason": trajectory.stop_reason.value,
         "crops_alone": trajectory.mode.answers_from_crops_alone,
         "untagged": trajectory.untagged,
@@ -49,17 +52,21 @@ def result_json(trajectory: Trajectory) -> dict[str, Any]:
 
 def trace_json(trajectory: Trajectory) -> dict[str, Any]:
     """The result with its schema's version, the coordinate profile and the overview: what a replay needs."""
-    profile = trajectory.profile
     return {
         "schema": TRACE_SCHEMA,
         "version": TRACE_VERSION,
-        "profile": {
-            "space": profile.space.value,
-            "budget": asdict(profile.budget),
-            **({"y_first": True} if profile.y_first else {}),
-        },
+        "profile": profile_json(trajectory.profile),
         "overview": _view(trajectory.overview),
         **result_json(trajectory),
+    }
+
+
+def profile_json(profile: CoordinateProfile) -> dict[str, Any]:
+    """How a policy sees and points, as a JSON object. What version 0.1 didn't have is left out where it is not used."""
+    return {
+        "space": profile.space.value,
+        "budget": asdict(profile.budget),
+        **({"y_first": True} if profile.y_first else {}),
     }
 
 
@@ -75,6 +82,10 @@ def write_trace(trajectory: Trajectory, path: Path) -> None:
 def _evidence(item: Evidence) -> dict[str, Any]:
     entry: dict[str, Any] = {"box": list(item.box.as_tuple()), "label": item.label}
     return entry | ({"text": item.text} if item.text is not None else {})
+
+
+def _read(line: ReadLine) -> dict[str, Any]:
+    return {"text": line.text, "box": list(line.box.as_tuple()), "confidence": line.confidence}
 
 
 def _turn(turn: Turn) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def find_image(
     max_pixels: int = DEFAULT_MAX_IMAGE_PIXELS,
     allow_download: bool = False,
 ) -> Found:
-    """The image of a trace: the given one, or the one at its path, which is looked up here and beside the trace.
+    """The image of a trace: the given one, or the one at its path, which is looked up here and in the trace's folder.
 
     Args:
         trace: as `load_trace` returns it.
@@ -107,7 +107,9 @@ def find_image(
         paths = (Path(recorded), folder / recorded, folder / Path(recorded).name)
         candidates = [path for path in dict.fromkeys(paths) if _is_file(path)]
         if not candidates:
-            raise ImageError(f"the trace's image {recorded!r} isn't there, nor beside the trace. Give it with --image.")
+            raise ImageError(
+                f"the trace's image {recorded!r} isn't there, nor in the trace's folder. Give it with --image."
+            )
     found: list[Found] = []
     for path in candidates:
         source = open_image(path, max_pixels=max_pixels, allow_download=allow_download)

@@ -21,7 +21,7 @@ from hart_agent.vision.source import SourceImage, View
 
 @dataclass(frozen=True)
 class ReplayedView:
-    """One view of the trace, beside what its call shows now.
+    """One view of the trace, and what its call shows now.
 
     Attributes:
         id: the view's name.
@@ -48,7 +48,7 @@ class ReplayedCall:
         name: of its tool.
         views: what it showed then and shows now; empty if it was skipped.
         skipped: why the call was not run again, or None.
-        difference: how its outcome differs beside the pixels, or None.
+        difference: how its outcome differs apart from the pixels, or None.
     """
 
     turn: int
@@ -66,7 +66,7 @@ class ReplayedCall:
 
 @dataclass(frozen=True)
 class Replay:
-    """What came of running a trace's calls again, the overview first."""
+    """The result of running a trace's calls again, the overview first."""
 
     calls: tuple[ReplayedCall, ...]
 

@@ -20,7 +20,7 @@ from hart_agent.vision.urls import is_url
 
 _MAX_BYTES = 128_000_000
 _OVERHEAD = 20_000
-"""Bytes that an open image takes at most, beside its pixels."""
+"""Bytes that an open image takes at most, in addition to its pixels."""
 
 
 class SharedImage(SourceImage):

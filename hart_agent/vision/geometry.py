@@ -23,6 +23,9 @@ MIN_BOX_SIDE = 8
 _SLACK = 0.01
 """Of a view's side. A box that reaches less far beyond the edge was meant to end at the edge."""
 
+_FAR = 64
+"""View pixels. A model that counts pixels may slip by less beyond the edge, above all on a small view."""
+
 _EPSILON = 1e-6
 """Original pixels. Absorbs floating-point noise, so that a box mapped to a model's space and back is itself again."""
 
@@ -163,8 +166,8 @@ class CoordinateSpace(StrEnum):
             return CoordinateSpace.UNIT
         if self is CoordinateSpace.THOUSAND:
             return CoordinateSpace.PIXEL if largest >= beyond else None
-        fits = self.contains(rect, view) or not CoordinateSpace.THOUSAND.contains(rect, view)
-        return None if fits else CoordinateSpace.THOUSAND
+        far = rect[2] - view.width >= _FAR or rect[3] - view.height >= _FAR
+        return CoordinateSpace.THOUSAND if far and CoordinateSpace.THOUSAND.contains(rect, view) else None
 
 
 _SPACE_WORDS = {

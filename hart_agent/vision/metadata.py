@@ -1,4 +1,4 @@
-"""What stands in a file beside its pixels: orientation, bits, frames. Broken metadata never makes an image unusable."""
+"""Metadata of an image file: orientation, bits, frames. Broken metadata never makes an image unusable."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import IO, Final
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
-warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning, r"PIL\.")  # it is passed over
+warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning, r"PIL\.")  # it is ignored
 
 _ORIENTATION: Final = 0x0112
 _BITS_PER_SAMPLE: Final = 258
@@ -22,7 +22,7 @@ _MAX_SAMPLE: Final = (281, 341)
 
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _KEPT_OF_PNG: Final = (b"tRNS", b"eXIf", b"sBIT")
-"""Chunks beside the critical ones that are kept, if their checksum is right, where the rest of the metadata is left."""
+"""Ancillary chunks that are kept if their checksum is right; the rest of the metadata is dropped."""
 
 _TAIL: Final = 262_144
 """Bytes at the end of a PNG in which an eXIf chunk behind the pixels is looked for."""

@@ -112,7 +112,7 @@ def local_path(text: str) -> tuple[Path, int | None]:
 
 def seen_from(folder: Path, text: str) -> str | Path:
     """What a file of a folder means by an image's name: a path starts at the folder, a URL and `~` where they do."""
-    if is_url(text) or text[:5].lower() in ("data:", "file:") or (text[:1] == "~" and not _exists(folder / text)):
+    if is_url(text) or text[:5].lower() in ("data:", "file:") or (text[:2] == "~/" and not _exists(folder / text)):
         return text
     return folder / text
 

@@ -10,7 +10,7 @@ import io
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from PIL import Image, ImageChops, ImageCms, ImageFilter
+from PIL import Image, ImageCms
 
 if TYPE_CHECKING:
     import numpy as np
@@ -170,6 +170,8 @@ def _ground(image: Image.Image) -> int:
     What borders on transparency is what the ground must set off: a letter's edge, or the outline of a drawing, not
     the white paper inside it.
     """
+    import numpy as np
+
     extremes = [_opacities(part) for part, _ in _strips(image)]
     visible = max(high for _, high in extremes) // 2 + 1  # half as opaque as the image gets
     counts = dict.fromkeys(_GROUNDS, 0)
@@ -178,16 +180,26 @@ def _ground(image: Image.Image) -> int:
         if lowest >= visible:
             continue
         layer = part.convert("RGBA")
-        alpha = layer.getchannel("A")
-        bordering = alpha.filter(ImageFilter.MinFilter(3)).point(lambda value: 255 if value < visible else 0)
-        edge = ImageChops.multiply(bordering, alpha.point(lambda value: 255 if value >= visible else 0))
-        histogram = layer.convert("RGB").convert("L").histogram(edge)
-        total += sum(histogram)
+        alpha = np.asarray(layer.getchannel("A"))
+        edge = (alpha >= visible) & _next_to(alpha < visible)
+        histogram = np.bincount(np.asarray(layer.convert("L"))[edge], minlength=256)
+        total += int(histogram.sum())
         for ground in _GROUNDS:
-            counts[ground] += sum(histogram[max(0, ground - _FAINT + 1) : ground + _FAINT])
+            counts[ground] += int(histogram[max(0, ground - _FAINT + 1) : ground + _FAINT].sum())
     white = _GROUNDS[0]
     best = min(_GROUNDS, key=counts.__getitem__)
     return best if counts[white] > _MANY * total and counts[best] < counts[white] / 2 else white
+
+
+def _next_to(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pixels with one of the mask among their eight neighbours, and those of the mask."""
+    wide = mask.copy()
+    wide[:, 1:] |= mask[:, :-1]
+    wide[:, :-1] |= mask[:, 1:]
+    near = wide.copy()
+    near[1:] |= wide[:-1]
+    near[:-1] |= wide[1:]
+    return near
 
 
 def _opacities(part: Image.Image) -> tuple[int, int]:
@@ -209,11 +221,17 @@ def _stretching(image: Image.Image, maximum: int | None, inverted: bool) -> Conv
         low, high = 0.0, 65535.0 if image.mode != "F" else 1.0
     factor = 255.0 / (high - low)
 
+    def stretched(values: NDArray[Any]) -> NDArray[np.uint8]:
+        wide: NDArray[np.floating[Any]] = values.astype(np.float64 if image.mode == "I" else np.float32)
+        levels = np.nan_to_num((wide - low) * factor, nan=0.0, posinf=255.0, neginf=0.0)
+        grey: NDArray[np.uint8] = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+        return np.invert(grey) if inverted else grey
+
+    table = stretched(np.arange(65536)) if image.mode.startswith("I;16") else None
+
     def stretch(part: Image.Image) -> Image.Image:
-        values: NDArray[np.floating[Any]] = np.asarray(part).astype(np.float32 if image.mode != "I" else np.float64)
-        levels = np.nan_to_num((values - low) * factor, nan=0.0, posinf=255.0, neginf=0.0)
-        grey = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
-        return Image.fromarray(255 - grey if inverted else grey).convert("RGB")
+        values = np.asarray(part)
+        return Image.fromarray(stretched(values) if table is None else table[values]).convert("RGB")
 
     return stretch
 

@@ -55,11 +55,9 @@ class PolicyModel:
         model: a folder, or an id on Hugging Face's hub.
         device: such as "cuda:1"; None for the first accelerator, else the CPU.
         dtype: such as "bfloat16"; None for that on accelerators, and "float32" on the CPU.
-        coordinates: "pixel", "thousand" or "unit", instead of what the model's family writes.
-        max_pixels: area of one view, in pixels.
-        max_tokens: of one reply.
-        temperature: of sampling, and of all log-probabilities.
         max_batch: sequences in one pass through the model.
+        options: of `ModelOptions`; `max_tokens` defaults to 512, `temperature` to 1; the latter is also that of all
+            log-probabilities.
 
     Attributes:
         name: shown in trajectories.
@@ -77,24 +75,12 @@ class PolicyModel:
         *,
         device: str | None = None,
         dtype: str | None = None,
-        coordinates: str | None = None,
-        max_pixels: int | None = None,
-        max_tokens: int = 512,
-        temperature: float = 1.0,
         max_batch: int = 32,
+        **options: Any,
     ) -> None:
         checkpoint = find_checkpoint(model)
         self.checkpoint: Path = checkpoint.path
-        self.prompter = Prompter(
-            checkpoint,
-            coordinates=coordinates,
-            max_pixels=max_pixels,
-            max_images=None,
-            max_tokens=max_tokens,
-            max_context_tokens=None,
-            temperature=temperature,
-            seed=0,
-        )
+        self.prompter = Prompter(checkpoint, **{"max_tokens": 512, "temperature": 1.0, **options})
         self._generator = GroupGenerator(checkpoint, self.prompter, device, dtype)
         self._max_batch = max_batch
         self._lora: Any = None

@@ -130,10 +130,8 @@ def load_model(settings: RunSettings, model: str) -> PolicyModel:
         model,
         device=settings.device,
         dtype=settings.dtype,
-        max_pixels=settings.max_pixels,
-        max_tokens=settings.max_tokens,
-        temperature=settings.temperature,
         max_batch=settings.micro_batch,
+        **settings.model_options(),
     )
 
 

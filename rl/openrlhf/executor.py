@@ -9,7 +9,7 @@ from openrlhf.utils.agent import AgentExecutorBase
 from vllm import SamplingParams
 from vllm.sampling_params import RequestOutputKind
 
-from hart_agent.backends.chat import STOP
+from hart_agent.backends.local.prompting import Prompt
 from rl.data import load_samples
 from rl.openrlhf.interaction import Engine, Interaction
 from rl.openrlhf.run import current_run
@@ -48,13 +48,13 @@ class AgentExecutor(AgentExecutorBase):  # type: ignore[misc]
         """
         prompter = self._interaction.prompter
 
-        def parameters(max_tokens: int) -> SamplingParams:
+        def parameters(given: Prompt) -> SamplingParams:
             return SamplingParams(
                 temperature=sampling_params.temperature,
                 top_p=sampling_params.top_p,
                 top_k=sampling_params.top_k,
-                max_tokens=max_tokens,
-                stop=list(STOP),
+                max_tokens=given.max_tokens,
+                stop=list(prompter.stops(given)),
                 stop_token_ids=sorted(prompter.end_ids),
                 include_stop_str_in_output=True,
                 logit_bias=dict.fromkeys(prompter.banned_ids, -100.0),

@@ -10,6 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TypeAlias
 
+from hart_agent.backends.options import flag
 from hart_agent.errors import ConfigError
 from rl.config import TrainSettings
 
@@ -23,10 +24,9 @@ KNOWN = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="ut
 
 def split_flags(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """A command line in two: our arguments, and the flags of OpenRLHF with their values, which follow all others."""
-    for index, argument in enumerate(arguments):
-        if argument.startswith("--") and "." in argument.partition("=")[0]:
-            return list(arguments[:index]), list(arguments[index:])
-    return list(arguments), []
+    flags = (argument.startswith("--") and "." in argument.partition("=")[0] for argument in arguments)
+    first = [*flags, True].index(True)
+    return list(arguments[:first]), list(arguments[first:])
 
 
 def parse_flags(arguments: Sequence[str]) -> dict[str, Flag]:
@@ -35,20 +35,17 @@ def parse_flags(arguments: Sequence[str]) -> dict[str, Flag]:
     Raises:
         ConfigError: an argument is not such a flag.
     """
-    flags: dict[str, Flag] = {}
+    flags: dict[str, list[str]] = {}
     name = ""
     for argument in arguments:
         if argument.startswith("--"):
             name, given, value = argument[2:].partition("=")
-            flags[name] = value if given else True
+            flags[name] = [value] if given else []
         else:
-            values = flags.get(name, True)
-            flags[name] = (
-                argument if values is True else [*(values if isinstance(values, list) else [values]), argument]
-            )
+            flags.setdefault(name, []).append(argument)
         if "." not in name:
             raise ConfigError(f"{argument} has no dot: our own options stand before OpenRLHF's flags")
-    return flags
+    return {name: values[0] if len(values) == 1 else [*values] or True for name, values in flags.items()}
 
 
 def check_flags(flags: Mapping[str, Flag]) -> None:
@@ -57,14 +54,11 @@ def check_flags(flags: Mapping[str, Flag]) -> None:
     Raises:
         ConfigError: one does.
     """
-    options = {name: f"--{path.rpartition('.')[2].replace('_', '-')}" for name, path in KNOWN["settings"].items()}
-    instead = dict.fromkeys(KNOWN["fixed"], "") | options | KNOWN["computed"]
-    for name in flags:
-        if name in instead:
-            reason = f": use {instead[name]}" if instead[name] else ", and always the same"
-            raise ConfigError(f"--{name} is set by this program{reason}")
-        if name in KNOWN["refused"]:
-            raise ConfigError(f"--{name} can't be used here: {KNOWN['refused'][name]}")
+    reasons = dict.fromkeys(KNOWN["fixed"], "it is always the same")
+    reasons |= {name: f"use {flag(path.rpartition('.')[2])}" for name, path in KNOWN["settings"].items()}
+    reasons |= KNOWN["refused"]
+    if refused := [name for name in flags if name in reasons]:
+        raise ConfigError(f"--{refused[0]} can't be used here: {reasons[refused[0]]}")
 
 
 def flags_of(out: Path, settings: TrainSettings, passed_on: Mapping[str, Flag]) -> dict[str, Flag]:
@@ -95,7 +89,6 @@ def flags_of(out: Path, settings: TrainSettings, passed_on: Mapping[str, Flag]) 
         "train.agent_func_path": str(Path(__file__).with_name("executor.py")),
         "data.prompt_dataset": str(out / PROMPTS),
         "train.batch_size": rollouts,
-        "train.num_episodes": 1,
         "algo.kl.use_loss": settings.algorithm.beta > 0,
         "ds.param_dtype": DTYPES[dtype],
         "ckpt.path": str(out / CHECKPOINTS),
@@ -107,13 +100,22 @@ def flags_of(out: Path, settings: TrainSettings, passed_on: Mapping[str, Flag]) 
     colocated = flags.get("train.colocate_all") and not flags.get("train.async_enable")
     flags.setdefault("vllm.gpu_memory_utilization", 0.5 if colocated else 0.9)
     gpus = number(flags, "actor.num_nodes") * number(flags, "actor.num_gpus_per_node")
-    share = number(flags, "train.micro_batch_size") * gpus
-    if rollouts % share:
-        raise ConfigError(
-            f"the {rollouts} rollouts of a step (prompts_per_step x group_size) can't be shared by {gpus} GPUs in "
-            f"micro-batches of {number(flags, 'train.micro_batch_size')}: {share} must divide them"
-        )
+    check_shares(
+        rollouts, "rollouts of a step (prompts_per_step x group_size)", gpus, number(flags, "train.micro_batch_size")
+    )
     return flags
+
+
+def check_shares(count: int, noun: str, gpus: int, micro_batch: int) -> None:
+    """Check that GPUs can share a step.
+
+    Raises:
+        ConfigError: they can't.
+    """
+    if count % (share := gpus * micro_batch):
+        raise ConfigError(
+            f"{count} {noun} can't be shared by {gpus} GPUs in micro-batches of {micro_batch}: {share} must divide them"
+        )
 
 
 def number(flags: Mapping[str, Flag], name: str) -> int:
@@ -144,7 +146,5 @@ def flag_arguments(flags: Mapping[str, Flag]) -> list[str]:
 
 def shown(command: Sequence[str]) -> str:
     """A command as a shell takes it, one flag a line."""
-    text = ""
-    for word in command:
-        text += (" \\\n  " if word.startswith("--") else " " if text else "") + shlex.quote(word)
-    return text
+    words = ((" \\\n  " if word.startswith("--") else " ") + shlex.quote(word) for word in command)
+    return "".join(words).lstrip(" ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from hart_agent.agent.episode import Episode
@@ -21,8 +21,8 @@ from rl.data import Sample
 from rl.openrlhf.sequences import Sequencer, complete
 from rl.rows import Rollout, Segment, join_replies
 
-Parameters = Callable[[int], Any]
-"""Makes the engine's sampling parameters for a reply of at most so many tokens. It must ask for log-probabilities."""
+Parameters = Callable[[Prompt], Any]
+"""Makes the engine's sampling parameters for the reply to a prompt. It must ask for log-probabilities."""
 
 
 class Engine(Protocol):
@@ -91,7 +91,7 @@ class Interaction(Sequencer):
                     episode.fail(PolicyError(f"the {max_length} tokens of a rollout are used up"))
                     truncated = True
                     break
-                reply, truncated = await policy.complete(prompt, min(prompt.max_tokens, left))
+                reply, truncated = await policy.complete(replace(prompt, max_tokens=min(prompt.max_tokens, left)))
                 segments.append(Segment(prompt, reply.token_ids or (), reply.log_probs or ()))
                 await episode.step(reply)
             return Played(Rollout(sample, episode.trajectory(), tuple(segments)), truncated)
@@ -133,17 +133,17 @@ class _EnginePolicy:
         left = self._max_length - self._length(prompt)
         if left <= 0:
             raise PolicyError(f"a tool's question is longer than {self._max_length} tokens")
-        reply, _ = await self.complete(prompt, min(prompt.max_tokens, left))
+        reply, _ = await self.complete(replace(prompt, max_tokens=min(prompt.max_tokens, left)))
         return reply
 
-    async def complete(self, prompt: Prompt, max_tokens: int) -> tuple[Reply, bool]:
+    async def complete(self, prompt: Prompt) -> tuple[Reply, bool]:
         """The reply to a prompt, and whether the limit cut it off.
 
         Raises:
             PolicyError: the engine resized a view.
         """
         images = {"image": [view.image for view in prompt.views]} if prompt.views else None
-        output = await self._engine.generate(list(prompt.token_ids), self._parameters(max_tokens), images)
+        output = await self._engine.generate(list(prompt.token_ids), self._parameters(prompt), images)
         read = output.prompt_token_ids or []
         self._prompter.check_counts(prompt.views, read.count(self._prompter.image_id))
         completion = output.outputs[0]

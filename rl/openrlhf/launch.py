@@ -15,9 +15,9 @@ from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.store.files import write_whole
 from rl.checkpoints import checkpoints
 from rl.config import SftSettings, TrainSettings
-from rl.data import Sample, check_count, draw, fingerprint
+from rl.data import Sample, check_count, draw
 from rl.manifest import Manifest
-from rl.openrlhf.flags import DTYPES, KNOWN, PROMPTS, Flag, command_line, flag_arguments, flags_of, shown
+from rl.openrlhf.flags import DTYPES, KNOWN, PROMPTS, Flag, check_shares, command_line, flag_arguments, flags_of, shown
 from rl.openrlhf.versions import check_versions, installed_version
 
 _log = logging.getLogger(__name__)
@@ -36,16 +36,12 @@ def available() -> bool:
     return bool(torch.cuda.is_available())
 
 
-def train_on_openrlhf(
-    settings: TrainSettings, samples: Sequence[Sample], data: Path, out: Path, passed_on: Mapping[str, Flag]
-) -> Path:
+def train_on_openrlhf(run: Manifest[TrainSettings], samples: Sequence[Sample], passed_on: Mapping[str, Flag]) -> Path:
     """Train with AP-GRPO.
 
     Args:
-        settings: of the run.
+        run: all machines must see its folder and the file of its questions.
         samples: its questions.
-        data: their file; all machines must see it, and the run's folder.
-        out: the run's folder.
         passed_on: flags of OpenRLHF.
 
     Returns:
@@ -58,38 +54,30 @@ def train_on_openrlhf(
         PolicyError: OpenRLHF failed; its output says why.
     """
     check_versions()
-    check_count(samples, settings.prompts_per_step)
+    settings = run.settings
+    check_count(samples, count := settings.prompts_per_step)
     if (model := Path(settings.model).expanduser()).is_dir():
         settings = replace(settings, model=str(model.absolute()))  # Ray's workers have other current folders
-    command = command_line(out, flags_of(out, settings, passed_on))
-    count, seed = settings.prompts_per_step, settings.seed
-    questions = [each for step in range(settings.steps) for each in draw(samples, count, step, seed)]
-    run = Manifest(out=out, settings=settings, questions=fingerprint(samples), data=data)
-    write_run(run, command, questions, may_change=MAY_CHANGE)
+    command = command_line(run.out, flags_of(run.out, settings, passed_on))
+    questions = [each for step in range(settings.steps) for each in draw(samples, count, step, settings.seed)]
+    write_run(replace(run, settings=settings), command, questions, may_change=MAY_CHANGE)
     return _launch(command, run)
 
 
-def fine_tune_on_openrlhf(
-    settings: SftSettings, samples: Sequence[Sample], data: Path, out: Path, processes: int,
-    passed_on: Mapping[str, Flag],
-) -> Path:  # fmt: skip
+def fine_tune_on_openrlhf(run: Manifest[SftSettings], processes: int, passed_on: Mapping[str, Flag]) -> Path:
     """Fine-tune with as many processes, one for each GPU of this machine. All else is as for `train_on_openrlhf`."""
     check_versions()
+    settings = run.settings
     if settings.targets != "gold" or settings.lora_rank or settings.device or settings.dtype not in (None, *DTYPES):
         raise ConfigError(
             "on the engine openrlhf all weights are fine-tuned on gold answers in bfloat16 or float16: leave out "
             "--targets, --lora-rank and --device, or choose --engine local"
         )
-    if settings.prompts_per_step % (processes * settings.micro_batch):
-        raise ConfigError(
-            f"the {settings.prompts_per_step} questions of a step can't be shared by {processes} GPUs in micro-batches "
-            f"of {settings.micro_batch}"
-        )
+    check_shares(settings.prompts_per_step, "questions of a step", processes, settings.micro_batch)
     if unknown := passed_on.keys() - (flags := KNOWN["sft"]).keys():
         raise ConfigError(f"--{min(unknown)} is not a flag of fine-tuning; there are: {', '.join(flags)}")
-    run = Manifest(out=out, settings=settings, questions=fingerprint(samples), data=data)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    command = [*torchrun, "-m", "rl.openrlhf.sft", str(out), *flag_arguments(passed_on)]
+    command = [*torchrun, "-m", "rl.openrlhf.sft", str(run.out), *flag_arguments(passed_on)]
     write_run(run, command, may_change={"steps", "checkpoint_every"})
     return _launch(command, run)
 
@@ -113,14 +101,11 @@ def write_run(
 def _launch(command: Sequence[str], run: Manifest[Any]) -> Path:
     """Run a command that trains. Returns the last checkpoint."""
     print(shown(command), file=sys.stderr)
-    found = checkpoints(run.out)
-    if found and found[-1].name == f"step-{run.settings.steps:06d}":
+    if run.out / f"step-{run.settings.steps:06d}" in checkpoints(run.out)[-1:]:
         _log.info("the run is complete")
-        return found[-1]
-    code = subprocess.run(command, stdout=sys.stderr, check=False).returncode
-    found = checkpoints(run.out)
-    if code:
+    elif code := subprocess.run(command, stdout=sys.stderr, check=False).returncode:
+        found = checkpoints(run.out)
         last = f"it is resumed from {found[-1].name}" if found else "there is no checkpoint yet, it starts again"
         ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         raise PolicyError(f"OpenRLHF {ended}: the first error above says why. Run the same command again; {last}.")
-    return found[-1]
+    return checkpoints(run.out)[-1]

@@ -25,15 +25,14 @@ HOST_BANDWIDTH = 50e9
 
 @dataclass(frozen=True)
 class GPU:
-    """A kind of GPU: bytes, bf16 operations a second in training, bytes a second that decoding reads."""
+    """A kind of GPU. Of operations and bandwidth, 40 % and 60 % of the data sheet's are reached."""
 
-    memory: float = 80e9
-    flops: float = 0.4 * 989e12
-    bandwidth: float = 0.6 * 3.35e12
+    memory: float = 80e9  # bytes
+    flops: float = 0.4 * 989e12  # bf16 operations a second in training
+    bandwidth: float = 0.6 * 3.35e12  # bytes a second that decoding reads
 
 
 H100 = GPU()
-"""At 40 % of the data sheet's operations and 60 % of its bandwidth."""
 
 
 @dataclass(frozen=True)
@@ -85,23 +84,17 @@ class Plan:
 
 
 def estimate(shape: ModelShape, settings: TrainSettings, flags: Mapping[str, Flag], gpu: GPU = H100) -> Plan:
-    """The needs of a run.
-
-    Args:
-        shape: of the model.
-        settings: of the run.
-        flags: all flags of OpenRLHF (see `rl.openrlhf.flags.flags_of`).
-        gpu: the kind of all GPUs.
+    """The needs of a run with all flags of OpenRLHF (see `rl.openrlhf.flags.flags_of`) on GPUs of one kind.
 
     Raises:
         ConfigError: a flag is not a number.
     """
     per_node, stage = number(flags, "actor.num_gpus_per_node"), number(flags, "ds.zero_stage")
-    gpus = number(flags, "actor.num_nodes") * per_node
     engines, split = number(flags, "vllm.num_engines"), number(flags, "vllm.tensor_parallel_size")
-    length, micro = number(flags, "data.max_len"), number(flags, "train.micro_batch_size")
-    offload, beta = bool(flags.get("ds.adam_offload")), settings.algorithm.beta
-    trained = shape.parameters - (shape.vision if flags.get("actor.freeze_visual_encoder") else 0)
+    length, gpus = number(flags, "data.max_len"), number(flags, "actor.num_nodes") * per_node
+    on = {name for name, value in flags.items() if value}
+    beta, offload, asleep = settings.algorithm.beta, "ds.adam_offload" in on, "ds.enable_sleep" in on
+    trained = shape.parameters - (shape.vision if "actor.freeze_visual_encoder" in on else 0)
 
     weights = 2 * shape.parameters / (gpus if stage >= 3 else 1)
     states = {
@@ -109,35 +102,31 @@ def estimate(shape: ModelShape, settings: TrainSettings, flags: Mapping[str, Fla
         "optimiser": 0 if offload else 12 * trained / gpus,
     }
     layer = 2 * shape.hidden * shape.layers + 2 * (8 * shape.hidden + 3 * shape.intermediate) + 14 * shape.vocabulary
-    training: dict[str, float] = {"weights": weights, **states, "activations": micro * length * layer, "fixed": FIXED}
-    away = bool(flags.get("ref.offload")) and stage >= 3  # OpenRLHF heeds it only there
+    activations = number(flags, "train.micro_batch_size") * length * layer
+    training = {"weights": weights, **states, "activations": activations, "fixed": FIXED}
+    away = "ref.offload" in on and stage >= 3  # OpenRLHF uses it only there
     reference = weights if beta and not away else 0
-    if flags.get("train.colocate_all") or flags.get("train.colocate_actor_ref"):
+    if on & {"train.colocate_all", "train.colocate_actor_ref"}:
         training["reference"] = reference
 
     engine = float(str(flags.get("vllm.gpu_memory_utilization", 0.95))) * gpu.memory
-    rollouts: dict[str, float] = {"vLLM": engine}
-    if flags.get("train.colocate_all") and not flags.get("train.async_enable"):
-        training["vLLM"] = 0 if flags.get("vllm.enable_sleep") else engine
-        asleep = bool(flags.get("ds.enable_sleep"))
+    rollouts = {"vLLM": engine}
+    if "train.colocate_all" in on and "train.async_enable" not in on:
+        training["vLLM"] = 0 if "vllm.enable_sleep" in on else engine
         rollouts |= {"weights": weights, "reference": reference, "fixed": FIXED, **({} if asleep else states)}
-    room = engine - 2 * shape.parameters / split
-    at_once = max(int(room * split // (shape.cache * length)), 0) * engines
-    moved = 16 * trained / gpus if offload else sum(states.values()) if flags.get("ds.enable_sleep") else 0
+    at_once = max(int((engine * split - 2 * shape.parameters) // (shape.cache * length)), 0) * engines
+    moved = 16 * trained / gpus if offload else sum(states.values()) if asleep else 0
     host = per_node * (moved + (weights if beta and away else 0))
 
     # A forward pass costs 2 operations per parameter and token, the backward pass 2 more and 2 per trained parameter.
     given, written = rollout_tokens(shape, settings)
     count = settings.prompts_per_step * settings.algorithm.group_size
-    waves = -(-count // max(at_once, 1))
     reading = 2 * shape.parameters * count * given / (gpu.flops * engines * split)
-    writing = waves * written * 2 * shape.parameters / split / gpu.bandwidth
+    writing = -(-count // max(at_once, 1)) * written * 2 * shape.parameters / split / gpu.bandwidth  # wave by wave
     passes = 2 * shape.parameters * (5 if beta else 4) + 2 * trained  # old, reference, forward, recomputed, backward
     updating = passes * count * (given + written) / (gpu.flops * gpus)
-    seconds = {
-        "rollouts": reading + writing,
-        "training": updating + (28 * trained / gpus / HOST_BANDWIDTH if offload else 0),
-    }
+    optimising = 28 * trained / gpus / HOST_BANDWIDTH if offload else 0
+    seconds = {"rollouts": reading + writing, "training": updating + optimising}
     return Plan(training, rollouts, host, at_once, seconds, sum(seconds.values()) * settings.steps / 3600, gpu.memory)
 
 

@@ -56,16 +56,7 @@ class Sequencer:
 
     def __init__(self, settings: RunSettings) -> None:
         checkpoint = find_checkpoint(settings.model)
-        self.prompter = Prompter(
-            checkpoint,
-            coordinates=None,
-            max_pixels=settings.max_pixels,
-            max_images=None,
-            max_tokens=settings.max_tokens,
-            max_context_tokens=None,
-            temperature=settings.temperature,
-            seed=settings.seed,
-        )
+        self.prompter = Prompter(checkpoint, **settings.model_options())
         self.encoder = Encoder(checkpoint, self.prompter)
         self._dtype = getattr(torch, settings.dtype or "bfloat16")
 

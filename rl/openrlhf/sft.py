@@ -71,6 +71,7 @@ class ImageSft(SftLoop):
             attn_implementation=flags["ds.attn_implementation"],
             param_dtype=ds.param_dtype,
             ds_config=self._strategy.get_ds_train_config(),
+            temperature=settings.temperature,
             freeze_visual_encoder=bool(flags["actor.freeze_visual_encoder"]),
         )
         if flags["actor.gradient_checkpointing_enable"]:

@@ -42,7 +42,7 @@ def errors(trajectory: Trajectory) -> list[list[str | None]]:
     [
         (tool_call("zoom", bbox_2d=[90, 90, 10, 10]), "tool_arguments"),
         (tool_call("zoom", bbox_2d=[900, 900, 990, 990]), "tool_arguments"),
-        (tool_call("zoom", bbox_2d="0,0,9,9"), "tool_arguments"),
+        (tool_call("zoom", bbox_2d="0,0,9"), "tool_arguments"),
         (tool_call("zoom"), "tool_arguments"),
         (tool_call("zoom", bbox_2d=[0, 0, 9, 9], image="view9"), "tool_arguments"),
         (tool_call("enhance", bbox_2d=[0, 0, 9, 9]), "unknown_tool"),

@@ -10,9 +10,9 @@ from loopback import Behaviour, completion, refuse, send, serve
 from openai_asks import policy
 
 from hart_agent import PolicyError
-from hart_agent.backends.cut_off import is_cut_off
 from hart_agent.dialogue.messages import Message, Role
 from hart_agent.dialogue.policy import FinishReason, Reply, Usage
+from hart_agent.dialogue.reading import read_reply
 
 ASKED = [Message(Role.USER, ("what is there?",))]
 CALL = tool_call("zoom", bbox_2d=[1, 2, 3, 4])
@@ -37,9 +37,9 @@ CALL = tool_call("zoom", bbox_2d=[1, 2, 3, 4])
     ],
 )
 def test_a_reply_is_cut_off_unless_something_in_it_is_complete(text: str, calls: Any, cut: bool) -> None:
-    assert is_cut_off(Reply(text, calls, finish_reason=FinishReason.LENGTH)) is cut
-    assert not is_cut_off(Reply(text, calls, finish_reason=FinishReason.STOP))
-    assert not is_cut_off(Reply(text, calls))
+    assert read_reply(Reply(text, calls, finish_reason=FinishReason.LENGTH)).cut_off is cut
+    assert not read_reply(Reply(text, calls, finish_reason=FinishReason.STOP)).cut_off
+    assert not read_reply(Reply(text, calls)).cut_off
 
 
 def ended(text: str, finish: str = "length", **message: Any) -> Behaviour:

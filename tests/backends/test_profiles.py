@@ -14,6 +14,7 @@ from PIL import Image
 
 from hart_agent import Agent, Box, ConfigError, CoordinateSpace, ScriptedPolicy
 from hart_agent.backends.families import DEFAULT_MAX_PIXELS, FAMILIES, GENERIC, Family, detect_family, detect_profile
+from hart_agent.backends.options import ModelOptions
 from hart_agent.vision.geometry import Frame, Rect, Size, resolve_box
 
 ALL = tuple(
@@ -167,9 +168,11 @@ def test_unknown_models_are_warned_of_unless_told(caplog: pytest.LogCaptureFixtu
 
 
 def test_impossible_overrides_are_refused() -> None:
-    for options in ({"space": "miles"}, {"max_pixels": 100}, {"max_pixels": 10**9}):
+    for options in ({"max_pixels": 100}, {"max_pixels": 10**9}):
         with pytest.raises(ConfigError, match="--"):
             detect_profile("qwen2.5-vl", **options)
+    with pytest.raises(ConfigError, match=r"--coordinates pixel \| thousand \| unit \| auto"):
+        ModelOptions(coordinates="miles")
 
 
 def test_tokens_of_a_view() -> None:
@@ -189,11 +192,12 @@ def test_tokens_of_a_view() -> None:
         (CoordinateSpace.UNIT, [120, 80, 1400, 300], "pixel"),
         (CoordinateSpace.PIXEL, [0.1, 0.2, 0.5, 0.6], "unit"),
         (CoordinateSpace.THOUSAND, [0, 0, 1000, 1000], None),
-        (CoordinateSpace.PIXEL, [0, 0, 640, 480], None),
+        (CoordinateSpace.PIXEL, [0, 0, 640, 480], "thousand"),  # the view has 64 x 48 pixels, or a little more
+        (CoordinateSpace.PIXEL, [0, 0, 60, 40], None),
         (CoordinateSpace.UNIT, [0, 0, 1.02, 1], None),
     ],
 )
-def test_boxes_that_cannot_fit_the_profile_are_warned_of_once(
+def test_the_user_is_offered_another_space_after_two_boxes_that_do_not_fit(
     space: CoordinateSpace, box: list[float], likelier: str | None, small: Image.Image, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)

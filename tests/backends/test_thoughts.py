@@ -11,15 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hart_agent.backends.chat import STOP, THOUGHT_ONLY, chat_messages
-from hart_agent.backends.thoughts import (
-    MARKS,
-    StopWatch,
-    has_thought_tokens,
-    opened_by,
-    spoken_start,
-    without_thoughts,
-)
+from hart_agent.backends.thoughts import StopWatch, has_thought_tokens, opened_by, spoken_start
 from hart_agent.dialogue.messages import Message, Role, ToolCall
+from hart_agent.dialogue.thoughts import MARKS, split_thoughts
 
 ANSWER = "<answer>OPEN</answer>"
 
@@ -32,6 +26,7 @@ ANSWER = "<answer>OPEN</answer>"
         ("<|im_start|>assistant\n<think>\n\n</think>\n\n", ""),
         ("<|im_assistant|>assistant<|im_middle|>◁think▷", "◁think▷"),
         ("[INST]what?[/INST][THINK]", "[THINK]"),
+        ("<|turn>model\n<|channel>thought\n", "<|channel>thought"),
         ("user wrote <think>", "<think>"),
         ("", ""),
     ],
@@ -44,6 +39,7 @@ def test_tokenizers_of_models_that_think_are_known() -> None:
     assert has_thought_tokens(["<|im_end|>", "<think>", "</think>"])
     assert has_thought_tokens(["◁think▷"])
     assert has_thought_tokens(["[THINK]"])
+    assert has_thought_tokens(["<|channel>", "<channel|>"])
     assert not has_thought_tokens(["<|im_end|>", "<tool_call>", "think"])
 
 
@@ -54,7 +50,7 @@ def test_tokenizers_of_models_that_think_are_known() -> None:
         (f"<think>I see {ANSWER}?</think>\n{ANSWER}", ANSWER),
         (f"I see {ANSWER}?</think>{ANSWER}", ANSWER),
         (f"<think>I see {ANSWER}", ""),
-        (f"a <think>b</think> c <THINK>d</THINK> {ANSWER}", f"a  c  {ANSWER}"),
+        (f"a <think>b</think> c <THINK>d</THINK> {ANSWER}", f"a \n c \n {ANSWER}"),
         ("◁think▷b◁/think▷ c", "c"),
         ("[THINK]b[/THINK]c", "c"),
         ("<|channel>thought\nb<channel|>c", "c"),
@@ -62,7 +58,7 @@ def test_tokenizers_of_models_that_think_are_known() -> None:
     ],
 )
 def test_the_words_outside_thoughts(text: str, spoken: str) -> None:
-    assert without_thoughts(text) == spoken
+    assert split_thoughts(text)[1] == spoken
     assert text[spoken_start(text) :].strip() in (spoken.strip(), "", ANSWER)
 
 
@@ -71,7 +67,7 @@ PIECES = st.lists(st.sampled_from([tag for pair in MARKS for tag in pair] + [*ST
 
 @given(PIECES)
 def test_thoughts_are_taken_out_of_anything(text: str) -> None:
-    spoken = without_thoughts(text)
+    _, spoken = split_thoughts(text)
     assert spoken in (text, spoken.strip())
     assert 0 <= spoken_start(text) <= len(text)
 

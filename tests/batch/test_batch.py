@@ -143,7 +143,7 @@ def test_what_goes_wrong_with_a_question_is_its_line_and_can_be_asked_again(tmp_
 
 def test_retrying_asks_nothing_that_was_not_asked_yet(questions: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
-    out.write_text('{"id":"q7","error":{"type":"ImageError","message":"gone"}}\n{"id":"other","answer":"kept"}\n')
+    out.write_text('{"id":"q7","error":{"type":"ImageError","message":"gone"}}\n{"id":"other","answer":"kept","stop_reason":"answered"}\n')
     assert run(ScriptedPolicy(speak), questions, out, retry_errors=True) == Summary(answered=1)
     assert set(by_id(read(out))) == {"q7", "other"}
     assert run(ScriptedPolicy(speak), questions, out) == Summary(answered=59)

@@ -19,8 +19,14 @@ from hart_agent.batch.results import ResultFile
 from hart_agent.errors import ConfigError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), min_size=1).filter(str.strip)
+
+
+def _is_relative_path(text: str) -> bool:
+    return not text.startswith(("~", "/")) and ":" not in text
+
+
 ROWS = st.lists(
-    st.fixed_dictionaries({"id": TEXT, "image": TEXT, "question": TEXT, "note": TEXT}),
+    st.fixed_dictionaries({"id": TEXT, "image": TEXT.filter(_is_relative_path), "question": TEXT, "note": TEXT}),
     min_size=1, max_size=5, unique_by=lambda row: row["id"],
 )  # fmt: skip
 
@@ -128,7 +134,7 @@ LINES = st.lists(st.tuples(st.integers(0, 6), st.booleans(), st.text(max_size=3)
 
 def line(number: int, failed: bool, text: str) -> dict[str, Any]:
     return {"id": str(number), "error": {"type": "ImageError", "message": text}} if failed else {
-        "id": str(number), "answer": text
+        "id": str(number), "answer": text, "stop_reason": "answered"
     }  # fmt: skip
 
 
@@ -148,12 +154,14 @@ def test_any_history_of_the_file_ends_with_the_last_line_of_each_id(
             file.extend(new[:split])
             file.extend(new[split:])
         last |= {entry["id"]: entry for entry in new}
-        torn = json.dumps({"id": "x" * data.draw(st.sampled_from([1, 200_000]))}).encode()
+        torn = json.dumps(
+            line(10, False, "x" * data.draw(st.sampled_from([1, 200_000]))), separators=(",", ":")
+        ).encode()
         path.write_bytes(path.read_bytes() + torn[: data.draw(st.integers(0, len(torn)))])
     with ResultFile(path) as file:
         file.tidy()
-        file.append({"id": "after", "answer": "1"})
-    assert by_id(read(path)) == {**last, "after": {"id": "after", "answer": "1"}}
+        file.append(line(11, False, "after"))
+    assert by_id(read(path)) == {**last, "11": line(11, False, "after")}
     assert {entry.name for entry in path.parent.iterdir()} <= {"out.jsonl", ".out.jsonl.lock"}
 
 
@@ -161,8 +169,8 @@ def test_any_history_of_the_file_ends_with_the_last_line_of_each_id(
 def test_other_files_are_left_alone(tmp_path: Path, content: str) -> None:
     path = tmp_path / "notes.jsonl"
     path.write_text(content)
-    with pytest.raises(ConfigError, match="line 1 is no result"):
+    with pytest.raises(ConfigError, match="line 1 is not a result"):
         ResultFile(path)
     assert path.read_text() == content
-    with pytest.raises(ConfigError, match="line 1 is no result"):  # the lock was given back
+    with pytest.raises(ConfigError, match="line 1 is not a result"):  # the lock was given back
         ResultFile(path)

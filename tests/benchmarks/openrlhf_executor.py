@@ -76,7 +76,7 @@ def _sides(folder: Path) -> dict[str, Callable[[], None]]:
 
     def executor() -> None:
         engine = ScriptedEngine(prompter, script)
-        played = asyncio.run(interaction.play(sample, engine, Parameters, 8000))
+        played = asyncio.run(interaction.play(sample, engine, Parameters.of, 8000))
         assert len(interaction.sequence(played.rollout.segments).action_ranges) == TURNS
         score(answer_reward, played.rollout, truncated=played.truncated)
 
@@ -87,7 +87,7 @@ def _sides(folder: Path) -> dict[str, Callable[[], None]]:
             while not episode.done:
                 prompt = prompter.prompt(episode.messages, episode.tools)
                 images = {"image": [view.image for view in prompt.views]}
-                output = await engine.generate(list(prompt.token_ids), Parameters(prompt.max_tokens), images)
+                output = await engine.generate(list(prompt.token_ids), Parameters.of(prompt), images)
                 said = output.outputs[0].token_ids
                 await episode.step(Reply(prompter.text(said)))
             encoder.encode([replace(prompt, token_ids=(*prompt.token_ids, *said))], torch.float32)

@@ -38,7 +38,7 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 RESULT = {"question", "answer", "withheld_answer", "reason", "verdict", "crop_only_answer", "evidence", "stop_reason",
-          "crops_alone", "untagged", "format_errors",
+          "read", "crops_alone", "untagged", "format_errors",
           "turns", "image", "policy", "mode", "usage", "seconds"}  # fmt: skip
 
 

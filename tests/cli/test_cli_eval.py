@@ -50,6 +50,7 @@ def test_an_evaluation_from_the_command_line(folder: Path, tmp_path: Path) -> No
     again = run("eval", "jsonl", folder / "signs.jsonl", "--out", out, "--controls", "--traces", "-q")
     assert again.exit_code == 0
     assert "evidence gap" in again.stdout
+    assert "format kept" in again.stdout
     assert len((out / "records.jsonl").read_text().splitlines()) == 2  # nothing was asked twice
     other = tmp_path / "direct"
     assert run("eval", "jsonl", folder / "signs.jsonl", "--out", other, "--mode", "direct", "-q").exit_code == 0

@@ -17,11 +17,11 @@ from pointing_model import SPACES, play
 from typer.testing import CliRunner
 
 from hart_agent.backends import PolicyOptions
-from hart_agent.backends.embedded import reader
 from hart_agent.cli import app
 from hart_agent.doctor import Check, Report, Status, examine_embedded, examine_server
 from hart_agent.doctor import examine as examine_backend
 from hart_agent.errors import ConfigError
+from hart_agent.ocr import models
 
 KEY = "secret1"
 
@@ -218,7 +218,7 @@ def test_the_embedded_reader_only_has_to_load(monkeypatch: pytest.MonkeyPatch) -
     def missing(name: str) -> Path:
         raise FileNotFoundError(f"{name} not found")
 
-    monkeypatch.setattr(reader, "_model", missing)
+    monkeypatch.setattr(models, "_path", missing)
     broken = asyncio.run(examine_embedded())
     assert not broken.usable
     assert "pip install" in broken.checks[0].advice

@@ -141,9 +141,9 @@ def test_a_summary_by_hand() -> None:
     whole, half, missed = IMAGE.box, Box(20, 10, 50, 30), Box(50, 50, 60, 60)
     summary = summarise(
         [
-            predict(whole, right=True, verdict=Verdict.SUPPORTED),
-            predict(missed, right=True, verdict=Verdict.SUPPORTED),
-            predict(right=True),
+            predict(whole, right=True, verdict=Verdict.SUPPORTED, format_kept=True),
+            predict(missed, right=True, verdict=Verdict.SUPPORTED, format_kept=False),
+            predict(right=True, format_kept=False),
             predict(half, right=False, verdict=Verdict.UNSUPPORTED),
             predict(missed, right=False, answered=False),
             dataclasses.replace(predict(gold=(), right=False), category="people"),
@@ -151,6 +151,9 @@ def test_a_summary_by_hand() -> None:
     )
     assert (summary.accuracy.value, summary.accuracy.count) == (0.5, 6)
     assert summary.answered.value == pytest.approx(5 / 6)
+    assert summary.format_kept is not None
+    assert (summary.format_kept.value, summary.format_kept.count) == (pytest.approx(1 / 3), 3)  # unknown of the others
+    assert summarise([predict()]).format_kept is None
     assert {name: (item.value, item.count) for name, item in summary.by_category.items()} == {
         "people": (0, 1), "signs": (0.6, 5)
     }  # fmt: skip

@@ -317,6 +317,16 @@ def test_missing_parts_are_left_out(browser: Browser, tmp_path: Path) -> None:
     assert "None" not in texts(browser, "body")[0]
 
 
+def test_how_often_the_format_was_kept_stands_next_to_the_accuracy() -> None:
+    kept = [entry | {"format_kept": entry["id"] in "123"} for entry in records()]
+    text = report_page(make_report(kept, MANIFEST))
+    assert text.index("Accuracy") < text.index("Format kept") < text.index("Grounded, IoGT")
+    assert "30.0%" in text[text.index("Format kept") :][:100]
+    older = kept[:2] + records()[2:]  # a run begun before it was recorded
+    assert make_report(older, MANIFEST)["summary"]["format_kept"]["count"] == 1
+    assert "Format kept" not in report_page(make_report(records(), MANIFEST))
+
+
 def test_a_run_that_goes_on_says_how_far_it_came() -> None:
     assert "1 of 10 questions so far" in report_page(make_report([record(0)], MANIFEST))
 

@@ -93,7 +93,7 @@ def rollouts_of(interaction: Interaction, samples: Sequence[Item], mode: Mode) -
     for sample, scripts in zip(samples, (said, other), strict=True):
         for script in scripts:
             engine = ScriptedEngine(interaction.prompter, script)
-            rollouts.append(asyncio.run(interaction.play(sample, engine, Parameters, 4000)).rollout)
+            rollouts.append(asyncio.run(interaction.play(sample, engine, Parameters.of, 4000)).rollout)
     return rollouts
 
 

@@ -55,10 +55,12 @@ def test_a_run_from_before_strict_reading_is_resumed_and_read_as_it_was(
     for _ in range(2):
         assert run.save(may_change=()) == replace(settings, strict_reading=False)
         assert json.loads(path.read_text()) == record
-    with pytest.raises(ConfigError, match=r"begun with another learning_rate;"):
+    with pytest.raises(ConfigError, match=r"started with another learning_rate;"):
         replace(run, settings=replace(settings, learning_rate=1.0)).save(may_change=())
+    with pytest.raises(ConfigError, match=r"started with another coordinates;"):
+        replace(run, settings=replace(settings, coordinates="unit")).save(may_change=())
     if isinstance(settings, TrainSettings):
-        with pytest.raises(ConfigError, match=r"begun with another reward"):
+        with pytest.raises(ConfigError, match=r"started with another reward"):
             replace(run, settings=replace(settings, max_area=0.5)).save(may_change=())
     if data is not None:
         assert Manifest.load(tmp_path, TrainSettings) == replace(run, settings=replace(settings, strict_reading=False))
@@ -69,12 +71,12 @@ def test_how_answers_are_read_is_part_of_a_run(tmp_path: Path) -> None:
     assert run.save(may_change=MAY_CHANGE).strict_reading
     assert json.loads((run.out / "settings.json").read_text())["strict_reading"] is True
     lenient = replace(TRAIN, strict_reading=False)
-    with pytest.raises(ConfigError, match="begun with another strict_reading"):
+    with pytest.raises(ConfigError, match="started with another strict_reading"):
         replace(run, settings=lenient).save(may_change=MAY_CHANGE)
     for settings in (TRAIN, lenient):
         guarded = reward_of(settings)
         assert guarded == AreaGuard(TightnessBonus(AnswerReward(settings.strict_reading), 0.5), 0.4)
-    assert Manifest.load(run.out, TrainSettings).settings.mode is Mode.CLOSED_LOOP
+    assert Manifest.load(run.out, TrainSettings).settings.episode().mode is Mode.CLOSED_LOOP
 
 
 def test_modules_that_have_moved_still_work_and_warn() -> None:

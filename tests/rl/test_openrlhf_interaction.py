@@ -59,7 +59,7 @@ def settings(folder: Path, mode: Mode, **changes: Any) -> TrainSettings:
 
 def play(interaction: Interaction, sample: Item, script: Sequence[str], budget: int = 4000) -> tuple[Played, Any]:
     engine = ScriptedEngine(interaction.prompter, script)
-    return asyncio.run(interaction.play(sample, engine, Parameters, budget)), engine
+    return asyncio.run(interaction.play(sample, engine, Parameters.of, budget)), engine
 
 
 @pytest.mark.parametrize("family", ["qwen2.5-vl", "qwen3-vl"])
@@ -166,7 +166,7 @@ def test_rollouts_at_once_are_as_one_after_the_other_and_open_the_image_once(
 
     async def together() -> list[Played]:
         engines = [ScriptedEngine(interaction.prompter, script) for script in scripts]
-        return await asyncio.gather(*(interaction.play(sample, engine, Parameters, 4000) for engine in engines))
+        return await asyncio.gather(*(interaction.play(sample, engine, Parameters.of, 4000) for engine in engines))
 
     opened: list[Item] = []
     really = Item.open

@@ -149,6 +149,8 @@ def test_a_config_file_and_the_reading_of_answers_reach_the_settings(
 ) -> None:
     config = tmp_path / "run.yaml"
     config.write_text(f"policy:\n  model: {folders('qwen3-vl')}\nrun: {{steps: 1, seed: 3}}\nstrict_reading: false\n")
+    with config.open("a") as file:
+        file.write("coordinates: unit\nmax_images: 3\n")
     out = tmp_path / "sft"
     with pytest.raises(SystemExit) as ended:
         run_here(
@@ -159,6 +161,7 @@ def test_a_config_file_and_the_reading_of_answers_reach_the_settings(
     assert capsys.readouterr().out.strip() == str(out / "step-000001")
     settings = json.loads((out / "settings.json").read_text())
     assert (settings["seed"], settings["strict_reading"], settings["learning_rate"]) == (4, False, 1e-5)
+    assert (settings["coordinates"], settings["max_images"], settings["max_tokens"]) == ("unit", 3, 512)
 
 
 def test_images_of_the_other_stage_are_refused(folders: Folders, data: Path, tmp_path: Path) -> None:

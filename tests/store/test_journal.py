@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -63,7 +64,7 @@ def test_a_killed_run_leaves_no_lock_behind(tmp_path: Path) -> None:
 def test_other_files_are_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("not JSON\n")
-    with pytest.raises(ConfigError, match="line 1 is no JSON object"):
+    with pytest.raises(ConfigError, match="line 1 is not a record"):
         Journal(path)
     assert path.read_text() == "not JSON\n"
     with pytest.raises(OutputError, match="can't be written"):
@@ -93,3 +94,90 @@ with Journal(Path({str(path)!r})) as journal:
         assert [record["number"] for record in journal.records] == list(range(len(journal.records)))
         assert 10 < len(journal.records) < 20
     assert path.read_bytes().endswith(b"\n")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['{"theme": "dark"}', '{\n  "theme": "dark"\n}', "notes without an end", '{"key":"k"}\n[1]', '{"key":"k"}\nnotes', "\x00\x01"],
+    ids=["object", "indented", "text", "list", "second line", "binary"],
+)  # fmt: skip
+def test_a_half_line_that_is_not_ours_is_left_alone(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match="left untouched"):
+        Journal(path, first_key="key")
+    assert path.read_text() == content
+
+
+@pytest.mark.parametrize("torn", ["{", '{"k', '{"key":', '{"key":"' + "x" * 70_000, '{"key":"whole"}', " "])
+def test_what_a_killed_run_left_of_a_record_is_cut(tmp_path: Path, torn: str) -> None:
+    """A half line may be longer than what is read at once, a single byte, or lack nothing but its end."""
+    path = tmp_path / "records.jsonl"
+    for before in ("", '{"key":"kept"}\n'):
+        path.write_text(before + torn)
+        with Journal(path, first_key="key") as journal:
+            assert len(journal.records) == bool(before)
+        assert path.read_text() == before
+
+
+def test_blank_lines_hold_nothing_up(tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    path.write_text('\n{"key":1}\n   \n\n{"key":2}\n\n')
+    with Journal(path, first_key="key") as journal:
+        journal.append({"key": 3})
+        assert [record["key"] for record in journal.records] == [1, 2, 3]
+    with Journal(path, first_key="key") as journal:
+        assert [record["key"] for record in journal.records] == [1, 2, 3]
+
+
+def test_after_a_failed_write_the_file_ends_with_the_record_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "records.jsonl"
+    synced: list[int] = []
+    with Journal(path) as journal:
+        monkeypatch.setattr(os, "fsync", synced.append)
+        journal.append({"number": 1})
+        assert len(synced) == 1
+        before = path.read_bytes()
+
+        def full(descriptor: int) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(OutputError, match="No space left on device"):
+            journal.append({"number": 2})
+        assert path.read_bytes() == before  # not only once it is opened again
+        assert journal.records == [{"number": 1}]
+
+
+def test_a_file_that_can_not_be_opened_gives_its_lock_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "records.jsonl"
+    real = Path.open
+
+    def refuse(self: Path, *arguments: object, **options: object) -> object:
+        if self == path:
+            raise PermissionError(13, "Permission denied")
+        return real(self, *arguments, **options)  # type: ignore[call-overload]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", refuse)
+        with pytest.raises(
+            OutputError, match=rf"{path.name} can't be written: Permission denied\. Choose another path\."
+        ):
+            Journal(path)
+    with Journal(path) as journal:
+        assert journal.records == []
+
+
+def test_a_lock_never_empties_a_file_of_someone_else(tmp_path: Path) -> None:
+    lock = tmp_path / ".records.jsonl.lock"
+    lock.write_text("a diary")
+    with pytest.raises(ConfigError, match="not a lock of hart-agent"):
+        Journal(tmp_path / "records.jsonl")
+    assert lock.read_text() == "a diary"
+    lock.unlink()
+    lock.symlink_to(tmp_path / "diary.txt")
+    with pytest.raises(ConfigError, match="not a lock of hart-agent"):
+        Journal(tmp_path / "records.jsonl")
+    assert not (tmp_path / "diary.txt").exists()

@@ -202,7 +202,7 @@ def test_a_tool_without_fault_passes() -> None:
         (ReturnsNothing, "NoneType"),
         (ReturnsALambda, "no view of this episode"),
         (SaysNothing, "no words"),
-        (Mumbles, "doesn't tell what to mend"),
+        (Mumbles, "doesn't say what to fix"),
         (Throws, "another result the second time"),
         (Counts, "another result the second time"),
         (Prints, "printed 'debug"),

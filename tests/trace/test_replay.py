@@ -23,7 +23,7 @@ SCRIPT = (
     tool_call("zoom", bbox_2d=[9, 9, 1, 1]),
     tool_call("verify", answer="STOP"),
     "<answer>stop</answer>",
-    tool_call("zoom", bbox_2d=[10, 10, 90, 60], image="view3"),
+    tool_call("zoom", bbox_2d=[10, 10, 30, 25], image="view3"),
     answer("STOP"),
 )  # fmt: skip
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import Browser, start_browser
+from browser import Browser
 from conftest import answer, tool_call
+from page_checks import HOSTILE, LEAKS, browser, server  # noqa: F401 (fixtures)
 from PIL import Image
 
 from hart_agent import Agent, Box, CoordinateProfile, CoordinateSpace, ScriptedPolicy, ViewBudget
@@ -27,17 +25,8 @@ PATCHES = {
 }
 GREY = (90, 90, 90)
 PROFILE = CoordinateProfile(CoordinateSpace.PIXEL, ViewBudget(max_pixels=6_000_000))  # the overview is the image
-HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "</script><script>alert(3)</script>",
-           "<!--<script>", "'><svg onload=alert(4)>", "${alert(5)} $style $policy", "</style><b id=owned>")  # fmt: skip
 
 browser_test = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    started = start_browser()
-    yield started
-    started.driver.quit()
 
 
 def patched() -> Image.Image:
@@ -206,38 +195,6 @@ def test_hostile_text_stays_text(browser: Browser, tmp_path: Path, text: str) ->
     assert [entry["message"] for entry in browser.driver.get_log("browser")] == []
     with pytest.raises(Exception, match="no such alert"):
         browser.driver.switch_to.alert  # noqa: B018
-
-
-@pytest.fixture
-def server() -> Iterator[tuple[str, list[str]]]:
-    """A web server's address, and the paths that were asked of it."""
-    asked: list[str] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_response(204)
-            self.send_header("Access-Control-Allow-Origin", "*")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_address[1]}", asked
-        running.shutdown()
-
-
-LEAKS = """
-const [base, done] = arguments;
-new Image().src = base + '/image';
-const link = document.createElement('link'); link.rel = 'stylesheet'; link.href = base + '/style';
-const frame = document.createElement('iframe'); frame.src = base + '/frame';
-document.body.append(link, frame);
-document.body.style.backgroundImage = `url(${base}/background)`;
-fetch(base + '/fetch').then(() => done('fetched'), () => setTimeout(() => done('refused'), 300));
-"""
 
 
 @browser_test

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
@@ -154,12 +154,15 @@ def test_impossible_boxes_are_typed_errors(rect: Rect, word: str) -> None:
     [
         ((10, 10, 50, 50), (10, 10, 50, 50), []),
         ((-10, 10, 50, 50), (0, 10, 50, 50), ["clipped"]),
+        ((-9, 10, 50, 1009), (0, 10, 50, 1000), []),  # less than 1 % of a side beyond the edge
+        ((10, 10, 1010, 50), (10, 10, 1000, 50), ["clipped"]),
         ((900, 900, 1100, 1100), (900, 900, 1000, 1000), ["clipped"]),
         ((100, 100, 101, 101), (97, 97, 105, 105), ["grown to 8x8"]),
         ((0, 0, 0, 0), (0, 0, 8, 8), ["grown to 8x8"]),
         ((1000, 1000, 1000, 1000), (992, 992, 1000, 1000), ["grown to 8x8"]),
         ((0, 500, 1000, 502), (0, 491, 1000, 511), ["grown to 1000x20"]),
-        ((-5, 0, 1, 40), (0, 0, 8, 40), ["clipped", "grown to 8x40"]),
+        ((-5, 0, 1, 40), (0, 0, 8, 40), ["grown to 8x40"]),
+        ((-15, 0, 1, 40), (0, 0, 8, 40), ["clipped", "grown to 8x40"]),
     ],
 )
 def test_clipping_and_growing_worked_by_hand(rect: Rect, box: tuple[int, ...], words: list[str]) -> None:
@@ -167,6 +170,47 @@ def test_clipping_and_growing_worked_by_hand(rect: Rect, box: tuple[int, ...], w
     assert resolved.as_tuple() == box
     assert len(notes) == len(words)
     assert all(word in note for word, note in zip(words, notes, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("space", "rect", "likelier"),
+    [  # on a view of 800 x 600
+        ("thousand", (0.28, 0.5, 0.52, 0.7), "unit"),
+        ("thousand", (0, 0, 1, 1), "unit"),
+        ("thousand", (0, 0.5, 1.005, 1), "unit"),
+        ("thousand", (0, 0, 1.5, 2), None),  # a speck, but no share of a side
+        ("thousand", (0, 0, 0, 0), None),
+        ("thousand", (-5, 0, 1, 1), None),
+        ("thousand", (990, 0, 1009, 1000), None),
+        ("thousand", (700, 500, 1010, 590), "pixel"),
+        ("thousand", (3000, 2000, 4000, 2500), "pixel"),
+        ("pixel", (0.28, 0.5, 0.52, 0.7), "unit"),
+        ("pixel", (0, 0, 800, 600), None),
+        ("pixel", (10, 10, 807, 605), None),
+        ("pixel", (10, 10, 863, 663), None),
+        ("pixel", (10, 10, 864, 605), "thousand"),
+        ("pixel", (10, 10, 100, 990), "thousand"),
+        ("pixel", (10, 10, 2000, 990), None),
+        ("pixel", (-90, 10, 900, 605), None),
+        ("unit", (0.1, 0.2, 0.5, 0.6), None),
+        ("unit", (0, 0, 1.5, 1), None),
+        ("unit", (100, 200, 500, 600), "thousand"),
+        ("unit", (100, 200, 1500, 600), "pixel"),
+    ],
+)
+def test_the_space_in_which_a_box_is_likelier_written(space: str, rect: Rect, likelier: str | None) -> None:
+    assert CoordinateSpace(space).likelier(rect, Size(800, 600)) == likelier
+
+
+@given(st.data(), SPACES, VIEWS)
+def test_a_box_in_its_own_space_is_not_taken_for_another(
+    data: st.DataObject, space: CoordinateSpace, view: Size
+) -> None:
+    """But for boxes of less than two units, which hold nothing to read."""
+    rect = Frame(view.box, view).from_original(data.draw(boxes(view)).as_tuple(), space)
+    assume(space is CoordinateSpace.UNIT or max(rect) > 2)
+    assert space.contains(rect, view)
+    assert space.likelier(rect, view) is None
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

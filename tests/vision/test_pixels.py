@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from image_files import png_chunk
+from image_files import cmyk_profile, png_chunk
 from PIL import Image, ImageCms, ImageDraw, ImageFont
 
 from hart_agent.vision.geometry import Box, Size
@@ -231,3 +231,43 @@ def test_large_images_are_converted_in_strips_without_a_seam(tmp_path: Path) -> 
     whole = np.asarray(source.render(source.size.box, source.size)).astype(float)
     alpha = layers[..., 3:] / 255
     assert np.abs(whole - (layers[..., :3] * alpha + 255 * (1 - alpha))).max() <= 1
+
+
+@pytest.mark.parametrize("ending", ["tif", "jpg"])
+def test_a_cmyk_profile_says_what_its_inks_look_like(tmp_path: Path, ending: str) -> None:
+    """This one's cyan is the red of sRGB, L*a*b* (53.2, 80.1, 67.2); black is black; all else is paper."""
+    inks = {
+        (c, m, y, k): (0, 0, 0) if k else (100, 0, 0) for c in (0, 1) for m in (0, 1) for y in (0, 1) for k in (0, 1)
+    }
+    inks |= {(1, m, y, 0): (53, 80, 67) for m in (0, 1) for y in (0, 1)}
+    chart = Image.new("CMYK", (64, 48), (0, 0, 0, 0))
+    chart.paste((255, 0, 0, 0), (16, 0, 32, 48))
+    chart.paste((0, 0, 0, 255), (32, 0, 48, 48))
+    chart.save(
+        tmp_path / f"print.{ending}", icc_profile=cmyk_profile(inks), **({"quality": 100} if ending == "jpg" else {})
+    )
+    pixels = pixels_of(tmp_path / f"print.{ending}")
+    for x, expected in ((8, [255, 255, 255]), (24, [255, 0, 0]), (40, [0, 0, 0])):
+        assert np.abs(pixels[24, x] - expected).max() <= 6
+
+
+def test_an_overview_of_a_cmyk_photo_has_the_colours_of_its_regions(tmp_path: Path) -> None:
+    """A scaled decode would change them."""
+    gradient = np.linspace(0, 255, 1600).astype(np.uint8)
+    bands = [np.tile(gradient, (1200, 1)), np.tile(gradient[:1200, None], (1, 1600))]
+    photo = Image.merge("CMYK", [Image.fromarray(band) for band in (*bands, bands[0][::-1], bands[1] // 3)])
+    photo.save(tmp_path / "photo.jpg", quality=95)
+    with Image.open(tmp_path / "photo.jpg") as image:
+        full = image.convert("RGB").resize((200, 150), Image.Resampling.LANCZOS)
+    source = SourceImage(tmp_path / "photo.jpg")
+    overview = np.asarray(source.render(source.size.box, Size(200, 150))).astype(int)
+    assert np.abs(overview - np.asarray(full)).max() <= 3
+
+
+@pytest.mark.parametrize("size", [(1, 1), (700, 1), (1, 700)])
+@pytest.mark.parametrize("mode", ["RGB", "L", "LA", "RGBA", "P", "I;16", "F"])
+def test_the_thinnest_images(tmp_path: Path, mode: str, size: tuple[int, int]) -> None:
+    Image.new(mode, size).save(tmp_path / "thin.tif")
+    source = SourceImage(tmp_path / "thin.tif")
+    assert source.render(source.size.box, Size(32, 32)).size == (32, 32)
+    assert source.render(Box(0, 0, 1, 1), Size(1, 1)).mode == "RGB"

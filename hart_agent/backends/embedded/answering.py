@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
-import difflib
-import itertools
-import operator
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from hart_agent.backends.embedded.colours import colour_distance
-from hart_agent.backends.embedded.kinds import values
-from hart_agent.backends.embedded.lexicon import Part
-from hart_agent.backends.embedded.mentions import strip_common
-from hart_agent.backends.embedded.question import Query
-from hart_agent.backends.embedded.signs import Line, Sign, words
+from hart_agent.backends.embedded.matching import holding, is_same, matches, search
+from hart_agent.backends.embedded.question import Query, is_filler, kind_name
+from hart_agent.backends.embedded.ranking import Row, anchors, cue_in, fit, has_cue, is_name, is_running, rank, rows_of
+from hart_agent.backends.embedded.values import TYPED, is_made_of, is_typed, values, warnings, without_time
+from hart_agent.ocr import Line, Sign
+from hart_agent.ocr.colours import colour_distance
 from hart_agent.vision.geometry import Size
+
+_CLEAR = {"heading": 0.5, "name": 0.4, "author": 0.2, "destination": 0.4, "watermark": 0.4, "brand": 1.3, "topic": 1.5}
+_CLEAR_ELSE = 0.8
+"""By how much the best row of a kind of layout must lead."""
+_LEAST, _LEAST_TYPED, _LEAST_TOPIC, _UNSURE = (0.12, 0.75), (0.05, 0.5), (0.5, 0.75), 0.15
+"""Margin of the question's kind, and probability that text can tell, from which on an answer is given."""
+_DECLINED = (
+    "I can't tell: the embedded reader only reads text; to answer this, use a vision-language model (see --backend)."
+)
+_LEGIBLE = 0.85
+"""Confidence of the weakest line from which on it is given as an answer."""
+_LETTERS = 0.7
+"""Share of letters in a name, a brand or a place."""
+_POINTING = 0.5
+"""Margin of the kind from which on a text's place is given: "where did he arrive?" asks for more than his name's."""
+_FEW = 4
+"""Words from which on a row says more than a place."""
+_TITLE_ROWS = 4
+"""A title has no more; rows of the same height beyond that are running text."""
+_BODY = 8
+"""Rows from which on a sign is running text, of which a question means a part."""
+_LARGER = 1.5
+"""How many times larger a sign must be than the next to be meant when nothing tells which."""
+_ANYWHERE = frozenset({"website", "email", "plate", "number", "model", "street"})
+"""Typed values that are given although the question names a thing that stands nowhere: the truck, the runner."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +48,13 @@ class Finding:
         text: the answer, or None.
         lines: the lines that hold it, grouped by sign: each group is a region of evidence.
         reason: why there is no answer.
+        rivals: there is none because several texts may be meant, so that more text would not help.
     """
 
     text: str | None
     lines: tuple[tuple[Line, ...], ...] = ()
     reason: str = ""
+    rivals: bool = False
 
     @property
     def confidence(self) -> float:
@@ -45,108 +70,59 @@ def find(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
         signs: what was read, in original pixels.
         photo: the photo's size; None when only crops are in sight, where places, colours and sizes mean nothing.
     """
-    if photo and query.part in (Part.ALL, Part.SIGN):  # a lone character is more often a twig than a sign
+    margin, anchored = query.recognition.margin, anchors(query, signs)
+    if anchored and margin < _UNSURE:  # words of the question stand there, so text may well tell
+        query = replace(query, kind=query.sought)
+    if not query.is_readable:
+        return Finding(None, reason=_DECLINED)
+    if photo and query.kind in ("all", "whole"):  # a lone character is more often a twig than a sign
         signs = [sign for sign in signs if sum(map(str.isalnum, sign.text)) >= 2]
     if not signs:
         return _none("I found no readable text in the picture")
-    if query.part is Part.ALL:
+    least, readable = _LEAST_TYPED if query.kind in TYPED else _LEAST_TOPIC if query.kind == "topic" else _LEAST
+    if photo and not anchored and (margin < least or query.recognition.readable < readable):
+        return _none("I am not sure what is asked")
+    finding = _find(query, signs, photo)
+    if photo and finding.text is not None and finding.confidence < _LEGIBLE:
+        return _none("I can't read it well enough")
+    return finding
+
+
+def _find(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
+    if query.kind == "all":
         ordered = sorted(signs, key=lambda sign: (sign.rect[1], sign.rect[0])) if photo else signs
-        return Finding("; ".join(sign.text for sign in ordered), tuple(sign.lines for sign in ordered))
-    if query.part is Part.WHERE:
+        return Finding("\n".join(sign.text for sign in ordered), tuple(sign.lines for sign in ordered))
+    if query.kind == "where":
         return _where(query, signs, photo)
-    if query.position is not None:
-        return _beside(query, signs, photo)
-    candidates = _select(query, signs, photo)
-    return candidates if isinstance(candidates, Finding) else _extract(query, candidates, photo)
+    if query.kind == "under" and (query.quoted or query.words):
+        return _neighbour(query, signs, photo)
+    chosen = _select(query, signs, photo)
+    if isinstance(chosen, Finding):
+        return chosen
+    if query.kind in TYPED:
+        return _typed(query, chosen, signs) if photo else _typed_alone(query, chosen)
+    if photo and query.relative and not query.quoted and (len(signs) > 1 or query.kind == "whole"):
+        return _none("I can't see what stands next to what, apart from text")
+    if query.kind in ("whole", "under"):
+        return _whole(query, chosen, photo)
+    return _layout(query, chosen, photo)
 
 
-def matches(wanted: str, text: str, exactly: bool = False) -> bool:
-    """Whether the words stand in the text one after another, but for plural endings and slips of one letter."""
-    needle, hay = words(wanted), words(text)
-    if not needle:
-        return False
-    same = operator.eq if exactly else _same_word
-    return any(
-        all(map(same, needle, hay[start : start + len(needle)])) for start in range(len(hay) - len(needle) + 1)
-    ) or (not exactly and len("".join(needle)) > 3 and "".join(needle) in "".join(hay))
-
-
-def _none(why: str) -> Finding:
-    return Finding(None, reason=f"I can't tell: {why}.")
-
-
-def _same_word(first: str, second: str) -> bool:
-    if first == second:
-        return True
-    if min(len(first), len(second)) < 4 or any(character.isdigit() for character in first + second):
-        return False
-    short, long = sorted((first, second), key=len)
-    if long.startswith(short) and long[len(short) :] in ("s", "es", "ing", "ed"):
-        return True
-    one_slip = 0.8 if 5 <= len(short) <= 6 and first[0] == second[0] else 0.84
-    return difflib.SequenceMatcher(None, first, second).ratio() >= one_slip
-
-
-def _holding(wanted: str, signs: Sequence[Sign]) -> list[Sign]:
-    """The signs with a text; those where it was read with slips only if there is no other."""
-    exact = [sign for sign in signs if matches(wanted, sign.text, exactly=True)]
-    return exact or [sign for sign in signs if matches(wanted, sign.text)]
-
-
-def _coloured(colour: str, signs: Sequence[Sign]) -> list[Sign]:
-    """The signs of a colour, the truest first and without those that are clearly less so."""
-    distances = {sign: distance for sign in signs if (distance := colour_distance(sign.rgb, colour)) is not None}
-    ranked = sorted(distances, key=distances.__getitem__)
-    return [sign for sign in ranked if distances[sign] <= distances[ranked[0]] + 8]
-
-
-def _locate(phrase: Sequence[str], sign: Sign, exactly: bool) -> tuple[int, int] | None:
-    """Which rows of a sign hold a phrase, as a half-open range."""
-    for count in range(1, len(sign.rows) + 1):
-        for start in range(len(sign.rows) - count + 1):
-            if matches(" ".join(phrase), " ".join(sign.texts[start : start + count]), exactly):
-                return start, start + count
-    return None
-
-
-def _runs(phrase: Sequence[str]) -> list[Sequence[str]]:
-    """The runs of words in a phrase that begin and end with a telling word, the longest first."""
-    telling = [index for index, word in enumerate(phrase) if strip_common((word,))]
-    runs = [phrase[first : last + 1] for first in telling for last in telling if first <= last]
-    return [phrase, *sorted(runs, key=len, reverse=True)]
-
-
-def _search(phrase: Sequence[str], signs: Sequence[Sign]) -> tuple[Sign, tuple[int, int]] | None:
-    """The sign and the rows that hold the longest run of a phrase; all of its telling words must be there."""
-    telling = len(strip_common(tuple(phrase)))
-    for run in _runs(phrase):
-        if len(strip_common(tuple(run))) < telling:
-            continue
-        for exactly, sign in itertools.product((True, False), signs):
-            rows = _locate(run, sign, exactly)
-            if rows is not None:
-                return sign, rows
-    return None
+def _none(why: str, *, rivals: bool = False) -> Finding:
+    return Finding(None, reason=f"I can't tell: {why}.", rivals=rivals)
 
 
 def _where(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
-    found = _search(query.phrase, signs) or _search(_last_noun(query.phrase), signs)
+    phrase = query.quoted or query.words
+    if not query.quoted and photo and query.recognition.margin < _POINTING:
+        return _none("I am not sure what is asked")
+    found = search(phrase, signs)
     if found is None:
-        return _none(f"I found no text {' '.join(strip_common(query.phrase))!r} in the picture")
+        return _none(f"I found no text {' '.join(phrase)!r} in the picture")
     sign, rows = found
-    venues = [] if query.literal else values(replace(query, part=Part.VENUE), sign)
-    if venues:  # "where is the flea market?" asks for more than the place of these words
-        return Finding(venues[0][0], (venues[0][1],))
     lines = tuple(line for row in sign.rows[slice(*rows)] for line in row)
     text = " ".join(line.text for line in lines)
     return Finding(f"{text} ({_place(lines, photo)})" if photo else text, (lines,))
-
-
-def _last_noun(phrase: tuple[str, ...]) -> tuple[str, ...]:
-    """What stands behind the last preposition or "the": the thing that a long question comes down to."""
-    heads = [index for index, word in enumerate(phrase) if word.lower() in ("for", "of", "is", "are", "the")]
-    tails = [phrase[index + 1 :] for index in reversed(heads)]
-    return next((tail for tail in tails if strip_common(tail)), ())
 
 
 def _place(lines: Sequence[Line], photo: Size) -> str:
@@ -156,102 +132,203 @@ def _place(lines: Sequence[Line], photo: Size) -> str:
     return "centre" if (down, across) == ("middle", "centre") else f"{down} {across}"
 
 
-def _beside(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
+def _neighbour(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
     """The row under or over a phrase."""
-    found = _search(query.phrase, signs)
+    phrase, side = query.quoted[:1] or query.words, "over" if query.above else "under"
+    found = search(phrase, signs)
     if found is not None:
         sign, rows = found
-        row = rows[1] if query.position == "under" else rows[0] - 1
+        row = rows[0] - 1 if query.above else rows[1]
         if 0 <= row < len(sign.rows):
             return Finding(sign.texts[row], (sign.rows[row],))
     if photo is None and len(signs) == 1:  # the crop holds the answer but not its neighbour
         return Finding(signs[0].text, (signs[0].lines,))
-    return _none(f"I found no text {query.position} {' '.join(query.phrase)!r}")
+    return _none(f"I found no text {side} {' '.join(phrase)!r}")
 
 
 def _select(query: Query, signs: Sequence[Sign], photo: Size | None) -> list[Sign] | Finding:
     """The signs that the question speaks of, best first, or the reason why there are none."""
     left = list(signs)
     for wanted in query.quoted:
-        left = _holding(wanted, left)
+        left = holding(wanted, left)
         if not left and photo is not None:
             return _none(f"I found no sign with the text {wanted!r}")
     if photo is None:
         return left or list(signs)
     if query.colour:
-        left = _coloured(query.colour, left)
+        distances = {sign: d for sign in left if (d := colour_distance(sign.rgb, query.colour)) is not None}
+        left = [
+            sign
+            for sign in sorted(distances, key=distances.__getitem__)
+            if distances[sign] <= min(distances.values()) + 8
+        ]
         if not left:
             return _none(f"I found no {query.colour} sign with readable text")
-    matched = False
-    for wanted in query.anchors:
-        with_word = _holding(wanted, left)
-        left, matched = (with_word, True) if with_word else (left, matched)
-    left = _at(query, left, photo)
-    if not left:
-        return _none("I found no readable text at that place")
-    if query.size:
+    known = anchors(query, left)
+    for word in known:
+        left = holding(word, left) or left
+    if query.across is not None or query.down is not None:
+        left = sorted(
+            (sign for sign in left if fit(query, sign, photo) >= -1.5), key=lambda sign: -fit(query, sign, photo)
+        )
+        if not left:
+            return _none("I found no readable text at that place")
+        left = left[:1] if query.kind != "watermark" else left
+    if query.size and query.kind in ("whole", *TYPED):
         written = [sign for sign in left if sum(map(str.isalnum, sign.text)) >= 4]  # no twigs that look like an A
         left = [sorted(written or left, key=lambda sign: sign.extent, reverse=query.size == "largest")[0]]
-    if query.required and not matched and (query.part is not Part.SIGN or len(left) > 1):
-        return _none(f"the text that I can read doesn't mention {', '.join(map(repr, query.required))}")
+    strict = (query.kind in TYPED and query.kind not in _ANYWHERE) or query.kind in ("name", "warning")
+    free = query.things if query.kind != "price" else frozenset[str]()  # what is sold has its own price
+    missing = [word for word in query.words if word not in known and word not in free]
+    if strict and missing and not known and not query.is_selective:
+        return _none(f"the text that I can read doesn't mention {', '.join(map(repr, missing))}")
     return left
 
 
-def _at(query: Query, signs: Sequence[Sign], photo: Size) -> list[Sign]:
-    """The sign nearest to the wanted place; none if none is on that side."""
-    if query.across is None and query.down is None:
-        return list(signs)
-
-    def distance(sign: Sign) -> float:
-        x, y = sign.centre[0] / photo.width, sign.centre[1] / photo.height
-        return max(
-            abs(x - query.across) if query.across is not None else 0.0,
-            abs(y - query.down) if query.down is not None else 0.0,
-        )
-
-    return sorted((sign for sign in signs if distance(sign) <= 0.55), key=distance)[:1]
-
-
-def _extract(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
-    """The wanted part of the signs that the question speaks of."""
-    if query.part is Part.SIGN:
-        sign = signs[0] if query.colour and photo else max(signs, key=lambda sign: sign.area)
-        return Finding(sign.text, (sign.lines,))
-    alone = photo is None
+def _typed(query: Query, chosen: Sequence[Sign], signs: Sequence[Sign]) -> Finding:
+    """The one value of a kind, or the one next to the words that the question names."""
+    known, name = (*query.quoted, *anchors(query, signs)), kind_name("label" if query.label else query.kind)
+    if query.label == "page":
+        return _page_number(signs)
+    if query.kind == "hours" and query.day is None and not any(values(query, sign, known) for sign in chosen):
+        query, name = replace(query, kind="date"), query.name  # "when does it close?" may ask for a day
     found = [
-        (_rows_from_anchor(query, sign, row), value, row) for sign in signs for value, row in values(query, sign, alone)
+        (_rows_from(known, sign, row, query.kind), value, row)
+        for sign in chosen
+        for value, row in values(query, sign, known)
     ]
     if not found:
-        return _none(f"I found no {query.part.value} in the text that I can read")
+        return _not_one(name, 0)
     nearest = min(distance for distance, _, _ in found)
-    best = [(value, row) for distance, value, row in found if distance == nearest]
-    if query.part in (Part.PHONE, Part.PRICE, Part.DATE, Part.EMAIL, Part.LABELLED, Part.NUMBER, Part.PLATE):
-        rivals = list(dict.fromkeys(value for value, _ in best))
-        if len(rivals) > 1:
-            return _none(f"there is more than one {query.part.value}: {'; '.join(rivals)}. Say which one you mean")
-    if query.part is Part.ADDRESS:  # a house number makes an address
+    best = sorted(
+        ((value, row) for distance, value, row in found if distance == nearest), key=lambda item: item[1][0].rect[1::-1]
+    )
+    rivals = list(dict.fromkeys(value for value, _ in best))
+    if (
+        len(rivals) > 1
+        and len({row for _, row in best}) > 1
+        and query.kind not in ("venue", "event", "address", "street", "time")
+    ):
+        return _none(f"there is more than one {name}: {'; '.join(rivals[:20])}. Say which one you mean", rivals=True)
+    if query.kind == "address":  # a house number makes an address
         best.sort(key=lambda item: not any(map(str.isdigit, item[0])))
-    if query.part is Part.STREET:  # a street's own sign comes before a bus stop's or an address on a shop's
+    if query.kind == "street":  # a street's own sign comes before a bus stop's or an address on a shop's
         own = [row for sign in signs if len(sign.rows) <= 2 for row in sign.rows]
         best.sort(key=lambda item: (any(map(str.isdigit, item[1][0].text)), item[1] not in own))
-    value, row = best[0]
-    return Finding(value, (row,))
+    return Finding(best[0][0], (best[0][1],))
 
 
-def _rows_from_anchor(query: Query, sign: Sign, row: tuple[Line, ...]) -> float:
+def _page_number(signs: Sequence[Sign]) -> Finding:
+    """The number at the beginning or the end of the highest or the lowest row."""
+    rows = sorted(rows_of(signs), key=lambda row: row.lines[0].centre[1])
+    for row in (rows[0], *rows[:-3:-1]):
+        for word in (row.text.split()[0].strip("-–."), row.text.split()[-1].strip("-–.")):
+            if word.isdigit() and len(word) < 4:
+                return Finding(word, (row.lines,))
+    return _not_one("page number", 0)
+
+
+def _typed_alone(query: Query, signs: Sequence[Sign]) -> Finding:
+    """The value on a crop of it, where the rows by which some kinds are told are missing."""
+    found = _typed(query, signs, signs)
+    if found.text is None and query.kind in ("venue", "street", "address") and len(signs) == 1:
+        return Finding(without_time(signs[0].text), (signs[0].lines,))
+    return found
+
+
+def _rows_from(known: Sequence[str], sign: Sign, row: tuple[Line, ...], kind: str) -> float:
     """How many rows lie between a value and the nearest row with one of the question's words.
 
     A price stands beside its item or under it: a value over the word counts half a row further.
     """
-    wanted = [*query.quoted, *query.anchors]
-    if query.part in (Part.NAME, Part.VENUE, Part.HOURS, Part.WARNING, Part.ADDRESS, Part.STREET):
+    if kind not in ("price", "phone", "number", "label", "time", "date", "measure"):
         return 0
     here = next((index for index, other in enumerate(sign.rows) if other == row), 0)
-    return min(
-        (
-            here - index if here >= index else index - here + 0.5
-            for index, text in enumerate(sign.texts)
-            if any(matches(word, text) for word in wanted)
-        ),
-        default=0.0,
+    held = [index for index, text in enumerate(sign.texts) if any(matches(word, text) for word in known)]
+    return min((here - index if here >= index else index - here + 0.5 for index in held), default=0.0)
+
+
+def _whole(query: Query, chosen: Sequence[Sign], photo: Size | None) -> Finding:
+    """All rows of the sign that is meant; the wanted row if the question counts them."""
+    ordered = sorted(chosen, key=lambda sign: -sign.area)
+    sign = chosen[0] if query.is_selective and photo else ordered[0]
+    told = query.is_selective or query.quoted or photo is None or len(chosen) < 2
+    if not told and ordered[0].area < _LARGER * ordered[1].area:
+        return _none("there is more than one sign; say which one you mean", rivals=True)
+    if photo and len(sign.rows) > _BODY and not query.quoted and query.ordinal is None:
+        return _none("the text is long; say which part of it you mean")
+    if query.ordinal is not None and -1 <= query.ordinal < len(sign.rows) and photo:
+        return Finding(sign.texts[query.ordinal], (sign.rows[query.ordinal],))
+    return Finding(sign.text, (sign.lines,))
+
+
+def _layout(query: Query, chosen: Sequence[Sign], photo: Size | None) -> Finding:
+    """The row that leads by its layout, with those that belong to it; all that a crop of the answer says."""
+    if photo is None:
+        return Finding(_trimmed(query, chosen[0].text), (chosen[0].lines,))
+    if query.kind == "warning":
+        found = [value for sign in chosen for value in warnings(sign)]
+        return Finding(found[0][0], (found[0][1],)) if len(found) == 1 else _not_one(query.name, len(found))
+    if query.colour:
+        return _none("I can't tell things of one colour from another, but for signs")
+    rows = [row for row in rank(query, chosen, photo) if _may_be(query, row)]
+    if query.size:
+        rows.sort(key=lambda row: row.height, reverse=query.size == "largest")
+    if not rows:
+        return _not_one(query.name, 0)
+    block = _block(query, rows[0])
+    others = [row for row in rows if row.lines not in block and not is_same(row.text, rows[0].text)]
+    if others and not query.size and rows[0].score - others[0].score < _CLEAR.get(query.kind, _CLEAR_ELSE):
+        return _not_one(query.name, len(others) + 1)
+    lines = tuple(line for row in block for line in row)
+    return Finding(_trimmed(query, " ".join(line.text for line in lines)), (lines,))
+
+
+def _not_one(name: str, count: int) -> Finding:
+    if count:
+        return _none(f"more than one text may be the {name}", rivals=True)
+    return _none(f"I found no {name} in the text that I can read")
+
+
+def _may_be(query: Query, row: Row) -> bool:
+    """Whether a row has the form of what is asked for."""
+    kind, text = query.kind, row.text
+    letters = sum(map(str.isalpha, text)) / max(1, len(text.replace(" ", "")))
+    return not (
+        is_made_of(text, query.words)
+        or is_typed(text)
+        or (kind != "topic" and is_running(row))
+        or (kind == "author" and not is_name(text))
+        or (kind == "brand" and len(text.split()) >= _FEW)
+        or (kind in ("brand", "name", "place", "destination") and letters < _LETTERS)
+        or (kind == "place" and (not has_cue(kind, text) or all(map(is_filler, text.split()))))
     )
+
+
+def _trimmed(query: Query, text: str) -> str:
+    """A title without the page's number next to it, a place without what else its row says."""
+    if query.kind == "heading":
+        return re.sub(r"^\d+\s+(?=\D{4})|(?<=\D{4})\s+\d+$", "", text)
+    place = cue_in("place", text) if query.kind == "place" and len(text.split()) > _FEW else None
+    return place or text
+
+
+def _block(query: Query, best: Row) -> list[tuple[Line, ...]]:
+    """The best row with those above and below it that are set in letters of the same height, if these are a few: a
+    title in several rows.
+    """
+    rows = best.sign.rows
+    first = last = best.index
+    while first > 0 and _alike(best.sign, first - 1, best):
+        first -= 1
+    while last + 1 < len(rows) and _alike(best.sign, last + 1, best):
+        last += 1
+    title = query.kind in ("name", "heading", "topic", "product") and not query.words
+    return list(rows[first : last + 1]) if title and last - first < _TITLE_ROWS else [best.lines]
+
+
+def _alike(sign: Sign, index: int, best: Row) -> bool:
+    """Whether a row is set like the best one, and is no running text."""
+    row = Row(sign.texts[index], sign.rows[index], sign, index)
+    same = max(row.height, best.height) < 1.35 * min(row.height, best.height)
+    return same and not is_typed(row.text) and not is_running(row)

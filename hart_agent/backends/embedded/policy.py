@@ -8,195 +8,232 @@ remembered.
 from __future__ import annotations
 
 import asyncio
-import difflib
 import json
-import math
 import re
-import weakref
-from collections.abc import Callable, Sequence
-from typing import ClassVar, TypeVar
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
 
-from PIL import Image, ImageOps
-
+from hart_agent.answers import normalise
 from hart_agent.backends.embedded.answering import Finding, find
-from hart_agent.backends.embedded.lexicon import Part
+from hart_agent.backends.embedded.evidence import panel
+from hart_agent.backends.embedded.looking import Eyes
 from hart_agent.backends.embedded.question import Query, understand
-from hart_agent.backends.embedded.reader import READER_PACKAGES, TextReader
-from hart_agent.backends.embedded.signs import Line, Sign, as_one, bounds, group, locate, merge
-from hart_agent.backends.embedded.windows import candidate_windows, covered, follow_up_windows, sweep_windows
+from hart_agent.backends.embedded.ranking import rank
+from hart_agent.backends.embedded.windows import covered, follow_up_windows, sweep_windows
 from hart_agent.commands import install_command
+from hart_agent.dialogue.deadline import current_deadline
 from hart_agent.dialogue.messages import Message, ToolSpec
-from hart_agent.dialogue.policy import Reply
+from hart_agent.dialogue.policy import ReadLine, Reply
 from hart_agent.errors import InstallError
+from hart_agent.ocr import PACKAGES, Line, Sign, TextReader, as_one, bounds, group, merge
+from hart_agent.tooling.records import Verdict
 from hart_agent.vision.budget import CoordinateProfile, ViewBudget
-from hart_agent.vision.geometry import Box, CoordinateSpace, Frame, Rect, Size
+from hart_agent.vision.geometry import Box, CoordinateSpace, Frame, Rect
 from hart_agent.vision.source import View
 
 VIEW_PIXELS = 2_900_000
 """The area of the overview, and of a zoom at most, in pixels."""
+MAX_READ = 50
+"""Lines of text that a reply reports."""
 
 _CALLS_A_TURN = 8
-_CANDIDATES = 16
 _LIKELY = 0.5
 """Score of a candidate: signs with letters of 10 pixels and more mostly scored above .7 in trials, noise below .5."""
 _SURE = 0.8
 """Confidence of an answer's weakest line; below it the whole photo is swept."""
-_MARGIN = 24
-"""Pixels around a crop that is read again."""
+_CHECKED = 0.25
+"""Margin of the question's kind from which on a check can support the answer."""
 _CHECK, _LOOKS = 2.25, (2.0, 2.5, 1.5)
 """How much a crop is enlarged: to verify an answer, and to have another look at it before it is given. The check is at
 a scale of its own, so that it stays independent of what it checks. Of 130 drawn signs, 128 were read rightly at 2 and
 2.25, 125 at 1.5 and 2.5, 121 at 3."""
-_SLIPS = 0.78
-"""Two readings at least so similar are the same text read with slips; others are two texts."""
-_DECLINED = (
-    "I can't tell: the embedded reader only reads text; to answer this, use a vision-language model (see --backend)."
-)
-_T = TypeVar("_T")
+_CERTAIN = 0.95
+"""Confidence of an answer that is given although no other look could read anything."""
+_LOOKING = 0.7
+"""Share of the time in which it may look for more; the rest is for the evidence, the check and the answer."""
+_LAST_LOOK = 1.0
+"""Seconds before the deadline from which on it has no other look."""
+_LAST_WORD = 0.4
+"""Seconds before the deadline at which it says what it has."""
+_TIME_IS_UP = "I can't tell: the time was up before I had read all of the picture."
+_UNCLEAR = "I can't tell: I can't read it well enough; two readings differ."
 
 
 class EmbeddedPolicy:
-    """Reads text in photos with PP-OCRv6 on the CPU. Deterministic; safe to share between episodes.
+    """Reads text in photos with PP-OCRv6 on the CPU. Safe to share between episodes; deterministic where time allows.
+
+    Attributes:
+        max_seconds: the time for a question where the user sets no other.
 
     Raises:
         InstallError: a package that the reader needs is missing.
     """
 
     accepts: ClassVar[frozenset[str]] = frozenset()
+
     name = "embedded (PP-OCRv6 text reader)"
     profile = CoordinateProfile(
         CoordinateSpace.PIXEL, ViewBudget(max_pixels=VIEW_PIXELS, min_side=16, max_magnification=1.5)
     )
+    max_seconds = 20.0
 
     def __init__(self) -> None:
         try:
-            self._reader = TextReader()
+            self._eyes = Eyes(TextReader())
         except (FileNotFoundError, ImportError) as error:
             raise InstallError(
                 f"the embedded reader lacks a package or its models ({error}). "
-                f"Run: {install_command(*READER_PACKAGES, reinstall=True)}"
+                f"Run: {install_command(*PACKAGES, reinstall=True)}"
             ) from error
-        self._memory: weakref.WeakKeyDictionary[View, dict[str, object]] = weakref.WeakKeyDictionary()
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
-        """The next reply; never raises for what it sees."""
+        """The next reply; never raises for what it sees. Near the deadline it says what was read by then."""
         if any(tool.name == "zoom" for tool in tools):
             respond = self._respond
         elif tools:
             respond = self._localise
         else:
             respond = self._reread
-        return Reply(await asyncio.to_thread(respond, messages))
+        task = asyncio.create_task(asyncio.to_thread(respond, messages))
+        deadline = current_deadline()
+        left = None if deadline is None else max(0.0, deadline - time.monotonic() - _LAST_WORD)
+        done, _ = await asyncio.wait({task}, timeout=left)
+        if done:
+            return task.result()
+        return self._cut_short(messages)
 
-    def _respond(self, messages: Sequence[Message]) -> str:
+    def _respond(self, messages: Sequence[Message]) -> Reply:
         query = understand(_question(messages))
-        if query is None:
-            return _abstain(_DECLINED)
         views = [view for message in messages for view in message.views]
         overview, zooms = views[0], [view for view in views if view.kind == "zoom"]
-        lines = self._lines(overview, zooms)
-        finding = find(query, group(lines), overview.frame.box.size)
+        end = self._end(overview)
+        started, now = self._eyes.first_sight(overview), time.monotonic()
+        until = started + _LOOKING * (end - started)
+        lines = self._eyes.lines(overview, zooms, until)
+        signs = group(lines)
+        finding = find(query, signs, overview.frame.box.size)
         if crops := [view for view in views if view.kind == "crop"]:
-            return f"<answer>{self._second_look(query, finding, crops)}</answer>"
-        windows = self._unseen(query, finding, overview, zooms, lines)
+            objected = any(message.text.startswith(Verdict.UNSUPPORTED) for message in messages)
+            looks = 2 if objected else 1
+            answer = None if finding.text is None else self._second_look(query, finding, crops, end, looks)
+            text = _abstain(_UNCLEAR) if answer is None else f"<answer>{answer}</answer>"
+            return self._reply(text, query, signs, overview)
+        windows = self._unseen(query, finding, overview, zooms, lines) if now < until and query.is_readable else []
         if windows:
-            return "\n".join(_call("zoom", bbox_2d=_on(overview.frame, window.as_tuple())) for window in windows)
-        return _abstain(finding.reason) if finding.text is None else _commit(query, finding, overview.frame)
+            return Reply("\n".join(_call("zoom", bbox_2d=_on(overview.frame, box.as_tuple())) for box in windows))
+        if finding.text is None:
+            late = query.is_readable and time.monotonic() >= until
+            return self._reply(_abstain(_TIME_IS_UP if late else finding.reason), query, signs, overview)
+        return self._reply(_commit(query, finding, overview.frame), query, signs, overview)
 
-    def _second_look(self, query: Query, finding: Finding, crops: Sequence[View]) -> str:
-        """The answer, or what two readings of the crops say instead, if that is the same text with other gaps: letters
-        that were missed or made up. Where one letter stands for another the answer stays, for a crop cuts off the ends
-        of letters.
+    def _second_look(self, query: Query, finding: Finding, crops: Sequence[View], end: float, looks: int) -> str | None:
+        """The answer if so many other readings of the crops agree; or what two of them say instead, if that is a part
+        of it: letters were made up. None if they differ.
         """
         assert finding.text is not None
+        query = replace(query, kind=query.sought)
         written = " ".join(line.text for lines in finding.lines for line in lines)
-        text = written if query.part is Part.WHERE else finding.text
+        text = written if query.kind == "where" else finding.text
         place = finding.text.removeprefix(text)
-        if len(crops) != len(finding.lines):  # there were more regions than crops
+        if len(crops) != len(finding.lines) or query.kind == "all":  # there were more regions than crops
             return finding.text
         said: list[str | None] = []
         for scale in _LOOKS:
-            said.append(find(query, self._signs_of(crops, scale), None).text)
-            if said[-1] == text:
+            if time.monotonic() > end - _LAST_LOOK:
                 return finding.text
-        other = next((reading for reading in said if reading is not None and said.count(reading) > 1), text)
-        similar = difflib.SequenceMatcher(None, other, text, autojunk=False).ratio() >= _SLIPS
-        gaps = sum(map(str.isalnum, other)) != sum(map(str.isalnum, text))
-        return f"{other}{place}" if similar and gaps else finding.text
+            said.append(find(query, self._signs_of(query, crops, scale, end), None).text)
+            looks -= said[-1] is not None and _joined(text) in _joined(said[-1])
+            if looks == 0:
+                return finding.text
+        if not any(said):  # a crop may be too small to be read without its surroundings
+            return finding.text if finding.confidence >= _CERTAIN else None
+        other = next((reading for reading in said if reading is not None and said.count(reading) > 1), "")
+        return f"{other}{place}" if other and _joined(other) in _joined(text) else None
 
-    def _localise(self, messages: Sequence[Message]) -> str:
+    def _localise(self, messages: Sequence[Message]) -> Reply:
         """Name the regions that answer, as far as the overview lets them be read."""
         query = understand(_question(messages))
-        if query is None:
-            return _abstain(_DECLINED)
         overview = next(view for message in messages for view in message.views)
-        finding = self._on_overview(query, overview)
+        finding, signs = self._on_overview(query, overview)
         if finding.text is None:
-            return _abstain(finding.reason)
-        return "\n".join(_crops(query, finding, overview.frame, _CALLS_A_TURN))
+            return self._reply(_abstain(finding.reason), query, signs, overview)
+        return self._reply("\n".join(_crops(query, finding, overview.frame, _CALLS_A_TURN)), query, signs, overview)
 
-    def _on_overview(self, query: Query, overview: View) -> Finding:
-        return find(query, group(merge(self._read(overview, overview.frame))), overview.frame.box.size)
+    def _reread(self, messages: Sequence[Message]) -> Reply:
+        """Answer from the crops alone: a second, independent reading; without any, from the overview."""
+        query = understand(_question(messages))
+        views = [view for message in messages for view in message.views]
+        crops = [view for view in views if view.kind != "overview"]
+        if not views or (crops and query.recognition.margin < _CHECKED):
+            return Reply(_abstain("I can't tell from what I see."))
+        if not crops:
+            finding, signs = self._on_overview(query, views[0])
+            return self._reply(
+                _abstain(finding.reason) if finding.text is None else _answer(finding), query, signs, views[0]
+            )
+        end = current_deadline() or time.monotonic() + self.max_seconds
+        finding = find(query, self._signs_of(query, crops, _CHECK, end), None)
+        return Reply(_abstain(finding.reason) if finding.text is None else _answer(finding))
 
-    def _lines(self, overview: View, zooms: Sequence[View]) -> list[Line]:
-        """What was read so far: on the zooms, and on the overview if it shows something as well as a zoom would."""
-        large = any(covered(window, [overview.frame]) for window, _ in self._candidates(overview))
-        views = [overview, *zooms] if large else zooms
-        return merge([line for view in views for line in self._read(view, overview.frame)])
+    def _cut_short(self, messages: Sequence[Message]) -> Reply:
+        """What it has when time is up: an answer that was read by then, else the lines; nothing for a check."""
+        query = understand(_question(messages))
+        views = [view for message in messages for view in message.views]
+        overview = next((view for view in views if view.kind == "overview"), None)
+        if overview is None:
+            return Reply(_abstain(_TIME_IS_UP))
+        signs = group(merge([line for view in views for line in self._eyes.known(view)]))
+        finding = find(query, signs, overview.frame.box.size)
+        if query.is_readable and finding.text is None:
+            finding = Finding(None, reason=_TIME_IS_UP)
+        return self._reply(
+            _abstain(finding.reason) if finding.text is None else _answer(finding), query, signs, overview
+        )
+
+    def _on_overview(self, query: Query, overview: View) -> tuple[Finding, list[Sign]]:
+        signs = group(merge(self._eyes.read(overview, overview.frame, self._end(overview))))
+        return find(query, signs, overview.frame.box.size), signs
 
     def _unseen(
         self, query: Query, finding: Finding, overview: View, zooms: Sequence[View], lines: Sequence[Line]
     ) -> list[Box]:
         """The windows to look into before the answer can be given; none if it can."""
         photo = overview.frame.box.size
-        candidates = self._candidates(overview)
-        unsure = finding.text is None or finding.confidence < _SURE
+        seen = [view.frame for view in (overview, *zooms)]
+        candidates = self._eyes.candidates(overview, self._end(overview))
         plans = [[window for window, score in candidates if score >= _LIKELY], follow_up_windows(lines, photo)]
-        if unsure:
+        if not finding.rivals and (finding.text is None or finding.confidence < _SURE):
             plans += [[window for window, _ in candidates], sweep_windows(photo)]
         for plan in plans:
-            unseen = [window for window in plan if not covered(window, [view.frame for view in (overview, *zooms)])]
+            unseen = [window for window in plan if not covered(window, seen)]
             if unseen:
                 return unseen[:_CALLS_A_TURN]
         return []
 
-    def _candidates(self, overview: View) -> list[tuple[Box, float]]:
-        def search() -> list[tuple[Box, float]]:
-            return candidate_windows(self._reader.find(overview.image), overview.frame)[:_CANDIDATES]
+    def _signs_of(self, query: Query, crops: Sequence[View], scale: float, end: float) -> list[Sign]:
+        """What stands on crops that are read enlarged so many times; each crop was cut out as one sign."""
+        form = group if query.kind == "all" else as_one
+        return [sign for view in crops for sign in form(merge(self._eyes.read_crop(view, scale, end)))]
 
-        return self._remember(overview, "candidates", search)
+    def _end(self, overview: View) -> float:
+        """When the question must be answered, on the clock `time.monotonic`."""
+        return current_deadline() or self._eyes.first_sight(overview) + self.max_seconds
 
-    def _read(self, view: View, whole: Frame) -> list[Line]:
-        return self._remember(view, "lines", lambda: locate(self._reader.read(view.image), view, whole))
+    def _reply(self, text: str, query: Query, signs: Sequence[Sign], overview: View) -> Reply:
+        """A reply that also says which lines were read, the likeliest to answer first."""
+        photo = overview.frame.box.size
+        rows = rank(query, signs, photo)[:MAX_READ]
+        read = tuple(
+            ReadLine(row.text, Box.covering(bounds(row.lines), photo), round(row.confidence, 3)) for row in rows
+        )
+        return Reply(text, read=read)
 
-    def _reread(self, messages: Sequence[Message]) -> str:
-        """Answer from the crops alone: a second, independent reading; without any, from the overview."""
-        query = understand(_question(messages))
-        views = [view for message in messages for view in message.views]
-        crops = [view for view in views if view.kind != "overview"]
-        if query is None or not views:
-            return _abstain("I can't tell from what I see.")
-        finding = find(query, self._signs_of(crops, _CHECK), None) if crops else self._on_overview(query, views[0])
-        return _abstain(finding.reason) if finding.text is None else f"<answer>{finding.text}</answer>"
 
-    def _signs_of(self, crops: Sequence[View], scale: float) -> list[Sign]:
-        """What stands on crops that are read enlarged so many times."""
-        return [sign for view in crops for sign in as_one(merge(self._read_crop(view, scale)))]
-
-    def _read_crop(self, view: View, scale: float) -> list[Line]:
-        """Lines of a crop, enlarged so many times, with a margin that a tight crop lacks."""
-        scale = min(scale, math.sqrt(VIEW_PIXELS / (view.image.width * view.image.height)))
-        size = (max(1, round(view.image.width * scale)), max(1, round(view.image.height * scale)))
-        enlarged = view.image.resize(size, Image.Resampling.BICUBIC)
-        padded = ImageOps.expand(enlarged, _MARGIN, fill=_edge_colour(view.image))
-        itself = Frame(Box(0, 0, *padded.size), Size(*padded.size))
-        return locate(self._reader.read(padded), View(view.id, view.kind, padded, itself), itself)
-
-    def _remember(self, view: View, what: str, work: Callable[[], _T]) -> _T:
-        known = self._memory.setdefault(view, {})
-        if what not in known:
-            known[what] = work()
-        return known[what]  # type: ignore[return-value]
+def _joined(text: str) -> str:
+    """The letters and digits alone: a crop may hold a little more than the answer, and its spaces are unsure."""
+    return "".join(normalise(text).split())
 
 
 def _question(messages: Sequence[Message]) -> str:
@@ -213,14 +250,17 @@ def _commit(query: Query, finding: Finding, overview: Frame) -> str:
 
 
 def _crops(query: Query, finding: Finding, overview: Frame, most: int) -> list[str]:
+    groups = (
+        finding.lines if len(finding.lines) <= most else (tuple(line for lines in finding.lines for line in lines),)
+    )
     return [
         _call(
             "crop",
-            bbox_2d=_on(overview, bounds(lines)),
-            label=query.part.value,
+            bbox_2d=_on(overview, panel(lines, overview.box.size, whole=query.kind in ("whole", "all"))),
+            label=query.name,
             text=" ".join(line.text for line in lines)[:2000],
         )
-        for lines in finding.lines[:most]
+        for lines in groups
     ]
 
 
@@ -232,11 +272,9 @@ def _call(name: str, **arguments: object) -> str:
     return f"<tool_call>{json.dumps({'name': name, 'arguments': arguments}, ensure_ascii=False)}</tool_call>"
 
 
+def _answer(finding: Finding) -> str:
+    return f"<answer>{finding.text}</answer>"
+
+
 def _abstain(reason: str) -> str:
     return f"<abstain>{reason}</abstain>"
-
-
-def _edge_colour(image: Image.Image) -> tuple[int, ...]:
-    """The median colour of the border."""
-    edge = [image.getpixel((x, y)) for x in range(0, image.width, 4) for y in (0, image.height - 1)]
-    return tuple(sorted(channel)[len(edge) // 2] for channel in zip(*edge, strict=True))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from hart_agent.backends.embedded.reader import TextRegion
-from hart_agent.backends.embedded.signs import Line
+from hart_agent.ocr import Line, TextRegion
 from hart_agent.vision.geometry import Box, CoordinateSpace, Frame, Size
 
-WINDOW = Size(640, 480)
+WINDOW = Size(560, 400)
 """Original pixels: the room that is shown around a candidate with small letters; enough for a sign of some lines."""
 
-LARGEST = Size(900, 680)
+LARGEST = Size(1000, 760)
 """Original pixels: windows that overlap are joined up to this size."""
 
 TILE, OVERLAP = Size(1900, 1480), 160

@@ -50,7 +50,7 @@ def find_checkpoint(model: str) -> Checkpoint:
     if not path.is_dir():
         if not _HUB_ID.fullmatch(model):
             raise ConfigError(
-                f"there is no folder {model!r}, and it is no id on Hugging Face's hub, such as "
+                f"there is no folder {model!r}, and it is not an id on Hugging Face's hub, such as "
                 "Qwen/Qwen2.5-VL-3B-Instruct. Give one of them as --model."
             )
         path = from_hub(model, patterns=_FILES, complete=_complete)

@@ -28,10 +28,11 @@ from hart_agent.backends.families import detect_family, detect_profile
 from hart_agent.backends.local.checkpoint import Checkpoint
 from hart_agent.backends.local.special_tokens import SpecialTokens
 from hart_agent.backends.options import ModelOptions
-from hart_agent.backends.thoughts import has_thought_tokens, opened_by, spoken_start, without_thoughts
+from hart_agent.backends.thoughts import has_thought_tokens, opened_by, spoken_start
 from hart_agent.commands import install_command
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import FinishReason, Reply
+from hart_agent.dialogue.thoughts import split_thoughts
 from hart_agent.errors import ConfigError, InstallError, PolicyError
 from hart_agent.vision.source import View
 
@@ -188,7 +189,7 @@ class Prompter:
         """Whether generation stops after these tokens of a reply; see `text`."""
         if token_ids[-1] in self.end_ids:
             return True
-        words = without_thoughts(opened + self.words(token_ids))
+        _, words = split_thoughts(opened + self.words(token_ids))
         return any(stop in words for stop in STOP)
 
     def _reply_seed(self, token_ids: Sequence[int], views: Sequence[View]) -> int:

@@ -200,7 +200,7 @@ def _last_verdict(text: str) -> str:
 
 
 def _calls(message: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The calls that the server has parsed; one that can't be read has no name, which the model is told."""
+    """The calls that the server has parsed; one that can't be read has no name, and the model is told so."""
     # `function_call` is how calls were sent before there were tools.
     fields = (_decoded(message.get(field)) for field in ("tool_calls", "function_call"))
     given: Any = next((field for field in fields if field and not isinstance(field, str)), [])
@@ -247,7 +247,7 @@ def _count(value: Any) -> int:
 
 
 def _decoded(value: Any) -> Any:
-    """What a text says as JSON; anything else, and text that is no JSON, as it is."""
+    """What a text says as JSON; anything else, and text that is not JSON, as it is."""
     try:
         return json.loads(value) if isinstance(value, str) else value
     except (ValueError, RecursionError):

@@ -53,7 +53,7 @@ class Connection:
         is_overload: see `AdaptiveLimit`.
 
     Attributes:
-        limit: of the requests under way, for those who ask to heed.
+        limit: of the requests under way, which callers should respect.
     """
 
     def __init__(self, url: SplitResult, key: str, is_overload: Callable[[Exception], bool]) -> None:

@@ -80,7 +80,7 @@ class Limits:
             tools: that may be called.
             space: in which the model writes boxes.
             parameters: further ones; those that the server refuses are left out.
-            max_tokens: of the reply, if it may be longer than usual; as much of it as the context leaves beside the
+            max_tokens: of the reply, if it may be longer than usual; as much of it as the context leaves next to the
                 conversation, which is fitted as for a usual reply.
             max_turns: at most so many turns are sent; None for all that fit.
 

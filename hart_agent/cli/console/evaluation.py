@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from hart_agent.agent.trajectory import Trajectory
 from hart_agent.cli.console.results import print_result
-from hart_agent.cli.console.text import printable
+from hart_agent.cli.console.text import one_line
 from hart_agent.evals.controls import TITLES, Control, ControlOutcome
 from hart_agent.evals.statistics import Comparison, PairedTest
 
@@ -22,8 +23,8 @@ def print_controls(tested: Trajectory, outcomes: Sequence[ControlOutcome]) -> No
     print_result(tested)
     table = Table("asked again", "answer", "", box=None, pad_edge=False)
     for outcome in outcomes:
-        said = printable(outcome.answer) if outcome.answer is not None else "no answer"
-        table.add_row(TITLES[outcome.control], Text(said), "the same" if outcome.same else "another")
+        answer = one_line(outcome.answer) if outcome.answer is not None else "no answer"
+        table.add_row(TITLES[outcome.control], Text(answer), "the same" if outcome.same else "another")
     console = Console(highlight=False)
     console.print()
     console.print(table)
@@ -34,7 +35,7 @@ def print_evaluation(report: dict[str, Any], folder: Path) -> None:
     console = Console(highlight=False, soft_wrap=True)
     summary, grounding = report["summary"], report["summary"]["grounding"]
     table = Table("", "", "95 % interval", "n", box=None, pad_edge=False)
-    rows = [("accuracy", summary["accuracy"]), ("answered", summary["answered"])]
+    rows = [(name.replace("_", " "), summary[name]) for name in ("accuracy", "answered", "format_kept")]
     rows += [(f"  {name or 'no category'}", share) for name, share in summary["by_category"].items()]
     if grounding is not None:
         rows += [
@@ -52,28 +53,35 @@ def print_evaluation(report: dict[str, Any], folder: Path) -> None:
     for name, estimate in rows:
         if estimate is not None:
             interval = f"{estimate['low']:.3f} - {estimate['high']:.3f}"
-            table.add_row(Text(printable(name)), f"{estimate['value']:.3f}", interval, str(estimate["count"]))
+            table.add_row(Text(_indented(name)), f"{estimate['value']:.3f}", interval, str(estimate["count"]))
     console.print(table)
     verdicts = ", ".join(f"{name} {share:.0%}" for name, share in summary["verdicts"].items())
     console.print(Text(f"verdicts: {verdicts}"))
     for remark in report["remarks"]:
-        console.print(Text(f"note: {remark}", "yellow"))
+        console.print(Text(f"note: {one_line(remark)}", "yellow"))
     if report["failed"]:
         console.print(Text(f"{report['failed']} questions failed; the same command asks them again:", "red"))
         for failure in report["failures"]:
-            console.print(Text(f"  {printable(failure)}", "red"))
-    console.print(Text(f"{folder / 'report.html'}", "dim"))
+            console.print(Text(f"  {one_line(failure)}", "red"))
+    console.print(Text(one_line(str(folder / "report.html")), "dim"))
 
 
 def print_comparison(comparison: Comparison, first: Path, second: Path) -> None:
     """Two runs side by side."""
     console = Console(highlight=False, soft_wrap=True)
-    table = Table("", printable(str(first)), printable(str(second)), "difference", "only A", "only B", "p", box=None)
+    table = Table(
+        "", escape(one_line(str(first))), escape(one_line(str(second))), "difference", "only A", "only B", "p", box=None
+    )
     for name, test in (("accuracy", comparison.accuracy), ("grounded (IoGT > 0.3)", comparison.grounded)):
         if test is not None:
             table.add_row(name, *_paired(test))
     console.print(table)
     console.print(Text("A first, B second; p: McNemar's exact test on the questions in which they differ", "dim"))
+
+
+def _indented(name: str) -> str:
+    """A name of a row on one line; that of a category is indented."""
+    return name[: len(name) - len(name.lstrip(" "))] + one_line(name)
 
 
 def _paired(test: PairedTest) -> tuple[str, ...]:

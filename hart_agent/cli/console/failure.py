@@ -6,19 +6,26 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
 
+from hart_agent.cli.console.text import one_line, printable
 from hart_agent.errors import HartError, PolicyError
 
 EXIT_USAGE, EXIT_POLICY = 2, 4
 
 
+def print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A `sys.excepthook` for errors that nobody expected; their messages may quote a model."""
+    print(printable("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr, end="")
+
+
 @contextmanager
 def reported_errors(*, debug: bool = False) -> Iterator[None]:
-    """A HartError becomes one line on stderr, after its trace back if that is wanted, and the exit code."""
+    """A HartError becomes one line on stderr, after its traceback with `debug`, and the exit code."""
     try:
         yield
     except HartError as error:
         if debug:
-            traceback.print_exc()
-        print(f"hart-agent: {' '.join(str(error).split())}", file=sys.stderr)
+            print(printable(traceback.format_exc()), file=sys.stderr)
+        print(f"hart-agent: {one_line(str(error))}", file=sys.stderr)
         sys.exit(EXIT_POLICY if isinstance(error, PolicyError) else EXIT_USAGE)

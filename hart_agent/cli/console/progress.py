@@ -1,4 +1,4 @@
-"""How work goes on, on stderr."""
+"""Progress, on stderr."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from hart_agent.agent.trajectory import Turn
-from hart_agent.cli.console.text import printable
+from hart_agent.cli.console.text import one_line
 from hart_agent.dialogue.parsing import parse_reply
 from hart_agent.tooling.records import ToolResult
 
@@ -60,7 +60,7 @@ class Progress:
             self._print(turn.reply.text if words is None else f"answer: {words}", "")
 
     def _print(self, text: str, style: str) -> None:
-        line = " ".join(printable(text).split())
+        line = one_line(text)
         self._console.print(Text(f"turn {self._turn:2}  {line[:300]}", style))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -12,11 +12,13 @@ from rich.text import Text
 
 from hart_agent.agent.trajectory import StopReason, Trajectory
 from hart_agent.backends.programs import PROGRAMS
-from hart_agent.cli.console.text import printable
-from hart_agent.doctor import Report, Status
-from hart_agent.doctor.discovery import PORTS, LocalServer
+from hart_agent.cli.console.text import one_line, printable
 from hart_agent.tooling.protocol import Tool
 from hart_agent.tooling.records import Verdict
+
+if TYPE_CHECKING:
+    from hart_agent.doctor import Report
+    from hart_agent.doctor.discovery import LocalServer
 
 _VERDICT_STYLES = {
     Verdict.SUPPORTED: "green",
@@ -27,34 +29,43 @@ _VERDICT_STYLES = {
 
 
 _CROPS_ALONE = "answered from its crops alone, the full image withheld"
-_STATUS_STYLES = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red", Status.SKIP: "dim"}
+_STATUS_STYLES = {"ok": "green", "warn": "yellow", "fail": "red", "skip": "dim"}
+
+
+_READ_LINES = 5
+"""Lines of text that are shown where there is no answer."""
 
 
 def print_result(trajectory: Trajectory) -> None:
-    """The answer on the first line, then the verdict and the evidence boxes, in original pixels.
+    """The answer on the first line, then the verdict and the evidence boxes, in original pixels; without an answer, the
+    likeliest lines of text, where the policy reports what it read.
 
     A policy's failure goes to stderr, with what had been found until then.
     """
     failed = trajectory.stop_reason in (StopReason.POLICY_ERROR, StopReason.CUT_OFF)
     console = Console(stderr=failed, highlight=False, soft_wrap=True)
     if failed:
-        console.print(Text(" ".join(printable(f"hart-agent: {trajectory.reason}").split())))
+        console.print(Text(one_line(f"hart-agent: {trajectory.reason}")))
     elif trajectory.answer is None:
-        console.print(Text(printable(trajectory.reason or "no answer"), "bold"))
+        console.print(Text(one_line(trajectory.reason or "no answer"), "bold"))
     else:
-        console.print(Text(printable(trajectory.answer), "bold"))
+        console.print(Text(one_line(trajectory.answer), "bold"))
         verdict = trajectory.verdict
         console.print(Text.assemble("verdict: ", (verdict.value, _VERDICT_STYLES[verdict]), _explanation(trajectory)))
     for item in trajectory.evidence:
-        text = f" {item.text!r}" if item.text else ""
-        console.print(Text(printable(f"evidence: {item.box} (original pixels) {item.label}{text}")))
+        text = f" '{item.text}'" if item.text else ""
+        console.print(Text(one_line(f"evidence: {item.box} (original pixels) {item.label}{text}")))
+    if trajectory.answer is None and trajectory.read:
+        console.print(Text("Text I can read:"))
+        for line in trajectory.read[:_READ_LINES]:
+            console.print(Text(one_line(f"  '{line.text}' at {line.box}")))
 
 
 def print_tools(tools: Sequence[Tool]) -> None:
     """Each tool's name, description and schema."""
     console = Console(highlight=False, soft_wrap=True)
     for tool in tools:
-        console.print(Text(tool.name, "bold"))
+        console.print(Text(one_line(tool.name), "bold"))
         console.print(Text(f"  {printable(tool.description)}"))
         schema = json.dumps(dict(tool.parameters), ensure_ascii=False, indent=2)
         console.print(Text("\n".join(f"  {line}" for line in printable(schema).splitlines()), "dim"))
@@ -67,6 +78,8 @@ def print_servers(servers: Sequence[LocalServer], install: str) -> None:
         servers: those that were found.
         install: the command that installs what their backend needs; empty if it is there.
     """
+    from hart_agent.doctor.discovery import PORTS
+
     console = Console(highlight=False)
     if not servers:
         ports = ", ".join(f"{port} ({program.name})" for port, program in sorted(PORTS.items()))
@@ -99,7 +112,7 @@ def print_report(report: Report, settings: Mapping[str, Mapping[str, Any]]) -> N
     table = Table("check", "", "finding", box=None)
     for check in report.checks:
         finding = printable(check.finding) + (f"\n-> {printable(check.advice)}" if check.advice else "")
-        table.add_row(check.name, Text(check.status.value, _STATUS_STYLES[check.status]), Text(finding))
+        table.add_row(Text(one_line(check.name)), Text(check.status.value, _STATUS_STYLES[check.status]), Text(finding))
     console.print(table)
     console.print(Text(f"requests: {report.requests}; {report.seconds:.1f} s", "dim"))
     console.print(Text(printable(report.command) or "not usable yet: see the lines marked fail"), soft_wrap=True)
@@ -109,7 +122,7 @@ def _explanation(trajectory: Trajectory) -> str:
     check = trajectory.verification
     if trajectory.verdict is Verdict.UNCHECKED or check is None:
         remark = trajectory.reason or (_CROPS_ALONE if trajectory.mode.answers_from_crops_alone else None)
-        return f" ({printable(remark)})" if remark else ""
+        return f" ({one_line(remark)})" if remark else ""
     if check.crop_only_answer is None:
         return " (the evidence alone does not answer the question)" if trajectory.evidence else " (no evidence)"
-    return f" (the evidence alone says: {printable(check.crop_only_answer)})"
+    return f" (the evidence alone says: {one_line(check.crop_only_answer)})"

@@ -2,7 +2,39 @@
 
 from __future__ import annotations
 
+import logging
+import unicodedata
+
+_CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Categories of control characters (terminal escapes begin with one), halves of surrogate pairs, and separators of
+lines and paragraphs."""
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Embeddings, overrides and isolates: they show text in another order than it has."""
+
 
 def printable(text: str) -> str:
-    """The text with control characters (terminal escapes, say) made visible; new lines and tabs stay."""
-    return "".join(char if char.isprintable() or char in "\n\t" else f"\\x{ord(char):02x}" for char in text)
+    """The text with control characters and changes of direction made visible; new lines and tabs stay.
+
+    All else is kept, what Persian, Indic scripts and emoji are joined with included.
+    """
+    return "".join(map(_shown, text))
+
+
+def one_line(text: str) -> str:
+    """The text as `printable` makes it, on one line, so that it can't pass for another line of ours."""
+    lines = printable(text).replace("\t", " ").split("\n")
+    return " ".join(filter(None, map(str.strip, lines)))
+
+
+class PrintableFormatter(logging.Formatter):
+    """Formats log records for a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+def _shown(char: str) -> str:
+    if char in "\n\t" or (unicodedata.category(char) not in _CONTROLS and char not in _TURNING):
+        return char
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

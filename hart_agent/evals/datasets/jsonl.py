@@ -1,4 +1,4 @@
-"""Questions of one's own, one JSON object a line.
+"""Custom questions, one JSON object a line.
 
     {"image": "signs/1.jpg", "question": "What does the sign say?", "answer": "STOP", "boxes": [[840, 210, 1010, 300]]}
 

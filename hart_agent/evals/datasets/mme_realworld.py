@@ -2,7 +2,7 @@
 
 Formats, each with the same questions:
 
-- `data/MME-RealWorld-Lite.json` beside `data/imgs/`, as `data.zip` of the hub's yifanzhang114/MME-RealWorld-Lite
+- `data/MME-RealWorld-Lite.json` next to `data/imgs/`, as `data.zip` of the hub's yifanzhang114/MME-RealWorld-Lite
   unpacks: `Question_id`, `Image`, `Text`, `Answer choices` ("(A) ..."), `Ground truth`, `Task`, `Subtask`, `Category`,
   as `evaluation/eval_your_results.py` and `output_test_template.json` of github.com/yfzhang114/MME-RealWorld have it.
 - `mme_realworld_lite.tsv` of yifanzhang114/MME-RealWorld-Base64: `index`, `image` (base64), `question`,

@@ -50,10 +50,10 @@ def read_json(path: Path) -> Any:
 
 
 def read_jsonl(path: Path, schema: Draft202012Validator) -> Iterator[tuple[int, Record]]:
-    """The records of a file of JSON lines and the numbers of their lines; blank lines are passed over.
+    """The records of a file of JSON lines and the numbers of their lines; blank lines are skipped.
 
     Raises:
-        DatasetError: the file is missing, or a line is no JSON or doesn't fit the schema.
+        DatasetError: the file is missing, or a line is not JSON or doesn't fit the schema.
     """
     for number, line in enumerate(_text(path).split("\n"), 1):
         if not line.strip():

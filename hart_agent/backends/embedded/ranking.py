@@ -1,0 +1,198 @@
+"""How likely each row of text answers a question: layout, words that stand next to it, and cues of its kind."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hart_agent.backends.embedded.head import DATA
+from hart_agent.backends.embedded.matching import matches, words
+from hart_agent.backends.embedded.question import Query
+from hart_agent.backends.embedded.values import TYPED, is_made_of, is_typed, values
+from hart_agent.ocr import Line, Sign, bounds
+from hart_agent.ocr.colours import colour_distance
+from hart_agent.vision.geometry import Size
+
+FEATURES = (
+    "size", "above_median", "top", "letters", "wordy", "body", "cue", "person", "typed", "value", "named", "near",
+    "echo", "edge", "fit", "confidence", "length", "capitals", "lone", "digits",
+)  # fmt: skip
+"""What is known of a row; the weights lie in `data/ranking.json`, those of all kinds and what each kind adds."""
+_NAME = re.compile(r"(?:(?:[A-Z][a-z'’-]+|[A-Z]\.|de|van|von|der|la|and)\s?){2,6}|(?:[A-Z]{2,}\.?\s?){2,3}")
+_BODY = 5
+_TIMES = ("date", "hours", "time")
+"""Kinds that a question can mean by "when"."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a sign, as a candidate.
+
+    Attributes:
+        text: its words.
+        lines: that form it.
+        sign: on which it stands.
+        index: among the sign's rows.
+        score: how likely it answers the question; only differences count.
+    """
+
+    text: str
+    lines: tuple[Line, ...]
+    sign: Sign
+    index: int
+    score: float = 0.0
+
+    @property
+    def height(self) -> float:
+        """Of its letters, original pixels."""
+        return max(line.height for line in self.lines)
+
+    @property
+    def confidence(self) -> float:
+        return min(line.confidence for line in self.lines)
+
+
+def rank(query: Query, signs: Sequence[Sign], photo: Size | None) -> list[Row]:
+    """All rows, the likeliest first.
+
+    Args:
+        query: what is asked.
+        signs: what was read, in original pixels.
+        photo: its size; None when only crops are in sight, where places and colours mean nothing.
+    """
+    rows = rows_of(signs)
+    if not rows:
+        return []
+    scores = describe(query, rows, photo) @ _weights(query.sought)
+    scored = [
+        Row(row.text, row.lines, row.sign, row.index, float(score)) for row, score in zip(rows, scores, strict=True)
+    ]
+    return sorted(scored, key=lambda row: (-row.score, row.lines[0].rect[1], row.lines[0].rect[0]))
+
+
+def rows_of(signs: Sequence[Sign]) -> list[Row]:
+    """The rows of all signs, not yet ranked."""
+    return [
+        Row(text, lines, sign, index)
+        for sign in signs
+        for index, (text, lines) in enumerate(zip(sign.texts, sign.rows, strict=True))
+    ]
+
+
+def describe(query: Query, rows: Sequence[Row], photo: Size | None) -> NDArray[np.float64]:
+    """The features of rows, shape (rows, features)."""
+    heights = [row.height for row in rows]
+    tallest, median = max(heights), float(np.median(heights))
+    bottoms, tops = [line.rect[3] for row in rows for line in row.lines], [row.lines[0].rect[1] for row in rows]
+    top, span = min(tops), max(1.0, max(bottoms) - min(tops))
+    signs = list({id(row.sign): row.sign for row in rows}.values())
+    fits = {id(sign): fit(query, sign, photo) for sign in signs}
+    kind, asked = query.sought, (*query.words, *query.quoted)
+    wanted = [replace(query, kind=other) for other in _TIMES] if kind in _TIMES else [query] if kind in TYPED else []
+    hits = {line.rect for sign in signs for one in wanted for _, row in values(one, sign) for line in row}
+    holds = [frozenset(word for word in asked if matches(word, row.text)) for row in rows]
+    rarity = Counter(word for held in holds for word in held)
+    places = {(id(row.sign), row.index): held for row, held in zip(rows, holds, strict=True)}
+    found = []
+    for row, held in zip(rows, holds, strict=True):
+        letters = sum(map(str.isalpha, row.text))
+        count, parts = sum(map(str.isalnum, row.text)), row.text.split()
+        near = frozenset[str]().union(*(places.get((id(row.sign), row.index + step), ()) for step in (-1, 1))) - held
+        found.append([
+            max(-2.0, math.log(row.height / tallest)),
+            min(1.5, max(-1.0, math.log(row.height / median))),
+            1 - (row.lines[0].rect[1] - top) / span,
+            letters / max(1, len(row.text.replace(" ", ""))),
+            min(8, max(0, len(parts) - 3)) / 8,
+            float(is_running(row)),
+            float(has_cue(kind, row.text)),
+            float(is_name(row.text)),
+            float(is_typed(row.text)),
+            float(any(line.rect in hits for line in row.lines)),
+            sum(1 / rarity[word] ** 0.5 for word in held),
+            sum(1 / rarity[word] ** 0.5 for word in near),
+            float(bool(held) and is_made_of(row.text, asked)),
+            _edge(row, photo) if photo else 0.0,
+            fits[id(row.sign)],
+            row.confidence - 1,
+            min(3.0, math.log(1 + count)),
+            float(letters > 1 and row.text.isupper()),
+            float(count < 2),
+            float(any(map(str.isdigit, row.text))),
+        ])  # fmt: skip
+    return np.array(found, np.float64)
+
+
+def fit(query: Query, sign: Sign, photo: Size | None) -> float:
+    """How well a sign fits the place and the colour that a question names; at most 0."""
+    if photo is None:
+        return 0.0
+    x, y = sign.centre[0] / photo.width, sign.centre[1] / photo.height
+    across = abs(x - query.across) if query.across is not None else 0.0
+    down = abs(y - query.down) if query.down is not None else 0.0
+    distance = colour_distance(sign.rgb, query.colour) if query.colour else 0.0
+    return -3 * max(across, down) - (2.0 if distance is None else 0.02 * distance)
+
+
+def has_cue(kind: str, text: str) -> bool:
+    """Whether a text holds a word that texts of a kind often hold."""
+    return cue_in(kind, text) is not None
+
+
+def cue_in(kind: str, text: str) -> str | None:
+    """The first word in a text that texts of a kind often hold."""
+    cue = _cues().get(kind)
+    found = cue.search(text) if cue else None
+    return found[0] if found else None
+
+
+def is_running(row: Row) -> bool:
+    """Whether a row is one of running text: a sentence's, or one of many of the same height."""
+    parts = row.text.split()
+    alike = sum(0.8 < max(line.height for line in other) / row.height < 1.25 for other in row.sign.rows)
+    return alike >= _BODY or (len(parts) >= 6 and sum(part[:1].islower() for part in parts) >= 0.6 * len(parts))
+
+
+def is_name(text: str) -> bool:
+    """Whether a text has the form of a person's name: some words with initial capitals."""
+    return len(text) < 80 and bool(_NAME.fullmatch(text.strip(" .,:;")))
+
+
+def anchors(query: Query, signs: Sequence[Sign]) -> tuple[str, ...]:
+    """The words of the question that stand in the picture."""
+    page = " ".join(sign.text for sign in signs)
+    return tuple(word for word in query.words if words(word) and matches(word, page))
+
+
+def _edge(row: Row, photo: Size) -> float:
+    """How near a row lies to the photo's left or right border and its top or bottom, 0 to 1."""
+    x0, y0, x1, y1 = bounds(row.lines)
+    beside, over = min(x0, photo.width - x1) / photo.width, min(y0, photo.height - y1) / photo.height
+    return max(0.0, 1 - 4 * max(beside, over))
+
+
+@cache
+def _cues() -> dict[str, re.Pattern[str]]:
+    lines = (DATA / "cues.tsv").read_text(encoding="utf-8").splitlines()
+    return {
+        kind: re.compile(
+            "|".join(rf"(?<![^\W\d_]){re.escape(word)}(?![^\W\d_])" for word in listed.split(",")), re.IGNORECASE
+        )
+        for kind, listed in (line.split("\t") for line in lines)
+    }
+
+
+@cache
+def _weights(kind: str) -> NDArray[np.float64]:
+    stored: dict[str, dict[str, Any]] = json.loads((DATA / "ranking.json").read_text(encoding="utf-8"))
+    own = stored.get(kind, stored["typed"] if kind in TYPED else {})
+    return np.array([stored["all"].get(name, 0.0) + own.get(name, 0.0) for name in FEATURES])

@@ -1,0 +1,368 @@
+"""From lines that were read to an answer: signs built by hand, answers worked out by hand."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from hart_agent.backends.embedded.answering import Finding, find
+from hart_agent.backends.embedded.matching import matches
+from hart_agent.backends.embedded.question import understand
+from hart_agent.ocr import Line, Sign, TextLine, as_one, bounds, group, locate, merge
+from hart_agent.ocr.colours import colour_name
+from hart_agent.vision.geometry import Box, Frame, Size
+from hart_agent.vision.source import View
+
+PHOTO = Size(3000, 2400)
+BLUE, RED, YELLOW, WHITE, GREEN = (28, 74, 156), (178, 32, 38), (240, 202, 36), (238, 238, 232), (22, 106, 62)
+
+
+def line(text: str, x: float, y: float, *, height: float = 20, background: tuple[int, int, int] = WHITE) -> Line:
+    """A level line with its top left corner at (x, y), each letter 0.6 as wide as the line is high."""
+    rect = (x, y, x + 0.6 * height * len(text), y + height)
+    return Line(text, 0.95, rect, height, 0.0, background, False)
+
+
+def sign(*texts: str, at: tuple[float, float] = (1400, 1000), **style: object) -> Sign:
+    """Rows of one line each, 30 pixels apart."""
+    x, y = at
+    return Sign(tuple((line(text, x, y + 30 * row, **style),) for row, text in enumerate(texts)))  # type: ignore[arg-type]
+
+
+SHOP = sign("Orrin Dairy", "27 Tollgate Road", "Tel 0391 445 820", "Open 8:15-18:45", at=(200, 200), background=BLUE)
+STALL = sign("Rhubarb $4.20", "Quinces $3.75", at=(2600, 300), background=YELLOW)
+CHANDLER = sign("Brack Chandler", "0722 918 344", at=(300, 2100), background=RED)
+MUSEUM = sign("Sedge Museum", "Mon-Fri 9:00-17:30", "Sat 10:00-14:00", "Sun closed", background=GREEN)
+EVENT = sign("Kite Festival", "Sat 14 May", "Lowmoor Common, 15:30", at=(2500, 2000))
+STREET = sign("Tanner Row", at=(1400, 150), background=BLUE)
+WARNING = sign("DANGER", "Quicksand", "Do not leave the path", background=YELLOW)
+BUS = sign("Weir Corner", "Stop 6081", "Bus 17, 43", background=YELLOW)
+OFFICE = sign("Dr. Ilse Morrow", "Surgeon", "Room 416")
+CAFE = sign("Cafe Orla", "Fri-Mon 10am-4pm", "Tue 12:00-20:00", "Wed & Thu closed")
+PALE, GREY = sign("Dawn", background=(229, 231, 231)), sign("Dusk", background=(133, 139, 157))
+EVERYTHING = (SHOP, STALL, CHANDLER, MUSEUM, EVENT, STREET)
+
+
+def answer(question: str, *signs: Sign, photo: Size | None = PHOTO) -> Finding:
+    return find(understand(question), signs, photo)
+
+
+ANSWERS = [
+    ("When and where is the kite festival?", EVERYTHING, "Sat 14 May, Lowmoor Common, 15:30", [*EVENT.lines[1:]]),
+    ("What is the phone number?", (sign("Orrin Dairy", "Tel 0391 445 820", "Fax 0391 445 821"),), "0391 445 820", None),
+    ("What is the fax number?", (sign("Orrin Dairy", "Tel 0391 445 820", "Fax 0391 445 821"),), "0391 445 821", None),
+    ("How much are the plums?", (sign("Quinces", "$3.75", "Plums", "$2.10"),), "$2.10", None),
+    ("What number does the dairy have?", EVERYTHING, "0391 445 820", [SHOP.lines[2]]),
+    ("I wonder what the dairy calls itself.", (CHANDLER, SHOP), "Orrin Dairy", [SHOP.lines[0]]),
+    ("Do you happen to know where the kite festival is?", EVERYTHING, "Lowmoor Common", [EVENT.lines[2]]),
+    ("What does the sign saying CLOSED say?", (sign("7 Abbey Close"), MUSEUM), MUSEUM.text, [*MUSEUM.lines]),
+    ("Which common is on the notice?", (STREET, sign("Lowmoor Common", "Car park")), "Lowmoor Common", None),
+    ("Which route number is on the sign?", (sign("ROUTE", "66"),), "66", None),
+    ("What does the sign on the barrier say?", (sign("NO PARKING"), sign("B", at=(200, 200))), "NO PARKING", None),
+    ("danger: and underneath?", (WARNING, SHOP), "Quicksand", [WARNING.lines[1]]),
+    ("What's on the grey board?", (PALE, GREY), "Dusk", None),
+    ("What is the phone number?", (SHOP, STALL), "0391 445 820", [SHOP.lines[2]]),
+    ("What is the chandler's phone number?", EVERYTHING, "0722 918 344", [CHANDLER.lines[1]]),
+    ("Which number do I dial on the blue sign?", EVERYTHING, "0391 445 820", [SHOP.lines[2]]),
+    ("What do the quinces cost?", EVERYTHING, "$3.75", [STALL.lines[1]]),
+    ("How much is the rhubarb?", EVERYTHING, "$4.20", [STALL.lines[0]]),
+    ("Price of a quince?", EVERYTHING, "$3.75", [STALL.lines[1]]),
+    ("What is the phone number?", (sign("Harbour Watch", "+44 (0)20 7946 0958"),), "+44 (0)20 7946 0958", None),
+    ("How much is the tea?", (sign("Tea 2.40", "Coffee 3.10"),), "2.40", None),  # a price without a currency
+    ("How much is the coffee?", (sign("Tea 2,40 €", "Coffee 3,10 €"),), "3,10 €", None),
+    ("What's the price?", (sign("Tulips", "$12.50 / bunch"),), "$12.50", None),
+    ("When is the museum open on Wednesday?", EVERYTHING, "9:00-17:30", [MUSEUM.lines[1]]),
+    ("When is the museum open on Friday?", EVERYTHING, "9:00-17:30", [MUSEUM.lines[1]]),
+    ("When is the museum open on Saturday?", EVERYTHING, "10:00-14:00", [MUSEUM.lines[2]]),
+    ("When is the museum open on Sunday?", EVERYTHING, "closed", [MUSEUM.lines[3]]),
+    ("When is the cafe open on Fridays?", (CAFE,), "10am-4pm", [CAFE.lines[1]]),  # a range across the week's end
+    ("When is the cafe open on Sunday?", (CAFE,), "10am-4pm", [CAFE.lines[1]]),
+    ("When is the cafe open on Monday?", (CAFE,), "10am-4pm", [CAFE.lines[1]]),
+    ("When is the cafe open on Tuesday?", (CAFE,), "12:00-20:00", [CAFE.lines[2]]),
+    ("When is the cafe open on Thursday?", (CAFE,), "closed", [CAFE.lines[3]]),
+    ("What are the museum's opening hours?", EVERYTHING, "Mon-Fri 9:00-17:30 Sat 10:00-14:00 Sun closed",
+     list(MUSEUM.lines[1:])),
+    ("When does the dairy open?", EVERYTHING, "8:15-18:45", [SHOP.lines[3]]),
+    ("What is the address of the dairy?", EVERYTHING, "27 Tollgate Road", [SHOP.lines[1]]),
+    ("What is the address?", EVERYTHING, "27 Tollgate Road", [SHOP.lines[1]]),
+    ("What is the name of the street?", (SHOP, STREET), "Tanner Row", [STREET.lines[0]]),
+    ("What is the name of the street?", (SHOP,), "Tollgate Road", [SHOP.lines[1]]),
+    ("What is the dairy called?", EVERYTHING, "Orrin Dairy", [SHOP.lines[0]]),
+    ("Who is the surgeon?", (OFFICE, STALL), "Dr. Ilse Morrow", [OFFICE.lines[0]]),
+    ("Where does the kite festival take place?", EVERYTHING, "Lowmoor Common", [EVENT.lines[2]]),
+    ("When is the kite festival?", EVERYTHING, "Sat 14 May", [EVENT.lines[1]]),
+    ("When does the kite festival take place?", EVERYTHING, "Sat 14 May", [EVENT.lines[1]]),
+    ("What time does the kite festival start?", EVERYTHING, "15:30", [EVENT.lines[2]]),
+    ("What does the sign warn about?", (WARNING, STALL), "Quicksand", [WARNING.lines[1]]),
+    ("What does the sign warn about?", (sign("WARNING", "No swimming"),), "No swimming", None),
+    ("What does the sign warn about?", (sign("Beware of the dog"), STALL), "Beware of the dog", None),
+    ("What is the stop number?", (BUS,), "6081", [BUS.lines[1]]),
+    ("Which buses stop here?", (BUS,), "17, 43", [BUS.lines[2]]),
+    ("Which room is the surgeon in?", (OFFICE, BUS), "416", [OFFICE.lines[2]]),
+    ("Which gate is it?", (sign("Gate B12 open"), sign("Gatehouse 7")), "B12", None),
+    ("What's the room number?", (sign("Room no. 12a"),), "12a", None),
+    ("What is the date?", (sign("Market", "2026-03-09"),), "2026-03-09", None),
+    ("What time does it start?", (sign("Market", "7 pm"),), "7 pm", None),
+    ("What is the platform number?", (sign("Platform 9b"),), "9b", None),
+    ("What is the licence plate?", (sign("KM 4471 TR"), STALL), "KM 4471 TR", None),
+    ("Which e-mail address is given?", (sign("Write to", "hello@orrin-dairy.org"),), "hello@orrin-dairy.org", None),
+    ("What's the website?", (sign("Orrin Dairy", "www.orrin-dairy.org/milk"),), "www.orrin-dairy.org/milk", None),
+    ("What is written under KITE FESTIVAL?", EVERYTHING, "Sat 14 May", [EVENT.lines[1]]),
+    ("What is written above QUICKSAND?", (WARNING,), "DANGER", [WARNING.lines[0]]),
+    ("What does the yellow sign say?", EVERYTHING, "Rhubarb $4.20 Quinces $3.75", list(STALL.lines)),
+    ("What does the sign in the bottom left say?", EVERYTHING, "Brack Chandler 0722 918 344", list(CHANDLER.lines)),
+    ("What does the sign in the middle say?", EVERYTHING, MUSEUM.text, list(MUSEUM.lines)),
+    ("Read the sign mentioning QUINCES.", EVERYTHING, STALL.text, list(STALL.lines)),
+    ("Read all the text.", (EVENT, STREET, STALL),
+     "Tanner Row\nRhubarb $4.20 Quinces $3.75\nKite Festival Sat 14 May Lowmoor Common, 15:30", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("question", "signs", "wanted", "lines"), ANSWERS, ids=[row[0] for row in ANSWERS])
+def test_answers(question: str, signs: tuple[Sign, ...], wanted: str, lines: list[Line] | None) -> None:
+    found = answer(question, *signs)
+    assert found.text == wanted, found.reason
+    assert found.confidence == 0.95
+    if lines is not None:
+        assert [item for group in found.lines for item in group] == lines
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3, 4, 5), (5, 4, 3, 2, 1, 0), (3, 0, 5, 2, 4, 1)])
+@pytest.mark.parametrize("question", [row[0] for row in ANSWERS if row[1] is EVERYTHING])
+def test_the_order_in_which_signs_were_read_does_not_matter(question: str, order: tuple[int, ...]) -> None:
+    assert answer(question, *(EVERYTHING[index] for index in order)) == answer(question, *EVERYTHING)
+
+
+@pytest.mark.parametrize(
+    ("at", "words"),
+    [
+        ((100, 100), "upper left"), ((1450, 100), "upper centre"), ((2800, 100), "upper right"),
+        ((100, 1200), "middle left"), ((1450, 1200), "centre"), ((2800, 1200), "middle right"),
+        ((100, 2300), "lower left"), ((1450, 2300), "lower centre"), ((2800, 2300), "lower right"),
+    ],
+)  # fmt: skip
+def test_the_place_of_a_text_in_words(at: tuple[int, int], words: str) -> None:
+    found = answer("Where does it say TURNIPS?", sign("Turnips", at=at))
+    assert found.text == f"Turnips ({words})"
+
+
+def test_where_gives_the_line_that_holds_the_words() -> None:
+    found = answer("Where is the word QUICKSAND?", STALL, WARNING)
+    assert found.lines == ((WARNING.lines[1],),)
+    found = answer('Where does it say "Sedge Museum Mon-Fri"?', MUSEUM)
+    assert found.lines == (MUSEUM.lines[:2],)
+
+
+@pytest.mark.parametrize("background", [(28, 74, 156), (178, 32, 38), (240, 202, 36), (22, 106, 62), (30, 31, 34),
+                                        (142, 146, 150), (232, 124, 30), (98, 48, 130), (104, 64, 38)])  # fmt: skip
+def test_a_sign_is_picked_by_its_colour(background: tuple[int, int, int]) -> None:
+    other = sign("Elsewhere", at=(200, 200), background=WHITE)
+    found = answer(f"What does the {colour_name(background)} sign say?", other, sign("Here", background=background))
+    assert found.text == "Here"
+
+
+@pytest.mark.parametrize(
+    ("rgb", "name"),
+    [
+        ((255, 255, 255), "white"), ((0, 0, 0), "black"), ((128, 128, 128), "grey"), ((200, 20, 20), "red"),
+        ((20, 60, 190), "blue"), ((20, 130, 50), "green"), ((250, 220, 20), "yellow"), ((240, 130, 20), "orange"),
+        ((110, 30, 150), "purple"), ((250, 170, 190), "pink"), ((101, 67, 33), "brown"), ((40, 200, 195), "turquoise"),
+        ((245, 235, 205), "cream"),
+    ],
+)  # fmt: skip
+def test_colours_have_their_everyday_names(rgb: tuple[int, int, int], name: str) -> None:
+    assert colour_name(rgb) == name
+
+
+def test_the_largest_and_the_smallest_sign() -> None:
+    large, small = sign("Ferry", at=(200, 200), height=60), sign("Toll", height=12)
+    assert answer("What does the largest sign say?", small, large).text == "Ferry"
+    assert answer("What does the smallest sign say?", small, large).text == "Toll"
+
+
+REASONS = [
+    ("What is the phone number?", (), "I found no readable text in the picture"),
+    ("What is the phone number?", (STALL, STREET), "I found no phone number in the text that I can read"),
+    ("What is the phone number?", (SHOP, CHANDLER),
+     "there is more than one phone number: 0391 445 820; 0722 918 344. Say which one you mean"),
+    ("What's the price?", (STALL,), "there is more than one price: $4.20; $3.75. Say which one you mean"),
+    ("What does the marzipan cost?", EVERYTHING, "the text that I can read doesn't mention 'marzipan'"),
+    ("What does the purple sign say?", EVERYTHING, "I found no purple sign with readable text"),
+    ("What does the sign that says TURNIPS say?", EVERYTHING, "I found no sign with the text 'TURNIPS'"),
+    ("Where does it say TURNIPS?", EVERYTHING, "I found no text 'TURNIPS' in the picture"),
+    ("What is written under TANNER ROW?", EVERYTHING, "I found no text under 'TANNER ROW'"),
+    ("What is written above KITE FESTIVAL?", EVERYTHING, "I found no text over 'KITE FESTIVAL'"),
+    ("What is written under LOWMOOR COMMON?", EVERYTHING, "I found no text under 'LOWMOOR COMMON'"),
+    ("What is the gate number?", (sign("Gate B12"), sign("Gate C4")),
+     "there is more than one number with that label: B12; C4. Say which one you mean"),
+    ("What does the sign warn about?", (STALL,), "I found no warning in the text that I can read"),
+    ("What is written under TURNIPS?", EVERYTHING, "I found no text under 'TURNIPS'"),
+    ("What does the sign on the left say?", (STALL,), "I found no readable text at that place"),
+    ("What is the licence plate?", EVERYTHING, "I found no number plate in the text that I can read"),
+    ("What are the opening hours?", (WARNING,), "I found no opening hours in the text that I can read"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("question", "signs", "reason"), REASONS, ids=[f"{row[0]} {row[2][:20]}" for row in REASONS])
+def test_why_there_is_no_answer(question: str, signs: tuple[Sign, ...], reason: str) -> None:
+    found = answer(question, *signs)
+    assert (found.text, found.lines, found.confidence) == (None, (), 0.0)
+    assert found.reason == f"I can't tell: {reason}."
+
+
+@pytest.mark.parametrize(
+    ("question", "texts", "wanted"),
+    [
+        ("What is the phone number?", ("Tel 0391 445 820",), "0391 445 820"),
+        ("What does the purple sign in the top left say?", ("Quince Jelly",), "Quince Jelly"),
+        ("What does the largest sign say?", ("Ferry", "to the isle"), "Ferry to the isle"),
+        ("Where does the kite festival take place?", ("Lowmoor Common, 15:30",), "Lowmoor Common"),
+        ("What does the sign warn about?", ("Quicksand",), "Quicksand"),
+        ("What is the dairy called?", ("Orrin Dairy",), "Orrin Dairy"),
+        ("What is written under KITE FESTIVAL?", ("Sat 14 May",), "Sat 14 May"),
+        ("Where does it say TURNIPS?", ("Turnips",), "Turnips"),
+    ],
+)
+def test_a_crop_answers_without_places_colours_and_neighbours(
+    question: str, texts: tuple[str, ...], wanted: str
+) -> None:
+    assert answer(question, sign(*texts), photo=None).text == wanted
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text", "result"),
+    [
+        ("marina", "THE MARINA CAFE", True), ("plum", "Plums", True), ("plums", "Plum", True),
+        ("marina cafe", "marina - cafe", True), ("cafe marina", "marina cafe", False),
+        ("restaurant", "Restavrant", True), ("marina", "Marima", True), ("honey", "Money", False),
+        ("oil", "Soil", False), ("216", "217", False), ("", "anything", False), ("...", "anything", False),
+    ],
+)  # fmt: skip
+def test_matching(wanted: str, text: str, result: bool) -> None:
+    assert matches(wanted, text) is result
+
+
+def test_merge_keeps_one_of_two_readings_and_the_uncut_one() -> None:
+    whole = line("Sedge Museum", 500, 500)
+    part = replace(line("Sedge Mus", 500, 500), cut=True, confidence=0.99)
+    again = replace(whole, text="Sedge Museun", confidence=0.8, rect=(501, 501, 645, 520))
+    elsewhere = line("Sedge Museum", 500, 530)
+    for order in ([whole, part, again, elsewhere], [elsewhere, again, part, whole]):
+        assert sorted(merge(order), key=lambda item: item.rect) == [whole, elsewhere]
+    assert merge([part]) == [part]
+    assert merge([]) == []
+
+
+def test_merge_keeps_the_longer_of_two_uncut_readings() -> None:
+    whole, part = line("Tollgate", 500, 500), line("gate", 548, 500)
+    assert merge([part, whole]) == merge([whole, part]) == [whole]
+
+
+def test_two_boards_stay_apart_and_their_rows_are_in_order() -> None:
+    left, right = (
+        sign("Orrin Dairy", "27 Tollgate Road", "Tel 0391", at=(500, 500)),
+        sign("Ferry", "Pier 4", at=(900, 510)),
+    )
+    lines = [*right.lines[::-1], left.lines[1], left.lines[2], left.lines[0]]
+    assert group(lines) == [left, right]
+    assert group([]) == []
+
+
+def test_boards_side_by_side_are_told_apart_by_their_colours() -> None:
+    left, right = line("Ferry", 500, 500, background=BLUE), line("Dairy", 565, 500, background=YELLOW)
+    assert [item.text for item in group([left, right])] == ["Ferry", "Dairy"]
+    assert [item.text for item in group([left, replace(right, background=BLUE)])] == ["Ferry Dairy"]
+
+
+@pytest.mark.parametrize(("x", "y"), [(130, 150), (460, 60)], ids=["lines set wide", "a price far from its item"])
+@pytest.mark.parametrize("between", [YELLOW, (120, 60, 30)], ids=["one board", "two boards"])
+def test_lines_set_wide_belong_together_if_the_boards_colour_reaches_from_one_to_the_other(
+    x: int, y: int, between: tuple[int, int, int]
+) -> None:
+    picture = Image.new("RGB", (800, 300), YELLOW)
+    gap = (0, 95, 800, 140) if y > 100 else (330, 0, 430, 300)
+    picture.paste(between, gap)
+    size = Size(800, 300)
+    view = View("view1", "zoom", picture, Frame(size.box, size))
+    readings = [
+        TextLine("Quinces", 0.95, quad(100, 60, 300, 86)),  # type: ignore[arg-type]
+        TextLine("$3.75", 0.95, quad(x, y, x + 120, y + 26)),  # type: ignore[arg-type]
+    ]
+    found = group(locate(readings, view, view.frame))
+    assert len(found) == (1 if between == YELLOW else 2)
+
+
+def test_words_of_one_row_are_joined_from_left_to_right() -> None:
+    row = [line("Quinces", 500, 500), line("$3.75", 610, 503)]
+    (found,) = group([row[1], line("Rhubarb", 500, 470), row[0]])
+    assert found.texts == ["Rhubarb", "Quinces $3.75"]
+
+
+@pytest.mark.parametrize("degrees", [-90, -30, -12, 8, 25, 90, 180])
+def test_a_tilted_sign_is_one_sign_and_its_rows_are_in_order(degrees: int) -> None:
+    texts, angle, height = ("Orrin Dairy", "27 Tollgate Road", "Tel 0391 445 820"), math.radians(degrees), 20.0
+    cos, sin = math.cos(angle), math.sin(angle)
+    lines = []
+    for row, text in enumerate(texts):
+        across, down = 0.6 * height * len(text), 30.0 * row  # along and across the reading direction
+        corners = [(u * cos - v * sin, u * sin + v * cos) for u in (0, across) for v in (down, down + height)]
+        xs, ys = [900 + x for x, _ in corners], [900 + y for _, y in corners]
+        lines.append(Line(text, 0.9, (min(xs), min(ys), max(xs), max(ys)), height, angle, BLUE, False))
+    assert len(merge(lines)) == 3  # none is taken for another reading of its neighbour
+    (found,) = group(lines[::-1])
+    assert tuple(found.texts) == texts
+
+
+def test_a_crop_is_one_sign_however_far_apart_its_rows_are() -> None:
+    far = [line("Ferry", 500, 500), line("Pier 4", 500, 640)]
+    assert [item.text for item in group(far)] == ["Ferry", "Pier 4"]
+    (found,) = as_one(far[::-1])
+    assert found.texts == ["Ferry", "Pier 4"]
+    assert as_one([]) == []
+
+
+def quad(x0: float, y0: float, x1: float, y1: float) -> tuple[tuple[float, float], ...]:
+    return (x0, y0), (x1, y0), (x1, y1), (x0, y1)
+
+
+@pytest.mark.parametrize("factor", [0.5, 1, 2])
+def test_what_was_read_on_a_view_is_placed_on_the_original(factor: float) -> None:
+    box = Box(1000, 600, 1400, 900)
+    size = Size(int(400 * factor), int(300 * factor))
+    picture = Image.new("RGB", (size.width, size.height), BLUE)
+    view = View("view1", "zoom", picture, Frame(box, size))
+    reading = TextLine("Ferry 12", 0.9, quad(100 * factor, 60 * factor, 220 * factor, 90 * factor))  # type: ignore[arg-type]
+    (found,) = locate([reading], view, Frame(PHOTO.box, Size(1500, 1200)))
+    assert replace(found, board=None) == Line("Ferry 12", 0.9, (1100, 660, 1220, 690), 30, 0.0, BLUE, False)
+    assert bounds([found]) == (1100, 660, 1220, 690)
+
+
+@pytest.mark.parametrize(
+    ("place", "cut"),
+    [((0, 60, 90, 90), True), ((310, 60, 399, 90), True), ((100, 0, 190, 30), True), ((100, 269, 190, 299), True),
+     ((100, 60, 190, 90), False)],
+)  # fmt: skip
+def test_a_line_at_the_border_of_a_view_is_cut_unless_the_photo_ends_there(
+    place: tuple[float, float, float, float], cut: bool
+) -> None:
+    reading = TextLine("Ferry 12", 0.9, quad(*place))  # type: ignore[arg-type]
+    size = Size(400, 300)
+    for box, expected in ((Box(1000, 600, 1400, 900), cut), (size.box, False)):
+        view = View("view1", "zoom", Image.new("RGB", (400, 300)), Frame(box, size))
+        whole = Frame(PHOTO.box if box.x0 else size.box, Size(1500, 1200))
+        (found,) = locate([reading], view, whole)
+        assert found.cut is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "kept"),
+    [("Ferry 12", 0.65, True), ("Ferry 12", 0.55, False), ("il", 0.8, False), ("il", 0.95, True), ("- .", 1.0, False)],
+)
+def test_short_and_unsure_readings_are_left_out(text: str, confidence: float, kept: bool) -> None:
+    size = Size(400, 300)
+    view = View("view1", "zoom", Image.new("RGB", (400, 300)), Frame(size.box, size))
+    reading = TextLine(text, confidence, quad(100, 60, 190, 90))  # type: ignore[arg-type]
+    assert len(locate([reading], view, view.frame)) == kept

@@ -1,0 +1,52 @@
+"""What the tests of pages share: a browser, a server that notices requests, and hostile texts."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+
+import pytest
+from browser import Browser, start_browser
+
+HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "</script><script>alert(3)</script>",
+           "<!--<script>", "'><svg onload=alert(4)>", "${alert(5)} $style $policy", "</style><b id=owned>")  # fmt: skip
+
+
+LEAKS = """
+const [base, done] = arguments;
+new Image().src = base + '/image';
+const link = document.createElement('link'); link.rel = 'stylesheet'; link.href = base + '/style';
+const frame = document.createElement('iframe'); frame.src = base + '/frame';
+document.body.append(link, frame);
+document.body.style.backgroundImage = `url(${base}/background)`;
+fetch(base + '/fetch').then(() => done('fetched'), () => setTimeout(() => done('refused'), 300));
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    started = start_browser()
+    yield started
+    started.driver.quit()
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, list[str]]]:
+    """A web server's address, and the paths that were asked of it."""
+    asked: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(204)
+            self.send_header("Access-Control-Allow-Origin", "*")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_address[1]}", asked
+        running.shutdown()
