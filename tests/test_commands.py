@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hart_agent.backends.embedded.reader import READER_PACKAGES
 
 from hart_agent import commands
 from hart_agent.commands import command_line, install_command
+from hart_agent.ocr import PACKAGES
 
 ROOT = Path(__file__).parents[1]
 
@@ -112,5 +112,5 @@ def test_no_message_names_another_pip() -> None:
 
 def test_the_readers_packages_are_those_of_the_project() -> None:
     required = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    assert READER_PACKAGES[1] in required
-    assert any(requirement.startswith(READER_PACKAGES[0]) for requirement in required)
+    assert PACKAGES[1] in required
+    assert any(requirement.startswith(PACKAGES[0]) for requirement in required)

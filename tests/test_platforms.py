@@ -33,7 +33,7 @@ FOLDERS = ("/dev/", "/proc/", "/tmp/", "/etc/")
 
 
 def posix_only(source: str) -> Iterator[tuple[int, str]]:
-    """Line and name of each use of what only POSIX has, but for those that `hasattr` guards in the same function."""
+    """Line and name of each use of what only POSIX has, but for functions that `hasattr` or `sys.platform` guards."""
     tree = ast.parse(source)
     guarded: set[ast.AST] = set()
     for function in ast.walk(tree):
@@ -44,6 +44,9 @@ def posix_only(source: str) -> Iterator[tuple[int, str]]:
                 if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "hasattr"
                 and isinstance(call.args[1], ast.Constant)
             }  # fmt: skip
+            text = ast.unparse(function)
+            if "if sys.platform != 'linux':" in text:
+                guarded |= set(ast.walk(function))
             guarded |= {node for node in ast.walk(function) if isinstance(node, ast.Attribute) and node.attr in asked}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
@@ -53,6 +56,8 @@ def posix_only(source: str) -> Iterator[tuple[int, str]]:
             owner = node.value.id if isinstance(node.value, ast.Name) else ""
             if node.attr in NAMES.get(owner, ()) or node.attr in METHODS:
                 yield node.lineno, f"{owner}.{node.attr}"
+        elif node in guarded:
+            continue
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(FOLDERS):
             yield node.lineno, node.value
 
@@ -99,7 +104,7 @@ replies = ['<tool_call>{{"name": "crop", "arguments": {{"bbox_2d": [0, 0, 40, 30
            "<answer>STOP</answer>", "<answer>STOP</answer>"]
 result = Agent(ScriptedPolicy(replies)).ask(Image.new("RGB", (64, 48)), "what?")
 assert (result.answer, str(result.verdict)) == ("STOP", "supported"), result
-from hart_agent.backends.embedded.reader import TextReader
+from hart_agent.ocr import TextReader
 TextReader()
 from hart_agent.cli import app
 """

@@ -54,6 +54,8 @@ def _given_up() -> bool:
 
 def _end_children() -> None:
     """End the programs that a function left running in its thread. Only Linux lists them."""
+    if sys.platform != "linux":
+        return
     for children in Path("/proc/self/task").glob("*/children"):
         with contextlib.suppress(OSError, ValueError):
             for child in map(int, children.read_text().split()):

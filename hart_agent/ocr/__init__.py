@@ -7,8 +7,8 @@ from hart_agent.ocr.lines import Line, bounds, locate, merge
 from hart_agent.ocr.reader import HeatMap, TextLine, TextReader, TextRegion
 from hart_agent.ocr.signs import Sign, as_one, group
 
-PACKAGES = ("onnxruntime", "rapidocr")
-"""What pip installs to make it work."""
+PACKAGES = ("onnxruntime", "rapidocr==3.10.0")
+"""What it and its models come from, as `pyproject.toml` requires it."""
 
 __all__ = [
     "PACKAGES",
