@@ -159,7 +159,10 @@ class Viewer {
           old.close();
         }
         this.draw();
-      }, () => setTimeout(() => this.loading.delete(tile.key), 2000)); // tried again by a later painting
+      }, () => setTimeout(() => { // and try again
+        this.loading.delete(tile.key);
+        this.draw();
+      }, 2000));
     }
   }
 
