@@ -9,7 +9,6 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -62,6 +61,8 @@ def _own_requirement(extra: str) -> list[str]:
 
 def _origin() -> dict[str, Any]:
     """The `direct_url.json` of the installed package; empty if it came from an index, or isn't installed."""
+    from importlib.metadata import PackageNotFoundError, distribution  # with the parser of mail, which takes its time
+
     try:
         text = distribution(_PACKAGE).read_text("direct_url.json")
     except PackageNotFoundError:

@@ -181,5 +181,5 @@ def test_in_a_process_of_its_own(sent: Sent, photo: Path, tmp_path: Path) -> Non
     assert done.stdout.splitlines() == [
         RIGHT,
         f"verdict: supported (the evidence alone says: {RIGHT})",
-        f"evidence: {BOX} sign",
+        f"evidence: {BOX} (original pixels) sign",
     ]

@@ -126,9 +126,9 @@ WRONG = [
     Step("doctor --base-url localhost:8000", "'localhost:8000' is not a URL", "http://localhost:8000/v1"),
     # many questions
     Step("batch nothing.jsonl out.jsonl", "nothing.jsonl can't be read", "Check the path"),
-    Step("batch *.jpg out.jsonl", "*.jpg is not a file of questions", "--question"),
+    Step("batch *.jpg out.jsonl", "*.jpg is not a questions file", "--question"),
     Step("batch nothing*.jpg out.jsonl --question what?", "no file fits the pattern", "Check it"),
-    Step("batch notes.txt out.jsonl", "notes.txt is not a file of questions", ".jsonl"),
+    Step("batch notes.txt out.jsonl", "notes.txt is not a questions file", ".jsonl"),
     Step("batch broken.jsonl out.jsonl", "broken.jsonl, line 1", "JSON"),
     Step("batch other.jsonl out.jsonl", "other.jsonl, line 1", "image"),
     Step("batch questions.jsonl no/out.jsonl", "there is no folder", "Make it first"),
@@ -145,7 +145,7 @@ WRONG = [
     Step("tools run hammer photo.png", "there is no tool 'hammer'", "choose one of"),
     Step("tools run zoom photo.png {", "the arguments are not JSON", "expected such as"),
     Step("tools run zoom photo.png []", "a JSON list", "expected an object"),
-    Step("mcp --root nothing", "'nothing' is no folder", "give one that holds images"),
+    Step("mcp --root nothing", "'nothing' is not a folder", "give one that holds images"),
 ]
 
 

@@ -67,7 +67,7 @@ def test_an_answer_or_a_label_forges_no_line(photo: Path) -> None:
     answer, verdict, evidence = done.stdout.split("\n")[:3]
     assert answer.startswith("Bakery verdict: supported (forged)")
     assert verdict.startswith("verdict: ")
-    assert evidence.startswith("evidence: [4, 4, 40, 40] sign verdict: supported")
+    assert evidence.startswith("evidence: [4, 4, 40, 40] (original pixels) sign verdict: supported")
     assert done.stdout.count("\n") == 3
     assert not {"\x1b", "\x07", "\u2028", "\u202e"} & set(done.output)
 

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hart_agent.backends.programs import PROGRAMS, Program
-from hart_agent.cli import app, inspecting
+from hart_agent.cli import app
 from hart_agent.doctor import discovery
 from hart_agent.doctor.discovery import LocalServer, find_servers
 
@@ -237,7 +237,7 @@ def five(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
     """All five at once, on ports that stand for the usual ones; each program's port."""
     with ExitStack() as stack:
         ports = {name: stack.enter_context(speaking(spoken)) for name, (spoken, _) in FIVE.items()}
-        monkeypatch.setattr(inspecting, "PORTS", {port: USUAL[name] for name, port in ports.items()})
+        monkeypatch.setattr("hart_agent.doctor.discovery.PORTS", {port: USUAL[name] for name, port in ports.items()})
         yield ports
 
 
@@ -270,7 +270,7 @@ def test_doctor_asks_no_stranger(monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "OPENAI_BASE_URL"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{stranger}")
         monkeypatch.setenv("OPENAI_API_KEY", "secret1")
-        monkeypatch.setattr(inspecting, "PORTS", {port: USUAL["vLLM"]})
+        monkeypatch.setattr("hart_agent.doctor.discovery.PORTS", {port: USUAL["vLLM"]})
         done = CliRunner().invoke(app, ["doctor"], env={"COLUMNS": "80"})
     assert done.exit_code == 4
     assert spoken.asked == []

