@@ -13,12 +13,15 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import answer, tool_call
 from PIL import Image
+from test_thinking_model import ANSWERS, MAX_PIXELS, lessons  # noqa: F401 (a fixture)
+from test_thinking_model import check as check_thoughts
 
 from hart_agent import Agent, EpisodeConfig, ScriptedPolicy, StopReason, Trajectory
 from hart_agent.backends import cut_off
@@ -57,17 +60,22 @@ def photo() -> Image.Image:
 
 @pytest.fixture(scope="module")
 def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The base URL of vLLM's OpenAI-compatible server."""
+    with serving(folder, folder.name, tmp_path_factory.mktemp("log") / "server.txt") as url:
+        yield url
+
+
+@contextmanager
+def serving(folder: Path, name: str, log: Path) -> Iterator[str]:
+    """The base URL of vLLM's OpenAI-compatible server, which serves a checkpoint under a name."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("log") / "server.txt"
     command = [
         sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder), "--host", "127.0.0.1",
         "--port", str(port), "--enforce-eager", "--max-model-len", str(CONTEXT), "--dtype", "float32",
         # vLLM 0.29's CPU build dies of a seeded request whose prompt it reads in parts.
         "--no-enable-chunked-prefill", "--max-num-batched-tokens", str(CONTEXT),
-        "--limit-mm-per-prompt", '{"image": 2, "video": 0}', "--served-model-name", folder.name,
+        "--limit-mm-per-prompt", '{"image": 2, "video": 0}', "--served-model-name", name,
     ]  # fmt: skip
     with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
         try:
@@ -222,3 +230,13 @@ def test_the_doctor_examines_a_real_server(server: str) -> None:
     assert report.seconds < 65
     if "images" in found:  # the server was started with at most 2
         assert found["images"].data["images"] == 2, found["images"]
+
+
+@pytest.mark.parametrize("name", ["thinking", "opened"])
+def test_a_model_that_thinks_behind_a_server(lessons: Path, tmp_path: Path, name: str) -> None:
+    """Its thoughts, whose opening tag its template may have written, hold a call and an answer that don't count."""
+    with serving(lessons / name, "qwen2.5-vl", tmp_path / "server.txt") as url:
+        policy = OpenAIPolicy("qwen2.5-vl", base_url=url, max_pixels=MAX_PIXELS, max_tokens=150)
+        for number, said in enumerate(ANSWERS):
+            run = Agent(policy, mode="closed-loop").ask(lessons / f"{number}.png", f"what is {number}?")
+            check_thoughts(run, said, ANSWERS[1 - number])
