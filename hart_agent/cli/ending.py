@@ -33,14 +33,21 @@ def end_despite_threads(code: Any) -> None:
     def end() -> None:
         threading.main_thread().join()
         if not threads_ended.wait(_GRACE):
-            for stream in (sys.stdout, sys.stderr):
-                with contextlib.suppress(Exception):
-                    stream.flush()
-            os._exit(code if isinstance(code, int) else int(code is not None))
+            _end_now(code)
 
     threading.Thread(target=end, daemon=True).start()
     if _given_up():
         _end_children()
+        # A decoder or a model that still computes would abort the process when its library is unloaded.
+        atexit._run_exitfuncs()
+        _end_now(code)
+
+
+def _end_now(code: Any) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def _given_up() -> bool:

@@ -62,7 +62,8 @@ class Progress:
     def _print(self, text: str, style: str) -> None:
         line = one_line(text)
         # One line each, so that a model's words can't pass for a line of ours.
-        self._console.print(Text(f"turn {self._turn:2}  {line[:300]}", style, no_wrap=True, overflow="ellipsis"))
+        shown = Text(f"turn {self._turn:2}  {line[:300]}", style)
+        self._console.print(shown, no_wrap=True, overflow="ignore" if self._console.soft_wrap else "ellipsis")
 
 
 class CountProgress:
