@@ -33,7 +33,7 @@ class Installed:
 
 
 def installed_from(monkeypatch: pytest.MonkeyPatch, origin: dict[str, Any] | None) -> None:
-    monkeypatch.setattr(commands, "distribution", lambda name: Installed(origin))
+    monkeypatch.setattr("importlib.metadata.distribution", lambda name: Installed(origin))
 
 
 def words(command: str) -> list[str]:
@@ -77,7 +77,7 @@ def test_without_a_place_it_came_from_the_checkout_is_named(
     if gone:
         installed_from(monkeypatch, {"url": (tmp_path / "deleted").as_uri(), "dir_info": {}})
     else:
-        monkeypatch.setattr(commands, "distribution", missing)
+        monkeypatch.setattr("importlib.metadata.distribution", missing)
     assert words(install_command(extra="eval")) == [f"{ROOT}[eval]"]
     monkeypatch.setattr(commands, "_CHECKOUT", tmp_path)
     assert words(install_command(extra="eval")) == ["hart-agent[eval]"]

@@ -10,6 +10,7 @@ import typer
 
 from hart_agent.cli.common import DEFAULT_MEGAPIXELS, MaxMegapixels
 from hart_agent.cli.options import AgentOptions, with_options
+from hart_agent.commands import install_command
 from hart_agent.errors import InstallError
 from hart_agent.vision.folders import Folders
 
@@ -92,7 +93,7 @@ def serve(
         from hart_agent.serve.settings import ServeSettings
     except ImportError as error:
         raise InstallError(
-            f"the server needs a package that is missing ({error.name}). Run: pip install 'hart-agent[serve]'"
+            f"the server needs a package that is missing ({error.name}). Run: {install_command(extra='serve')}"
         ) from error
     settings = ServeSettings(
         host=host,

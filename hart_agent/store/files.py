@@ -31,6 +31,7 @@ def write_json(path: Path, value: Any) -> None:
     """Write a value as indented JSON, whole or not at all.
 
     Raises:
+        ConfigError: the path is not that of a regular file in a folder that exists.
         OutputError: it can't be written.
     """
     write_whole(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")

@@ -74,6 +74,7 @@ def write_trace(trajectory: Trajectory, path: Path) -> None:
     """Write a trace, whole or not at all.
 
     Raises:
+        ConfigError: the path is not that of a regular file in a folder that exists.
         OutputError: the file can't be written.
     """
     write_json(path, trace_json(trajectory))

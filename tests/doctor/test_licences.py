@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hart_agent import licences
+from hart_agent.doctor import licences
 
 
 class Package:
