@@ -40,6 +40,7 @@ def lessons(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["thinking", "opened"])
 def test_it_answers_rightly_and_its_thoughts_stay_apart(lessons: Path, name: str) -> None:
     policy = TransformersPolicy(str(lessons / name), max_pixels=MAX_PIXELS, max_tokens=150)

@@ -96,6 +96,7 @@ def killed(folder: Path, count: int, kills: int) -> None:
     assert lines == by_id(read(folder / "undisturbed.jsonl"))
 
 
+@pytest.mark.slow
 def test_a_killed_batch_goes_on_and_nothing_is_lost_or_there_twice(tmp_path: Path) -> None:
     killed(tmp_path, 300, 3)
 

@@ -230,6 +230,7 @@ def load(path: Path) -> list[Item]:
     return list(load_dataset("jsonl", path))
 
 
+@pytest.mark.slow
 def test_a_run_killed_half_way_gives_the_same_report_as_one_that_was_not(items: list[Item], tmp_path: Path) -> None:
     data = tmp_path / "items.jsonl"
     rows = []

@@ -111,6 +111,7 @@ def test_arms_that_begin_alike_share_their_beginning(place: Workplace) -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in load_file(again / "model.safetensors").items())
 
 
+@pytest.mark.slow
 def test_a_result_is_not_made_again_and_the_report_says_what_is_missing(
     place: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

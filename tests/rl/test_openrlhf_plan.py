@@ -97,6 +97,7 @@ def test_more_gpus_never_need_more_memory_each(gpus: int, stage: int, micro: int
     assert needs(2 * gpus) < needs(gpus)
 
 
+@pytest.mark.slow
 def test_a_real_configuration_is_counted_as_transformers_counts(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     pytest.importorskip("transformers")

@@ -73,6 +73,7 @@ def test_several_turns_are_shown_with_the_full_image_in_sight(folders: Folders, 
         asyncio.run(segments_of(model, Demonstration(samples[0], ("hm",), Mode.DIRECT), ToolRuntime([])))
 
 
+@pytest.mark.slow
 def test_it_learns_the_answers_and_is_resumed(folders: Folders, samples: list[Item], tmp_path: Path) -> None:
     chosen = settings(folders("qwen3-vl"), steps=30)
     run = SftTrainer(chosen, samples, tmp_path / "whole")

@@ -55,6 +55,7 @@ def run_here(module: str, *arguments: object) -> None:
 SMALL = ("--steps", 2, "--prompts-per-step", 2, "--max-tokens", 8, "--max-pixels", 16_384, "--checkpoint-every", 1)
 
 
+@pytest.mark.slow
 def test_rl_then_sft_then_ask(folders: Folders, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = run(
         "train_ap_grpo", data, "--model", folders("qwen3-vl"), "--out", tmp_path / "rl", *SMALL, "--group-size", 2,

@@ -207,6 +207,7 @@ def items(paths: list[str]) -> list[Item]:
     ]
 
 
+@pytest.mark.slow
 def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(
     folders: Folders, samples: list[Item], tmp_path: Path
 ) -> None:

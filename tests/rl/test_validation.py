@@ -91,6 +91,7 @@ def test_each_checkpoint_is_measured_as_the_product_answers(samples: list[Item],
     assert found[4]["validation/grounded"] == pytest.approx(sum(value > 0.3 for value in iogt) / HELD_OUT)
 
 
+@pytest.mark.slow
 def test_measuring_changes_nothing_and_is_gone_on_with(samples: list[Item], tmp_path: Path) -> None:
     whole, parts, alone = (tmp_path / name for name in ("whole", "parts", "alone"))
     Trainer(settings(), samples[:4], answer_reward, whole, samples[4:]).train()
