@@ -11,7 +11,7 @@ A mode of your own is a value, not a fork:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import ClassVar, Final
@@ -122,32 +122,28 @@ class Mode:
         return hash(self.name)
 
 
-_CROP = ("crop",)
+_LOCALISE = Stage(
+    "localise",
+    "localise_system",
+    "question",
+    tools=("crop",),
+    goal=Goal.REGIONS,
+    afterwards="Afterwards the overview is taken away, and you answer from these crops alone.",
+)
 
 Mode.AGENT = Mode("agent", (Stage("answer", "system", "question"),))
 Mode.CLOSED_LOOP = Mode(
     "closed-loop",
     (
-        Stage(
-            "localise",
-            "localise_system",
-            "question",
-            tools=_CROP,
-            goal=Goal.REGIONS,
-            afterwards="Afterwards the overview is taken away, and you answer from these crops alone.",
-        ),
+        _LOCALISE,
         Stage("answer", "verify_system", "verify_question", overview=False, crops=True, tools=()),
     ),
 )
 Mode.MGPO = Mode(
     "mgpo",
     (
-        Stage(
-            "localise",
-            "localise_system",
-            "question",
-            tools=_CROP,
-            goal=Goal.REGIONS,
+        replace(
+            _LOCALISE,
             required=False,
             afterwards="Afterwards you see these crops beside the overview, and answer.",
         ),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -15,12 +14,10 @@ from hart_agent.serve.answers import Completion, turn_text
 from hart_agent.serve.asking import Asking, Event, RunningEpisode
 from hart_agent.serve.bodies import Bodies
 from hart_agent.serve.chat import ChatRequest, read_chat
-from hart_agent.serve.errors import request_error_of
+from hart_agent.serve.errors import refusal_within_a_stream
 from hart_agent.serve.images import open_requested
 from hart_agent.serve.settings import ServeSettings
 from hart_agent.serve.streaming import EventStream, server_sent, while_connected
-
-_log = logging.getLogger(__name__)
 
 _LONG_BODY: Final = 1_000_000
 """Bytes from which a body is parsed in a thread, so that others don't wait."""
@@ -91,10 +88,7 @@ async def _chunks(
     try:
         finished = await running.finished()
     except Exception as error:
-        refusal = request_error_of(error)
-        if refusal.status == 500:
-            _log.exception("a question failed")
-        yield server_sent(refusal.body())
+        yield server_sent(refusal_within_a_stream(error).body())
         return
     for chunk in completion.answer_chunks(finished, include_usage=chat.include_usage):
         yield server_sent(chunk)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from hart_agent.errors import ConfigError, HartError, ImageError, PolicyError, ToolError
+
+_log = logging.getLogger(__name__)
 
 
 class RequestError(HartError):
@@ -55,6 +58,14 @@ def request_error_of(error: Exception) -> RequestError:
     if isinstance(error, ConfigError):
         return RequestError(400, str(error), code="invalid_request")
     return RequestError(500, "the server failed; its log says why", code="internal_error")
+
+
+def refusal_within_a_stream(error: Exception) -> RequestError:
+    """The refusal of a question whose reply has begun: one that nobody foresaw is logged, for no handler sees it."""
+    refusal = request_error_of(error)
+    if refusal.status == 500:
+        _log.error("a question failed", exc_info=error)
+    return refusal
 
 
 def _kind(status: int) -> str:

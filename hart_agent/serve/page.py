@@ -19,7 +19,7 @@ from hart_agent.html.markup import packaged
 from hart_agent.serve.answers import answer_text, findings
 from hart_agent.serve.asking import Asking, RunningEpisode
 from hart_agent.serve.bodies import Bodies
-from hart_agent.serve.errors import RequestError, request_error_of
+from hart_agent.serve.errors import RequestError, refusal_within_a_stream
 from hart_agent.serve.photos import Photo, Photos
 from hart_agent.serve.streaming import EventStream, server_sent
 from hart_agent.vision.geometry import Box
@@ -134,10 +134,7 @@ async def _events(running: RunningEpisode) -> AsyncIterator[bytes]:
     try:
         finished = await running.finished()
     except Exception as error:
-        refusal = request_error_of(error)
-        if refusal.status == 500:
-            _log.exception("a question failed")
-        yield server_sent({"message": str(refusal)}, event="failed")
+        yield server_sent({"message": str(refusal_within_a_stream(error))}, event="failed")
         return
     text, _ = answer_text(finished.trajectory, None)
     yield server_sent(findings(finished) | {"answer": text}, event="end")

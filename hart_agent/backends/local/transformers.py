@@ -11,24 +11,19 @@ top-k, top-p or repetition penalty, whatever the checkpoint's generation_config.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
-from hart_agent.backends.cut_off import ask_longer_if_cut_off
 from hart_agent.backends.local.batching import Batcher
 from hart_agent.backends.local.checkpoint import find_checkpoint
+from hart_agent.backends.local.policy import LocalPolicy
 from hart_agent.backends.local.prompting import Prompt, Prompter
 from hart_agent.backends.options import MODEL_OPTIONS
 from hart_agent.commands import install_command
-from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Reply, Usage
 from hart_agent.errors import ConfigError, InstallError
-from hart_agent.vision.budget import CoordinateProfile
 
 
-class TransformersPolicy:
+class TransformersPolicy(LocalPolicy):
     """Runs a model of the families Qwen2.5-VL, Qwen3-VL and InternVL3. Safe to share between episodes and threads.
 
     Args:
@@ -72,26 +67,6 @@ class TransformersPolicy:
         self._batcher = Batcher(Generator(checkpoint, self._prompter, device, dtype).generate, max_size=max_batch)
         self._return_log_probs = return_log_probs
         self.name = f"transformers ({model})"
-
-    @property
-    def profile(self) -> CoordinateProfile:
-        """How the model sees and points; the prompts speak of boxes as it says."""
-        return self._prompter.profile
-
-    @profile.setter
-    def profile(self, profile: CoordinateProfile) -> None:
-        self._prompter.profile = profile
-
-    async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
-        """The model's next reply. One that is cut off is asked for once more, with more room.
-
-        Raises:
-            PolicyError: the conversation doesn't fit, memory runs out, or the model fails; says what to do next.
-        """
-        prompt = await asyncio.to_thread(self._prompter.prompt, messages, tools)
-        return await ask_longer_if_cut_off(
-            lambda max_tokens: self._ask(replace(prompt, max_tokens=max_tokens)), prompt.max_tokens, self._prompter.room
-        )
 
     async def _ask(self, prompt: Prompt) -> Reply:
         generated = await self._batcher.submit(prompt)

@@ -12,19 +12,16 @@ import itertools
 import os
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from hart_agent.backends.cut_off import ask_longer_if_cut_off
 from hart_agent.backends.local.checkpoint import find_checkpoint
+from hart_agent.backends.local.policy import LocalPolicy
 from hart_agent.backends.local.prompting import Prompt, Prompter
 from hart_agent.backends.options import MODEL_OPTIONS, ModelOptions
 from hart_agent.commands import install_command
-from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import FinishReason, Reply, Usage
 from hart_agent.errors import ConfigError, InstallError, PolicyError
-from hart_agent.vision.budget import CoordinateProfile
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
@@ -33,7 +30,7 @@ DEFAULT_MAX_IMAGES = 16
 """In one prompt; vLLM reserves memory for as many."""
 
 
-class VLLMPolicy:
+class VLLMPolicy(LocalPolicy):
     """Runs a model in vLLM. Safe to share between episodes, threads and event loops.
 
     Args:
@@ -85,26 +82,6 @@ class VLLMPolicy:
         self._engine = _Engine({**engine, **(engine_options or {})})
         self._return_log_probs = return_log_probs
         self.name = f"vllm ({model})"
-
-    @property
-    def profile(self) -> CoordinateProfile:
-        """How the model sees and points; the prompts speak of boxes as it says."""
-        return self._prompter.profile
-
-    @profile.setter
-    def profile(self, profile: CoordinateProfile) -> None:
-        self._prompter.profile = profile
-
-    async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
-        """The model's next reply. One that is cut off is asked for once more, with more room.
-
-        Raises:
-            PolicyError: the conversation doesn't fit, or the engine fails.
-        """
-        prompt = await asyncio.to_thread(self._prompter.prompt, messages, tools)
-        return await ask_longer_if_cut_off(
-            lambda max_tokens: self._ask(replace(prompt, max_tokens=max_tokens)), prompt.max_tokens, self._prompter.room
-        )
 
     async def _ask(self, prompt: Prompt) -> Reply:
         output = await self._engine.generate(prompt, self._parameters(prompt))

@@ -33,7 +33,7 @@ def _as_json(token: re.Match[str]) -> str:
         return json.dumps(token["escaped"]) if token["end2"] else '"'
     if token["word"]:
         return token[0] if token["word"] in _LITERALS else json.dumps(token["word"])
-    return token[0].removesuffix(".")  # 108. is no JSON number
+    return token[0].removesuffix(".")  # JSON has no numbers such as "108."
 
 
 GEMMA = Dialect(

@@ -1,0 +1,45 @@
+"""What the policies that run a model in this process share: how a conversation is prompted and asked."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hart_agent.backends.cut_off import ask_longer_if_cut_off
+from hart_agent.backends.local.prompting import Prompt, Prompter
+from hart_agent.dialogue.messages import Message, ToolSpec
+from hart_agent.dialogue.policy import Reply
+from hart_agent.vision.budget import CoordinateProfile
+
+
+class LocalPolicy(ABC):
+    """A policy whose engine is given prompts of token ids and views. Subclasses set `_prompter` and `name`."""
+
+    name: str
+    _prompter: Prompter
+
+    @property
+    def profile(self) -> CoordinateProfile:
+        """How the model sees and points; the prompts speak of boxes as it says."""
+        return self._prompter.profile
+
+    @profile.setter
+    def profile(self, profile: CoordinateProfile) -> None:
+        self._prompter.profile = profile
+
+    async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
+        """The model's next reply. One that is cut off is asked for once more, with more room.
+
+        Raises:
+            PolicyError: the conversation doesn't fit, memory runs out, or the engine fails; says what to do next.
+        """
+        prompt = await asyncio.to_thread(self._prompter.prompt, messages, tools)
+        return await ask_longer_if_cut_off(
+            lambda max_tokens: self._ask(replace(prompt, max_tokens=max_tokens)), prompt.max_tokens, self._prompter.room
+        )
+
+    @abstractmethod
+    async def _ask(self, prompt: Prompt) -> Reply:
+        """The engine's reply to a prompt, of at most `prompt.max_tokens` tokens."""
