@@ -76,9 +76,12 @@ def _title(report: dict[str, Any]) -> Html:
 def _key_numbers(report: dict[str, Any]) -> Html:
     summary = report["summary"]
     grounding = summary["grounding"] or {}
+    untagged = report.get("untagged")
+    without_tags = f"; {untagged:,} answered in plain words" if untagged else ""
     numbers = [
         ("Accuracy", summary["accuracy"], PERCENT, "of the questions are answered rightly"),
-        ("Format kept", summary["format_kept"], PERCENT, "of the questions had every reply in the form asked for"),
+        ("Format kept", summary["format_kept"], PERCENT,
+         f"of the questions had every reply in the form asked for{without_tags}"),
         (f"Grounded, IoGT > {IOGT_THRESHOLD}", grounding.get("grounded"), PERCENT,
          f"have a box that covers more than {IOGT_THRESHOLD} of a gold box"),
         ("IoU", grounding.get("iou"), RATIO, "is how well the best box fits the gold box, on average"),

@@ -42,6 +42,7 @@ def make_report(records: Sequence[Record], manifest: dict[str, Any]) -> dict[str
         "failed": len(failed),
         "failures": sorted({f"{record['error']['type']}: {record['error']['message']}" for record in failed})[:10],
         "summary": asdict(summary),
+        "untagged": sum(record.get("untagged", False) for record in first),
         "thresholds": list(THRESHOLDS),
         "remarks": remarks(summary),
         "orders": _orders(current),

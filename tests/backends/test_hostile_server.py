@@ -173,6 +173,7 @@ async def test_a_key_is_gone_before_anything_is_cut(padding: int, caplog: pytest
         (200, {"choices": echo}),
         (400, {"error": echo}),
         (200, {"error": echo}),
+        (200, {"choices": [{"message": {"content": None, "refusal": echo}}]}),
         (500, echo),
     ):
         with serve([answering(status, value)]) as server, pytest.raises(PolicyError) as caught:

@@ -322,6 +322,9 @@ def test_how_often_the_format_was_kept_stands_next_to_the_accuracy() -> None:
     text = report_page(make_report(kept, MANIFEST))
     assert text.index("Accuracy") < text.index("Format kept") < text.index("Grounded, IoGT")
     assert "30.0%" in text[text.index("Format kept") :][:100]
+    assert "plain words" not in text
+    untagged = [entry | {"untagged": entry["id"] in "45"} for entry in kept]
+    assert "in the form asked for; 2 answered in plain words" in report_page(make_report(untagged, MANIFEST))
     older = kept[:2] + records()[2:]  # a run begun before it was recorded
     assert make_report(older, MANIFEST)["summary"]["format_kept"]["count"] == 1
     assert "Format kept" not in report_page(make_report(records(), MANIFEST))

@@ -97,6 +97,15 @@ def test_one_that_guesses_is_found_out(items: list[Item], tmp_path: Path) -> Non
     assert with_crops["summary"]["evidence_gap"]["value"] == 0
 
 
+def test_an_answer_in_plain_words_is_right_and_marked(items: list[Item], tmp_path: Path) -> None:
+    policy = ScriptedPolicy(lambda messages, tools: known(items)[items[0].question])
+    report = run(policy, items[:1], tmp_path / "run", controls=False)
+    summary = report["summary"]
+    assert (summary["accuracy"]["value"], summary["format_kept"]["value"], report["untagged"]) == (1, 0, 1)
+    (record,) = map(json.loads, (tmp_path / "run" / RECORDS).read_text(encoding="utf-8").splitlines())
+    assert record["untagged"] is True
+
+
 def test_one_that_boxes_everything_passes_iogt_and_is_named(items: list[Item], tmp_path: Path) -> None:
     report = run(WholeImageLooker(), items, tmp_path / "run", controls=False)
     grounding = report["summary"]["grounding"]
