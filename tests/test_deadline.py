@@ -137,7 +137,7 @@ def test_threads_that_hang_hold_up_neither_a_loop_nor_a_pool() -> None:
         return await asyncio.to_thread(str.upper, "done")
 
     assert run(hang()) == "DONE"
-    # The end of the process must know that one is left: what still computes in it would abort the interpreter's own end.
+    # The end of the process must know that one is left: what computes in it would abort the interpreter's own end.
     assert THREAD_NAME in [thread.name for thread in set(threading.enumerate()) - before]
     pool = DaemonThreads(2)
     assert [pool.submit(pow, number, 2).result(60) for number in range(50)] == [number**2 for number in range(50)]

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from in_process import Done, hart_agent
 from loopback import page, refuse, say, serve
 from PIL import Image
 
-import hart_agent
-from hart_agent import cli
+from hart_agent import __version__, cli
 from hart_agent.backends.openai.retries import RetryPolicy
-
-Ran = tuple[int, str, str]
 
 
 @pytest.fixture
@@ -44,15 +42,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def run(here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
-    def run(*arguments: str) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["hart-agent", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capfd.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return run
+def run(here: Path) -> Callable[..., Done]:
+    return hart_agent
 
 
 class Step(NamedTuple):
@@ -153,7 +144,7 @@ def split(line: str) -> list[str]:
     return [word.strip("'") for word in line.split(" ")]
 
 
-def assert_one_line(ran: Ran, code: int, wrong: str, hint: str) -> None:
+def assert_one_line(ran: Done, code: int, wrong: str, hint: str) -> None:
     assert ran[:2] == (code, ""), ran
     (line,) = ran[2].splitlines()
     assert line.startswith("hart-agent: ")
@@ -166,7 +157,7 @@ def test_the_table_is_long() -> None:
 
 
 @pytest.mark.parametrize("step", WRONG, ids=lambda step: step.arguments)
-def test_a_wrong_step_is_one_line_with_the_next_step(step: Step, run: Callable[..., Ran]) -> None:
+def test_a_wrong_step_is_one_line_with_the_next_step(step: Step, run: Callable[..., Done]) -> None:
     assert_one_line(run(*split(step.arguments)), step.code, step.wrong, step.next)
 
 
@@ -182,7 +173,7 @@ MISSING = [
 
 @pytest.mark.parametrize(("package", "arguments", "extra"), MISSING, ids=[row[0] for row in MISSING])
 def test_a_missing_part_is_named_with_the_command_that_installs_it(
-    package: str, arguments: str, extra: str, run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+    package: str, arguments: str, extra: str, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("questions.parquet").write_bytes(b"PAR1")
     Path("questions.jsonl").write_text('{"image": "photo.png", "question": "what?", "answer": "a fence"}\n')
@@ -226,7 +217,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(("name", "behaviour", "wrong", "hint"), SERVERS, ids=[row[0] for row in SERVERS])
 def test_a_wrong_server_is_one_line_with_the_next_step(
-    name: str, behaviour: Any, wrong: str, hint: str, run: Callable[..., Ran]
+    name: str, behaviour: Any, wrong: str, hint: str, run: Callable[..., Done]
 ) -> None:
     with serve([behaviour]) as server:
         assert_one_line(run(*split(f"{ASK} --base-url {server.url} --model m")), 4, wrong, hint)
@@ -234,7 +225,7 @@ def test_a_wrong_server_is_one_line_with_the_next_step(
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("model", ["", " --model m"])
-def test_no_server_is_one_line_with_the_next_step(model: str, run: Callable[..., Ran]) -> None:
+def test_no_server_is_one_line_with_the_next_step(model: str, run: Callable[..., Done]) -> None:
     with serve([say("x")]) as server:
         url = server.url  # nobody listens there any more
     assert_one_line(
@@ -242,7 +233,7 @@ def test_no_server_is_one_line_with_the_next_step(model: str, run: Callable[...,
     )
 
 
-def test_several_models_are_listed(run: Callable[..., Ran]) -> None:
+def test_several_models_are_listed(run: Callable[..., Done]) -> None:
     with serve([say("x")], models=[{"id": "a"}, {"id": "b"}]) as server:
         assert_one_line(
             run(*split(f"{ASK} --base-url {server.url}")), 2, "serves a, b", "Choose one of them with --model"
@@ -251,7 +242,7 @@ def test_several_models_are_listed(run: Callable[..., Ran]) -> None:
         assert_one_line(run(*split(f"{ASK} --base-url {server.url}")), 2, "lists no models", "Load one there")
 
 
-def test_the_command_alone_shows_the_three_that_matter(run: Callable[..., Ran]) -> None:
+def test_the_command_alone_shows_the_three_that_matter(run: Callable[..., Done]) -> None:
     code, out, err = run()
     assert (code, err) == (0, "")
     assert [word for word in ("hart-agent ask", "hart-agent doctor", "hart-agent batch") if word in out] == [
@@ -260,13 +251,13 @@ def test_the_command_alone_shows_the_three_that_matter(run: Callable[..., Ran]) 
     assert max(map(len, out.splitlines())) <= 80
 
 
-def test_the_version_needs_no_command(run: Callable[..., Ran]) -> None:
-    assert run("--version") == (0, f"{hart_agent.__version__}\n", "")
+def test_the_version_needs_no_command(run: Callable[..., Done]) -> None:
+    assert run("--version") == (0, f"{__version__}\n", "")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shells_complete_commands_and_options(
-    shell: str, run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+    shell: str, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("_HART_AGENT_COMPLETE", f"complete_{shell}")
     monkeypatch.setenv("COMP_WORDS", "hart-agent do")
@@ -287,7 +278,7 @@ CALLS = [
 ]
 
 
-def test_progress_is_words_and_original_pixels_and_json_on_demand(run: Callable[..., Ran]) -> None:
+def test_progress_is_words_and_original_pixels_and_json_on_demand(run: Callable[..., Done]) -> None:
     Path("looks.py").write_text(
         "from hart_agent import ScriptedPolicy\n"
         "class Looks(ScriptedPolicy):\n"
@@ -314,7 +305,7 @@ def test_progress_is_words_and_original_pixels_and_json_on_demand(run: Callable[
     assert 'zoom {"bbox_2d": [0, 0, 32, 24]} -> ' in run(*ask, "-v")[2]
 
 
-def test_verify_checks_where_it_would_not_be_checked(run: Callable[..., Ran]) -> None:
+def test_verify_checks_where_it_would_not_be_checked(run: Callable[..., Done]) -> None:
     verdicts = {}
     for flag in ("--verify", "--no-verify"):
         with serve([say("<answer>a fence</answer>")]) as server:
