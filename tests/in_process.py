@@ -4,6 +4,7 @@ its two streams. What depends on the process (signals, encodings, its end) is te
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import logging
 import sys
@@ -12,7 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
+import typer.main
+
 from hart_agent import cli
+
+_command = functools.cache(typer.main.get_command)  # which takes longer than most commands
 
 
 class Done(NamedTuple):
@@ -30,6 +35,7 @@ def hart_agent(*arguments: str | Path, stdin: bytes = b"") -> Done:
         mock.patch.object(sys, "argv", ["hart-agent", *map(str, arguments)]),
         mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin))),
         mock.patch.object(sys, "excepthook", sys.excepthook),
+        mock.patch.object(typer.main, "get_command", _command),
         mock.patch.object(cli, "end_despite_threads"),  # which would end the tests' own process
         contextlib.redirect_stdout(streams[0]),
         contextlib.redirect_stderr(streams[1]),

@@ -20,7 +20,7 @@ from typing import IO, Final
 
 from PIL import Image, UnidentifiedImageError
 
-from hart_agent.errors import ImageError
+from hart_agent.errors import ImageError, NoSuchImageError
 
 FORMATS: Final = (
     "JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "AVIF", "JPEG2000", "PPM", "ICO", "ICNS", "TGA", "PCX", "QOI",
@@ -154,7 +154,8 @@ def decoding(name: str) -> Iterator[None]:
         with _pillow_limit_lifted:
             yield
     except ImageError as error:
-        raise error if name in str(error) else ImageError(f"{name}: {error}") from error
+        named = isinstance(error, NoSuchImageError) or name in str(error)
+        raise error if named else ImageError(f"{name}: {error}") from error
     except MemoryError as error:
         raise ImageError(f"{name}: not enough memory to decode it. Shrink the image or free memory.") from error
     except PermissionError as error:
