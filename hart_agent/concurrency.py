@@ -101,7 +101,7 @@ class DaemonThreads(concurrent.futures.ThreadPoolExecutor):
         with self._guard:
             if not self._free.acquire(blocking=False) and self._started < self._limit:
                 self._started += 1
-                threading.Thread(target=self._work, daemon=True).start()
+                threading.Thread(target=self._work, daemon=True, name=THREAD_NAME).start()
         return outcome
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:

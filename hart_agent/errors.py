@@ -38,6 +38,10 @@ class ImageError(HartError):
     """The image is missing, unreadable, too large or not an image."""
 
 
+class NoSuchImageError(ImageError):
+    """There is no such file."""
+
+
 class PluginError(HartError):
     """An extension can't be loaded or used, or two claim one name."""
 

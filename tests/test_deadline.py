@@ -9,6 +9,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,7 +22,7 @@ from PIL import Image
 from hart_agent import Agent, EpisodeConfig
 from hart_agent.agent.trajectory import StopReason
 from hart_agent.backends.scripted import ScriptedPolicy
-from hart_agent.concurrency import DaemonThreads, run, run_within
+from hart_agent.concurrency import THREAD_NAME, DaemonThreads, run, run_within
 from hart_agent.errors import ImageError
 from hart_agent.tooling.decorator import tool
 from hart_agent.tooling.protocol import ToolContext
@@ -127,6 +128,8 @@ def test_an_image_that_can_not_be_decoded_in_time_is_an_image_error(
 
 
 def test_threads_that_hang_hold_up_neither_a_loop_nor_a_pool() -> None:
+    before = set(threading.enumerate())
+
     async def hang() -> str:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
@@ -134,6 +137,8 @@ def test_threads_that_hang_hold_up_neither_a_loop_nor_a_pool() -> None:
         return await asyncio.to_thread(str.upper, "done")
 
     assert run(hang()) == "DONE"
+    # The end of the process must know that one is left: what computes in it would abort the interpreter's own end.
+    assert THREAD_NAME in [thread.name for thread in set(threading.enumerate()) - before]
     pool = DaemonThreads(2)
     assert [pool.submit(pow, number, 2).result(60) for number in range(50)] == [number**2 for number in range(50)]
     with pytest.raises(RuntimeError, match="SystemExit"):

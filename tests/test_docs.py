@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from in_process import hart_agent
 from typer.main import get_command
 
-from hart_agent import cli
 from hart_agent.cli import app
 
 ROOT = Path(__file__).parents[1]
@@ -107,26 +107,19 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("checkout")
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.runs], ids=str)
-def test_marked_blocks_run(block: Block, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    for words in commands(block):
-        monkeypatch.setattr(sys, "argv", ["hart-agent", *words])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        assert not ended.value.code, (words, capsys.readouterr().err)
-    assert capsys.readouterr().out
+def test_marked_blocks_run(block: Block) -> None:
+    done = [(words, hart_agent(*words)) for words in commands(block)]
+    assert not [(words, ended.stderr) for words, ended in done if ended.returncode]
+    assert any(ended.stdout for _, ended in done)
 
 
 @pytest.mark.usefixtures("checkout")
-def test_the_first_block_answers_as_the_readme_shows(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_first_block_answers_as_the_readme_shows() -> None:
     first, shown = [block for block in BLOCKS if block.page.name == "README.md"][:2]
     (words,) = commands(first)
-    monkeypatch.setattr(sys, "argv", ["hart-agent", *words])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert not ended.value.code
-    assert capsys.readouterr().out.strip() == shown.text
+    done = hart_agent(*words)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == shown.text
 
 
 @pytest.mark.docs

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Self
+from urllib.parse import SplitResult, urlsplit
 
 from hart_agent.errors import ConfigError
 from hart_agent.vision.geometry import CoordinateSpace
@@ -123,6 +125,22 @@ ENVIRONMENT: dict[str, tuple[str, ...]] = {"backend": ("HART_AGENT_BACKEND",)} |
 def flag(name: str) -> str:
     """An option as it is written on the command line."""
     return "--" + name.replace("_", "-")
+
+
+def split_base_url(url: str) -> SplitResult:
+    """The parts of a base URL.
+
+    Raises:
+        ConfigError: it is not a URL of HTTP. The message quotes neither a password nor a query.
+    """
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return parts
+    except ValueError:  # a port that is not a number, half an IPv6 address
+        pass
+    quoted = re.sub(r"//[^/]*@", "//", url.partition("?")[0])
+    raise ConfigError(f"--base-url {quoted!r} is not a URL; expected one like http://localhost:8000/v1")
 
 
 def _check(declared: Field[Any], value: Any) -> None:

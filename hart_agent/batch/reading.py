@@ -96,7 +96,7 @@ class BatchInput:
         if not first:
             raise ConfigError(
                 f"{self._source}: there is nothing to ask"
-                + ("" if self._read else "; no file fits the pattern. Check it")
+                + ("" if self._read else _NO_IMAGES[Path(self._source).is_dir()].format(self._source))
             )
         return len(first)
 
@@ -120,6 +120,13 @@ class BatchInput:
             raise ConfigError(f"{where}: image: {public_url(image)} is a URL; say --allow-download to have it fetched")
         identity = str(given) if given not in (None, "") else _made_id(image, question)
         return Row(BatchItem(identity, seen_from(folder, image), question), extra, where)
+
+
+_NO_IMAGES = {
+    False: "; no file fits the pattern. Check it",
+    True: ": it is a folder. Name its images with a pattern in quotes: '{}/*.jpg'",
+}
+"""Advice by whether a folder was named."""
 
 
 def _checked(value: Any, name: str, where: str) -> str:

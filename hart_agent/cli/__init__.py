@@ -113,6 +113,7 @@ def _run() -> int | None:
 
 
 def _in_one_line(error: Any) -> str:
-    """A mistake in the arguments, and where to look."""
+    """A mistake in the arguments, what to write instead, and where to look."""
     command = error.ctx.command_path if error.ctx is not None else "hart-agent"
-    return f"{error.format_message().rstrip('.')}; see: {command} --help"
+    message, advice = error.format_message().rstrip("."), getattr(error, "advice", "")
+    return f"{message}. {advice}; see: {command} --help" if advice else f"{message}; see: {command} --help"

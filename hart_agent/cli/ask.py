@@ -59,7 +59,9 @@ def ask(
     Prints the answer on the first line, then whether the evidence supports it, then the evidence's boxes
     (x0, y0, x1, y1) in pixels of the original image.
     """
-    source = open_argument(image, page=page, allow_download=allow_download, max_megapixels=max_image_megapixels)
+    source = open_argument(
+        image, question, page=page, allow_download=allow_download, max_megapixels=max_image_megapixels
+    )
     check_outputs(
         [*outputs.trace(trace), *outputs.page(html), *outputs.picture(annotated)], inputs=[source.path], force=force
     )

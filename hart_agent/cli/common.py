@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from hart_agent.cli.mistakes import instead_of_image
+from hart_agent.errors import NoSuchImageError
 from hart_agent.vision.opening import open_image
 from hart_agent.vision.source import DEFAULT_MAX_IMAGE_PIXELS, SourceImage
 
@@ -30,19 +32,25 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Progress shows c
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]  # read by `main`
 
 
-def open_argument(image: str, *, page: int | None, allow_download: bool, max_megapixels: int) -> SourceImage:
+def open_argument(
+    image: str, question: str | None = None, *, page: int | None, allow_download: bool, max_megapixels: int
+) -> SourceImage:
     """The image that a command was given.
 
     Raises:
-        ImageError: it can't be used.
+        ImageError: it can't be used; if it isn't there, the message says what may have been meant.
     """
-    return open_image(
-        image,
-        page=page,
-        allow_download=allow_download,
-        max_pixels=max_megapixels * 1_000_000,
-        stdin=sys.stdin.buffer if sys.stdin is not None else None,
-    )
+    try:
+        return open_image(
+            image,
+            page=page,
+            allow_download=allow_download,
+            max_pixels=max_megapixels * 1_000_000,
+            stdin=sys.stdin.buffer if sys.stdin is not None else None,
+        )
+    except NoSuchImageError as error:
+        advice = instead_of_image(image, question)
+        raise NoSuchImageError(f"{error} {advice}" if advice else str(error)) from error
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -64,7 +64,7 @@ def controls(
     from hart_agent.evals.controls import run_controls
 
     opened = functools.partial(open_argument, allow_download=allow_download, max_megapixels=max_image_megapixels)
-    source = opened(image, page=page)
+    source = opened(image, question, page=page)
     another = opened(other, page=None) if other is not None else None
     inputs = [source.path, another.path if another is not None else None]
     check_outputs(outputs.trace(trace), inputs=inputs, force=force)

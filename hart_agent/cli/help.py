@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from hart_agent.cli.console.text import one_line
+from hart_agent.cli.mistakes import instead_of_command, instead_of_more, instead_of_option, usage_of
 
 UsageError: Any = typer.BadParameter.__mro__[1]
 """Of click, or of the copy of it that newer versions of typer hold."""
@@ -22,7 +19,10 @@ _LINE_BREAK = re.compile(r"(?<!\n)\n(?!\n)")
 
 
 class _Readable:
-    """Leaves it to the terminal where the lines of a paragraph break, and shows no type next to a switch."""
+    """Leaves it to the terminal where the lines of a paragraph break, and shows no type next to a switch.
+
+    Errors of usage know their command, and carry `advice`: what to write instead, or an empty text.
+    """
 
     help: str | None
 
@@ -30,13 +30,11 @@ class _Readable:
         super().__init__(*arguments, **settings)
         self.help = _LINE_BREAK.sub(" ", self.help or "")
 
-    def make_context(self, *arguments: Any, **settings: Any) -> Any:
-        with _printable_errors():
-            return super().make_context(*arguments, **settings)  # type: ignore[misc]
-
-    def invoke(self, ctx: Any) -> Any:
-        with _printable_errors():
-            return super().invoke(ctx)  # type: ignore[misc]
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        try:
+            return super().parse_args(ctx, args)  # type: ignore[misc]
+        except UsageError as error:
+            raise _advised(error, ctx) from None
 
     def get_params(self, ctx: Any) -> Any:
         parameters = super().get_params(ctx)  # type: ignore[misc]
@@ -46,29 +44,18 @@ class _Readable:
         return parameters
 
 
-@contextmanager
-def _printable_errors() -> Iterator[None]:
-    """Errors of usage quote arguments, which a pattern of the shell may have filled with names of hostile files."""
-    try:
-        yield
-    except UsageError as error:
-        shown: Any = error
-        shown.message = one_line(shown.message)
-        if name := _dashed_file():
-            shown.message += f" Write the name of a file that begins with a dash as {one_line(name)}"
-        raise
-
-
-def _dashed_file() -> str | None:
-    """An argument that names a file here, but reads like options; as it should be written."""
-    return next((f"./{word}" for word in sys.argv[1:] if word[:1] == "-" and len(word) > 1 and _is_file(word)), None)
-
-
-def _is_file(name: str) -> bool:
-    try:
-        return Path(name).is_file()
-    except (OSError, ValueError):
-        return False
+def _advised(error: Any, ctx: Any) -> Any:
+    """The same error, with its command and advice."""
+    error.ctx = error.ctx or ctx
+    words = sys.argv[1:]
+    if (option := getattr(error, "option_name", None)) is not None and type(error).__name__ == "NoSuchOption":
+        known = [name for parameter in ctx.command.params for name in (*parameter.opts, *parameter.secondary_opts)]
+        error.advice = instead_of_option(option, known, words)
+    elif type(error) is UsageError:  # there are more words than arguments
+        error.advice = instead_of_more(ctx.info_name, usage_of(ctx), words)
+    elif getattr(getattr(error, "param", None), "param_type_name", "") == "argument":
+        error.advice = f"Expected: {usage_of(ctx)}"
+    return error
 
 
 class Command(_Readable, TyperCommand):
@@ -77,3 +64,12 @@ class Command(_Readable, TyperCommand):
 
 class Group(_Readable, TyperGroup):
     """A command with subcommands."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        word = args[0]
+        try:
+            return super().resolve_command(ctx, args)
+        except UsageError as error:
+            found: Any = error
+            found.ctx, found.advice = found.ctx or ctx, instead_of_command(word, sorted(self.commands), sys.argv[1:])
+            raise

@@ -45,9 +45,11 @@ def resolve(context: typer.Context, values: Mapping[str, Any]) -> Given:
         values: of its options, as they were parsed.
 
     Raises:
-        ConfigError: a model is named, but neither a server nor a backend.
+        ConfigError: a model is named, but neither a server nor a backend; or a value is empty.
     """
     sources = {name: _source(context, name) for name in NAMES if name in values}
+    if empty := next((name for name, source in sources.items() if source and values[name] == ""), None):
+        raise ConfigError(f"{_origin(empty, sources[empty])} is empty; give it a value, or leave it out")
     levels = {
         level: {name: values[name] for name, source in sources.items() if source == level}
         for level in (_FLAG, _ENVIRONMENT)

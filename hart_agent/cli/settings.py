@@ -9,7 +9,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
-from hart_agent.backends.options import PolicyOptions
+from hart_agent.backends import find_backend
+from hart_agent.backends.options import PolicyOptions, split_base_url
 from hart_agent.errors import ConfigError, OutputError
 from hart_agent.store.files import write_whole
 
@@ -58,6 +59,7 @@ def write_setting(name: str, value: str) -> Path:
 
     Raises:
         ConfigError: there is no such setting, it can't have this value, or the file can't be read.
+        PluginError: the backend is one of another package, which is broken.
         OutputError: the file can't be written.
     """
     name = name.lstrip("-").replace("-", "_")
@@ -92,7 +94,11 @@ def _parsed(name: str, value: str) -> str | int | float:
         parsed: str | int | float = kind(value)
     except ValueError:
         raise ConfigError(f"{name} is a number; got {value!r}") from None
-    if name != "backend":
+    if name == "backend":
+        find_backend(value)
+    else:
+        if name == "base_url":
+            split_base_url(value)
         options: dict[str, Any] = {name: parsed}
         PolicyOptions(**options)  # within its limits
     return parsed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -10,9 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
-from hart_agent.errors import ImageError
+from hart_agent.errors import ImageError, NoSuchImageError
+
+_SHOWN: Final = 60
+"""Characters of a name that is too long for a file."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class ImageFile:
         path: of a regular file.
 
     Raises:
-        ImageError: there is no such file, or it is something else.
+        NoSuchImageError: there is no such file.
+        ImageError: it is something else.
         PermissionError: it may not be looked at.
     """
 
@@ -104,8 +109,21 @@ def _checked_stat(path: Path) -> os.stat_result:
     except PermissionError:
         raise
     except (OSError, ValueError) as error:  # missing; or no possible file name
-        raise ImageError(f"{path}: no such file. Check the path of the image.") from error
+        raise NoSuchImageError(_missing(path, error)) from error
     if not stat.S_ISREG(found.st_mode):  # reading a pipe could wait for ever
         kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
         raise ImageError(f"{path} is {kind}. Give the path of one image file.")
     return found
+
+
+def _missing(path: Path, error: Exception) -> str:
+    number = getattr(error, "errno", None)
+    if number == errno.ENAMETOOLONG:
+        return f"{str(path)[:_SHOWN]}...: no such file: no name is so long. Check the path of the image."
+    if number == errno.ELOOP:
+        return f"{path}: no such file, but a link that leads back to itself. Give the path of the image."
+    try:
+        target = path.readlink()
+    except (OSError, ValueError):
+        return f"{path}: no such file. Check the path of the image."
+    return f"{path}: no such file: it is a link to {target}, which is not there. Give the path of the image."

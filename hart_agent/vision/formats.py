@@ -12,6 +12,7 @@ which are counted first, by the frames (see `frames`), and by the scans of a pro
 from __future__ import annotations
 
 import mmap
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from typing import IO, Final
 
 from PIL import Image, UnidentifiedImageError
 
-from hart_agent.errors import ImageError
+from hart_agent.errors import ImageError, NoSuchImageError
 
 FORMATS: Final = (
     "JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "AVIF", "JPEG2000", "PPM", "ICO", "ICNS", "TGA", "PCX", "QOI",
@@ -31,11 +32,23 @@ _HEIF: Final = "HEIF"
 _HEIF_BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _AVIF_BRANDS: Final = (b"avif", b"avis")
 
-_REFUSED: Final = (
-    (b"%!PS", "PostScript"), (b"\xc5\xd0\xd3\xc6", "PostScript"), (b"%PDF", "PDF"), (b"\xd7\xcd\xc6\x9a", "WMF"),
-    (b"<svg", "SVG"), (b"<?xml", "XML or SVG"),
-)  # fmt: skip
-"""How files begin that people take for images, whose readers would start programs or draw."""
+_CONVERT: Final = "Convert it to PNG."
+_FRAME: Final = "Save one of its frames: ffmpeg -i VIDEO -frames:v 1 frame.png"
+_OTHERS: Final = (
+    (r"\Z", "an empty file", "Get it again."),
+    (r"\s*%!PS|\xc5\xd0\xd3\xc6", "PostScript", _CONVERT),
+    (r"\s*%PDF", "PDF", "Convert the page to PNG: pdftoppm -r 200 -png FILE.pdf page"),
+    (r"\xd7\xcd\xc6\x9a", "WMF", _CONVERT),
+    (r"\s*<svg", "SVG", _CONVERT),
+    (r"(?i)\s*<(!doctype html|html)", "a web page", "Save the image itself, not the page that shows it."),
+    (r"\s*<\?xml", "XML or SVG", _CONVERT),
+    (r"version https://git-lfs", "a pointer of Git LFS", "Get the file itself: git lfs pull"),
+    (r".{4}ftyp(isom|iso\d|mp4\d|avc1|M4V|qt |3g|dash)|\x1aE\xdf\xa3|RIFF.{4}AVI ", "a video", _FRAME),
+    (r".{4}ftypcrx|II\*\0.{4}CR|FUJIFILMCCD-RAW|IIRO|IIU\0", "a camera's raw file", "Export it as JPEG."),
+    (r"8BPS", "a file of Photoshop", "Export it as PNG."),
+    (r"PK\x03\x04|7z\xbc\xaf|Rar!|\x1f\x8b", "an archive or a document", "Unpack it, and give one image file."),
+)
+"""How files begin that people take for images, what they are, and what to do; read as Latin-1."""
 
 _MAX_SCANS: Final = 200
 """Of a progressive JPEG. Encoders write about ten; each goes over the whole image, so thousands would take hours."""
@@ -51,14 +64,15 @@ def open_allowed(file: IO[bytes]) -> Image.Image:
     """
     prefix = file.read(64)
     file.seek(0)
-    refused = next((what for start, what in _REFUSED if prefix.lstrip().startswith(start)), None)
     formats = (_HEIF,) if _is_heif(prefix) else FORMATS
     try:
         image = Image.open(file, formats=formats)
     except UnidentifiedImageError:
-        if refused is None:
+        text = prefix.decode("latin-1")
+        other = next((row for row in _OTHERS if re.match(row[0], text, re.DOTALL)), None)
+        if other is None:
             raise
-        raise ImageError(f"not an image that can be read, but {refused}. Convert it to PNG.") from None
+        raise ImageError(f"not an image that can be read, but {other[1]}. {other[2]}") from None
     _check_scans(image, file)
     return image
 
@@ -140,7 +154,8 @@ def decoding(name: str) -> Iterator[None]:
         with _pillow_limit_lifted:
             yield
     except ImageError as error:
-        raise error if name in str(error) else ImageError(f"{name}: {error}") from error
+        named = isinstance(error, NoSuchImageError) or name in str(error)
+        raise error if named else ImageError(f"{name}: {error}") from error
     except MemoryError as error:
         raise ImageError(f"{name}: not enough memory to decode it. Shrink the image or free memory.") from error
     except PermissionError as error:

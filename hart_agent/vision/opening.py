@@ -25,6 +25,7 @@ MAX_BYTES: Final = 200_000_000
 """Of a file that is held in memory."""
 
 _PAGE: Final = re.compile(r"#page=([0-9]{1,6})$")
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _HOSTS: Final = ("", "localhost")
 
 
@@ -69,11 +70,18 @@ def locate(
     if isinstance(image, Image.Image | EncodedImage):
         return image, None
     text = os.fspath(image)
+    if not text:
+        raise ImageError("no image is named: the text is empty. Give the path of one image file.")
     if text == STANDARD_INPUT and stdin is not None:
         return EncodedImage("standard input", _limited(stdin.read(MAX_BYTES + 1), "standard input")), None
     if text[:5].lower() == "data:":
         return EncodedImage("data URL", _data(text)), None
     if not is_url(text):
+        if (scheme := _SCHEME.match(text)) and scheme[1].lower() != "file" and not _exists(Path(text)):
+            raise ImageError(
+                f"{public_url(text)}: nothing is fetched over {scheme[1]}, only over http and https. Download it, and "
+                "give the file."
+            )
         return local_path(text)
     url, page = _split_page(text)
     if not allow_download:

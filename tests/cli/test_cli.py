@@ -1,7 +1,9 @@
-"""The real command, in a process of its own."""
+"""The command as people and programs run it; in a process of its own where that makes a difference."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -9,18 +11,20 @@ import socket
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from conftest import tool_call
 from image_files import png_header
+from in_process import hart_agent
 from loopback import say, serve
 from PIL import Image, ImageDraw, ImageFont
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from hart_agent.backends.openai.retries import RetryPolicy
 from hart_agent.cli import app
+from hart_agent.cli.common import print_json
 
 TEXT = "Marwick Bakery"
 
@@ -42,14 +46,14 @@ RESULT = {"question", "answer", "withheld_answer", "reason", "verdict", "crop_on
           "turns", "image", "policy", "mode", "usage", "seconds"}  # fmt: skip
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def process(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "HART_AGENT_BACKEND")}
     command = [sys.executable, "-m", "hart_agent", *map(str, arguments)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
 
 
 def test_people_read_the_answer_on_the_first_line(photo: Path) -> None:
-    done = run("ask", photo, "what does the sign say?")
+    done = process("ask", photo, "what does the sign say?")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == TEXT
@@ -60,7 +64,7 @@ def test_people_read_the_answer_on_the_first_line(photo: Path) -> None:
 
 def test_programs_read_one_json_object(photo: Path, tmp_path: Path) -> None:
     trace, drawn = tmp_path / "trace.json", tmp_path / "drawn.png"
-    done = run(
+    done = hart_agent(
         "ask", photo, "what does the sign say?", "--json", "--quiet", "--trace", trace, "--annotate", drawn
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
@@ -87,21 +91,22 @@ def test_programs_read_one_json_object(photo: Path, tmp_path: Path) -> None:
 
 
 def test_no_answer_is_exit_3(photo: Path) -> None:
-    done = run("ask", photo, "How many people are there?", "-q")
+    done = hart_agent("ask", photo, "How many people are there?", "-q")
     assert done.returncode == 3
     assert done.stdout.startswith("I can't tell: the embedded reader only reads text; to answer this, ")
-    done = run("ask", photo, "How many people are there?", "-q", "--json")
+    done = hart_agent("ask", photo, "How many people are there?", "-q", "--json")
     assert done.returncode == 3
     assert json.loads(done.stdout)["answer"] is None
 
 
-def test_a_policy_that_fails_is_one_line_on_stderr_and_exit_4(photo: Path) -> None:
+def test_a_policy_that_fails_is_one_line_on_stderr_and_exit_4(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("aiohttp")
-    with socket.socket() as closed, ThreadPoolExecutor(2) as pool:
+    monkeypatch.setattr(RetryPolicy, "delay", lambda *arguments, **options: 0.0)
+    with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))  # nobody listens there
         server = ("--base-url", f"http://127.0.0.1:{closed.getsockname()[1]}/v1", "--model", "m")
         asked = ("ask", photo, "what?", *server, "--coordinates", "thousand", "--max-seconds", "60")
-        plain, program = pool.map(lambda options: run(*asked, *options), ([], ["--json", "--quiet"]))
+        plain, program = (hart_agent(*asked, *options) for options in ([], ["--json", "--quiet"]))
     assert (plain.returncode, plain.stdout) == (4, "")
     (line,) = plain.stderr.strip().splitlines()
     assert line.startswith("hart-agent: ")
@@ -130,7 +135,7 @@ def _files(folder: Path) -> dict[str, Path]:
 @pytest.mark.parametrize("name", UNUSABLE)
 def test_an_unusable_image_is_one_line_and_exit_2(tmp_path: Path, name: str) -> None:
     path = _files(tmp_path)[name]
-    done = run("ask", path, "what does the sign say?")
+    done = hart_agent("ask", path, "what does the sign say?")
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("hart-agent: ")
@@ -152,7 +157,7 @@ WRONG_USAGE = {
 
 @pytest.mark.parametrize("arguments", WRONG_USAGE.values(), ids=WRONG_USAGE.keys())
 def test_wrong_usage_is_exit_2(photo: Path, arguments: tuple[str, ...]) -> None:
-    done = run("ask", photo, *arguments)
+    done = hart_agent("ask", photo, *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.strip()
     assert "Traceback" not in done.stderr
@@ -163,7 +168,7 @@ def test_nothing_is_written_over_the_photo_or_a_folder(photo: Path, tmp_path: Pa
     """It is said before the question is asked."""
     before = photo.read_bytes()
     for target in (photo, tmp_path):
-        done = run("ask", photo, "what does the sign say?", option, target)
+        done = hart_agent("ask", photo, "what does the sign say?", option, target)
         assert (done.returncode, done.stdout) == (2, ""), target
         (line,) = done.stderr.strip().splitlines()
         assert line.startswith(f"hart-agent: {target} ")
@@ -173,21 +178,21 @@ def test_nothing_is_written_over_the_photo_or_a_folder(photo: Path, tmp_path: Pa
 
 def test_a_page_is_not_written_over_its_trace_its_photo_or_a_folder(photo: Path, tmp_path: Path) -> None:
     trace = tmp_path / "trace.json"
-    assert run("ask", photo, "How many people are there?", "-q", "--trace", trace).returncode == 3
+    assert hart_agent("ask", photo, "How many people are there?", "-q", "--trace", trace).returncode == 3
     before = trace.read_bytes(), photo.read_bytes()
     for target in (trace, photo, tmp_path):
-        done = run("view", trace, "--out", target)
+        done = hart_agent("view", trace, "--out", target)
         assert (done.returncode, done.stdout) == (2, ""), target
         (line,) = done.stderr.strip().splitlines()
         assert line.startswith(f"hart-agent: {target} ")
     assert (trace.read_bytes(), photo.read_bytes()) == before
-    done = run("view", tmp_path)
+    done = hart_agent("view", tmp_path)
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
 
 
 def test_a_trace_may_have_the_longest_name_that_a_file_can_have(photo: Path, tmp_path: Path) -> None:
     long = tmp_path / ("n" * 250)  # the temporary file next to it has a shorter one
-    done = run("ask", photo, "what does the sign say?", "-q", "--trace", long)
+    done = hart_agent("ask", photo, "what does the sign say?", "-q", "--trace", long)
     assert done.returncode == 0
     assert json.loads(long.read_text())["answer"] == TEXT
     assert done.stdout.splitlines()[0] == TEXT
@@ -195,7 +200,7 @@ def test_a_trace_may_have_the_longest_name_that_a_file_can_have(photo: Path, tmp
 
 
 def test_debug_shows_where_it_went_wrong(tmp_path: Path) -> None:
-    done = run("ask", tmp_path / "none.jpg", "what?", "--debug")
+    done = hart_agent("ask", tmp_path / "none.jpg", "what?", "--debug")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines()[-1].startswith("hart-agent: ")
     assert "Traceback" in done.stderr
@@ -203,27 +208,27 @@ def test_debug_shows_where_it_went_wrong(tmp_path: Path) -> None:
 
 
 def test_the_tools_are_listed_with_their_schemas() -> None:
-    done = run("tools", "--json")
+    done = hart_agent("tools", "--json")
     listed = {tool["name"]: tool["parameters"] for tool in json.loads(done.stdout)["tools"]}
     assert set(listed) >= {"crop", "verify", "zoom"}
     assert listed["zoom"]["required"] == ["bbox_2d"]
-    assert "bbox_2d" in run("tools").stdout
+    assert "bbox_2d" in hart_agent("tools").stdout
 
 
 @pytest.mark.parametrize("command", [(), ("ask",), ("tools",), ("view",), ("replay",), ("doctor",)])
 def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
-    done = run(*command, "--help")
+    done = hart_agent(*command, "--help")
     assert done.returncode == 0
     assert "Usage" in done.stdout
 
 
-def test_a_broken_character_in_an_answer_is_no_reason_to_fail(photo: Path) -> None:
+def test_a_broken_character_in_an_answer_is_no_reason_to_fail() -> None:
     """JSON on stdout holds a lone surrogate as its escape."""
-    script = (
-        "import sys; from hart_agent.cli import common; common.print_json({'answer': 'a\\udc80b'})"
-    )  # fmt: skip
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, timeout=60)
-    assert json.loads(done.stdout)["answer"] == "a\udc80b"
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    with contextlib.redirect_stdout(out):
+        print_json({"answer": "a\udc80b"})
+    out.flush()
+    assert json.loads(out.buffer.getvalue())["answer"] == "a\udc80b"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
@@ -255,7 +260,7 @@ HOSTILE = "red \x1b[31m, title \x1b]0;owned\x07, back\x08, C1 \x9b2J, turned \u2
 def test_a_model_cannot_steer_the_terminal(photo: Path, options: tuple[str, ...], said: str) -> None:
     pytest.importorskip("aiohttp")
     with serve([say(said)]) as server:
-        done = run("ask", photo, "what?", "--base-url", server.url, "--max-turns", "3", *options)
+        done = hart_agent("ask", photo, "what?", "--base-url", server.url, "--max-turns", "3", *options)
     assert done.returncode in (0, 3), done.stderr
     assert "red " in done.stdout + done.stderr
     for stream in (done.stdout, done.stderr) if not options else (done.stderr,):

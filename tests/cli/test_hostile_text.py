@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 import unicodedata
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 import talkers
 from hypothesis import given
 from hypothesis import strategies as st
+from in_process import hart_agent
 from PIL import Image
 from typer.testing import CliRunner, Result
 
@@ -83,7 +82,7 @@ def test_joiners_marks_and_spaces_reach_the_terminal(photo: Path) -> None:
     assert ask(photo, "Joined", "--quiet").stdout.splitlines()[0] == talkers.Joined.words.strip()
 
 
-def test_no_error_lets_an_escape_through(tmp_path: Path) -> None:
+def test_no_error_lets_an_escape_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of usage, of the image, of a path, and of a bug: their messages quote names that anyone may have chosen."""
     hostile = "\x1b]0;owned\x07\x1b[31m\u202e"
     code = tmp_path / "policies.py"
@@ -107,12 +106,9 @@ def test_no_error_lets_an_escape_through(tmp_path: Path) -> None:
         ["ask", f"{hostile}.jpg", "what?", "--debug"],
         [hostile],
     ]
-    program = "import sys; from hart_agent.cli import main\nmain()"
+    monkeypatch.chdir(tmp_path)
     for command in commands:
-        done = subprocess.run(
-            [sys.executable, "-c", program, *command], capture_output=True, text=True, check=False, timeout=120,
-            cwd=tmp_path,
-        )  # fmt: skip
+        done = hart_agent(*command)
         assert done.returncode != 0
         assert done.stderr
         assert not {"\x1b", "\x07", "\u202e"} & set(done.stdout + done.stderr), command

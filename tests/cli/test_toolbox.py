@@ -1,15 +1,16 @@
-"""`hart-agent tools`, `tools run` and `--tool`, as real commands."""
+"""`hart-agent tools`, `tools run` and `--tool`."""
 
 from __future__ import annotations
 
+import contextlib
 import json
-import subprocess
-import sys
 from pathlib import Path
 
+import in_process
 import numpy as np
 import pytest
 from conftest import answer, coded_pixels, tool_call
+from in_process import Done
 from loopback import say, serve
 from PIL import Image
 
@@ -55,9 +56,9 @@ def desk(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def hart_agent(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hart_agent", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=120)
+def hart_agent(*arguments: str, cwd: Path) -> Done:
+    with contextlib.chdir(cwd):
+        return in_process.hart_agent(*arguments)
 
 
 def test_a_tool_is_tried_on_an_image_in_original_pixels(desk: Path) -> None:

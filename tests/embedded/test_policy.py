@@ -241,7 +241,7 @@ def test_a_question_ends_in_time_and_says_what_it_has(small: tuple[Image.Image, 
     result = Agent(config=EpisodeConfig(max_seconds=0.45)).ask(small[0], "What is the phone number?")
     assert result.stop_reason in (StopReason.ABSTAINED, StopReason.MAX_SECONDS)
     assert result.reason in (
-        "I can't tell: the time was up before I had read all of the picture.",
+        "I can't tell: the time was up before I had read all of the picture; allow more with --max-seconds.",
         "no answer within 0.45 seconds",
     )
 

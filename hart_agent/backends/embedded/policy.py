@@ -58,7 +58,7 @@ _LAST_LOOK = 1.0
 """Seconds before the deadline from which on it has no other look."""
 _LAST_WORD = 0.4
 """Seconds before the deadline at which it says what it has."""
-_TIME_IS_UP = "I can't tell: the time was up before I had read all of the picture."
+_TIME_IS_UP = "I can't tell: the time was up before I had read all of the picture; allow more with --max-seconds."
 _UNCLEAR = "I can't tell: I can't read it well enough; two readings differ."
 
 

@@ -18,6 +18,8 @@ class Problem(StrEnum):
     """The request is too long in bytes."""
     CONTEXT = "context"
     """The conversation is too long in tokens."""
+    SIGHT = "sight"
+    """Its model takes no images at all."""
     TOOLS = "tools"
     """The server doesn't take `tools`."""
     PARAMETER = "parameter"
@@ -33,6 +35,8 @@ class Problem(StrEnum):
     OTHER = "other"
 
 
+_OUTAGES = frozenset({Problem.BUSY, Problem.KEY, Problem.MODEL, Problem.PATH, Problem.SIGHT})
+"""What other requests would meet as well."""
 ADVICE = {
     Problem.KEY: "Set HART_AGENT_API_KEY or OPENAI_API_KEY, or give --api-key, to a key that this server knows.",
     Problem.PATH: "Check --base-url: for most servers it ends in /v1.",
@@ -40,6 +44,9 @@ ADVICE = {
     "server's limit (nginx: client_max_body_size).",
     Problem.IMAGES: "Raise the server's limit (vLLM: --limit-mm-per-prompt '{\"image\": 16}'), or lower --max-images; "
     "if it takes none at all, serve a vision-language model.",
+    Problem.SIGHT: "Its model takes no images: serve a vision-language model (llama.cpp: with its --mmproj file).",
+    Problem.TOOLS: "Start it with its own parser of tool calls (vLLM: --enable-auto-tool-choice --tool-call-parser "
+    "hermes), or choose --tool-format text.",
     Problem.CONTEXT: "Lower --max-pixels, --max-images or --max-tokens, or serve the model with a longer context "
     "(vLLM: --max-model-len; Ollama: num_ctx; llama.cpp: -c).",
     Problem.REFUSED: "This question was declined; others may be answered. Rephrase it, or ask another model.",
@@ -81,7 +88,14 @@ class Failure:
     @property
     def outage(self) -> bool:
         """Whether other requests would fail as well."""
-        return self.quota or self.problem in (Problem.BUSY, Problem.KEY, Problem.MODEL, Problem.PATH)
+        return self.quota or self.problem in _OUTAGES
+
+    @property
+    def advice(self) -> str:
+        """What the user can do next."""
+        if self.quota:
+            return "The account has used up what it paid for: see its plan and limits at the service."
+        return ADVICE.get(self.problem, "The request can't be changed to suit; see the server's log.")
 
 
 class ServerError(Exception):
@@ -103,6 +117,13 @@ class ServerError(Exception):
 
 
 _IMAGES = re.compile(r"at most (\d+) images?|too many images|(?:maximum|limit|only|up to)\D{0,40}?(\d+) images?", re.I)
+_SIGHT = re.compile(
+    r"n[o']t support (?:image|vision|multimodal)|support(?:s|ing)? (?:for )?(?:image|vision) inputs?|"
+    r"image_url[`'\"]? is only|image input is not|required for image input|not? (?:a )?multimodal|"
+    r"unknown variant [`'\"]?image_url",
+    re.I,
+)
+"""Of llama.cpp, Ollama, LM Studio, vLLM, SGLang and services."""
 _CONTEXT = re.compile(
     r"context[ _](?:length|size|window)|context_length_exceeded|maximum model length|max_model_len|prompt is too long",
     re.I,
@@ -112,6 +133,9 @@ _BYTES = re.compile(r"(?:payload|request|entity|body).{0,20}too large|exceeds.{0
 _TOOLS = re.compile(
     r"tool[ _-]?(?:choice|call)|support(?:ed)? tools|tools (?:param|is|are|not)|['\"`]tools['\"`]|function call", re.I
 )
+_BY_WORDS = (
+    (_SIGHT, Problem.SIGHT), (_BYTES, Problem.BYTES), (_CONTEXT, Problem.CONTEXT), (_TOOLS, Problem.TOOLS),
+)  # fmt: skip
 _FILTERED = re.compile(
     r"content[ _-]?(?:filter|policy|management)|moderation|\bflagged\b|safety (?:system|filter)", re.I
 )
@@ -146,13 +170,10 @@ def _read(message: str) -> Failure | None:
     """What the words alone say, whatever the status."""
     if images := _IMAGES.search(message):
         return Failure(Problem.IMAGES, message, limit=_number(images[1] or images[2]))
-    if _BYTES.search(message):
-        return Failure(Problem.BYTES, message)
-    if _CONTEXT.search(message):
-        limit = _CONTEXT_LIMIT.search(message)
-        return Failure(Problem.CONTEXT, message, limit=_number(limit[1] if limit else None))
-    if _TOOLS.search(message):
-        return Failure(Problem.TOOLS, message)
+    problem = next((problem for words, problem in _BY_WORDS if words.search(message)), None)
+    if problem is not None:
+        limit = _CONTEXT_LIMIT.search(message) if problem is Problem.CONTEXT else None
+        return Failure(problem, message, limit=_number(limit[1] if limit else None))
     named = [name for name in OPTIONAL_PARAMETERS if re.search(rf"\b{name}\b", message)]
     if named and _UNSUPPORTED.search(message):
         return Failure(Problem.PARAMETER, message, parameter=named[0])

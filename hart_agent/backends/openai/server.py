@@ -13,13 +13,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlunsplit
 
 from hart_agent.backends.openai.completion import error_words, read_completion
 from hart_agent.backends.openai.connection import MAX_BODY, Connection, Refusal, TooLong
-from hart_agent.backends.openai.failures import ADVICE, OVERLOAD, Failure, Problem, ServerError, diagnose
+from hart_agent.backends.openai.failures import OVERLOAD, Failure, Problem, ServerError, diagnose
 from hart_agent.backends.openai.retries import RetryPolicy, retry_after
-from hart_agent.backends.options import ENVIRONMENT
+from hart_agent.backends.options import ENVIRONMENT, split_base_url
 from hart_agent.commands import install_command
 from hart_agent.dialogue.policy import Reply
 from hart_agent.errors import ConfigError, InstallError, PolicyError
@@ -35,6 +35,7 @@ _LONG = 16
 """Characters of a value in a URL's query that is taken for a secret, whatever its name."""
 _SHORTEST_SECRET = 4
 """Characters. What is shorter (a key for a local server, such as "x") would hide words that hold it by chance."""
+_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 _MAX_MODELS = 1_000
 _MAX_CONTEXT = 10**9
 """Tokens. A larger limit is no limit."""
@@ -66,7 +67,7 @@ class Server:
 
     Raises:
         InstallError: the package `aiohttp` is missing.
-        ConfigError: the base URL is not a URL of HTTP.
+        ConfigError: the base URL is not a URL of HTTP; or it is OpenAI's own, and there is no key.
     """
 
     def __init__(self, base_url: str | None, api_key: str | None, timeout: float, retry: RetryPolicy) -> None:
@@ -77,8 +78,14 @@ class Server:
                 f"the backend 'openai' needs the package aiohttp. Run: {install_command(extra='openai')}"
             ) from error
         self.retry = retry
-        self._url = _split(base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI)
+        url = base_url if base_url is not None else os.environ.get("OPENAI_BASE_URL")
         self._api_key = api_key or next(filter(None, map(os.environ.get, ENVIRONMENT["api_key"])), None)
+        if not (url or base_url is not None or self._api_key):
+            raise ConfigError(
+                "OpenAI's own API needs a key: set HART_AGENT_API_KEY or OPENAI_API_KEY. Another server is named with "
+                "--base-url; hart-agent doctor finds those of this machine."
+            )
+        self._url = split_base_url(_OPENAI if url is None else url)
         self._secrets = _secrets(self._url, self._api_key)
         self._timeout = timeout
         self._connections: dict[asyncio.AbstractEventLoop, Connection] = {}
@@ -141,7 +148,9 @@ class Server:
         happened = f"{self.where}: {failure.message[:600].rstrip('.')}."
         if requests > 1:
             happened += f" ({requests} requests were made.)"
-        advice = ADVICE.get(failure.problem, "The request can't be changed to suit; see the server's log.")
+        advice = failure.advice
+        if failure.problem is Problem.BUSY and self._url.hostname in _THIS_MACHINE:
+            advice += " The servers of this machine: hart-agent doctor"
         if failure.problem is Problem.MODEL:
             try:
                 served = _listed(await self.models())
@@ -236,22 +245,6 @@ class Server:
             text = text.replace(secret, "***")
         text = text[:_MAX_SHOWN]
         return "".join(character if character.isprintable() else " " for character in text)
-
-
-def _split(url: str) -> SplitResult:
-    """The parts of a base URL.
-
-    Raises:
-        ConfigError: it is not a URL of HTTP. The message quotes neither a password nor a query.
-    """
-    try:
-        parts = urlsplit(url)
-        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
-            return parts
-    except ValueError:  # a port that is not a number, half an IPv6 address
-        pass
-    quoted = re.sub(r"//[^/]*@", "//", url.partition("?")[0])
-    raise ConfigError(f"--base-url {quoted!r} is not a URL; expected one like http://localhost:8000/v1")
 
 
 def _secrets(url: SplitResult, api_key: str | None) -> tuple[str, ...]:
