@@ -1,7 +1,6 @@
 "use strict";
 // Looking at a large photo: zoom and pan by hands and keys, and regions drawn over it. The photo comes as tiles, which
 // are asked for as they are needed, or as the pictures that the page holds. Boxes are in pixels of the original.
-const SVG = "http://www.w3.org/2000/svg";
 
 class Viewer {
   static DEEPEST = 16; // CSS pixels of one original pixel
@@ -16,7 +15,7 @@ class Viewer {
   constructor(stage, tiles = null) {
     this.stage = stage;
     this.tiles = tiles;
-    this.drawing = stage.querySelector("svg") ?? stage.appendChild(document.createElementNS(SVG, "svg"));
+    this.drawing = stage.querySelector("svg");
     this.photo = null; // {width, height}, and for tiles {tile, levels}
     this.tags = [];
     this.pointers = new Map();
@@ -108,22 +107,28 @@ class Viewer {
   }
 
   outline({ box, name, kind, step }) {
-    const group = part("g", {
+    const group = this.part("g", {
       class: `region ${kind}`, role: "button", tabindex: 0, "aria-label": name, "data-box": box.join(" "), "data-turn": step,
     });
     const [x, y, width, height] = [box[0], box[1], box[2] - box[0], box[3] - box[1]];
-    group.append(part("rect", { x, y, width, height, class: "halo" }), part("rect", { x, y, width, height, class: "frame" }));
+    group.append(this.part("rect", { x, y, width, height, class: "halo" }), this.part("rect", { x, y, width, height, class: "frame" }));
     return group;
   }
 
   tag({ box: [x0, y0, x1, y1], step }) { // beside the region and never on it
     const right = x0 > this.photo.width * (1 - Viewer.EDGE), below = y0 < this.photo.height * Viewer.EDGE;
     const [left, top] = [right ? -19 : 0, below ? 3 : -21];
-    const node = part("g", { class: "region tag", "data-box": `${x0} ${y0} ${x1} ${y1}`, "data-turn": step, "aria-hidden": true });
-    const text = part("text", { x: left + 9, y: top + 13.5 });
+    const node = this.part("g", { class: "region tag", "data-box": `${x0} ${y0} ${x1} ${y1}`, "data-turn": step, "aria-hidden": true });
+    const text = this.part("text", { x: left + 9, y: top + 13.5 });
     text.textContent = String(this.tags.length + 1);
-    node.append(part("rect", { x: left, y: top, width: 18, height: 18, rx: 3 }), text);
+    node.append(this.part("rect", { x: left, y: top, width: 18, height: 18, rx: 3 }), text);
     this.tags.push({ node, x: right ? x1 : x0, y: below ? y1 : y0 });
+    return node;
+  }
+
+  part(tag, attributes) {
+    const node = document.createElementNS(this.drawing.namespaceURI, tag);
+    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
     return node;
   }
 
@@ -204,12 +209,6 @@ class Viewer {
 }
 
 const boxOf = (element) => element.dataset.box.split(" ").map(Number);
-
-function part(tag, attributes) {
-  const node = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  return node;
-}
 
 // The buttons that both pages have.
 function wire(viewer) {

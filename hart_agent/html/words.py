@@ -81,7 +81,7 @@ def tell_result(result: Mapping[str, Any]) -> dict[str, Any]:
     ]
     abstained = result["answer"] is None
     return {
-        "answer": answer_words(result),
+        "answer": answer_words(result["answer"], result["reason"], result["stop_reason"]),
         "abstained": abstained,
         "verdict": result["verdict"],
         "verdict_words": None if abstained else _VERDICTS[result["verdict"]],
@@ -90,10 +90,9 @@ def tell_result(result: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def answer_words(result: Mapping[str, Any]) -> str:
+def answer_words(answer: str | None, reason: str | None, stop_reason: str) -> str:
     """The answer, or why there is none."""
-    answer = result["answer"]
-    return answer if answer is not None else f"No answer: {result['reason'] or result['stop_reason']}"
+    return answer if answer is not None else f"No answer: {reason or stop_reason.replace('_', ' ')}"
 
 
 def call_words(call: Mapping[str, Any], size: tuple[int, int]) -> str:

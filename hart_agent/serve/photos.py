@@ -6,6 +6,7 @@ import io
 import secrets
 import threading
 from collections import OrderedDict
+from pathlib import Path
 from typing import Any, Final
 
 from PIL import Image
@@ -131,8 +132,19 @@ class Photos:
         self._kept[name] = photo
         while len(self._kept) > 1 and self._too_much:
             self._kept.popitem(last=False)[1].close()
-        size = photo.image.size
-        return {"id": name, "width": size.width, "height": size.height, "tile": TILE, "levels": photo.levels}
+        return self.describe(name)
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """What the page must know of a photo that is kept.
+
+        Raises:
+            RequestError: it isn't kept (any more).
+        """
+        photo = self.get(name)
+        size, shown = photo.image.size, Path(photo.image.name).name
+        return {
+            "id": name, "name": shown, "width": size.width, "height": size.height, "tile": TILE, "levels": photo.levels,
+        }  # fmt: skip
 
     def get(self, name: str) -> Photo:
         """A photo by its id.

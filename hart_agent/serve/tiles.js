@@ -13,7 +13,7 @@ class Tiles {
     this.frame = 0;
   }
 
-  open(photo) {
+  open(photo) { // without levels there is nothing to show
     for (const bitmap of this.kept.values()) bitmap.close();
     this.kept.clear();
     this.loading.clear();
@@ -35,6 +35,10 @@ class Tiles {
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, canvas.width, canvas.height);
     context.setTransform(ratio * scale, 0, 0, ratio * scale, -x * scale * ratio, -y * scale * ratio);
+    if (!photo.levels) { // it isn't here: a sheet of its shape
+      context.fillStyle = getComputedStyle(canvas).color;
+      return context.fillRect(0, 0, photo.width, photo.height);
+    }
     context.imageSmoothingEnabled = scale * ratio < 2;
     const top = photo.levels - 1;
     const level = Math.min(Math.max(Math.floor(Math.log2(1 / (scale * ratio))), 0), top);
