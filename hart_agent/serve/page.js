@@ -99,7 +99,8 @@
     photo = next;
     viewer.open({ ...size, tile: next?.tile, levels: next?.levels ?? 0 });
     one("drop").hidden = Boolean(next);
-    one("invitation").textContent = "The photo of this trace isn't here: drop it to look closer. Outlined is where the agent looked.";
+    one("drop").classList.add("lacking");
+    one("invitation").textContent = "The photo of this trace isn't here. Outlined is where the agent looked; drop the photo to see it.";
     one("bar").hidden = false;
     one("name").textContent = `${next ? next.name : "No photo"}, ${size.width} x ${size.height}`;
     for (const node of [one("stage"), canvas]) {
@@ -265,8 +266,9 @@
     shown.regions = shown.regions.filter(({ box }) => !kept.includes(box.join(" ")));
     shown.regions.push(...end.evidence.map(({ box, name }) => ({ box, name, kind: "evidence", step: 0 })));
     viewer.show(shown.regions);
-    if (end.evidence.length) look(0, end.evidence[0].box);
-    else viewer.mark(0);
+    viewer.mark(0);
+    if (!photo) viewer.whole();
+    else if (end.evidence.length) viewer.fly(end.evidence[0].box);
     if (end.trace) offer(end.trace);
   }
 
@@ -314,7 +316,8 @@
   function remember(record) {
     asked.push(record);
     const answer = record.events.at(-1).data.answer;
-    const button = make("button", `${record.question}: ${answer}`, { type: "button" });
+    const button = make("button", undefined, { type: "button" });
+    button.append(make("span", record.question, { class: "question" }), " ", make("span", answer));
     button.addEventListener("click", () => replay(record));
     const entry = make("li");
     entry.append(button);

@@ -1,4 +1,4 @@
-"""Opening a saved trace on the page: what happened, told like a question under way, and its photo if it can be found."""
+"""A saved trace on the page: what happened, told like a question under way, and its photo if it can be found."""
 
 from __future__ import annotations
 
@@ -52,8 +52,10 @@ def find_photo(
 
 
 def _under_root(trace: dict[str, Any], settings: ServeSettings) -> Iterator[SharedImage]:
+    if settings.folders is None:
+        return
     recorded = trace["image"]["path"]
-    for name in dict.fromkeys((recorded, Path(recorded).name)) if settings.folders is not None else ():
+    for name in dict.fromkeys((recorded, Path(recorded).name)):
         try:
             path, page = find_image(settings.folders, name)
             image = SharedImage(path, max_pixels=settings.max_pixels, page=page)

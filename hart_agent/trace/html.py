@@ -82,7 +82,7 @@ class _Page:
         self._turns = evidence_turns(trace)
         self._pictures: dict[tuple[int, ...], tuple[int, Picture]] = {}
         self._shown: set[int] = set()
-        seen = {}
+        seen: dict[tuple[int, ...], Size] = {}
         for view in (view for turn in trace["turns"] for call in turn["calls"] for view in call["views"]):
             seen.setdefault(tuple(view["box"]), Size(view["width"], view["height"]))
         kept = [tuple(item["box"]) for item in trace["evidence"]]
@@ -124,10 +124,9 @@ class _Page:
         whole = {"x": 0, "y": 0, "width": width, "height": height, "preserveAspectRatio": "none"}
         sharper = [
             element("image", x=x0, y=y0, width=x1 - x0, height=y1 - y0, preserveAspectRatio="none", data_copy=number)
-            for (x0, y0, x1, y1), (number, _) in sorted(
-                self._pictures.items(), key=lambda item: -Box(*item[0]).area  # type: ignore[arg-type]
-            )
-        ]  # fmt: skip
+            for x0, y0, x1, y1 in sorted(self._pictures, key=lambda box: -Box(*box).area)
+            for number in (self._pictures[x0, y0, x1, y1][0],)
+        ]
         return element(
             "svg",
             element("image", href=self._overview.url, **whole),
@@ -176,7 +175,9 @@ class _Page:
     def _steps(self) -> Html:
         overview, image = self._trace["overview"], self._trace["image"]
         shown = f"{overview['width']}x{overview['height']} of {image['width']}x{image['height']} pixels"
-        cards = [_card(0, "Overview", "", element("p", f"The model first saw the whole image: {shown}.", class_="note"))]
+        cards = [
+            _card(0, "Overview", "", element("p", f"The model first saw the whole image: {shown}.", class_="note"))
+        ]
         for number, turn in enumerate(self._trace["turns"], start=1):
             told = tell_turn(turn, self._size)
             body = join(
