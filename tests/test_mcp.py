@@ -228,6 +228,12 @@ async def test_a_question_is_asked_and_its_evidence_is_shown(folder: Path) -> No
         for name in ("ask", "list_images"):  # a simple form can be made of each: one plain type an argument
             kinds = {key: value["type"] for key, value in tools[name].input_schema["properties"].items()}
             assert set(kinds.values()) == {"string"}
+        for entry in tools.values():  # the optional tools, too, whose arguments may be left out
+            for name, schema in entry.input_schema["properties"].items():
+                assert isinstance(schema["type"], str), (entry.name, name)
+                assert None not in schema.get("enum", [])
+        read = await client.call_tool("colour", {"image_path": "coded.png", "bbox_2d": [0, 0, 9, 9], "image": None})
+        assert not read.is_error
         listed = said(await client.call_tool("list_images", {}))
         assert listed.split("\n") == ["coded.png", "deep/small.png"]  # no links, nothing else
         assert said(await client.call_tool("list_images", {"name_contains": "SMALL"})) == "deep/small.png"

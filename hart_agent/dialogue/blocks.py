@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from hart_agent.dialogue.dialects import DIALECTS
@@ -45,27 +46,47 @@ def find_blocks(text: str, ending: Ending) -> list[Block]:
         text: without thoughts.
         ending: what follows the text.
     """
+    return [block for _, _, block in _located(text, ending) if block is not None]
+
+
+def outside_blocks(text: str) -> str:
+    """What a reply says outside its blocks.
+
+    Args:
+        text: without thoughts.
+    """
+    kept, position = [], 0
+    for start, end, _ in _located(text, Ending.STOP):
+        kept.append(text[position:start])
+        position = end
+    return "".join([*kept, text[position:]])
+
+
+def _located(text: str, ending: Ending) -> Iterator[tuple[int, int, Block | None]]:
+    """The blocks, each with its start and its end, markers included; None for one that is empty."""
     marks = [
         _Mark(marker, found.start(), found.end(), marker in _OPENERS)
         for found in _MARKER.finditer(text)
         if (marker := found[0].lower())
     ]
-    blocks: list[Block] = []
-    index = 0
+    index, first = 0, True
     while index < len(marks):
         mark = marks[index]
         if mark.opens:
             following = _end(marks, index)
-            end = marks[following].start if following < len(marks) else len(text)
+            closed = following < len(marks)
+            end = marks[following].start if closed else len(text)
             body = text[mark.end : end]
-            if body.strip() or not (following < len(marks) and marks[following].opens):
-                blocks.append(Block(mark.text, body, Ending.MARKER if following < len(marks) else ending))
+            empty = not body.strip() and closed and marks[following].opens
+            first = first and empty
+            after = marks[following].end if closed and not marks[following].opens else end
+            yield mark.start, after, None if empty else Block(mark.text, body, Ending.MARKER if closed else ending)
             index = following
         else:
-            if not blocks and mark.text in _OPENER_OF and text[: mark.start].strip():
-                blocks.append(Block(_OPENER_OF[mark.text], text[: mark.start], Ending.MARKER))
+            if first and mark.text in _OPENER_OF and text[: mark.start].strip():
+                first = False
+                yield 0, mark.end, Block(_OPENER_OF[mark.text], text[: mark.start], Ending.MARKER)
             index += 1
-    return blocks
 
 
 def _end(marks: list[_Mark], index: int) -> int:

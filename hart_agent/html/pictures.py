@@ -12,17 +12,14 @@ from PIL import Image
 from hart_agent.vision.geometry import Box, Size
 from hart_agent.vision.source import SourceImage
 
-PHOTO_BYTES = 1_100_000
+OVERVIEW_BYTES = 700_000
 CROPS_BYTES = 600_000
-THUMBNAILS_BYTES = 300_000
+VIEWS_BYTES = 800_000
 """Bytes of all JPEGs of a kind. Base64 makes them a third larger, so a page stays well under 3 MB."""
 
-_PHOTO_SIDE = 2560
-_CROP_AREA = 2_000_000
-_THUMBNAIL_SIDE = 360
+_LARGEST_AREA = 2_000_000
 _QUALITIES = (90, 80, 68)
 _SMALLEST_SIDE = 16
-_LEAST_BYTES = 2_000
 
 
 @dataclass(frozen=True)
@@ -39,13 +36,15 @@ class Gallery:
 
     def __init__(self, source: SourceImage) -> None:
         self._source = source
-        self._left = {"crops": CROPS_BYTES, "thumbnails": THUMBNAILS_BYTES}
+        self._left = {"crops": CROPS_BYTES, "views": VIEWS_BYTES}
 
-    def photo(self) -> Picture:
-        """The whole image, downscaled."""
-        whole = self._source.size
-        size = scaled(whole, _PHOTO_SIDE / max(whole.width, whole.height))
-        return fitted(self._source.render(whole.box, size), PHOTO_BYTES)
+    def overview(self, shown: Size) -> Picture:
+        """The whole image as the policy saw it first.
+
+        Args:
+            shown: the overview's own size in pixels.
+        """
+        return fitted(self._source.render(self._source.size.box, _bounded(shown)), OVERVIEW_BYTES)
 
     def crop(self, box: Box, share: int) -> Picture:
         """An evidence region at the original's full resolution, or as near to it as the budget allows.
@@ -54,26 +53,27 @@ class Gallery:
             box: in original pixels.
             share: how many crops, this one included, are still to come.
         """
-        size = scaled(box.size, math.sqrt(_CROP_AREA / box.area))
-        picture = fitted(self._source.render(box, size), self._left["crops"] // share, sharp=True)
-        self._left["crops"] -= picture.bytes
-        return picture
+        return self._fitted("crops", box, box.size, share)
 
-    def thumbnail(self, box: Box, shown: Size) -> Picture | None:
-        """A view, small; None when the page holds so many that the budget is spent.
+    def view(self, box: Box, shown: Size, share: int) -> Picture:
+        """A view as the policy saw it, or as near to it as the budget allows. What was magnified is not: the browser
+        magnifies it again.
 
         Args:
             box: in original pixels.
             shown: the view's own size in pixels, which may be stretched.
+            share: how many views, this one included, are still to come.
         """
-        if self._left["thumbnails"] < _LEAST_BYTES:
-            return None
-        size = scaled(shown, _THUMBNAIL_SIDE / max(shown.width, shown.height))
-        picture = fitted(self._source.render(box, size), THUMBNAILS_BYTES // 4)
-        if picture.bytes > self._left["thumbnails"]:
-            return None
-        self._left["thumbnails"] -= picture.bytes
+        return self._fitted("views", box, Size(min(shown.width, box.width), min(shown.height, box.height)), share)
+
+    def _fitted(self, kind: str, box: Box, size: Size, share: int) -> Picture:
+        picture = fitted(self._source.render(box, _bounded(size)), self._left[kind] // share, sharp=True)
+        self._left[kind] -= picture.bytes
         return picture
+
+
+def _bounded(size: Size) -> Size:
+    return scaled(size, math.sqrt(_LARGEST_AREA / size.area))
 
 
 def scaled(size: Size, factor: float) -> Size:

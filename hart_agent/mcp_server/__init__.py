@@ -98,11 +98,12 @@ class Workshop:
         self._names_given = 0
 
     def spec(self, offered: Tool) -> ToolSpec:
-        """A tool as it is offered, the image's path among its arguments."""
+        """A tool as it is offered: the image's path among its arguments, each of one type where one will do."""
         parameters = tool_spec(offered).parameters
         path = {"type": "string", "description": "path of the image file"}
+        own = {name: _without_null(schema) for name, schema in parameters.get("properties", {}).items()}
         with_path = parameters | {
-            "properties": {_PATH: path, **parameters.get("properties", {})},
+            "properties": {_PATH: path, **own},
             "required": [_PATH, *parameters.get("required", [])],
         }
         return ToolSpec(offered.name, offered.description, with_path)
@@ -149,6 +150,19 @@ class Workshop:
             if kept > _MAX_KEPT_PIXELS:
                 del self._desks[key]
                 kept -= desk.pixels
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """An argument's schema without null, which says no more than leaving the argument out, and makes a union of it."""
+    plain = dict(schema)
+    if isinstance(kinds := schema.get("type"), list):
+        left = [kind for kind in kinds if kind != "null"]
+        plain["type"] = left[0] if len(left) == 1 else left
+    if "anyOf" in schema:
+        plain["anyOf"] = [choice for choice in schema["anyOf"] if choice != {"type": "null"}]
+    if "enum" in schema:
+        plain["enum"] = [value for value in schema["enum"] if value is not None]
+    return plain
 
 
 def _names(desk: _Desk) -> int:

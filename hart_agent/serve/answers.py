@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hart_agent.agent.trajectory import Trajectory
+from hart_agent.html.words import answer_words, call_words
 from hart_agent.serve.asking import Finished
 from hart_agent.serve.chat import MODEL
 from hart_agent.trace.json import result_json
@@ -26,7 +27,7 @@ def models() -> dict[str, Any]:
 
 def answer_text(run: Trajectory, max_tokens: int | None) -> tuple[str, str]:
     """The answer in words, cut to its limit, and the finish reason."""
-    text = run.answer if run.answer is not None else f"No answer: {run.reason or run.stop_reason.value}"
+    text = answer_words(run.answer, run.reason, run.stop_reason.value)
     if max_tokens is None:
         return text, "stop"
     end = 0
@@ -37,10 +38,16 @@ def answer_text(run: Trajectory, max_tokens: int | None) -> tuple[str, str]:
     return text, "stop"
 
 
-def turn_text(turn: Mapping[str, Any]) -> str:
-    """A turn as a paragraph of reasoning: its thoughts, then each call in words with its result."""
-    lines = [turn["reasoning"].strip()] if turn["reasoning"].strip() else []
-    lines += [f"{call['words']}. {call['result']}".strip() for call in turn["calls"]]
+def turn_text(turn: Mapping[str, Any], size: tuple[int, int]) -> str:
+    """A turn as a paragraph of reasoning: its thoughts, then each call in words with its result.
+
+    Args:
+        turn: of a trace.
+        size: width and height of the original image, in pixels.
+    """
+    thoughts = turn.get("reasoning", "").strip()
+    lines = [thoughts] if thoughts else []
+    lines += [f"{call_words(call, size)}. {call['result']}".strip() for call in turn["calls"]]
     return "".join(f"{line}\n" for line in lines)
 
 

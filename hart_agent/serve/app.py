@@ -59,7 +59,7 @@ def build_app(agent: Agent, settings: ServeSettings) -> ASGIApp:
         return Response(found, media_type="application/json")
 
     routes = [
-        *Page(asking, bodies, Photos(settings.max_pixels)).routes,
+        *Page(asking, bodies, Photos(settings.max_pixels), settings).routes,
         Route("/health", health),
         Route("/metrics", exposition),
         Route("/v1/models", list_models),

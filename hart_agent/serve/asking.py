@@ -14,7 +14,6 @@ from hart_agent.agent.agent import error_of
 from hart_agent.agent.observer import Observer, Observers
 from hart_agent.agent.trajectory import ImageInfo, Trajectory, Turn
 from hart_agent.dialogue.policy import admission_of
-from hart_agent.html.words import call_words
 from hart_agent.serve.errors import RequestError
 from hart_agent.serve.metrics import Metrics
 from hart_agent.serve.settings import ServeSettings
@@ -58,11 +57,15 @@ class Finished:
 
 
 class RunningEpisode(Observer):
-    """A question under way, with its events as they happen. A client that reads them slowly doesn't hold it up."""
+    """A question under way, with its events as they happen. A client that reads them slowly doesn't hold it up.
+
+    Attributes:
+        size: width and height of the original image in pixels, once it has started.
+    """
 
     def __init__(self) -> None:
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
-        self._size = (1, 1)
+        self.size = (1, 1)
         self.task: asyncio.Task[Finished]
 
     async def events(self) -> AsyncIterator[Event]:
@@ -87,17 +90,14 @@ class RunningEpisode(Observer):
         self._events.put_nowait(None)
 
     def on_start(self, question: str, image: ImageInfo, overview: View) -> None:
-        self._size = (image.size.width, image.size.height)
+        self.size = (image.size.width, image.size.height)
         self._put("start", {"question": question, "width": image.size.width, "height": image.size.height})
 
     def on_tool_call(self, result: ToolResult, views: tuple[View, ...]) -> None:
-        call = call_json(result)
-        self._put("call", call | {"words": call_words(call, self._size)})
+        self._put("call", call_json(result))
 
     def on_turn(self, turn: Turn) -> None:
-        data = turn_json(turn)
-        calls = [call | {"words": call_words(call, self._size)} for call in data["calls"]]
-        self._put("turn", data | {"calls": calls, "reasoning": turn.reasoning})
+        self._put("turn", turn_json(turn))
 
     def on_verdict(self, verification: Verification) -> None:
         self._put("verdict", {"verdict": verification.verdict.value, "crop_only_answer": verification.crop_only_answer})

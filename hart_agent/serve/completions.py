@@ -62,7 +62,7 @@ class ChatCompletions:
 
 async def _whole(request: Request, chat: ChatRequest, running: RunningEpisode) -> ASGIApp:
     finished = await while_connected(request, running.finished(), running.cancel)
-    turns = [turn_text(event.data) async for event in running.events() if event.kind == "turn"]
+    turns = [turn_text(event.data, running.size) async for event in running.events() if event.kind == "turn"]
     return JSONResponse(Completion(chat.max_tokens).whole(finished, "".join(turns)))
 
 
@@ -80,10 +80,10 @@ async def _chunks(
 ) -> AsyncIterator[bytes]:
     completion = Completion(chat.max_tokens)
     yield server_sent(completion.chunk(role="assistant", content=""))
-    if first is not None and (text := turn_text(first.data)):
+    if first is not None and (text := turn_text(first.data, running.size)):
         yield server_sent(completion.chunk(reasoning_content=text))
     async for event in events:
-        if text := turn_text(event.data):
+        if text := turn_text(event.data, running.size):
             yield server_sent(completion.chunk(reasoning_content=text))
     try:
         finished = await running.finished()

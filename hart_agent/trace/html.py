@@ -1,4 +1,5 @@
-"""A trace as one page: the image with its evidence, and every turn. It holds all that it needs and asks no network.
+"""A trace as one page: the overview and the views that the agent saw, the evidence, and every turn. It holds all that
+it needs and asks no network.
 
 The model's words are hostile input. All text goes through `markup`, which escapes it, and the page's own policy lets
 nothing run or load but the script, the style and the pictures that it was written with.
@@ -6,32 +7,18 @@ nothing run or load but the script, the style and the pictures that it was writt
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from string import Template
 from typing import Any
 
-from hart_agent.dialogue.thoughts import split_thoughts
 from hart_agent.html.markup import Html, document, element, join, packaged
-from hart_agent.html.pictures import Gallery
+from hart_agent.html.pictures import Gallery, Picture
+from hart_agent.html.words import CHANGED, place_words, tell_result, tell_turn
 from hart_agent.store.files import write_whole
-from hart_agent.trace.drawing import drawing, numbers
 from hart_agent.vision.geometry import Box, Size
 from hart_agent.vision.source import SourceImage
 
-_HERE = "hart_agent.trace"
-_VERDICTS = {
-    "supported": "The evidence alone leads to the same answer.",
-    "unsupported": "The evidence alone leads to another answer.",
-    "insufficient": "The evidence alone does not answer the question.",
-    "unchecked": "The answer was not checked against the evidence.",
-}
-_CROPS_ALONE = "The full image was withheld: the answer was given with nothing but its crops in sight."
-_CALL = "<tool_call>", "</tool_call>"
-_CHANGED = (
-    "This is not the very image that the question was asked of: its hash differs from the trace's. The regions may not "
-    "show what the model saw."
-)
+_HERE, _SHARED = "hart_agent.trace", "hart_agent.html"
 
 
 def page(trace: dict[str, Any], source: SourceImage, *, same: bool = True) -> str:
@@ -45,19 +32,15 @@ def page(trace: dict[str, Any], source: SourceImage, *, same: bool = True) -> st
     Raises:
         ImageError: the image's pixel data is damaged.
     """
-    style, script = packaged(_HERE, "page.css"), packaged(_HERE, "page.js")
     with source:
-        gallery = Gallery(source)
-        turns = evidence_turns(trace)
-        content = join(
-            element("p", _CHANGED, class_="warning", role="alert") if not same else "",
-            _summary(trace),
-            _evidence(trace, gallery, turns),
-            _turns(trace, gallery, turns),
-            _facts(trace),
+        body = _Page(trace, Gallery(source)).body(same=same)
+    style, script = (
+        "\n".join(packaged(package, name) for package, name in files)
+        for files in (
+            ((_SHARED, "page.css"), (_HERE, "page.css")),
+            ((_SHARED, "viewer.js"), (_HERE, "page.js")),
         )
-        photo = drawing(trace, gallery.photo(), turns)
-    body = Template(packaged(_HERE, "page.html")).substitute(photo=photo, content=content)
+    )
     return document(f"{trace['question'][:80]} - hart-agent", Html(body.rstrip("\n")), style=style, script=script)
 
 
@@ -89,66 +72,162 @@ def evidence_turns(trace: dict[str, Any]) -> list[int]:
     return turns
 
 
-def _summary(trace: dict[str, Any]) -> Html:
-    answer, verdict, alone = trace["answer"], trace["verdict"], trace["crop_only_answer"]
-    if answer is None:
-        found = element("p", f"No answer: {trace['reason'] or trace['stop_reason']}", class_="answer none")
-        return join(element("h1", trace["question"], class_="question"), found)
-    return join(
-        element("h1", trace["question"], class_="question"),
-        element("p", answer, class_="answer"),
-        element("p", element("span", verdict.capitalize(), class_=f"verdict {verdict}"), ". ", _VERDICTS[verdict]),
-        element("p", _CROPS_ALONE, class_="note muted") if trace.get("crops_alone") else "",
-        element("p", "The model wrote its answer without the tags of an answer.", class_="note muted")
-        if trace.get("untagged")
-        else "",
-        element("p", f"From the evidence alone: {alone}", class_="note muted") if alone is not None else "",
-        element("p", trace["reason"], class_="note muted") if trace["reason"] else "",
-    )
+class _Page:
+    """Writes the page of one trace. Each region's picture is in it once: copies name it by its number."""
 
+    def __init__(self, trace: dict[str, Any], gallery: Gallery) -> None:
+        self._trace = trace
+        self._size = (trace["image"]["width"], trace["image"]["height"])
+        self._told = tell_result(trace)
+        self._turns = evidence_turns(trace)
+        self._pictures: dict[tuple[int, ...], tuple[int, Picture]] = {}
+        self._shown: set[int] = set()
+        seen: dict[tuple[int, ...], Size] = {}
+        for view in (view for turn in trace["turns"] for call in turn["calls"] for view in call["views"]):
+            seen.setdefault(tuple(view["box"]), Size(view["width"], view["height"]))
+        kept = [tuple(item["box"]) for item in trace["evidence"]]
+        overview = Size(trace["overview"]["width"], trace["overview"]["height"])
+        self._overview = gallery.overview(overview)
+        for box in dict.fromkeys(kept):  # evidence first, at the original's own resolution
+            self._add(box, gallery.crop(Box(*box), len(set(kept)) - len(self._pictures)))
+        others = {box: size for box, size in seen.items() if box not in self._pictures}
+        for index, (box, size) in enumerate(others.items()):
+            self._add(box, gallery.view(Box(*box), size, len(others) - index))
+        whole = [(self._overview, overview), *((self._pictures[box][1], size) for box, size in others.items())]
+        self._shrunk = sum(picture.size.area < 0.98 * size.area for picture, size in whole)
 
-def _evidence(trace: dict[str, Any], gallery: Gallery, turns: list[int]) -> Html:
-    items = trace["evidence"]
-    if not items:
-        return element("p", "The policy committed no evidence.", class_="note muted")
-    entries = []
-    for number, (item, turn) in enumerate(zip(items, turns, strict=True), start=1):
-        box = Box(*item["box"])
-        crop = gallery.crop(box, len(items) - number + 1)
-        read = element("span", f"“{item['text']}”", class_="label muted") if item.get("text") else ""
-        content = element(
-            "button",
-            element("span", str(number), class_="number"),
-            element(
-                "span", element("span", item["label"], class_="label"), " ", read,
-                element("span", f" {_place(box)}", class_="muted"),
-            ),
-            element("img", src=crop.url, alt=f"Evidence {number}", width=crop.size.width, height=crop.size.height,
-                    data_crop=number),
-            type="button", class_="proof", data_look=True, data_box=numbers(box), data_turn=turn,
-            title="Show it on the image",
+    def _add(self, box: tuple[int, ...], picture: Picture) -> None:
+        self._pictures[box] = len(self._pictures) + 1, picture
+
+    def body(self, *, same: bool) -> str:
+        """All that the page shows."""
+        content = join(
+            element("p", CHANGED, class_="warning", role="alert") if not same else "",
+            self._summary(), self._evidence(), self._steps(), self._facts(),
         )  # fmt: skip
-        entries.append(element("li", content))
-    return join(element("h2", "Evidence"), element("ol", *entries, class_="proofs"))
+        template = Template(packaged(_HERE, "page.html"))
+        bar = packaged(_SHARED, "bar.html")
+        return template.substitute(photo=self._drawing(), bar=bar, content=content, held=self._held())
 
+    def _held(self) -> str:
+        """What the page holds of the photo."""
+        size, count = self._overview.size, len(self._pictures)
+        held = f"This page holds no more of the photo than the agent saw: the overview ({size} pixels)"
+        held += f" and {count} region{'s' * (count > 1)}, each at the resolution of its view." if count else "."
+        if self._shrunk:
+            held += f" {self._shrunk} of them had to be shrunk to keep the page small."
+        return held
 
-def _turns(trace: dict[str, Any], gallery: Gallery, turns: list[int]) -> Html:
-    overview = trace["overview"]
-    shown = f"{overview['width']}x{overview['height']} of {trace['image']['width']}x{trace['image']['height']} pixels"
-    cards = [_card(0, "Overview", "", element("p", f"The model first saw the whole image: {shown}.", class_="note"))]
-    evidence_numbers = {(tuple(item["box"]), turn): number
-               for number, (item, turn) in enumerate(zip(trace["evidence"], turns, strict=True), start=1)}  # fmt: skip
-    for number, turn in enumerate(trace["turns"], start=1):
-        feedback, words = turn["feedback"], split_thoughts(turn["text"])[1].strip()
-        body = join(
-            _thoughts(turn),
-            element("p", _words(words), class_="words", tabindex=0) if words else "",
-            *(_call(call, number, gallery, evidence_numbers) for call in turn["calls"]),
-            element("p", f"Told to the model: {feedback}", class_="note muted") if feedback else "",
+    def _drawing(self) -> Html:
+        """The overview, with the sharper pictures over it, as SVG whose unit is a pixel of the original."""
+        width, height = self._size
+        whole = {"x": 0, "y": 0, "width": width, "height": height, "preserveAspectRatio": "none"}
+        sharper = [
+            element("image", x=x0, y=y0, width=x1 - x0, height=y1 - y0, preserveAspectRatio="none", data_copy=number)
+            for x0, y0, x1, y1 in sorted(self._pictures, key=lambda box: -Box(*box).area)
+            for number in (self._pictures[x0, y0, x1, y1][0],)
+        ]
+        return element(
+            "svg",
+            element("image", href=self._overview.url, **whole),
+            *sharper,
+            id="photo", viewBox=f"0 0 {width} {height}", preserveAspectRatio="xMidYMid meet", role="group",
+            aria_label="The image", data_width=width, data_height=height,
+        )  # fmt: skip
+
+    def _summary(self) -> Html:
+        told = self._told
+        return join(
+            element("h1", self._trace["question"], class_="question"),
+            element("p", told["answer"], class_="answer none" if told["abstained"] else "answer"),
+            element("p", told["verdict_words"], class_=f"verdict {told['verdict']}") if told["verdict_words"] else "",
+            *(element("p", remark, class_="note muted") for remark in told["remarks"]),
         )
-        boxes = [Box(*view["box"]) for call in turn["calls"] for view in call["views"]]
-        cards.append(_card(number, f"Turn {number}", f"{turn['seconds']:.2f} s", body, boxes))
-    return join(element("h2", "Turns"), *cards)
+
+    def _evidence(self) -> Html:
+        items = self._told["evidence"]
+        if not items:
+            return element("p", "The policy committed no evidence.", class_="note muted")
+        entries = []
+        for number, (item, turn) in enumerate(zip(items, self._turns, strict=True), start=1):
+            read = element("span", f"“{item['text']}”", class_="label muted") if item.get("text") else ""
+            content = element(
+                "button",
+                element("span", str(number), class_="number"),
+                element("span", element("span", item["label"], class_="label"), " ", read,
+                        element("span", f" {item['place']}, {item['box']}", class_="muted")),
+                self._picture(item["box"], f"Evidence {number}, magnified"),
+                type="button", class_="proof", data_look=True, data_box=_numbers(item["box"]), data_turn=turn,
+                data_region="evidence", data_name=item["name"], title="Show it on the image",
+            )  # fmt: skip
+            entries.append(element("li", content))
+        return join(element("h2", "Evidence"), element("ol", *entries, class_="proofs"))
+
+    def _picture(self, box: list[int], name: str) -> Html:
+        """The picture of a region: the first time with its pixels, then as a copy."""
+        number, picture = self._pictures[tuple(box)]
+        if number in self._shown:
+            return element("img", alt=name, data_copy=number)
+        self._shown.add(number)
+        return element("img", src=picture.url, alt=name, width=picture.size.width, height=picture.size.height,
+                       data_crop=number)  # fmt: skip
+
+    def _steps(self) -> Html:
+        overview, image = self._trace["overview"], self._trace["image"]
+        shown = f"{overview['width']}x{overview['height']} of {image['width']}x{image['height']} pixels"
+        cards = [
+            _card(0, "Overview", "", element("p", f"The model first saw the whole image: {shown}.", class_="note"))
+        ]
+        for number, turn in enumerate(self._trace["turns"], start=1):
+            told = tell_turn(turn, self._size)
+            body = join(
+                element("details", element("summary", "Thoughts"), element("p", told["reasoning"], class_="words"))
+                if told["reasoning"] else "",
+                element("p", told["said"], class_="words", tabindex=0) if told["said"] else "",
+                *map(self._call, told["calls"]),
+                element("p", f"Told to the model: {told['feedback']}", class_="note muted") if told["feedback"] else "",
+            )  # fmt: skip
+            boxes = [Box(*view["box"]) for call in turn["calls"] for view in call["views"]]
+            cards.append(_card(number, f"Turn {number}", f"{turn['seconds']:.2f} s", body, boxes))
+        return join(element("h2", "Turns"), *cards)
+
+    def _call(self, call: dict[str, Any]) -> Html:
+        return element(
+            "div",
+            element("p", call["words"], class_="name"),
+            element("p", call["result"], class_="note error") if call["error"] else "",
+            *(self._view(view, call["words"]) for view in call["views"]),
+            element("details", element("summary", "Details"), element("p", call["result"], class_="note"),
+                    element("pre", call["written"])),
+            class_="call",
+        )  # fmt: skip
+
+    def _view(self, view: dict[str, Any], words: str) -> Html:
+        evidence = view["box"] in [item["box"] for item in self._trace["evidence"]]
+        place = place_words(view["box"], self._size)
+        shown, held = Size(view["width"], view["height"]), self._pictures[tuple(view["box"])][1].size
+        less = "" if held.area >= 0.98 * min(shown.area, Box(*view["box"]).area) else f", held here at {held}"
+        caption = f"{view['id']}: {place}, seen at {shown} pixels{less}"
+        button = element(
+            "button", self._picture(view["box"], caption),
+            type="button", class_="thumb", data_look=True, data_box=_numbers(view["box"]), title="Show it on the image",
+            data_region=None if evidence else "view", data_name=None if evidence else f"{view['id']}: {words}",
+        )  # fmt: skip
+        return element("figure", button, element("figcaption", caption))
+
+    def _facts(self) -> Html:
+        image, usage, profile = self._trace["image"], self._trace["usage"], self._trace["profile"]
+        facts = {
+            "Image": f"{image['path']}, {image['width']}x{image['height']} pixels",
+            "SHA-256": image["sha256"],
+            "Policy": f"{self._trace['policy']}, mode {self._trace['mode']}",
+            "Coordinates": f"{profile['space']}, views of at most {profile['budget']['max_pixels']:,} pixels",
+            "Ended": self._trace["stop_reason"].replace("_", " "),
+            "Time": f"{self._trace['seconds']:.2f} s",
+            "Usage": f"{usage['requests']} requests, {usage['input_tokens']} tokens in, {usage['output_tokens']} out",
+        }
+        parts = [part for name, value in facts.items() for part in (element("dt", name), element("dd", value))]
+        return join(element("h2", "Run"), element("dl", *parts))
 
 
 def _card(step: int, title: str, seconds: str, body: Html, boxes: list[Box] | None = None) -> Html:
@@ -160,82 +239,10 @@ def _card(step: int, title: str, seconds: str, body: Html, boxes: list[Box] | No
     )
     return element(
         "article", heading, body, class_="card", id=f"turn-{step}", data_step=step, aria_label=title,
-        data_box=numbers(union) if union else None,
+        data_box=_numbers(union.as_tuple()) if union else None,
     )  # fmt: skip
 
 
-def _call(
-    call: dict[str, Any], turn: int, gallery: Gallery, evidence_numbers: dict[tuple[tuple[int, ...], int], int]
-) -> Html:
-    arguments = [
-        part
-        for name, value in call["arguments"].items()
-        for part in (element("dt", name), element("dd", _value(value), class_="value"))
-    ]
-    return element(
-        "div",
-        element("p", call["name"], class_="name"),
-        element("dl", *arguments) if arguments else "",
-        element("p", call["result"], class_="note error" if call["error"] else "note"),
-        element("p", f"Error: {call['error']}", class_="muted") if call["error"] else "",
-        *(_view(view, gallery, evidence_numbers.get((tuple(view["box"]), turn))) for view in call["views"]),
-        class_="call",
-    )
-
-
-def _view(view: dict[str, Any], gallery: Gallery, number: int | None) -> Html:
-    box, shown = Box(*view["box"]), Size(view["width"], view["height"])
-    name = f"evidence {number}" if number and view["kind"] == "crop" else view["kind"]
-    caption = f"{view['id']} ({name}), {shown.width}x{shown.height} pixels of {_place(box)}"
-    picture: str = "Show it on the image"
-    if number and view["kind"] == "crop":
-        picture = element("img", alt=caption, data_copy=number)
-    elif (thumbnail := gallery.thumbnail(box, shown)) is not None:
-        picture = element("img", src=thumbnail.url, alt=caption, width=thumbnail.size.width,
-                          height=thumbnail.size.height)  # fmt: skip
-    button = element("button", picture, type="button", class_="thumb", data_look=True, data_box=numbers(box),
-                     title="Show it on the image")  # fmt: skip
-    return element("figure", button, element("figcaption", caption))
-
-
-def _facts(trace: dict[str, Any]) -> Html:
-    image, usage, profile = trace["image"], trace["usage"], trace["profile"]
-    facts = {
-        "Image": f"{image['path']}, {image['width']}x{image['height']} pixels",
-        "SHA-256": image["sha256"],
-        "Policy": f"{trace['policy']}, mode {trace['mode']}",
-        "Coordinates": f"{profile['space']}, views of at most {profile['budget']['max_pixels']:,} pixels",
-        "Ended": trace["stop_reason"].replace("_", " "),
-        "Time": f"{trace['seconds']:.2f} s",
-        "Usage": f"{usage['requests']} requests, {usage['input_tokens']} tokens in, {usage['output_tokens']} out",
-    }
-    parts = [part for name, value in facts.items() for part in (element("dt", name), element("dd", value))]
-    return join(element("h2", "Run"), element("dl", *parts, class_="facts"))
-
-
-def _words(text: str) -> Html:
-    """The model's words, with its calls set apart from its prose."""
-    opening, closing = _CALL
-    prose, *calls = text.split(opening)
-    parts: list[Html | str] = [prose]
-    for piece in calls:
-        call, end, after = piece.partition(closing)
-        written = f"{opening}{call}{end}"
-        parts += [element("span", written, class_="wire") if end else written, after]
-    return join(*parts)
-
-
-def _thoughts(turn: dict[str, Any]) -> Html:
-    """What the model thought before it replied, folded."""
-    thoughts = turn.get("reasoning") or split_thoughts(turn["text"])[0]
-    if not thoughts.strip():
-        return Html("")
-    return element("details", element("summary", "Thoughts"), element("p", thoughts.strip(), class_="words"))
-
-
-def _place(box: Box) -> str:
-    return f"[{', '.join(map(str, box.as_tuple()))}]"
-
-
-def _value(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _numbers(box: list[int] | tuple[int, ...]) -> str:
+    """A box as the page's script reads it."""
+    return " ".join(map(str, box))

@@ -48,10 +48,27 @@ def load_trace(path: Path) -> dict[str, Any]:
     try:
         if not path.is_file():
             raise ConfigError(f"there is no trace {name}. {_REMEDY}")
-        if path.stat().st_size > _MAX_BYTES:
-            raise ConfigError(f"{name} is larger than {_MAX_BYTES // 1_000_000} MB; no trace is. {_REMEDY}")
-        trace = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except (OSError, ValueError, RecursionError) as error:
+        _check_length(name, path.stat().st_size)
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{name} can't be read ({error}). {_REMEDY}") from error
+    return read_trace(name, data)
+
+
+def read_trace(name: str, data: bytes) -> dict[str, Any]:
+    """Read a trace that is at hand, as `load_trace` does.
+
+    Args:
+        name: of the trace, for messages.
+        data: its JSON.
+
+    Raises:
+        ConfigError: it is no valid trace; the message names what is wrong.
+    """
+    _check_length(name, len(data))
+    try:
+        trace = json.loads(data.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{name} can't be read as JSON ({error}). {_REMEDY}") from error
     _check_version(name, trace)
     try:
@@ -113,22 +130,40 @@ def find_image(
     found: list[Found] = []
     for path in candidates:
         source = open_image(path, max_pixels=max_pixels, allow_download=allow_download)
-        same = trace["image"]["sha256"] in _hashes(source, recorded)
-        found.append(Found(source, same))
+        found.append(Found(source, is_same(trace, source)))
     best = next((item for item in found if item.same), found[0])
+    check_size(trace, best.source)
+    return best
+
+
+def is_same(trace: dict[str, Any], source: SourceImage) -> bool:
+    """Whether an image is the very one that a trace's question was asked of, by its hash."""
+    return trace["image"]["sha256"] in _hashes(source, trace["image"]["path"])
+
+
+def check_size(trace: dict[str, Any], source: SourceImage) -> None:
+    """Check that an image can be a trace's.
+
+    Raises:
+        ImageError: it has another size.
+    """
     wanted = Size(trace["image"]["width"], trace["image"]["height"])
-    if best.source.size != wanted:
+    if source.size != wanted:
         raise ImageError(
-            f"{best.source.name!r} is not the image of the trace: it has {best.source.size} pixels, the trace's has "
+            f"{source.name!r} is not the image of the trace: it has {source.size} pixels, the trace's has "
             f"{wanted}. Give the right one with --image."
         )
-    return best
 
 
 @functools.cache
 def _validator() -> jsonschema.Draft202012Validator:
     schema = json.loads(files("hart_agent.trace").joinpath("schema.json").read_text(encoding="utf-8"))
     return jsonschema.Draft202012Validator(schema)
+
+
+def _check_length(name: str, length: int) -> None:
+    if length > _MAX_BYTES:
+        raise ConfigError(f"{name} is larger than {_MAX_BYTES // 1_000_000} MB; no trace is. {_REMEDY}")
 
 
 def _check_version(name: str, trace: Any) -> None:

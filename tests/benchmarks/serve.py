@@ -19,7 +19,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "serve")]
@@ -64,11 +66,9 @@ async def agents_own(count: int) -> float:
     return time.process_time() - start
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--requests", type=int, default=5000)
-    count = parser.parse_args().requests
-    sent = json.dumps(body(messages=[user("what?", PHOTO)]))
+@contextmanager
+def served() -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server of the command line that asks a policy which answers at once: its process and its host and port."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "policy.py").write_text(POLICY)
         command = [
@@ -84,24 +84,34 @@ def main() -> None:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path.cwd()), *sys.path[:2]])}
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as server:
             assert server.stderr is not None
-            address = server.stderr.readline().split("http://")[1].split("/")[0]
+            try:
+                yield server, server.stderr.readline().split("http://")[1].split("/")[0]
+            finally:
+                server.terminate()
 
-            def ask(number: int) -> None:
-                connection = http.client.HTTPConnection(address, timeout=60)
-                connection.request("POST", "/v1/chat/completions", sent)
-                response = connection.getresponse()
-                response.read()
-                assert response.status == 200
-                connection.close()
 
-            with ThreadPoolExecutor(CLIENTS) as pool:
-                list(pool.map(ask, range(100)))
-                start = processor_seconds(server.pid)
-                for part in range(5):
-                    list(pool.map(ask, range(count // 5)))
-                    print(f"after {(part + 1) * (count // 5)} requests: {megabytes(server.pid):.1f} MB", flush=True)
-                spent = processor_seconds(server.pid) - start
-            server.terminate()
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--requests", type=int, default=5000)
+    count = parser.parse_args().requests
+    sent = json.dumps(body(messages=[user("what?", PHOTO)]))
+    with served() as (server, address):
+
+        def ask(number: int) -> None:
+            connection = http.client.HTTPConnection(address, timeout=60)
+            connection.request("POST", "/v1/chat/completions", sent)
+            response = connection.getresponse()
+            response.read()
+            assert response.status == 200
+            connection.close()
+
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            list(pool.map(ask, range(100)))
+            start = processor_seconds(server.pid)
+            for part in range(5):
+                list(pool.map(ask, range(count // 5)))
+                print(f"after {(part + 1) * (count // 5)} requests: {megabytes(server.pid):.1f} MB", flush=True)
+            spent = processor_seconds(server.pid) - start
     turn = 1000 * spent / count / TURNS
     own = 1000 * asyncio.run(agents_own(500)) / 500 / TURNS
     print(f"processor time per turn: {turn:.2f} ms, the agent's own {own:.2f} ms, the server's {turn - own:.2f} ms")

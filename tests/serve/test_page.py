@@ -72,7 +72,7 @@ def ask(browser: Browser, question: str) -> None:
 def colour_at(browser: Browser, x: float, y: float) -> np.ndarray:
     """The colour of the screen where an original pixel is shown."""
     place = browser.js(
-        "const v = document.getElementById('stage').viewer, r = v.canvas.getBoundingClientRect();"
+        "const v = document.getElementById('stage').viewer, r = v.stage.getBoundingClientRect();"
         "return [(arguments[0] - v.view.x) * v.view.scale + r.left, (arguments[1] - v.view.y) * v.view.scale + r.top]",
         x, y,
     )  # fmt: skip
@@ -94,7 +94,7 @@ def test_choose_ask_watch_and_see_the_evidence(browser: Browser, photo: Path, tm
         assert browser.js("return document.getElementById('owned')") is None
         assert browser.js("return document.querySelectorAll('main img, main script').length") == 0
         assert "evidence alone leads to the same" in browser.js("return document.getElementById('verdict').textContent")
-        words = browser.js("return [...document.querySelectorAll('#steps > li > button')].map(b => b.textContent)")
+        words = browser.js("return [...document.querySelectorAll('#steps .name')].map(b => b.textContent)")
         assert words[0] == "Zoomed into the upper left"
 
         # It has flown to the evidence: each of its corners has its colour inside and the ground outside.

@@ -26,7 +26,7 @@ def smooth(width: int, height: int) -> Image.Image:
     return Image.fromarray(np.stack([x, y, np.full_like(x, 100)], axis=-1).astype(np.uint8))
 
 
-@pytest.mark.parametrize("size", [(1, 1), (512, 512), (513, 20), (2000, 1500), (5000, 1300)])
+@pytest.mark.parametrize("size", [(1, 1), (512, 512), (513, 20), (2000, 1500), (5000, 1300), (4003, 2501)])
 def test_the_tiles_of_each_level_cover_the_photo_once(size: tuple[int, int]) -> None:
     image = smooth(*size)
     photos = Photos(100_000_000)
