@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from hart_agent.agent.modes import Stage
 from hart_agent.dialogue.conversations import prompt
 from hart_agent.dialogue.messages import Message, Role, ToolSpec
+from hart_agent.dialogue.wording import said
 from hart_agent.tooling.protocol import ToolContext, specs_for
+from hart_agent.vision.drawing import draw_frames
+from hart_agent.vision.geometry import CoordinateSpace
 from hart_agent.vision.source import View
 
 
@@ -44,11 +47,34 @@ def stage_messages(
         "view_width": str(overview.frame.size.width),
         "view_height": str(overview.frame.size.height),
     }
+    if stage.spoken:
+        return _spoken_messages(stage, context, values)
     words = prompt(stage.prompt, **values)
     if stage.system is None:
         return [Message(Role.USER, (*_shown_again(stage, context, overview), words))]
     shown = ([overview] if stage.overview else []) + (context.evidence_views if stage.crops else [])
     return [Message(Role.SYSTEM, (prompt(stage.system, **values),)), Message(Role.USER, (*shown, words))]
+
+
+def _spoken_messages(stage: Stage, context: ToolContext, values: dict[str, str]) -> list[Message]:
+    """A new conversation in the words of the policy's vocabulary, which may have no instructions."""
+    values["picture"] = "1"
+    shown = {"image": [_drawn(context) if stage.drawn and context.evidence else context.views["overview"]]}
+    if stage.crops:
+        shown["crops"] = context.evidence_views
+    question = Message(Role.USER, said(stage.prompt, values, shown))
+    instructions = said(stage.system or "", values)
+    return [Message(Role.SYSTEM, instructions), question] if instructions else [question]
+
+
+def _drawn(context: ToolContext) -> View:
+    """The overview with a frame around each region of the evidence."""
+    overview = context.views["overview"]
+    canvas = overview.image.copy()
+    whole = CoordinateSpace.PIXEL
+    boxes = [overview.frame.from_original(item.box.as_tuple(), whole) for item in context.evidence]
+    draw_frames(canvas, boxes)
+    return context.add_view("drawn", canvas, context.image.size.box)
 
 
 def _shown_again(stage: Stage, context: ToolContext, overview: View) -> list[View]:

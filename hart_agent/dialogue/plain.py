@@ -54,7 +54,7 @@ def plain_answer(text: str) -> str | None:
     if boxes and boxes[-1].strip():
         return _short(without_markers(boxes[-1]))
     tail = _emphasised(without_markers(unfenced(tail)))
-    for find in (_latex_box, _json_answer, _after_lead_in):
+    for find in (latex_box, _json_answer, _after_lead_in):
         found = find(tail)
         if found:
             return _short(found)
@@ -64,7 +64,8 @@ def plain_answer(text: str) -> str | None:
     return (words if " " in words else _short(words)) or None
 
 
-def _latex_box(text: str) -> str:
+def latex_box(text: str) -> str:
+    r"""What stands in the last complete `\boxed{...}` of a text; empty if there is none."""
     start = text.rfind(_BOX)
     if start < 0:
         return ""
