@@ -273,7 +273,8 @@ class Episode:
         self._runtime = self._all_tools if tools is None else self._all_tools.only(tools)
         self.tools = self._runtime.specs
         limits = {"max_calls": self._max_calls, "max_turns": self._max_turns}
-        messages = stage_messages(self._stage, self.context, self.tools, **limits)
+        drawn = self._speaker.pointed(self._results) if self._stage.drawn else ()
+        messages = stage_messages(self._stage, self.context, self.tools, drawn=drawn, **limits)
         self.messages = messages if self._stage.system is not None else [*self.messages, *messages]
         self._format_errors = 0
 

@@ -20,8 +20,10 @@ from hart_agent.dialogue.vocabulary import OURS, Vocabulary
 from hart_agent.dialogue.vocabulary import Evidence as Kind
 from hart_agent.dialogue.wording import placeholders, said
 from hart_agent.errors import ConfigError
+from hart_agent.tooling.box_shapes import read_box
 from hart_agent.tooling.protocol import ToolContext
 from hart_agent.tooling.records import Evidence, ToolResult
+from hart_agent.vision.geometry import Rect
 from hart_agent.vision.source import View
 
 MOST_EVIDENCE = 3
@@ -127,6 +129,13 @@ class Speaker:
         if self.vocabulary.own or self.vocabulary.evidence is not Kind.THOUGHTS:
             return []
         return [replace(raw, name=_ZOOM) for raw in thought_boxes(text, MOST_EVIDENCE)]
+
+    def pointed(self, results: Iterable[ToolResult]) -> list[Rect]:
+        """The boxes of calls that showed something, as they were written, in original pixels."""
+        profile, overview = self._context.policy.profile, self._context.views["overview"]
+        boxes = (read_box(result.call.arguments.get("bbox_2d")) for result in results if result.views)
+        rects = ((a, b, c, d) for a, b, c, d in filter(None, boxes))
+        return [overview.frame.to_original(rect, profile.space, y_first=profile.y_first) for rect in rects]
 
     def conclude(self, results: Iterable[ToolResult], *, most: int | None = MOST_EVIDENCE) -> None:
         """Make the last zooms the evidence, before the answer is given.

@@ -11,12 +11,18 @@ from hart_agent.dialogue.messages import Message, Role, ToolSpec
 from hart_agent.dialogue.wording import said
 from hart_agent.tooling.protocol import ToolContext, specs_for
 from hart_agent.vision.drawing import draw_frames
-from hart_agent.vision.geometry import CoordinateSpace
+from hart_agent.vision.geometry import CoordinateSpace, Rect
 from hart_agent.vision.source import View
 
 
 def stage_messages(
-    stage: Stage, context: ToolContext, tools: Sequence[ToolSpec], *, max_calls: int, max_turns: int
+    stage: Stage,
+    context: ToolContext,
+    tools: Sequence[ToolSpec],
+    *,
+    max_calls: int,
+    max_turns: int,
+    drawn: Sequence[Rect] = (),
 ) -> list[Message]:
     """The messages with which a stage begins: a new conversation, or what is appended to the one before.
 
@@ -28,6 +34,7 @@ def stage_messages(
         tools: that may be called now.
         max_calls: in one turn.
         max_turns: in the episode.
+        drawn: boxes in original pixels, for a stage that shows them on the overview.
 
     Raises:
         ConfigError: a prompt has a placeholder that doesn't exist.
@@ -48,7 +55,7 @@ def stage_messages(
         "view_height": str(overview.frame.size.height),
     }
     if stage.spoken:
-        return _spoken_messages(stage, context, values)
+        return _spoken_messages(stage, context, values, drawn if stage.drawn else ())
     words = prompt(stage.prompt, **values)
     if stage.system is None:
         return [Message(Role.USER, (*_shown_again(stage, context, overview), words))]
@@ -56,10 +63,12 @@ def stage_messages(
     return [Message(Role.SYSTEM, (prompt(stage.system, **values),)), Message(Role.USER, (*shown, words))]
 
 
-def _spoken_messages(stage: Stage, context: ToolContext, values: dict[str, str]) -> list[Message]:
+def _spoken_messages(
+    stage: Stage, context: ToolContext, values: dict[str, str], drawn: Sequence[Rect]
+) -> list[Message]:
     """A new conversation in the words of the policy's vocabulary, which may have no instructions."""
     values["picture"] = "1"
-    shown = {"image": [_drawn(context) if stage.drawn and context.evidence else context.views["overview"]]}
+    shown = {"image": [_drawn_on_overview(context, drawn) if drawn else context.views["overview"]]}
     if stage.crops:
         shown["crops"] = context.evidence_views
     question = Message(Role.USER, said(stage.prompt, values, shown))
@@ -67,13 +76,10 @@ def _spoken_messages(stage: Stage, context: ToolContext, values: dict[str, str])
     return [Message(Role.SYSTEM, instructions), question] if instructions else [question]
 
 
-def _drawn(context: ToolContext) -> View:
-    """The overview with a frame around each region of the evidence."""
+def _drawn_on_overview(context: ToolContext, boxes: Sequence[Rect]) -> View:
     overview = context.views["overview"]
     canvas = overview.image.copy()
-    whole = CoordinateSpace.PIXEL
-    boxes = [overview.frame.from_original(item.box.as_tuple(), whole) for item in context.evidence]
-    draw_frames(canvas, boxes)
+    draw_frames(canvas, [overview.frame.from_original(box, CoordinateSpace.PIXEL) for box in boxes])
     return context.add_view("drawn", canvas, context.image.size.box)
 
 

@@ -185,7 +185,7 @@ def _list_calls(text: str, tool: str) -> Iterator[RawCall]:
     for item in ([value] if isinstance(value, dict) else value if isinstance(value, list) else [])[:MAX_CALLS]:
         arguments = {"bbox_2d": item} if isinstance(item, list) else item
         if isinstance(arguments, dict):
-            yield RawCall(tool, arguments, json.dumps(item))
+            yield RawCall(tool, arguments, text)
 
 
 def _value(text: str) -> Any:

@@ -51,10 +51,10 @@ def in_their_words(text: str, vocabulary: Vocabulary, views: Mapping[str, View])
     """A message for the agent, with its own names of images and tools in the place of ours."""
     images = {ours: theirs for theirs, ours in _names(vocabulary.images, views).items()}
     text = _OUR_NAMES.sub(lambda found: images.get(found[0], found[0]), text)
-    for theirs, ours in vocabulary.calls.tools.items():
-        text = re.sub(rf"\b{re.escape(ours)}\b", lambda _, name=theirs: name, text)  # type: ignore[misc]
-    for theirs, ours in reversed(vocabulary.calls.arguments.items()):
-        text = re.sub(rf"\b{re.escape(ours)}:", lambda _, name=theirs: f"{name}:", text)  # type: ignore[misc]
+    form = vocabulary.calls
+    for names, end in ((form.tools, r"\b"), (form.arguments, ":")):
+        for ours, theirs in {ours: theirs for theirs, ours in reversed(names.items())}.items():
+            text = re.sub(rf"\b{re.escape(ours)}(?={end})", theirs, text)
     return text
 
 
