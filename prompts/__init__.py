@@ -23,6 +23,18 @@ def load(name: str, **values: str) -> str:
     return _template(name).substitute(values).strip()
 
 
+def text(name: str) -> str:
+    """The text of a prompt with its placeholders.
+
+    Args:
+        name: the file's path without `.md`, such as "vocabularies/deepeyes/system".
+
+    Raises:
+        FileNotFoundError: there is no such prompt.
+    """
+    return (Path(__file__).parent / f"{name}.md").read_text(encoding="utf-8")
+
+
 @cache
 def _template(name: str) -> Template:
-    return Template((Path(__file__).parent / f"{name}.md").read_text(encoding="utf-8"))
+    return Template(text(name))

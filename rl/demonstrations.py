@@ -17,6 +17,7 @@ from hart_agent.agent.trajectory import StopReason
 from hart_agent.backends.local.prompting import Prompt, Prompter
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Reply
+from hart_agent.dialogue.vocabulary import Vocabulary
 from hart_agent.tooling.runtime import ToolRuntime
 from hart_agent.vision.budget import CoordinateProfile
 from rl.data import Sample
@@ -64,8 +65,9 @@ class _NoPolicy:
 
     name = "demonstration"
 
-    def __init__(self, profile: CoordinateProfile) -> None:
+    def __init__(self, profile: CoordinateProfile, vocabulary: Vocabulary) -> None:
         self.profile = profile
+        self.vocabulary = vocabulary
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
         raise RuntimeError("a demonstration must not ask the policy")
@@ -90,7 +92,8 @@ async def segments_of(model: Writer, demonstration: Demonstration, runtime: Tool
     segments = []
     config = EpisodeConfig(demonstration.mode, max_turns=max(2, len(demonstration.replies)), max_seconds=1e9)
     with demonstration.sample.open() as source:
-        episode = Episode(source, demonstration.sample.prompt(), _NoPolicy(model.profile), runtime, config)
+        nobody = _NoPolicy(model.profile, model.prompter.vocabulary)
+        episode = Episode(source, demonstration.sample.prompt(), nobody, runtime, config)
         for text in demonstration.replies:
             prompt = model.prompt(episode.messages, episode.tools, seed=0)
             token_ids = model.prompter.reply_ids(text)

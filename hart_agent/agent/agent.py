@@ -156,7 +156,7 @@ class Agent:
             begin = partial(
                 Episode, source, question, self.policy, self._runtime, self.config, observer=watching, started=started
             )
-            if source.at_hand(self.policy.profile.budget.fit(source.size)):
+            if source.at_hand(self.policy.profile.view_size(source.size, whole=True)):
                 episode = begin()
             else:
                 try:

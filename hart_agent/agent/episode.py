@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Goal, Stage
 from hart_agent.agent.observer import Observer
+from hart_agent.agent.speaking import speaker_of, spoken_mode
 from hart_agent.agent.stages import stage_messages
 from hart_agent.agent.trajectory import ImageInfo, StopReason, Trajectory, Turn
 from hart_agent.dialogue.messages import Message, Part, Role, ToolCall, ToolSpec
@@ -22,6 +23,7 @@ from hart_agent.dialogue.policy import Policy, Reply, Usage
 from hart_agent.dialogue.reading import read_reply
 from hart_agent.dialogue.refusals import is_refusal
 from hart_agent.dialogue.results import HINT_ANSWER, ParsedReply, RawCall
+from hart_agent.dialogue.vocabulary import vocabulary_of
 from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.tooling.protocol import ToolContext
 from hart_agent.tooling.records import ToolResult, Verification, ViewRecord
@@ -92,10 +94,14 @@ class Episode:
         if not question.strip():
             raise ConfigError("the question is empty; ask something about the image")
         self.config = config or EpisodeConfig()
-        mode, offered = self.config.mode, {spec.name for spec in runtime.specs}
+        vocabulary = vocabulary_of(policy)
+        mode = self._mode = spoken_mode(vocabulary, self.config.mode)
+        offered = {spec.name for spec in runtime.specs}
         for name in {name for stage in mode.stages for name in stage.tools or ()} - offered:
             raise ConfigError(f"the mode {mode.name!r} needs the tool {name!r}; add it to the agent's tools")
         self.context = ToolContext(image, question.strip(), policy)
+        self._speaker = speaker_of(vocabulary, mode, self.context)
+        self._max_turns, self._max_calls = self._speaker.limits(self.config.max_turns, self.config.max_calls_per_turn)
         self.image = ImageInfo(image.name, image.size, image.sha256())
         self.turns: list[Turn] = []
         self.withheld: str | None = None
@@ -110,6 +116,7 @@ class Episode:
         self._format_errors = 0  # in a row
         self._unread = 0  # in all
         self._call_count = 0
+        self._results: list[ToolResult] = []
         self._replied = Usage()
         self._all_tools = runtime
         self.context.render(image.size.box, "overview")
@@ -133,20 +140,22 @@ class Episode:
         """
         if self.done:
             raise RuntimeError(f"the episode is over ({self.stop_reason}); start a new one")
-        parsed = read_reply(reply, self.tools)
+        parsed = read_reply(reply, self.tools, self._speaker.vocabulary)
         self._replied += reply.usage
-        numbered = [(self._number(raw), raw) for raw in parsed.calls[: self.config.max_calls_per_turn]]
+        pointed = self._speaker.pointed_in_thoughts(reply.text) if parsed.answer is not None else []
+        numbered = [(self._number(raw), raw) for raw in (*parsed.calls[: self._max_calls], *pointed)]
         self.messages.append(Message(Role.ASSISTANT, (reply.text,), tuple(call for call, _ in numbered)))
         results: list[ToolResult] = []
         feedback: str | None = None
         try:
             for call, raw in numbered:
                 results.append(await self._execute(call, raw))
+            self._results += results
             feedback = self._advance(parsed)
         except PolicyError as error:  # `verify` asked the policy
             self.fail(error)
         if feedback is not None:
-            self.messages.append(Message(Role.USER, (feedback,)))
+            self.messages.append(Message(Role.USER, self._told(parsed, feedback)))
         now = time.perf_counter()
         thoughts = "\n".join(filter(None, (reply.reasoning, parsed.reasoning)))
         turn = Turn(reply, tuple(results), feedback, now - self._turn_started, thoughts)
@@ -164,9 +173,9 @@ class Episode:
         Returns:
             Whether it can; if not, nothing has changed.
         """
-        turns_left = self.config.max_turns - len(self.turns)
+        turns_left = self._max_turns - len(self.turns)
         spent = not turns_left or not self.seconds_left or self._over_budget
-        if not self.config.mode.can_look_again or spent or not self.done:
+        if not self._mode.can_look_again or spent or not self.done:
             return False
         self._given = self.reason = self.stop_reason = None
         if turns_left == 1:
@@ -250,7 +259,7 @@ class Episode:
 
     @property
     def _stage(self) -> Stage:
-        return self.config.mode.stages[self._stage_index]
+        return self._mode.stages[self._stage_index]
 
     @property
     def _last_turn(self) -> str:
@@ -263,8 +272,9 @@ class Episode:
         tools = self._stage.tools
         self._runtime = self._all_tools if tools is None else self._all_tools.only(tools)
         self.tools = self._runtime.specs
-        limits = {"max_calls": self.config.max_calls_per_turn, "max_turns": self.config.max_turns}
-        messages = stage_messages(self._stage, self.context, self.tools, **limits)
+        limits = {"max_calls": self._max_calls, "max_turns": self._max_turns}
+        drawn = self._speaker.pointed(self._results) if self._stage.drawn else ()
+        messages = stage_messages(self._stage, self.context, self.tools, drawn=drawn, **limits)
         self.messages = messages if self._stage.system is not None else [*self.messages, *messages]
         self._format_errors = 0
 
@@ -280,6 +290,9 @@ class Episode:
             return self._localised(parsed)
         if self._answered(parsed):
             return None
+        if not self._speaker.vocabulary.own:
+            told = [str(parsed.error) if parsed.error else self._speaker.after]
+            return self._go_on(parsed, told, failed=parsed.error is not None, turns_needed=1)
         feedback = [str(parsed.error)] if parsed.error else []
         if parsed.set_aside is not None:
             feedback.append("Your answer was set aside: it stood in the same turn as a tool call. Give it again.")
@@ -292,7 +305,7 @@ class Episode:
         the model was told already to use the tags, or this is its last turn.
         """
         text, untagged = parsed.answer, False
-        last = len(self.turns) + 1 >= self.config.max_turns
+        last = len(self.turns) + 1 >= self._max_turns
         if text is None and not parsed.calls and (not self.tools or self._format_errors or last):
             text, untagged = parsed.plain, True
         if text is None:
@@ -300,6 +313,8 @@ class Episode:
         if untagged and is_refusal(text):
             self._end(StopReason.ABSTAINED, text)
             return True
+        if not self._stage.crops:
+            self._speaker.conclude(self._results)
         self._given = _Given(text, untagged, made_check(self.context, text))
         self._end(StopReason.ANSWERED, None)
         return True
@@ -310,7 +325,8 @@ class Episode:
         With a region, or where none is required (arXiv 2507.05920: the overview takes the crops' place), the next
         stage begins; otherwise the model is told.
         """
-        stages_left = len(self.config.mode.stages) - self._stage_index - 1
+        stages_left = len(self._mode.stages) - self._stage_index - 1
+        self._speaker.conclude(self._results, most=None)
         if self._stage.required and not self.context.evidence:
             feedback = [str(parsed.error) if parsed.error and not parsed.answer else "", _NO_REGION]
             return self._go_on(parsed, feedback, failed=True, turns_needed=stages_left + 1)
@@ -324,18 +340,19 @@ class Episode:
         """End the episode if a limit is reached. Returns what the model is told otherwise, if anything."""
         self._format_errors = self._format_errors + 1 if failed else 0
         self._unread += failed
-        if len(parsed.calls) > self.config.max_calls_per_turn:
-            feedback.append(f"Only the first {self.config.max_calls_per_turn} calls of a turn are run.")
-        turns_left = self.config.max_turns - len(self.turns) - 1
+        own = self._speaker.vocabulary.own
+        if own and len(parsed.calls) > self._max_calls:
+            feedback.append(f"Only the first {self._max_calls} calls of a turn are run.")
+        turns_left = self._max_turns - len(self.turns) - 1
         if self._format_errors >= self.config.max_format_errors:
             self._end(StopReason.FORMAT_ERRORS, _UNREADABLE.format(self._format_errors))
         elif turns_left < turns_needed:
-            self._end(StopReason.MAX_TURNS, f"no answer within {self.config.max_turns} turns")
+            self._end(StopReason.MAX_TURNS, f"no answer within {self._max_turns} turns")
         elif self.seconds_left <= 0:
             self._out_of_time()
         elif self._over_budget:
             self._out_of_tokens()
-        elif turns_left == turns_needed == 1:
+        elif own and turns_left == turns_needed == 1:
             feedback.append(self._last_turn)
         return " ".join(filter(None, feedback)) or None
 
@@ -364,11 +381,17 @@ class Episode:
             result = ToolResult(call, f"Error: {raw.error}", error=raw.error.kind)
         else:
             result, views = await self._runtime.execute(call, self.context, seconds=self.seconds_left)
-        parts: tuple[Part, ...] = (*views, result.text)
+        result, parts = self._speaker.result(result, views, len(self.turns))
         self.messages.append(Message(Role.TOOL, parts, call_id=call.id))
         self._observer.on_tool_call(result, views)
         return result
 
     def _number(self, raw: RawCall) -> ToolCall:
         self._call_count += 1
-        return ToolCall(f"call{self._call_count}", raw.name, raw.arguments, raw.raw)
+        return self._speaker.call(f"call{self._call_count}", raw)
+
+    def _told(self, parsed: ParsedReply, feedback: str) -> tuple[Part, ...]:
+        """The message with which a turn ends."""
+        if self._speaker.vocabulary.own or parsed.error is None:
+            return (feedback,)
+        return self._speaker.unread(feedback, len(self.turns))

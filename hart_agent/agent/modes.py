@@ -50,6 +50,8 @@ class Stage:
         required: with the goal `REGIONS`: whether a valid region must be named. If not, a stage that would continue
             with the crops shows the overview again.
         afterwards: what the model is told of the stage that follows.
+        spoken: whether the words are those of the policy's vocabulary (`hart_agent.dialogue.vocabulary`).
+        drawn: whether the overview has the evidence drawn on it.
     """
 
     name: str
@@ -61,6 +63,8 @@ class Stage:
     goal: Goal = Goal.ANSWER
     required: bool = True
     afterwards: str = ""
+    spoken: bool = False
+    drawn: bool = False
 
 
 @dataclass(frozen=True)

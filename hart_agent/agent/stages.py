@@ -8,12 +8,21 @@ from collections.abc import Sequence
 from hart_agent.agent.modes import Stage
 from hart_agent.dialogue.conversations import prompt
 from hart_agent.dialogue.messages import Message, Role, ToolSpec
+from hart_agent.dialogue.wording import said
 from hart_agent.tooling.protocol import ToolContext, specs_for
+from hart_agent.vision.drawing import draw_frames
+from hart_agent.vision.geometry import CoordinateSpace, Rect
 from hart_agent.vision.source import View
 
 
 def stage_messages(
-    stage: Stage, context: ToolContext, tools: Sequence[ToolSpec], *, max_calls: int, max_turns: int
+    stage: Stage,
+    context: ToolContext,
+    tools: Sequence[ToolSpec],
+    *,
+    max_calls: int,
+    max_turns: int,
+    drawn: Sequence[Rect] = (),
 ) -> list[Message]:
     """The messages with which a stage begins: a new conversation, or what is appended to the one before.
 
@@ -25,6 +34,7 @@ def stage_messages(
         tools: that may be called now.
         max_calls: in one turn.
         max_turns: in the episode.
+        drawn: boxes in original pixels, for a stage that shows them on the overview.
 
     Raises:
         ConfigError: a prompt has a placeholder that doesn't exist.
@@ -44,11 +54,33 @@ def stage_messages(
         "view_width": str(overview.frame.size.width),
         "view_height": str(overview.frame.size.height),
     }
+    if stage.spoken:
+        return _spoken_messages(stage, context, values, drawn if stage.drawn else ())
     words = prompt(stage.prompt, **values)
     if stage.system is None:
         return [Message(Role.USER, (*_shown_again(stage, context, overview), words))]
     shown = ([overview] if stage.overview else []) + (context.evidence_views if stage.crops else [])
     return [Message(Role.SYSTEM, (prompt(stage.system, **values),)), Message(Role.USER, (*shown, words))]
+
+
+def _spoken_messages(
+    stage: Stage, context: ToolContext, values: dict[str, str], drawn: Sequence[Rect]
+) -> list[Message]:
+    """A new conversation in the words of the policy's vocabulary, which may have no instructions."""
+    values["picture"] = "1"
+    shown = {"image": [_drawn_on_overview(context, drawn) if drawn else context.views["overview"]]}
+    if stage.crops:
+        shown["crops"] = context.evidence_views
+    question = Message(Role.USER, said(stage.prompt, values, shown))
+    instructions = said(stage.system or "", values)
+    return [Message(Role.SYSTEM, instructions), question] if instructions else [question]
+
+
+def _drawn_on_overview(context: ToolContext, boxes: Sequence[Rect]) -> View:
+    overview = context.views["overview"]
+    canvas = overview.image.copy()
+    draw_frames(canvas, [overview.frame.from_original(box, CoordinateSpace.PIXEL) for box in boxes])
+    return context.add_view("drawn", canvas, context.image.size.box)
 
 
 def _shown_again(stage: Stage, context: ToolContext, overview: View) -> list[View]:

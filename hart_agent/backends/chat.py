@@ -10,16 +10,16 @@ from hart_agent.backends.context import split_turns
 from hart_agent.dialogue.messages import Message, Role, ToolCall, ToolSpec
 from hart_agent.dialogue.parsing import parse_reply
 from hart_agent.dialogue.thoughts import split_thoughts
+from hart_agent.dialogue.vocabulary import OURS, STOP, Vocabulary
 from hart_agent.tooling.protocol import BOX_FORMAT, VIEW_FORMAT
 from hart_agent.vision.source import View
+
+__all__ = ["DEFAULT_MAX_TOKENS", "STOP", "THOUGHT_ONLY", "UNREADABLE", "chat_messages", "tool_schemas"]
 
 ChatMessage = dict[str, Any]
 DataUrl = Callable[[View], str]
 _OUR_FORMATS = (("format", BOX_FORMAT), ("format", VIEW_FORMAT))
 
-STOP = ("</answer>", "</abstain>", "<tool_response>")
-"""Where generation in this process ends: after an answer or an abstention, and where a model begins to invent a tool's
-result; never inside a thought."""
 DEFAULT_MAX_TOKENS = 4096
 """Of one reply."""
 UNREADABLE = "(a tool call that could not be read)"
@@ -28,7 +28,9 @@ THOUGHT_ONLY = "(only thoughts)"
 """Stands for a reply that was nothing else."""
 
 
-def chat_messages(messages: Sequence[Message], url: DataUrl, *, native: bool) -> list[ChatMessage]:
+def chat_messages(
+    messages: Sequence[Message], url: DataUrl, *, native: bool, vocabulary: Vocabulary = OURS
+) -> list[ChatMessage]:
     """The conversation as the API takes it.
 
     With `native`, calls that came natively are sent back so, with the arguments as they were read. Every other turn is
@@ -40,6 +42,8 @@ def chat_messages(messages: Sequence[Message], url: DataUrl, *, native: bool) ->
         messages: the conversation.
         url: gives a view's data URL.
         native: whether the server takes `tools`.
+        vocabulary: that the policy speaks. In another than ours replies are sent back as they are, with their thoughts
+            if its agents keep them, and results in the role that it says.
     """
     head, turns = split_turns(messages)
     chat: list[ChatMessage] = []
@@ -49,6 +53,9 @@ def chat_messages(messages: Sequence[Message], url: DataUrl, *, native: bool) ->
         else:
             _say(chat, _content(message, url))
     for reply, *answers in turns:
+        if not vocabulary.own:
+            _converse(chat, reply, answers, url, vocabulary)
+            continue
         _, spoken = split_thoughts(reply.text)
         written = bool(parse_reply(spoken).calls)
         if native and reply.calls and not written:
@@ -73,6 +80,20 @@ def tool_schemas(tools: Sequence[ToolSpec]) -> list[dict[str, Any]]:
         }
         for spec in tools
     ]
+
+
+def _converse(
+    chat: list[ChatMessage], reply: Message, answers: Sequence[Message], url: DataUrl, vocabulary: Vocabulary
+) -> None:
+    """A turn in a vocabulary of somebody else's."""
+    text = reply.text if vocabulary.keeps_thoughts else split_thoughts(reply.text)[1]
+    calls = "" if text else "\n".join(map(_write_out, reply.calls))
+    chat.append({"role": "assistant", "content": _clean(text or calls) or THOUGHT_ONLY})
+    for answer in answers:
+        if vocabulary.wording.as_tool and answer.role is Role.TOOL:
+            chat.append({"role": "tool", "tool_call_id": answer.call_id, "content": _content(answer, url)})
+        else:
+            _say(chat, _content(answer, url))
 
 
 def _answer_natively(chat: list[ChatMessage], answers: Sequence[Message], url: DataUrl) -> None:

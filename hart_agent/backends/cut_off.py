@@ -6,8 +6,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from hart_agent.dialogue.foreign import read_foreign
 from hart_agent.dialogue.policy import Reply
 from hart_agent.dialogue.reading import read_reply
+from hart_agent.dialogue.vocabulary import OURS, Vocabulary
 from hart_agent.errors import PolicyError
 
 MORE = 4
@@ -17,7 +19,10 @@ _log = logging.getLogger(__name__)
 
 
 async def ask_longer_if_cut_off(
-    ask: Callable[[int], Awaitable[Reply]], max_tokens: int, room: Callable[[Reply], int] | None = None
+    ask: Callable[[int], Awaitable[Reply]],
+    max_tokens: int,
+    room: Callable[[Reply], int] | None = None,
+    vocabulary: Vocabulary = OURS,
 ) -> Reply:
     """Ask for a reply; if it is cut off before anything in it is complete, ask once more with a higher limit.
 
@@ -25,6 +30,7 @@ async def ask_longer_if_cut_off(
         ask: gives a reply of at most so many tokens.
         max_tokens: the limit of the first attempt.
         room: how many tokens a reply to the same prompt may have at most; None where `ask` sees to that.
+        vocabulary: that the policy speaks.
 
     Returns:
         The last reply, with the usage of both. It may be cut off again: `Reply.truncated` says so.
@@ -34,7 +40,7 @@ async def ask_longer_if_cut_off(
     """
     first = await ask(max_tokens)
     longer = MORE * max_tokens if room is None else min(MORE * max_tokens, room(first))
-    if not read_reply(first).cut_off or longer <= max_tokens:
+    if not _cut_off(first, vocabulary) or longer <= max_tokens:
         return first
     _log.info("the reply was cut off at %d tokens; it is asked for again with %d", max_tokens, longer)
     try:
@@ -44,3 +50,10 @@ async def ask_longer_if_cut_off(
             raise
         return first  # what doesn't take the higher limit has at least replied within the lower one
     return replace(second, usage=first.usage + second.usage)
+
+
+def _cut_off(reply: Reply, vocabulary: Vocabulary) -> bool:
+    if vocabulary.own:
+        return read_reply(reply).cut_off
+    read = read_foreign(reply.text, reply.native_calls, vocabulary, truncated=reply.truncated, calling=True)
+    return read.cut_off

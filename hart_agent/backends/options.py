@@ -53,6 +53,12 @@ class ModelOptions:
         "fit another way only. By default as its family does.",
         choices=COORDINATES,
     )
+    vocabulary: str | None = option(
+        "The words of a published zoom agent that the model was trained in: a name, such as deepeyes; auto, by the "
+        "model's name; or a file.toml. By default hart-agent's own."
+    )
+    system_prompt: str | None = option("File with the agent's own instructions; with --vocabulary.")
+    question_template: str | None = option("File with the agent's own question, around $question; with --vocabulary.")
     max_pixels: int | None = option("Pixels of one view.", minimum=1)
     max_images: int | None = option("Images in one request; the oldest are left out.", minimum=1)
     max_tokens: int | None = option("Tokens of one reply.", minimum=1)

@@ -22,6 +22,12 @@ def opened_by(prompt: str) -> str:
     return next((tag[0] for tag in TAG.finditer(end) if tag["open"] and tag.end() == len(end)), "")
 
 
+def opens_thought(begun: str) -> bool:
+    """Whether the beginning of a reply, which the prompt has written, ends inside a thought."""
+    last = deque(TAG.finditer(begun), maxlen=1)
+    return bool(last) and bool(last[0]["open"])
+
+
 def has_thought_tokens(tokens: Iterable[str]) -> bool:
     """Whether a tokenizer has tokens of its own for thoughts, so that its model may think."""
     return not _OPENING.isdisjoint(token.lower() for token in tokens)

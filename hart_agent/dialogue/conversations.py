@@ -15,6 +15,7 @@ from hart_agent.siblings import sibling
 from hart_agent.vision.source import View
 
 _NAME = re.compile(r"[a-z_]+")
+_VOCABULARY_FILE = re.compile(r"vocabularies/[a-z0-9.-]+/[a-z_]+")
 _CURRENT: Final = "\n\nThe question now: "
 
 
@@ -71,6 +72,21 @@ def prompt(name_or_text: str, **values: str) -> str:
         raise ConfigError(
             f"the prompt {name_or_text[:60]!r} has a placeholder without a value ({error}); it may use {known}"
         ) from error
+
+
+def prompt_text(name_or_text: str) -> str:
+    """A prompt with its placeholders: the text itself, or that of a file, "vocabularies/NAME/FILE" without its `.md`.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
+    if not _VOCABULARY_FILE.fullmatch(name_or_text):
+        return name_or_text
+    try:
+        text: str = _prompts().text(name_or_text)
+        return text.strip()
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no prompt {name_or_text!r}; name a file in prompts/, or give a text") from error
 
 
 @cache

@@ -81,7 +81,7 @@ def parse_reply(
 
 def _read(text: str, native: Sequence[tuple[str, str]], ending: Ending, schemas: Schemas, hint: str) -> ParsedReply:
     blocks = find_blocks(text, ending)
-    found = [(block, *_block_calls(block, schemas, hint)) for block in blocks[:MAX_CALLS]]
+    found = [(block, *block_calls(block, schemas, hint)) for block in blocks[:MAX_CALLS]]
     found = [(block, dialect, calls) for block, dialect, calls in found if calls or not is_call(block)]
     if native:
         return _with_calls([_native(name, body, ending, hint) for name, body in native], None, blocks, hint)
@@ -122,7 +122,14 @@ def _counts(block: Block) -> bool:
     return block.ending is not Ending.LIMIT
 
 
-def _block_calls(block: Block, schemas: Schemas, hint: str) -> tuple[Dialect | None, list[RawCall]]:
+def block_calls(block: Block, schemas: Schemas, hint: str) -> tuple[Dialect | None, list[RawCall]]:
+    """The calls of a block, bad ones with their error, and the dialect in which they were read.
+
+    Args:
+        block: as `find_blocks` gives it.
+        schemas: the tools, to convert arguments that a dialect writes as bare text.
+        hint: with which errors end.
+    """
     if not is_call(block):
         return None, []
     dialect = next((dialect for dialect in DIALECTS if dialect.reads(block, schemas)), HERMES)

@@ -53,7 +53,7 @@ def plain_answer(text: str) -> str | None:
     if box := _glm_box(tail):
         return _short(without_markers(box))
     tail = _emphasised(without_markers(unfenced(tail)))
-    for find in (_latex_box, _json_answer, _after_lead_in):
+    for find in (latex_box, _json_answer, _after_lead_in):
         found = find(tail)
         if found:
             return _short(found)
@@ -70,7 +70,8 @@ def _glm_box(text: str) -> str:
     return next((piece.partition(opener)[2].strip() for piece in reversed(ended) if opener in piece), "")
 
 
-def _latex_box(text: str) -> str:
+def latex_box(text: str) -> str:
+    r"""What stands in the last complete `\boxed{...}` of a text; empty if there is none."""
     start = text.rfind(_BOX)
     if start < 0:
         return ""

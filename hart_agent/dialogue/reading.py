@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hart_agent.dialogue.foreign import read_foreign
 from hart_agent.dialogue.messages import ToolSpec
 from hart_agent.dialogue.parsing import parse_reply
 from hart_agent.dialogue.policy import Reply
 from hart_agent.dialogue.refusals import is_refusal
 from hart_agent.dialogue.results import HINT_ANSWER, HINT_TOOLS, ParsedReply
+from hart_agent.dialogue.vocabulary import OURS, Vocabulary
 
 
-def read_reply(reply: Reply, tools: Sequence[ToolSpec] = ()) -> ParsedReply:
+def read_reply(reply: Reply, tools: Sequence[ToolSpec] = (), vocabulary: Vocabulary = OURS) -> ParsedReply:
     """Read a reply. Never raises.
 
     Args:
         reply: of the policy.
         tools: that could be called; without any, the hint to the model does not mention them.
+        vocabulary: that the policy speaks.
     """
+    if not vocabulary.own:
+        return read_foreign(reply.text, reply.native_calls, vocabulary, truncated=reply.truncated, calling=bool(tools))
     return parse_reply(
         reply.text,
         reply.native_calls,
@@ -27,12 +32,16 @@ def read_reply(reply: Reply, tools: Sequence[ToolSpec] = ()) -> ParsedReply:
     )
 
 
-def answer_of(reply: Reply) -> str | None:
+def answer_of(reply: Reply, vocabulary: Vocabulary = OURS) -> str | None:
     """The answer of a reply that can mean nothing but an answer, with or without tags; None if it holds none.
 
     An abstention, in tags or in plain words, a call, and an answer that a limit on tokens cut off are no answer.
+
+    Args:
+        reply: of the policy.
+        vocabulary: that the policy speaks.
     """
-    parsed = read_reply(reply)
+    parsed = read_reply(reply, (), vocabulary)
     if parsed.answer is not None:
         return parsed.answer
     unusable = parsed.calls or parsed.abstention is not None or parsed.cut_off or parsed.plain is None

@@ -25,6 +25,7 @@ from hart_agent.dialogue.conversations import answer_blind, answer_from_crops
 from hart_agent.dialogue.messages import Message
 from hart_agent.dialogue.policy import Policy, Usage
 from hart_agent.dialogue.reading import answer_of
+from hart_agent.dialogue.vocabulary import vocabulary_of
 from hart_agent.evals.masking import MaskedImage
 from hart_agent.tooling.protocol import ToolContext
 from hart_agent.vision.geometry import Box, Size
@@ -152,7 +153,7 @@ async def _ask_of_crops(
 
 async def _ask_once(policy: Policy, messages: Sequence[Message]) -> tuple[str | None, Usage]:
     reply = await policy.reply(messages, ())
-    return answer_of(reply), reply.usage
+    return answer_of(reply, vocabulary_of(policy)), reply.usage
 
 
 def random_boxes(boxes: Sequence[Box], image: Size, seed: int) -> tuple[Box, ...]:

@@ -31,17 +31,18 @@ class MaskedImage(SourceImage):
         self._file = source._file  # in the same state, which a changed file has not
         self._hidden = tuple(boxes)
 
-    def render(self, box: Box, size: Size) -> Image.Image:
+    def render(self, box: Box, size: Size, resampling: Image.Resampling = Image.Resampling.LANCZOS) -> Image.Image:
         """The region at the given size, with the hidden boxes grey, and as much around them as resampling smears.
 
         Args:
             box: in original pixels.
             size: of the result, in pixels.
+            resampling: the filter; no other reaches further than Lanczos.
 
         Raises:
             ImageError: the pixel data is damaged.
         """
-        pixels = super().render(box, size).copy()
+        pixels = super().render(box, size, resampling).copy()
         frame = Frame(box, size)
         draw = ImageDraw.Draw(pixels)
         for hidden in self._hidden:

@@ -55,8 +55,9 @@ class Pointing:
             profile = context.policy.profile  # the check may have changed its space
             frame, original = view.frame, context.image.size
             box, changes = resolve_box(
-                written, profile.space, frame, original, profile.budget.max_aspect, y_first=profile.y_first
-            )
+                written, profile.space, frame, original, profile.budget.max_aspect,
+                y_first=profile.y_first, region=profile.crop.region if profile.crop else None,
+            )  # fmt: skip
         except ToolArgumentsError as error:
             raise ToolArgumentsError(f"{error}. {how_to_point(context, view)}") from error
         return box, notes + changes

@@ -103,8 +103,8 @@ class ToolContext:
         Args:
             box: in original pixels.
             kind: the name of the tool that makes the view.
-            magnify: enlarge as far as the policy's budget allows; otherwise keep the original's own pixels and
-                resample only what the policy could not take.
+            magnify: enlarge as far as the policy's budget allows, or as the rule of its crops says; otherwise keep the
+                original's own pixels and resample only what the policy could not take.
 
         Raises:
             ImageError: the pixel data is damaged.
@@ -181,8 +181,11 @@ class ToolContext:
         self.unpointable.update(draft.unpointable)
 
     def _rendered(self, box: Box, magnify: bool) -> Image.Image:
-        budget = self.policy.profile.budget
-        return self.image.render(box, budget.magnify(box.size) if magnify else budget.fit(box.size))
+        profile, whole = self.policy.profile, box == self.image.size.box
+        size = profile.view_size(box.size, whole=whole and not magnify, magnify=magnify)
+        if profile.crop is None or not magnify:
+            return self.image.render(box, size)
+        return self.image.render(box, size, profile.crop.resampling.filter)
 
     def _register(self, kind: str, pixels: Image.Image, box: Box) -> View:
         name = f"view{self.views_before + len(self.views)}" if self.views else "overview"

@@ -62,12 +62,14 @@ class Evidence:
         label: what the policy calls it.
         text: what the policy read there, if it says so.
         view_id: the crop as it was shown to the policy.
+        inferred: whether the policy did not commit it: it is one of its last zooms, or a box in its thoughts.
     """
 
     box: Box
     label: str
     text: str | None
     view_id: str
+    inferred: bool = False
 
 
 class Verdict(StrEnum):

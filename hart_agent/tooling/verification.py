@@ -14,6 +14,7 @@ from hart_agent.answers import agree
 from hart_agent.dialogue.conversations import answer_from_crops
 from hart_agent.dialogue.policy import Usage
 from hart_agent.dialogue.reading import answer_of
+from hart_agent.dialogue.vocabulary import vocabulary_of
 from hart_agent.tooling.protocol import ToolContext
 from hart_agent.tooling.records import Verdict, Verification
 from hart_agent.vision.geometry import Box
@@ -43,7 +44,7 @@ async def verify_answer(context: ToolContext, answer: str, *, margin: float = 0.
     else:
         crops = await asyncio.to_thread(_grown_crops, context, margin) if margin else context.evidence_views
         reply = await context.policy.reply(answer_from_crops(context.question, crops), ())
-        crop_only = answer_of(reply)
+        crop_only = answer_of(reply, vocabulary_of(context.policy))
         if crop_only is None:
             verdict = Verdict.INSUFFICIENT
         else:

@@ -67,6 +67,7 @@ def profile_json(profile: CoordinateProfile) -> dict[str, Any]:
         "space": profile.space.value,
         "budget": asdict(profile.budget),
         **({"y_first": True} if profile.y_first else {}),
+        **({"crop": profile.crop.to_json()} if profile.crop is not None else {}),
     }
 
 
@@ -82,7 +83,8 @@ def write_trace(trajectory: Trajectory, path: Path) -> None:
 
 def _evidence(item: Evidence) -> dict[str, Any]:
     entry: dict[str, Any] = {"box": list(item.box.as_tuple()), "label": item.label}
-    return entry | ({"text": item.text} if item.text is not None else {})
+    entry |= {"text": item.text} if item.text is not None else {}
+    return entry | ({"inferred": True} if item.inferred else {})
 
 
 def _read(line: ReadLine) -> dict[str, Any]:

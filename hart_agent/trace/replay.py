@@ -15,6 +15,7 @@ from hart_agent.tooling.records import ViewRecord
 from hart_agent.tooling.runtime import ToolRuntime
 from hart_agent.tooling.standalone import Nobody
 from hart_agent.vision.budget import CoordinateProfile, ViewBudget
+from hart_agent.vision.crop_rule import CropRule
 from hart_agent.vision.geometry import Box, CoordinateSpace, Frame, Size
 from hart_agent.vision.source import SourceImage, View
 
@@ -137,7 +138,10 @@ def replay(trace: dict[str, Any], source: SourceImage, tools: Sequence[Tool] | N
 async def _replay(trace: dict[str, Any], source: SourceImage, runtime: ToolRuntime) -> Replay:
     pointing = trace["profile"]
     profile = CoordinateProfile(
-        CoordinateSpace(pointing["space"]), ViewBudget(**pointing["budget"]), pointing.get("y_first", False)
+        CoordinateSpace(pointing["space"]),
+        ViewBudget(**pointing["budget"]),
+        pointing.get("y_first", False),
+        crop=CropRule.from_json(pointing["crop"]) if "crop" in pointing else None,
     )
     context = ToolContext(source, trace["question"], Nobody(profile, trace["policy"]))
     overview = context.render(source.size.box, "overview")

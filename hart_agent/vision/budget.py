@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from hart_agent.vision.crop_rule import CropRule, smart_size
 from hart_agent.vision.geometry import CoordinateSpace, Size, box_order
 
 
@@ -65,14 +66,33 @@ class CoordinateProfile:
         budget: the sizes of its views.
         y_first: whether it writes y before x, [y0, x0, y1, x1].
         adaptive: whether `space` is a first guess: the policy's profile is replaced when its boxes fit another one.
+        crop: how its crops are cut; None for exactly its boxes, as large as the tool wants them.
     """
 
     space: CoordinateSpace
     budget: ViewBudget
     y_first: bool = False
     adaptive: bool = False
+    crop: CropRule | None = None
 
     @property
     def box(self) -> str:
         """How a box is written, to show."""
         return box_order(self.y_first)
+
+    def view_size(self, region: Size, *, whole: bool = False, magnify: bool = False) -> Size:
+        """In which size a region of the original is shown, in pixels.
+
+        Args:
+            region: its size in original pixels.
+            whole: whether it is the whole image, to which a crop's rule does not apply.
+            magnify: whether it is shown as large as the budget allows, where no rule says otherwise.
+        """
+        budget, rule = self.budget, self.crop
+        if rule is None:
+            return budget.magnify(region) if magnify else budget.fit(region)
+        if whole or not magnify:
+            return smart_size(region.width, region.height, budget.grid, 1, budget.max_pixels)
+        return rule.size(
+            region, grid=budget.grid, max_pixels=budget.max_pixels, max_magnification=budget.max_magnification
+        )

@@ -66,15 +66,15 @@ class SharedImage(SourceImage):
                 self._digest = self._digest or super().sha256()
         return self._digest
 
-    def render(self, box: Box, size: Size) -> Image.Image:
-        if box != self.size.box:
-            return super().render(box, size)
+    def render(self, box: Box, size: Size, resampling: Image.Resampling = Image.Resampling.LANCZOS) -> Image.Image:
+        if box != self.size.box or resampling != Image.Resampling.LANCZOS:
+            return super().render(box, size, resampling)
         if (kept := self._kept(size)) is not None:
             return kept
         with self._working:
             if (kept := self._kept(size)) is not None:  # made by another question meanwhile
                 return kept
-            pixels = super().render(box, size)
+            pixels = super().render(box, size, resampling)
             if self._overview is not None:  # the whole image at a size that the model asked for
                 return pixels
             self._overview = pixels

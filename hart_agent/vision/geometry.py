@@ -8,6 +8,7 @@ view that they were sent; a `Frame` knows where that view lies in the original.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -238,7 +239,14 @@ def box_order(y_first: bool) -> str:
 
 
 def resolve_box(
-    rect: Rect, space: CoordinateSpace, frame: Frame, image: Size, max_aspect: float, *, y_first: bool = False
+    rect: Rect,
+    space: CoordinateSpace,
+    frame: Frame,
+    image: Size,
+    max_aspect: float,
+    *,
+    y_first: bool = False,
+    region: Callable[[Rect, Box], Box] | None = None,
 ) -> tuple[Box, list[str]]:
     """Place a model's box on the original: convert, clip, and grow what is too thin to use.
 
@@ -249,6 +257,8 @@ def resolve_box(
         image: the original's size.
         max_aspect: the largest ratio of the longer to the shorter side that the policy accepts.
         y_first: whether the model writes y before x.
+        region: what is cut out for a box in original pixels, given also the box of its view; by default the box, and
+            more where that is too thin. See `hart_agent.vision.crop_rule.CropRule`.
 
     Returns:
         The box in original pixels, and a sentence for the model about each change; clipping by less than 1 % of a side
@@ -275,8 +285,9 @@ def resolve_box(
     if not space.contains((x0, y0, x1, y1), frame.size):
         shown = swap_axes(clipped) if y_first else clipped
         notes.append(f"The box reached beyond the view and was clipped to {plain_box(shown)}.")
-    box = Box.covering(frame.to_original(clipped, space), image)
-    usable = box.grown(MIN_BOX_SIDE, MIN_BOX_SIDE, image)
+    placed = frame.to_original(clipped, space)
+    box = Box.covering(placed, image) if region is None else region(placed, frame.box)
+    usable = box.grown(MIN_BOX_SIDE, MIN_BOX_SIDE, image) if region is None else box
     shorter = math.ceil(max(usable.width, usable.height) / max_aspect)
     usable = usable.grown(shorter, shorter, image)
     if usable != box:

@@ -180,8 +180,8 @@ class SourceImage:
         """Whether an episode can begin, with an overview of the given size, without reading or decoding anything."""
         return False
 
-    def render(self, box: Box, size: Size) -> Image.Image:
-        """The region at the given size, RGB, resampled from the original (Lanczos) only if the sizes differ.
+    def render(self, box: Box, size: Size, resampling: Image.Resampling = Image.Resampling.LANCZOS) -> Image.Image:
+        """The region at the given size, RGB, resampled from the original only if the sizes differ.
 
         The whole image is kept until `close`, for many episodes may look at it, and is read-only for that reason; a
         region is the caller's own.
@@ -189,18 +189,19 @@ class SourceImage:
         Args:
             box: in original pixels.
             size: of the result, in pixels.
+            resampling: the filter.
 
         Raises:
             ImageError: the pixel data is damaged.
         """
-        if box != self.size.box:
-            return self._rendered(box, size)
+        if box != self.size.box or resampling != Image.Resampling.LANCZOS:
+            return self._rendered(box, size, resampling)
         with self._lock:
             if self._whole is None or self._whole[0] != size:
-                self._whole = size, freeze(self._rendered(box, size))
+                self._whole = size, freeze(self._rendered(box, size, resampling))
             return self._whole[1]
 
-    def _rendered(self, box: Box, size: Size) -> Image.Image:
+    def _rendered(self, box: Box, size: Size, resampling: Image.Resampling) -> Image.Image:
         stored = oriented_to_stored(box, self._orientation, self.size)
         target = (size.height, size.width) if self._orientation >= 5 else (size.width, size.height)
         with self._lock, decoding(self.name):
@@ -210,7 +211,7 @@ class SourceImage:
                 decoded, convert = self._decoded()
                 pixels = in_strips(decoded.crop(stored.as_tuple()), convert)
             if pixels.size != target:
-                pixels = pixels.resize(target, Image.Resampling.LANCZOS, reducing_gap=3.0)
+                pixels = pixels.resize(target, resampling, reducing_gap=3.0)
         transposition = _UPRIGHT.get(self._orientation)
         return pixels.transpose(transposition) if transposition is not None else pixels
 

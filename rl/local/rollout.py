@@ -33,6 +33,7 @@ class Asker:
     def __init__(self, model: PolicyModel, seed: int) -> None:
         self.name = model.name
         self.profile = model.profile
+        self.vocabulary = model.prompter.vocabulary
         self._model = model
         self._seed = seed
         self._asked = 0
@@ -121,7 +122,8 @@ def answer_blindly(
         for attempt in range(attempts)
     ]
     replies = zip(prompts, model.generate(prompts), strict=True)
-    answers = [answer_of(_reply(model, prompt, generated)) for prompt, generated in replies]
+    spoken = model.prompter.vocabulary
+    answers = [answer_of(_reply(model, prompt, generated), spoken) for prompt, generated in replies]
     return [tuple(answers[begin : begin + attempts]) for begin in range(0, len(answers), attempts)]
 
 

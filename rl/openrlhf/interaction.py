@@ -122,6 +122,7 @@ class _EnginePolicy:
     def __init__(self, sequencer: Sequencer, engine: Engine, parameters: Parameters, max_length: int) -> None:
         self.name = "training (vllm)"
         self.profile = sequencer.profile
+        self.vocabulary = sequencer.prompter.vocabulary
         self._prompter = sequencer.prompter
         self._length = sequencer.length
         self._engine = engine

@@ -9,12 +9,11 @@ from typing import Any
 import torch
 from transformers import AutoModelForImageTextToText, GenerationConfig
 
-from hart_agent.backends.chat import STOP
 from hart_agent.backends.local.batching import Job
 from hart_agent.backends.local.checkpoint import Checkpoint
 from hart_agent.backends.local.encoding import Encoder
 from hart_agent.backends.local.prompting import Prompt, Prompter
-from hart_agent.backends.thoughts import StopWatch
+from hart_agent.backends.thoughts import StopWatch, opens_thought
 from hart_agent.errors import ConfigError, PolicyError
 
 _TAIL = 32
@@ -160,7 +159,7 @@ class Ending:
         self._prompter = prompter
         self._jobs = jobs
         self._start = start
-        self._watches = [StopWatch(STOP, thinking=bool(job.item.opened)) for job in jobs]
+        self._watches = [StopWatch(prompter.stop, thinking=opens_thought(job.item.opened)) for job in jobs]
         self._done = [False] * len(jobs)
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:

@@ -11,6 +11,7 @@ from hart_agent.backends.cut_off import ask_longer_if_cut_off
 from hart_agent.backends.local.prompting import Prompt, Prompter
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Reply
+from hart_agent.dialogue.vocabulary import Vocabulary
 from hart_agent.vision.budget import CoordinateProfile
 
 
@@ -29,6 +30,11 @@ class LocalPolicy(ABC):
     def profile(self, profile: CoordinateProfile) -> None:
         self._prompter.profile = profile
 
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """In which words the model calls, and is told what came of it."""
+        return self._prompter.vocabulary
+
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
         """The model's next reply. One that is cut off is asked for once more, with more room.
 
@@ -37,7 +43,10 @@ class LocalPolicy(ABC):
         """
         prompt = await asyncio.to_thread(self._prompter.prompt, messages, tools)
         return await ask_longer_if_cut_off(
-            lambda max_tokens: self._ask(replace(prompt, max_tokens=max_tokens)), prompt.max_tokens, self._prompter.room
+            lambda max_tokens: self._ask(replace(prompt, max_tokens=max_tokens)),
+            prompt.max_tokens,
+            self._prompter.room,
+            self.vocabulary,
         )
 
     @abstractmethod

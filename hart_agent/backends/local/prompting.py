@@ -21,13 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hart_agent.backends.chat import DEFAULT_MAX_TOKENS, STOP, chat_messages
+from hart_agent.backends.chat import DEFAULT_MAX_TOKENS, chat_messages
 from hart_agent.backends.context import fit_context, limit_images
 from hart_agent.backends.cut_off import MORE
-from hart_agent.backends.families import detect_family, detect_profile
 from hart_agent.backends.local.checkpoint import Checkpoint
 from hart_agent.backends.local.special_tokens import SpecialTokens
 from hart_agent.backends.options import ModelOptions
+from hart_agent.backends.speaking import spoken
 from hart_agent.backends.thoughts import has_thought_tokens, opened_by, spoken_start
 from hart_agent.commands import install_command
 from hart_agent.dialogue.messages import Message, ToolSpec
@@ -36,7 +36,7 @@ from hart_agent.dialogue.thoughts import split_thoughts
 from hart_agent.errors import ConfigError, InstallError, PolicyError
 from hart_agent.vision.source import View
 
-_INVENTED_RESULT = STOP[-1]
+_INVENTED_RESULT = "<tool_response>"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Prompt:
         views: in order.
         max_tokens: of the reply.
         seed: of sampling, this reply's own.
-        opened: the tag with which it opens a thought for the model to continue; empty if it opens none.
+        opened: how it begins the reply: the tag of a thought, for the model to continue; usually empty.
     """
 
     token_ids: tuple[int, ...]
@@ -75,8 +75,9 @@ class Prompter:
     def __init__(self, checkpoint: Checkpoint, **options: Any) -> None:
         settings = ModelOptions.from_keywords(**options)
         described = str(checkpoint.path), checkpoint.config, checkpoint.processor
-        self.family = detect_family(*described)
-        self.profile = detect_profile(*described, space=settings.coordinates, max_pixels=settings.max_pixels)
+        spoken_by = spoken(settings, *described)
+        self.vocabulary, self.family, self.profile = spoken_by.vocabulary, spoken_by.family, spoken_by.profile
+        self.stop = self.vocabulary.stop
         self.temperature = settings.temperature or 0.0
         self.max_context_tokens: int | None = settings.max_context_tokens or checkpoint.setting(
             "max_position_embeddings"
@@ -107,20 +108,24 @@ class Prompter:
         Raises:
             PolicyError: not even the newest turn fits, or the chat template loses images.
         """
-        kept = limit_images(messages, self._max_images, self.profile.space, recall=bool(tools))
+        recall = bool(tools) and self.vocabulary.own
+        kept = limit_images(messages, self._max_images, self.profile.space, recall=recall)
         room = None if self.max_context_tokens is None else self.max_context_tokens - self.max_tokens
         kept = fit_context(kept, room, self.family.view_tokens)
-        chat = self._special.disarm(chat_messages(kept, lambda view: view.id, native=False))
+        chat = self._special.disarm(chat_messages(kept, lambda view: view.id, native=False, vocabulary=self.vocabulary))
         views = tuple(view for message in kept for view in message.views)
         with self._lock:  # a tokenizer is not for several threads at once
             text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+            begun = self.vocabulary.prefill if tools else ""
+            text += begun
             token_ids = tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
             if token_ids.count(self.image_id) != len(views):
                 raise PolicyError(
                     f"the model's chat template shows {token_ids.count(self.image_id)} of {len(views)} images. Use a "
                     "checkpoint whose chat template takes images in the user's messages."
                 )
-            return Prompt(token_ids, views, self.max_tokens, self._reply_seed(token_ids, views), opened_by(text))
+            seed = self._reply_seed(token_ids, views)
+            return Prompt(token_ids, views, self.max_tokens, seed, begun or opened_by(text))
 
     def counts(self, views: Sequence[View]) -> list[int] | None:
         """The image tokens that each view must have, one for each cell of the grid; None if the family cuts tiles."""
@@ -178,7 +183,7 @@ class Prompter:
 
     def stops(self, prompt: Prompt) -> tuple[str, ...]:
         """The stop strings for an engine that can't tell thoughts from answers: none, if the model may think."""
-        return () if prompt.opened or self._thinks else STOP
+        return () if prompt.opened or self._thinks else self.stop
 
     def reply_ids(self, text: str) -> tuple[int, ...]:
         """The tokens of a reply with this text, with the one that ends it."""
@@ -190,7 +195,7 @@ class Prompter:
         if token_ids[-1] in self.end_ids:
             return True
         _, words = split_thoughts(opened + self.words(token_ids))
-        return any(stop in words for stop in STOP)
+        return any(stop in words for stop in self.stop)
 
     def _reply_seed(self, token_ids: Sequence[int], views: Sequence[View]) -> int:
         if self.temperature == 0:

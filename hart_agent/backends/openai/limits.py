@@ -13,7 +13,11 @@ from hart_agent.backends.families import Family
 from hart_agent.backends.openai.failures import Failure, Problem
 from hart_agent.backends.openai.images import DEFAULT_MAX_BYTES, QUALITIES, choose_level, data_url, total_bytes
 from hart_agent.dialogue.messages import Message, ToolSpec
+from hart_agent.dialogue.vocabulary import OURS, Vocabulary
 from hart_agent.vision.geometry import CoordinateSpace
+
+_CONTINUE = {"add_generation_prompt": False, "continue_final_message": True}
+"""Lets vLLM and SGLang go on with a reply that has been begun for the model."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +56,7 @@ class Limits:
         max_context_tokens: of prompt and reply together; None if not known.
         max_bytes: of all images in one request, as data URLs.
         refused: optional parameters that it doesn't take.
+        vocabulary: that the model speaks.
     """
 
     family: Family
@@ -62,6 +67,7 @@ class Limits:
     max_context_tokens: int | None = None
     max_bytes: int = DEFAULT_MAX_BYTES
     refused: set[str] = field(default_factory=set)
+    vocabulary: Vocabulary = OURS
 
     def request(
         self,
@@ -91,7 +97,7 @@ class Limits:
         context, reply = self.max_context_tokens, self.max_tokens
         reply = reply if context is None else min(reply, max(context // 4, 1))
         kept = messages if max_turns is None else keep_turns(messages, max_turns)
-        kept = limit_images(kept, self.max_images, space, recall=bool(tools))
+        kept = limit_images(kept, self.max_images, space, recall=bool(tools) and self.vocabulary.own)
         prompt = None if context is None else context - reply
         kept = fit_context(kept, prompt, self.family.view_tokens, tools if native else ())
         if max_tokens is not None and max_tokens > self.max_tokens:
@@ -99,13 +105,20 @@ class Limits:
             reply = max_tokens if context is None else max(reply, min(max_tokens, context - used))
         views = [view for message in kept for view in message.views]
         level = choose_level(views, self.max_bytes)
-        chat = chat_messages(kept, lambda view: data_url(view, level), native=native)
+        chat = chat_messages(kept, lambda view: data_url(view, level), native=native, vocabulary=self.vocabulary)
         length = "max_completion_tokens" if "max_tokens" in self.refused else "max_tokens"
         body = {"messages": chat, length: reply}
         body |= {name: value for name, value in parameters.items() if name not in self.refused}
+        if begun := self.prefill(tools):
+            chat.append({"role": "assistant", "content": begun})
+            body |= {name: value for name, value in _CONTINUE.items() if name not in self.refused}
         if native:
             body["tools"] = tool_schemas(tools)
         return Request(body, len(views), total_bytes(views, level), level, len(split_turns(kept)[1]), context)
+
+    def prefill(self, tools: Sequence[ToolSpec]) -> str:
+        """What is written for the model at the beginning of a reply in which it may call tools; usually nothing."""
+        return self.vocabulary.prefill if tools else ""
 
     def learn(self, failure: Failure, sent: Request) -> bool:
         """Narrow the limits by a refusal. Returns whether there is something else to try."""

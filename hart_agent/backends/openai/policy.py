@@ -19,13 +19,13 @@ from typing import Any, ClassVar, Self
 
 from hart_agent.backends.chat import DEFAULT_MAX_TOKENS
 from hart_agent.backends.cut_off import ask_longer_if_cut_off
-from hart_agent.backends.families import detect_family, detect_profile
 from hart_agent.backends.openai.failures import Problem, ServerError
 from hart_agent.backends.openai.images import DEFAULT_MAX_BYTES, is_encoded
 from hart_agent.backends.openai.limits import Limits
 from hart_agent.backends.openai.retries import RetryPolicy
 from hart_agent.backends.openai.server import Server
 from hart_agent.backends.options import POLICY_OPTIONS, PolicyOptions
+from hart_agent.backends.speaking import spoken
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Reply
 from hart_agent.errors import ConfigError
@@ -80,17 +80,20 @@ class OpenAIPolicy:
             "temperature": settings.temperature or 0.0,
             "seed": settings.seed,
         }
+        spoken_by = spoken(settings, hint)
+        self.vocabulary = spoken_by.vocabulary
         self._limits = Limits(
-            detect_family(hint),
+            spoken_by.family,
             settings.max_tokens or DEFAULT_MAX_TOKENS,
-            tools=settings.tool_format != "text",
+            tools=settings.tool_format != "text" and self.vocabulary.own,
             warn_of_tools=settings.tool_format == "native",
             max_images=settings.max_images,
             max_context_tokens=max_context_tokens,
             max_bytes=max_bytes,
+            vocabulary=self.vocabulary,
         )
         self.name = f"openai ({model})"
-        self.profile = detect_profile(hint, space=settings.coordinates, max_pixels=settings.max_pixels)
+        self.profile = spoken_by.profile
 
     async def __aenter__(self) -> Self:
         return self
@@ -109,7 +112,9 @@ class OpenAIPolicy:
             PolicyError: the server can't be reached, refuses the request, or takes too long; says what to do next.
         """
         return await ask_longer_if_cut_off(
-            lambda max_tokens: self._ask(messages, tools, max_tokens), self._limits.max_tokens
+            lambda max_tokens: self._ask(messages, tools, max_tokens),
+            self._limits.max_tokens,
+            vocabulary=self.vocabulary,
         )
 
     async def _ask(self, messages: Sequence[Message], tools: Sequence[ToolSpec], max_tokens: int) -> Reply:
@@ -126,7 +131,8 @@ class OpenAIPolicy:
             requests += 1
             try:
                 reply = await self._server.complete(sent.body)
-                return replace(reply, usage=replace(reply.usage, requests=requests))
+                begun = self._limits.prefill(tools) + reply.text if reply.text else reply.text
+                return replace(reply, text=begun, usage=replace(reply.usage, requests=requests))
             except ServerError as error:
                 failure = error.failure
                 # A server that is busy with others isn't down: this request need only wait.
