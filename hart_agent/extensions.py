@@ -21,7 +21,7 @@ from functools import cache
 from inspect import ismodule
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from hart_agent.errors import ConfigError, HartError, PluginError
 
@@ -159,7 +159,7 @@ def _entry_points(_where: tuple[tuple[str, float], ...]) -> EntryPoints:
     """All that the packages in these folders register: they take 20 ms to read where hundreds are installed."""
     from importlib.metadata import entry_points
 
-    return entry_points()
+    return cast("EntryPoints", entry_points())  # Python 3.11 calls them SelectableGroups
 
 
 def _changed(path: str) -> float:
