@@ -7,6 +7,7 @@ policy lets nothing run or load but the style that it was written with.
 from __future__ import annotations
 
 import json
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ _MANIFEST = {
 
 def report_page(report: dict[str, Any]) -> str:
     """The page of a report, as `hart_agent.evals.report.make_report` returns it."""
-    style = packaged("hart_agent.trace", "page.css") + packaged("hart_agent.evals", "report.css")
+    sheets = {"hart_agent.html": "page.css", "hart_agent.trace": "page.css", "hart_agent.evals": "report.css"}
+    style = "".join(starmap(packaged, sheets.items()))
     drawn = (
         figures.sweep(report),
         figures.controls(report),
