@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import html
 import re
 import shlex
 import shutil
@@ -21,6 +22,7 @@ from hart_agent.cli import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINKED = [*PAGES, ROOT / "SECURITY.md", *sorted((ROOT / "examples").rglob("*.md"))]
 RUNS = "<!-- runs -->"
 
 
@@ -83,12 +85,33 @@ def test_commands_and_options_exist(where: str, words: list[str]) -> None:
     assert {word.partition("=")[0] for word in rest if word.startswith("--")} <= known, where
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]{1,300})\)", text)]
-    for target in targets:
-        assert target.startswith("https://") or not target or (page.parent / target).exists(), target
+LINKS = re.compile(r"\]\(([^)\s]{1,300})\)|<img[^>]* src=\"([^\"]+)\"")
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub and MyST make of a page's headings: in lower case, without marks, hyphens for spaces."""
+    text = re.sub(r"^(`{3,}).*?^\1", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#{1,6} +(.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_a_file_and_a_heading(page: Path) -> None:
+    for found in LINKS.findall(page.read_text(encoding="utf-8")):
+        target, _, anchor = (found[0] or found[1]).partition("#")
+        if target.startswith(("https://", "http://")):
+            continue
+        file = page.parent / target if target else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), f"{target}#{anchor}"
+
+
+def test_every_page_has_its_place_in_the_site() -> None:
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    trees = re.findall(r"^```\{toctree\}$(.*?)^```$", index, re.DOTALL | re.MULTILINE)
+    named = [line for tree in trees for line in tree.split() if not line.startswith(":")]
+    named = [word for word in named if (ROOT / "docs" / f"{word}.md").exists()]
+    assert sorted(named) == sorted(page.stem for page in (ROOT / "docs").glob("*.md") if page.stem != "index")
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "python"], ids=str)
@@ -122,13 +145,18 @@ def test_the_first_block_answers_as_the_readme_shows() -> None:
     assert done.stdout.strip() == shown.text
 
 
-@pytest.mark.docs
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("sphinx")
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", ROOT / "docs", tmp_path]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stderr
-    assert 'id="hart_agent.Agent"' in (tmp_path / "reference.html").read_text(encoding="utf-8")
-    for page in tmp_path.glob("*.html"):
-        targets = re.findall(r'(?:href|src)="([^"#?]{1,300})', page.read_text(encoding="utf-8"))
-        missing = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
-        assert not [target for target in missing if not target.startswith(("data:", "mailto:"))], page
+    pages = {page.name: page.read_text(encoding="utf-8") for page in tmp_path.glob("*.html")}
+    assert 'id="hart_agent.Agent"' in pages["reference.html"]
+    for name, text in pages.items():
+        for target, anchor in re.findall(r'(?:href|src)="([^"#?]{0,300})[^"#]{0,300}#?([^"]{0,300})"', text):
+            if "://" in target or target.startswith(("data:", "mailto:")):
+                continue
+            file = tmp_path / (target or name)
+            assert file.exists(), f"{name}: {target}"
+            if anchor and file.suffix == ".html":
+                assert f'id="{html.unescape(anchor)}"' in pages[file.name], f"{name}: {target}#{anchor}"

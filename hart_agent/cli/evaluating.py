@@ -108,7 +108,8 @@ def evaluate(
     concurrency: Annotated[int, typer.Option(min=1, help="Questions at once.")] = 1,
     traces: Annotated[bool, typer.Option("--traces", help="Keep the trace of each question in the folder.")] = False,
     allow_download: Annotated[
-        bool, typer.Option("--allow-download", help="Without files, get them from Hugging Face's hub.")
+        bool,
+        typer.Option("--allow-download", help="Images may be URLs; without files, get them from Hugging Face's hub."),
     ] = False,
     compare: Annotated[
         tuple[Path, Path] | None,
@@ -138,7 +139,8 @@ def evaluate(
         return
     if dataset is None or out is None:
         raise ConfigError("name a benchmark and the folder of the run: hart-agent eval vstar DATA --out RUN")
-    items = load_dataset(dataset, _files(dataset, data, allow_download=allow_download))
+    files = _files(dataset, data, allow_download=allow_download)
+    items = load_dataset(dataset, files, allow_download=allow_download)
     settings = EvalSettings(options.seed, with_controls, concurrency, limit, traces)
     with EvalProgress(enabled=not quiet) as progress:
         report = run(evaluate_folder(options.agent(), dataset, items, out, settings, options.public(), progress))

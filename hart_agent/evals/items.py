@@ -36,11 +36,13 @@ class EmbeddedImage:
         name: the file and the row.
         sha256: hash of the picture as it stands in the file, encoding and all.
         read: gives the bytes of the image file.
+        page: which of its pages, from 1; None for the first.
     """
 
     name: str = field(compare=False)
     sha256: str
     read: Callable[[], bytes] = field(compare=False, repr=False)
+    page: int | None = None
 
     def open(self) -> SourceImage:
         """The picture, kept in memory in its file format.
@@ -50,9 +52,11 @@ class EmbeddedImage:
         """
         try:
             data = self.read()
+        except ImageError:
+            raise
         except Exception as error:  # whatever the reader of a damaged table raises
             raise ImageError(f"{self.name}: no image that can be read ({error}). Get an intact copy.") from error
-        return announced(SourceImage(EncodedImage(self.name, data)))
+        return announced(SourceImage(EncodedImage(self.name, data), page=self.page))
 
 
 @dataclass(frozen=True)

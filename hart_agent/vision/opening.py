@@ -75,7 +75,8 @@ def locate(
     if text == STANDARD_INPUT and stdin is not None:
         return EncodedImage("standard input", _limited(stdin.read(MAX_BYTES + 1), "standard input")), None
     if text[:5].lower() == "data:":
-        return EncodedImage("data URL", _data(text)), None
+        url, page = _split_page(text)
+        return EncodedImage("data URL", _data(url)), page
     if not is_url(text):
         if (scheme := _SCHEME.match(text)) and scheme[1].lower() != "file" and not _exists(Path(text)):
             raise ImageError(

@@ -90,8 +90,8 @@ def serving(agent: Agent, **options: Any) -> Iterator[str]:
 
 
 def eventually(condition: Callable[[], bool]) -> None:
-    """Wait until something is true; fail after ten seconds."""
-    for _ in range(1000):
+    """Wait until something is true; fail after a minute, for the machine may have other work."""
+    for _ in range(6000):
         if condition():
             return
         time.sleep(0.01)

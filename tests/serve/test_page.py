@@ -15,9 +15,11 @@ from serving import agent, eventually, serving
 
 pytestmark = pytest.mark.browser
 
-SIZE = (6000, 4000)
-MARK = (3000, 2000, 3600, 2400)
+LARGE = (12000, 8400)
+"""100.8 megapixels."""
+MARK = (6000, 4200, 7200, 5040)
 """A tenth of each side, from the middle: what `KEEP` keeps."""
+INSIDE, OUTSIDE = (6600, 4620), (5800, 4620)
 COLOUR = (240, 20, 240)
 HOSTILE = '<img src=x onerror=alert(1)><script>alert(2)</script>"\'</p><b id="owned">'
 
@@ -29,13 +31,17 @@ def browser() -> Iterator[Browser]:
     started.driver.quit()
 
 
-@pytest.fixture(scope="module")
-def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("photo") / "street.jpg"
-    image = Image.new("RGB", SIZE, (90, 90, 90))
-    image.paste(COLOUR, MARK)
+def marked(path: Path, shrunk: int) -> Path:
+    """A grey photo with the mark in it, so many times smaller than `LARGE` on each side."""
+    image = Image.new("RGB", (LARGE[0] // shrunk, LARGE[1] // shrunk), (90, 90, 90))
+    image.paste(COLOUR, tuple(side // shrunk for side in MARK))
     image.save(path, quality=90)
     return path
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return marked(tmp_path_factory.mktemp("photo") / "street.jpg", 4)
 
 
 def hostile(messages: Any, tools: Any) -> str:
@@ -59,6 +65,13 @@ def choose(browser: Browser, path: Path) -> None:
     settle(browser)
 
 
+def drop(browser: Browser, *paths: Path) -> None:
+    """Drop files or folders on the photo, as a hand would."""
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        browser.command("Input.dispatchDragEvent", type=kind, x=300, y=300, data=data)
+
+
 def settle(browser: Browser) -> None:
     eventually(lambda: browser.js("const v = document.getElementById('stage').viewer; return v.complete && !v.frame"))
 
@@ -79,12 +92,14 @@ def colour_at(browser: Browser, x: float, y: float) -> np.ndarray:
     return np.asarray(browser.screenshot())[round(place[1]), round(place[0])]
 
 
-def test_choose_ask_watch_and_see_the_evidence(browser: Browser, photo: Path, tmp_path: Path) -> None:
+def test_drop_ask_watch_and_see_the_evidence(browser: Browser, tmp_path: Path) -> None:
     with serving(agent(hostile)) as url:
         open_page(browser, url)
-        choose(browser, photo)
-        assert np.abs(colour_at(browser, 3300, 2200).astype(int) - COLOUR).max() < 25  # the whole photo
-        assert np.abs(colour_at(browser, 2900, 2200).astype(int) - 90).max() < 25
+        drop(browser, marked(tmp_path / "large.jpg", 1))
+        eventually(lambda: browser.js("return !document.getElementById('ask').disabled"))
+        settle(browser)
+        assert np.abs(colour_at(browser, *INSIDE).astype(int) - COLOUR).max() < 25  # the whole photo
+        assert np.abs(colour_at(browser, *OUTSIDE).astype(int) - 90).max() < 25
         ask(browser, "what is on the sign?")
         eventually(lambda: not browser.js("return document.getElementById('result').hidden"))
         eventually(lambda: browser.js("return document.getElementById('stop').hidden"))
@@ -105,7 +120,7 @@ def test_choose_ask_watch_and_see_the_evidence(browser: Browser, photo: Path, tm
             for y, down in ((MARK[1], 1), (MARK[3], -1)):
                 inside = colour_at(browser, x + inward * reach, y + down * reach).astype(int)
                 assert np.abs(inside - COLOUR).max() < 25
-        assert np.abs(colour_at(browser, MARK[2] + reach, 2200).astype(int) - 90).max() < 25
+        assert np.abs(colour_at(browser, MARK[2] + reach, INSIDE[1]).astype(int) - 90).max() < 25
         crop = "const c = document.querySelector('#evidence canvas');"
         eventually(lambda: browser.js(f"{crop} return c.width") == 640)
         pixel = browser.js(f"{crop} return [...c.getContext('2d').getImageData(300, 200, 1, 1).data]")
@@ -155,7 +170,7 @@ def test_the_server_s_key_is_asked_for(browser: Browser, photo: Path) -> None:
         browser.driver.find_element("id", "file").send_keys(str(photo))
         eventually(lambda: browser.js("return !document.getElementById('ask').disabled"))
         settle(browser)
-        assert np.abs(colour_at(browser, 3300, 2200).astype(int) - COLOUR).max() < 25
+        assert np.abs(colour_at(browser, INSIDE[0] / 4, INSIDE[1] / 4).astype(int) - COLOUR).max() < 25
 
 
 @pytest.mark.parametrize(("width", "dark"), [(390, False), (1280, True)])

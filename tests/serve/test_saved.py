@@ -11,7 +11,7 @@ import pytest
 from browser import Browser
 from PIL import Image
 from serving import agent, coded, eventually, request, serving
-from test_page import browser, colour_at, open_page, settle  # noqa: F401 (fixture)
+from test_page import browser, colour_at, drop, open_page, settle  # noqa: F401 (fixture)
 from test_photos import events, png, upload
 
 from hart_agent.trace import trace_json, write_trace
@@ -106,13 +106,6 @@ def test_what_is_no_trace_is_refused(data: bytes) -> None:
 # ---- on the page ----
 
 
-def drop(browser: Browser, *paths: Path) -> None:
-    """Drop files or folders on the photo, as a hand would."""
-    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
-    for kind in ("dragEnter", "dragOver", "drop"):
-        browser.command("Input.dispatchDragEvent", type=kind, x=300, y=300, data=data)
-
-
 def opened(browser: Browser) -> None:
     eventually(lambda: not browser.js("return document.getElementById('result').hidden"))
     settle(browser)
@@ -140,6 +133,10 @@ def test_a_trace_is_dropped_with_its_photo_in_a_folder_or_alone(browser: Browser
         assert "isn't here" in browser.js(text, "invitation")
         assert browser.js("return document.getElementById('ask').disabled")
         assert browser.js("return document.querySelector('.evidence').dataset.box") == "600 450 720 540"
+        whole = browser.js("return document.getElementById('stage').viewer.view.scale")
+        browser.js("document.querySelector('.evidence').focus()")
+        browser.press("ENTER")
+        assert browser.js("return document.getElementById('stage').viewer.view.scale") > 4 * whole
         drop(browser, folder / "street.png")  # and now it is
         eventually(lambda: not browser.js("return document.getElementById('ask').disabled"))
         opened(browser)

@@ -11,15 +11,17 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from test_download import web
+from test_download import png, web
 from typer.testing import CliRunner
 
 from hart_agent.cli import app
-from hart_agent.errors import ImageError
+from hart_agent.errors import DatasetError, ImageError
+from hart_agent.evals.datasets import load_dataset
 from hart_agent.evals.datasets.jsonl import read_jsonl_items
 from hart_agent.mcp_server import Workshop
 from hart_agent.tooling.discovery import all_tools
 from hart_agent.vision.folders import Folders
+from hart_agent.vision.geometry import Size
 
 HEIC = Path(__file__).parent / "data" / "two.heic"
 
@@ -124,6 +126,21 @@ def test_an_evaluation_takes_pages_and_data_urls(pages: Path, tmp_path: Path) ->
     assert source.render(source.size.box, source.size).getpixel((5, 5)) == (150, 0, 0)
     assert second.open().frames == 3
     assert (third.open().size.width, third.open().size.height) == (30, 20)
+
+
+def test_an_evaluation_fetches_only_if_it_may_and_asks_about_no_other_image(tmp_path: Path) -> None:
+    pages: dict[str, Any] = {"/a.png": (200, png(64, 48), None)}
+    with web(pages) as url:
+        line = {"image": f"{url}/a.png", "question": "what?", "answer": "x"}
+        (tmp_path / "questions.jsonl").write_text(json.dumps(line))
+        with pytest.raises(DatasetError, match=r"line 1: image: .*/a\.png is a URL.*--allow-download"):
+            read_jsonl_items(tmp_path / "questions.jsonl")
+        assert not url.asked
+        (item,) = load_dataset("jsonl", tmp_path / "questions.jsonl", allow_download=True)
+        assert item.open().size == Size(64, 48)
+        pages["/a.png"] = (200, png(64, 48), None)
+        with pytest.raises(ImageError, match="another image than before"):
+            item.open()
 
 
 def test_a_page_that_is_not_there_is_an_error_of_usage(pages: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ is a reader, a function that takes the path of the files and returns the items.
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -24,7 +25,8 @@ from hart_agent.extensions import Extension, ExtensionPoint
 
 __all__ = ["HUB_IDS", "NAMES", "GroundedAnswer", "find_dataset", "load_dataset", "write_treebench_predictions"]
 
-Reader: TypeAlias = Callable[[Path], Sequence[Item]]
+Reader: TypeAlias = Callable[..., Sequence[Item]]
+"""A function of a path; it may know the keyword `allow_download`, too."""
 
 _READERS: dict[str, Reader] = {
     "hr-bench-4k": read_hr_bench_4k,
@@ -75,12 +77,13 @@ def find_dataset(name: str) -> Extension[Reader]:
     return _DATASETS.find(name)
 
 
-def load_dataset(name: str, path: Path) -> Sequence[Item]:
+def load_dataset(name: str, path: Path, *, allow_download: bool = False) -> Sequence[Item]:
     """The items of a dataset, in the published order. All images of a built-in one are known to be there.
 
     Args:
         name: as `find_dataset` takes it.
         path: of its file, or of the folder in which it was published.
+        allow_download: whether images may be URLs; a reader that knows the keyword `allow_download` is told.
 
     Raises:
         ConfigError, PluginError: see `find_dataset`.
@@ -92,7 +95,8 @@ def load_dataset(name: str, path: Path) -> Sequence[Item]:
     if not path.exists():
         raise DatasetError(f"{path}: no such file or folder. Give the path of {name}'s files.")
     try:
-        items = list(dataset.value(path))
+        told = {"allow_download": True} if allow_download and _takes_downloads(dataset.value) else {}
+        items = list(dataset.value(path, **told))
     except HartError:
         raise
     except Exception as error:
@@ -108,6 +112,13 @@ def load_dataset(name: str, path: Path) -> Sequence[Item]:
             "items.Item"
         )
     return _with_unique_ids(items)
+
+
+def _takes_downloads(reader: Reader) -> bool:
+    try:
+        return "allow_download" in inspect.signature(reader).parameters
+    except ValueError:  # a function of C
+        return False
 
 
 def _with_unique_ids(items: Sequence[Item]) -> list[Item]:

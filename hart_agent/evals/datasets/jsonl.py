@@ -2,7 +2,8 @@
 
     {"image": "signs/1.jpg", "question": "What does the sign say?", "answer": "STOP", "boxes": [[840, 210, 1010, 300]]}
 
-`image` is a path from the folder of the file, or a data URL; behind a path, `#page=2` names a page. With `options`, a
+`image` is a path from the folder of the file, a data URL, or a URL if downloads are allowed; behind it, `#page=2` names
+a page. With `options`, a
 list of texts, `answer` is the letter of the right one.
 `boxes` are [x0, y0, x1, y1] in original pixels, half-open. `type` is text (without options) or option unless it says
 number or list; `alternatives` are further right answers; `tolerance` is of a number; `id` and `category` are free.
@@ -22,6 +23,7 @@ from hart_agent.evals.items import LETTERS, EmbeddedImage, Item
 from hart_agent.vision.files import EncodedImage
 from hart_agent.vision.geometry import Box
 from hart_agent.vision.opening import locate, seen_from
+from hart_agent.vision.urls import is_url
 
 _TEXT = {"type": "string", "minLength": 1}
 _PIXEL = {"type": "integer", "minimum": 0}
@@ -47,17 +49,23 @@ RECORD = Draft202012Validator(
 """The fields of a line."""
 
 
-def read_jsonl_items(path: Path) -> list[Item]:
+def read_jsonl_items(path: Path, *, allow_download: bool = False) -> list[Item]:
     """The questions in a file.
 
+    Args:
+        path: of the file.
+        allow_download: whether images may be URLs. They are fetched now, and once more for each question; nothing is
+            asked about one that has changed meanwhile.
+
     Raises:
-        DatasetError: the file or images are missing, or a line is of another form; the message names the line.
+        DatasetError: the file or images are missing or can't be fetched, or a line is of another form; the message
+            names the line.
     """
     lines: dict[str, int] = {}
     items = []
     for number, record in read_jsonl(path, RECORD):
         where = f"{path}, line {number}"
-        item = item_of(record, _image(path.parent, record["image"], where), str(number), where)
+        item = item_of(record, _image(path.parent, record["image"], where, allow_download), str(number), where)
         if (first := lines.setdefault(item.id, number)) != number:
             raise DatasetError(f"{where}: id: {item.id!r} is the id of line {first}, too")
         items.append(item)
@@ -65,15 +73,29 @@ def read_jsonl_items(path: Path) -> list[Item]:
     return items
 
 
-def _image(folder: Path, name: str, where: str) -> Path | EmbeddedImage:
+def _image(folder: Path, name: str, where: str, allow_download: bool) -> Path | EmbeddedImage:
+    place = seen_from(folder, name)
     try:
-        source, page = locate(seen_from(folder, name))
+        source, page = locate(place, allow_download=allow_download)
     except ImageError as error:
         raise DatasetError(f"{where}: image: {error}") from error
     if isinstance(source, EncodedImage):
-        return EmbeddedImage(f"{where}, {source.name}", source.sha256(), lambda: source.data)
+        digest, data = source.sha256(), None if is_url(name) else source.data  # photos of a whole file are too many
+
+        def read() -> bytes:
+            return data if data is not None else _fetched_again(name, digest)
+
+        return EmbeddedImage(f"{where}, {source.name}", digest, read, page)
     assert isinstance(source, Path)
     return source if page is None else source.with_name(f"{source.name}#page={page}")
+
+
+def _fetched_again(url: str, digest: str) -> bytes:
+    source, _ = locate(url, allow_download=True)
+    assert isinstance(source, EncodedImage)
+    if source.sha256() != digest:
+        raise ImageError(f"{source.name} is another image than before. Download it, and give the file.")
+    return source.data
 
 
 def item_of(record: Record, image: Path | EmbeddedImage, number: str, where: str) -> Item:
