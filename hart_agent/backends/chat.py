@@ -8,8 +8,6 @@ from typing import Any
 
 from hart_agent.backends.context import split_turns
 from hart_agent.dialogue.messages import Message, Role, ToolCall, ToolSpec
-from hart_agent.dialogue.parsing import parse_reply
-from hart_agent.dialogue.thoughts import split_thoughts
 from hart_agent.tooling.protocol import BOX_FORMAT, VIEW_FORMAT
 from hart_agent.vision.source import View
 
@@ -48,6 +46,9 @@ def chat_messages(messages: Sequence[Message], url: DataUrl, *, native: bool) ->
             chat.append({"role": "system", "content": message.text})
         else:
             _say(chat, _content(message, url))
+    if turns:
+        from hart_agent.dialogue.parsing import parse_reply  # not for the first request: its patterns take a while
+        from hart_agent.dialogue.thoughts import split_thoughts
     for reply, *answers in turns:
         _, spoken = split_thoughts(reply.text)
         written = bool(parse_reply(spoken).calls)

@@ -1,4 +1,4 @@
-"""What the commands share: exit codes, arguments, and JSON on stdout."""
+"""What the commands share: arguments, and JSON on stdout."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ import typer
 
 from hart_agent.vision.opening import open_image
 from hart_agent.vision.source import DEFAULT_MAX_IMAGE_PIXELS, SourceImage
-
-EXIT_DIFFERENT = 1
-EXIT_NO_ANSWER = 3
 
 ImageArgument = Annotated[
     str,

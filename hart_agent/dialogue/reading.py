@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hart_agent.dialogue.messages import ToolSpec
-from hart_agent.dialogue.parsing import parse_reply
 from hart_agent.dialogue.policy import Reply
 from hart_agent.dialogue.refusals import is_refusal
 from hart_agent.dialogue.results import HINT_ANSWER, HINT_TOOLS, ParsedReply
@@ -18,6 +17,8 @@ def read_reply(reply: Reply, tools: Sequence[ToolSpec] = ()) -> ParsedReply:
         reply: of the policy.
         tools: that could be called; without any, the hint to the model does not mention them.
     """
+    from hart_agent.dialogue.parsing import parse_reply  # its patterns take a while to compile
+
     return parse_reply(
         reply.text,
         reply.native_calls,

@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
-import jsonschema
 from PIL import Image
 
 from hart_agent.dialogue.messages import ToolSpec
 from hart_agent.dialogue.policy import Policy
 from hart_agent.errors import PluginError
 from hart_agent.tooling.records import Evidence, Verification
+from hart_agent.tooling.validating import problem_of
 from hart_agent.vision.budget import CoordinateProfile
 from hart_agent.vision.geometry import Box, CoordinateSpace, Frame, Rect, Size, box_order
 from hart_agent.vision.readonly import ReadOnlyImage, freeze
@@ -242,10 +242,8 @@ def check_definition(tool: object) -> Tool:
     timeout = getattr(tool, "timeout", None)
     if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
         raise PluginError(f"the timeout of the tool {tool.name!r} must be a positive number of seconds: {timeout!r}")
-    try:
-        jsonschema.Draft202012Validator.check_schema(tool.parameters)
-    except jsonschema.SchemaError as error:
-        raise PluginError(f"the parameters of the tool {tool.name!r} are not a JSON Schema: {error.message}") from error
+    if problem := problem_of(tool.parameters):
+        raise PluginError(f"the parameters of the tool {tool.name!r} are not a JSON Schema: {problem}")
     if not isinstance(tool.parameters, Mapping) or tool.parameters.get("type") != "object":
         raise PluginError(f"the parameters of the tool {tool.name!r} must be a schema of the type object")
     return tool
