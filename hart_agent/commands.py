@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 _PACKAGE: Final = "hart-agent"
 _CHECKOUT: Final = Path(__file__).resolve().parent.parent
@@ -46,6 +45,8 @@ def _own_requirement(extra: str) -> list[str]:
     origin = _origin()
     url = origin.get("url", "")
     if url.startswith("file:"):
+        from urllib.request import url2pathname  # with clients of HTTP and FTP
+
         path = url2pathname(urlsplit(url).path)
         if Path(path).exists():
             editable = origin.get("dir_info", {}).get("editable", False)

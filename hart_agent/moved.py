@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.abc
 import importlib.machinery
 import sys
 import warnings
@@ -35,11 +34,17 @@ MOVED: Final[dict[str, tuple[str, ...]]] = {
     "batch.images": ("vision.cache", "vision.urls"),
     "batch.items": ("agent.items", "vision.urls"),
     "budget": ("vision.budget",),
-    "console": ("cli.console", "cli.console.evaluation"),
+    "console": (
+        "cli.console.results",
+        "cli.console.progress",
+        "cli.console.counting",
+        "cli.console.text",
+        "cli.console.evaluation",
+    ),
     "console.batch": ("cli.console.batch",),
     "console.evaluation": ("cli.console.evaluation",),
     "console.failure": ("cli.console.failure",),
-    "console.progress": ("cli.console.progress",),
+    "console.progress": ("cli.console.progress", "cli.console.counting"),
     "console.results": ("cli.console.results",),
     "console.text": ("cli.console.text",),
     "episode": ("agent.episode", "agent.config"),
@@ -72,8 +77,11 @@ PACKAGES: Final[dict[str, tuple[str, ...]]] = {
 """Modules that became packages of the same name: their old contents are attributes of the package."""
 
 
-class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Makes a module that looks its names up where they are now."""
+class _Finder:
+    """Makes a module that looks its names up where they are now; a meta path finder, and the loader of what it finds.
+
+    Not derived from the classes of `importlib.abc`, whose import takes longer than that of this package.
+    """
 
     def __init__(self, package: str, table: dict[str, tuple[str, ...]]) -> None:
         self._homes = {f"{package}.{old}": tuple(f"{package}.{new}" for new in homes) for old, homes in table.items()}
@@ -84,7 +92,10 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     ) -> importlib.machinery.ModuleSpec | None:
         if fullname not in self._homes:
             return None
-        return importlib.machinery.ModuleSpec(fullname, self, is_package=fullname in self._packages)
+        return importlib.machinery.ModuleSpec(fullname, self, is_package=fullname in self._packages)  # type: ignore[arg-type]
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
+        """Leave it to Python."""
 
     def exec_module(self, module: ModuleType) -> None:
         homes = self._homes[module.__name__]

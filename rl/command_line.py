@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -140,7 +140,7 @@ def read_config(path: Path, known: Collection[str]) -> tuple[dict[str, Any], dic
         passed_on = section.pop(FLAGS, {})
         if not isinstance(passed_on, dict):
             raise ConfigError(f"{path}: under {FLAGS} stand flags by name, such as vllm.num_engines: 8")
-        flags |= _flattened(passed_on)
+        flags |= dict(_flattened(passed_on))
         if unknown := [name for name in section if name not in known]:
             raise ConfigError(f"{path}: there is no option {unknown[0]!r}; there are: {', '.join(sorted(known))}")
         if twice := section.keys() & options:
@@ -149,10 +149,7 @@ def read_config(path: Path, known: Collection[str]) -> tuple[dict[str, Any], dic
     return options, flags
 
 
-def _flattened(flags: dict[str, Any]) -> dict[str, Any]:
-    """Flags under their full names, whether they are written with dots or as sections."""
-    flat: dict[str, Any] = {}
+def _flattened(flags: dict[str, Any], section: str = "") -> Iterator[tuple[str, Any]]:
+    """Flags with their full names, whether they are written with dots or as sections."""
     for name, value in flags.items():
-        sections = {f"{name}.{key}": inner for key, inner in value.items()} if isinstance(value, dict) else None
-        flat |= {name: value} if sections is None else _flattened(sections)
-    return flat
+        yield from _flattened(value, f"{section}{name}.") if isinstance(value, dict) else [(section + name, value)]

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-import warnings
-from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import ModuleType
+from hart_agent.moved import forward_moved
 
 MOVED = {
     "rl.blind": ["rl.local.blind"],
@@ -30,22 +24,7 @@ MOVED = {
 }
 
 
-class MovedModules(MetaPathFinder, Loader):
-    """Makes an old module of the public names of the new ones."""
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        return ModuleSpec(fullname, self) if fullname in MOVED else None
-
-    def exec_module(self, module: ModuleType) -> None:
-        homes = MOVED[module.__name__]
-        warnings.warn(f"{module.__name__} has moved to {', '.join(homes)}", DeprecationWarning, stacklevel=2)
-        for home in reversed(homes):
-            names = vars(importlib.import_module(home))
-            vars(module).update({name: value for name, value in names.items() if not name.startswith("_")})
-
-
 def install() -> None:
     """Make the old names importable."""
-    sys.meta_path.append(MovedModules())
+    short = {old: tuple(home.removeprefix("rl.") for home in homes) for old, homes in MOVED.items()}
+    forward_moved("rl", {old.removeprefix("rl."): homes for old, homes in short.items()})

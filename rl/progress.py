@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from hart_agent.cli.console.progress import CountProgress
+from hart_agent.cli.console.counting import CountProgress
 from rl.loop import TrainingLoop
 
 _log = logging.getLogger(__name__)

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import hart_agent
 from hart_agent.errors import InstallError
@@ -32,13 +33,49 @@ def python(*arguments: str, cwd: Path, path: Path | None = None) -> subprocess.C
     )
 
 
-def test_importing_hart_agent_loads_no_heavy_package(tmp_path: Path) -> None:
-    code = "import json, sys; from hart_agent import *; print(json.dumps([n.split('.')[0] for n in sys.modules]))"
-    loaded = set(json.loads(python("-c", code, cwd=tmp_path).stdout))
-    assert "PIL" in loaded
-    heavy = {"torch", "transformers", "cv2", "onnxruntime", "vllm", "rapidocr", "typer", "rich", "httpx", "openai"}
-    assert not loaded & heavy
-    assert not loaded & {"tools", "rl", "prompts"}
+HELP = "import sys; sys.argv = ['hart-agent', '--help']; from hart_agent.cli import main; main()"
+SLOW = {"torch", "transformers", "cv2", "onnxruntime", "vllm", "rapidocr", "numpy", "scipy", "pyarrow", "rich", "httpx"}
+SLOW |= {"openai", "aiohttp", "pydantic", "jsonschema", "attrs", "filelock", "importlib.metadata", "urllib.request"}
+SLOW |= {"tools", "rl", "prompts"}
+NOT_LOADED = {
+    "import hart_agent": SLOW | {"PIL", "asyncio", "logging", "dataclasses", "pathlib", "importlib.abc", "typer"},
+    "from hart_agent import *": SLOW | {"typer", "hart_agent.answers", "hart_agent.dialogue.parsing", "hart_agent.cli"},
+    HELP: SLOW | {"PIL", "asyncio", "hart_agent.agent", "hart_agent.backends", "hart_agent.vision"},
+}
+"""What a statement leaves to those who use it: modules, whatever they import in turn."""
+
+
+@pytest.mark.parametrize("code", NOT_LOADED, ids=["package", "names", "help"])
+def test_what_is_not_needed_is_not_loaded(code: str, tmp_path: Path) -> None:
+    before = "import atexit, sys; start = set(sys.modules)"  # with what the environment itself loads
+    listing = f"{before}; atexit.register(lambda: print(*set(sys.modules) - start, file=sys.stderr))"
+    loaded = set(python("-c", f"{listing}\n{code}", cwd=tmp_path, path=ROOT).stderr.split())
+    assert "hart_agent" in loaded
+    assert not loaded & NOT_LOADED[code]
+
+
+def test_the_first_request_waits_for_nothing_that_only_the_answer_needs(tmp_path: Path) -> None:
+    """What is compared, drawn, written and reported comes after the reply; a schema is used when a tool is called."""
+    (tmp_path / "noting.py").write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from hart_agent import ScriptedPolicy\n"
+        "class Noting(ScriptedPolicy):\n"
+        "    accepts = frozenset()\n"
+        "    def __init__(self):\n"
+        "        super().__init__(['<answer>x</answer>'])\n"
+        "    async def reply(self, messages, tools):\n"
+        "        Path('modules').write_text(' '.join(sys.modules))\n"
+        "        return await super().reply(messages, tools)\n"
+    )
+    Image.new("RGB", (64, 48)).save(tmp_path / "photo.png")
+    command = ("-m", "hart_agent", "ask", "photo.png", "what?", "--backend", "noting.py:Noting")
+    done = python(*command, cwd=tmp_path, path=ROOT)
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "x")
+    loaded = set((tmp_path / "modules").read_text().split())
+    later = {"rich", "jsonschema", "numpy", "filelock", "aiohttp", "hart_agent.trace", "hart_agent.batch"}
+    later |= {"hart_agent.evals", "hart_agent.doctor", "hart_agent.answers", "hart_agent.dialogue.parsing"}
+    assert not loaded & later
 
 
 def test_public_names_are_sorted_and_exist() -> None:
@@ -109,15 +146,21 @@ def test_the_source_distribution_ships_nothing_else(built: Path) -> None:
     assert texts - {".gitignore"} <= set(names)
 
 
-@pytest.fixture
-def installed(built: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def unpacked(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which the built wheel is installed."""
     (wheel,) = built.glob("*.whl")
-    target = tmp_path / "installed"
+    target = tmp_path_factory.mktemp("installed")
     arguments = ("-m", "pip", "install", "--no-deps", "--no-index", "--quiet", "--target", str(target), str(wheel))
-    result = python(*arguments, cwd=tmp_path)
+    result = python(*arguments, cwd=target)
     assert result.returncode == 0, result.stderr
     return target
+
+
+@pytest.fixture
+def installed(unpacked: Path, tmp_path: Path) -> Path:
+    """The installed wheel, for a test that changes it."""
+    return shutil.copytree(unpacked, tmp_path / "installed")
 
 
 def assert_intruder_named(result: subprocess.CompletedProcess[str], intruder: Path) -> None:

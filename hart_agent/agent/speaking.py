@@ -12,7 +12,6 @@ from dataclasses import replace
 
 from hart_agent.agent.modes import Goal, Mode, Stage
 from hart_agent.dialogue.conversations import prompt_text
-from hart_agent.dialogue.foreign import thought_boxes
 from hart_agent.dialogue.messages import Part, ToolCall
 from hart_agent.dialogue.results import RawCall
 from hart_agent.dialogue.translating import canonical, in_their_words, label_of
@@ -128,6 +127,8 @@ class Speaker:
         """The boxes in the thoughts of a reply that answers, for agents whose evidence they are; calls of `zoom`."""
         if self.vocabulary.own or self.vocabulary.evidence is not Kind.THOUGHTS:
             return []
+        from hart_agent.dialogue.foreign import thought_boxes
+
         return [replace(raw, name=_ZOOM) for raw in thought_boxes(text, MOST_EVIDENCE)]
 
     def pointed(self, results: Iterable[ToolResult]) -> list[Rect]:

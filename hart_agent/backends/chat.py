@@ -8,8 +8,6 @@ from typing import Any
 
 from hart_agent.backends.context import split_turns
 from hart_agent.dialogue.messages import Message, Role, ToolCall, ToolSpec
-from hart_agent.dialogue.parsing import parse_reply
-from hart_agent.dialogue.thoughts import split_thoughts
 from hart_agent.dialogue.vocabulary import OURS, STOP, Vocabulary
 from hart_agent.tooling.protocol import BOX_FORMAT, VIEW_FORMAT
 from hart_agent.vision.source import View
@@ -52,6 +50,9 @@ def chat_messages(
             chat.append({"role": "system", "content": message.text})
         else:
             _say(chat, _content(message, url))
+    if turns:
+        from hart_agent.dialogue.parsing import parse_reply  # not for the first request: its patterns take a while
+        from hart_agent.dialogue.thoughts import split_thoughts
     for reply, *answers in turns:
         if not vocabulary.own:
             _converse(chat, reply, answers, url, vocabulary)
@@ -86,6 +87,8 @@ def _converse(
     chat: list[ChatMessage], reply: Message, answers: Sequence[Message], url: DataUrl, vocabulary: Vocabulary
 ) -> None:
     """A turn in a vocabulary of somebody else's."""
+    from hart_agent.dialogue.thoughts import split_thoughts
+
     text = reply.text if vocabulary.keeps_thoughts else split_thoughts(reply.text)[1]
     calls = "" if text else "\n".join(map(_write_out, reply.calls))
     chat.append({"role": "assistant", "content": _clean(text or calls) or THOUGHT_ONLY})

@@ -3,6 +3,8 @@
 Answers go to stdout, progress and errors to stderr. Exit codes: 0 answered, 2 wrong usage or unusable image, 3 no
 answer, 4 the policy failed; of `replay`: 0 all the same, 1 some views differ; of
 `tools run`: 0 done, 1 the tool broke down, 3 it refused the call.
+
+A command's module is imported when the command is run or its options are asked for: help for all takes none of them.
 """
 
 from __future__ import annotations
@@ -10,42 +12,55 @@ from __future__ import annotations
 import io
 import logging
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 import hart_agent
-from hart_agent.cli.ask import ask
-from hart_agent.cli.batch import EXIT_INTERRUPTED, batch
-from hart_agent.cli.configuring import configuration
+from hart_agent.cli.codes import EXIT_INTERRUPTED
 from hart_agent.cli.console.failure import print_traceback, reported_errors
 from hart_agent.cli.console.text import PrintableFormatter
 from hart_agent.cli.ending import end_despite_threads
-from hart_agent.cli.evaluating import controls, evaluate
-from hart_agent.cli.help import Command, Group, UsageError
-from hart_agent.cli.inspecting import doctor
-from hart_agent.cli.mcp import mcp
-from hart_agent.cli.serving import serve
-from hart_agent.cli.settings import read_settings
-from hart_agent.cli.toolbox import toolbox
-from hart_agent.cli.traces import replay, view
+from hart_agent.cli.help import CONTEXT, Commands, Group, Listed, UsageError
 from hart_agent.errors import ConfigError
 
-app = typer.Typer(
-    name="hart-agent",
-    cls=Group,
-    help="Answers questions about high-resolution images, and shows the evidence.",
-    invoke_without_command=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for command in (ask, batch, view, replay, doctor, controls, mcp, serve):
-    app.command(cls=Command)(command)
-app.command(name="eval", cls=Command)(evaluate)
-app.add_typer(toolbox, name="tools")
-app.add_typer(configuration, name="config")
+_COMMANDS: Final = {
+    "ask": Listed("ask:ask", "Answer a question about an image."),
+    "batch": Listed("batch:batch", "Ask many questions, and write each result to a file as soon as it is there."),
+    "view": Listed(
+        "traces:view", "Write a trace as one page for a browser, with its image, and print the page's path."
+    ),
+    "replay": Listed(
+        "traces:replay",
+        "Run a trace's tool calls again, without its policy, and say whether every view is the same, pixel for pixel.",
+    ),
+    "doctor": Listed(
+        "inspecting:doctor",
+        "Find the model servers of this machine; or examine one, and print the flags with which it works.",
+    ),
+    "controls": Listed(
+        "evaluating:controls",
+        "Ask, then ask again with the evidence taken away: an answer that stays was not read from it.",
+    ),
+    "mcp": Listed(
+        "mcp:mcp", "Offer the agent and its tools to any assistant that speaks the Model Context Protocol (MCP)."
+    ),
+    "serve": Listed(
+        "serving:serve",
+        "Serve the agent as a model that any client of chat completions can ask, and a page to ask it from a browser.",
+    ),
+    "eval": Listed("evaluating:evaluate", "Ask a benchmark's questions, and report accuracy, evidence and intervals."),
+    "tools": Listed(
+        "toolbox:toolbox", "List the tools that a policy can call, with the JSON Schemas of their arguments."
+    ),
+    "config": Listed(
+        "configuring:configuration",
+        "Keep the server, the model and other options in a file, so that no command has to name them.",
+    ),
+}
+"""Where each command is, below this package, and the first sentence of its help."""
 
-_FIRST_STEPS = """\
+_FIRST_STEPS: Final = """\
 Answers questions about high-resolution images, and shows the evidence.
 
   hart-agent ask photo.jpg "what is on the sign?"   ask about an image
@@ -55,7 +70,26 @@ Answers questions about high-resolution images, and shows the evidence.
 All commands and options: hart-agent --help"""
 
 
-_WITH_SETTINGS = ("ask", "batch", "eval", "controls", "doctor")
+_WITH_SETTINGS: Final = ("ask", "batch", "eval", "controls", "doctor")
+
+
+class _Root(Group):
+    """The command that has all others."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.commands: Any = Commands(__name__, _COMMANDS)
+
+
+app = typer.Typer(
+    name="hart-agent",
+    cls=_Root,
+    help="Answers questions about high-resolution images, and shows the evidence.",
+    invoke_without_command=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings=CONTEXT,
+)
 
 
 def _print_version(value: bool) -> None:
@@ -74,6 +108,8 @@ def _options(
     if context.invoked_subcommand is None:
         print(_FIRST_STEPS)
     elif context.invoked_subcommand != "config":
+        from hart_agent.cli.settings import read_settings
+
         settings = read_settings()
         context.default_map = dict.fromkeys(_WITH_SETTINGS, settings)
 

@@ -1,4 +1,4 @@
-"""`hart-agent ask`: a question about an image."""
+"""`hart-agent ask`: a question about an image. What is needed only after the answer is loaded then."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import typer
 
 from hart_agent.agent.trajectory import StopReason, Trajectory
 from hart_agent.cli import outputs
-from hart_agent.cli.annotate import write_annotated
+from hart_agent.cli.codes import EXIT_NO_ANSWER, EXIT_POLICY
 from hart_agent.cli.common import (
     DEFAULT_MEGAPIXELS,
-    EXIT_NO_ANSWER,
     AllowDownload,
     Debug,
     ImageArgument,
@@ -24,12 +23,10 @@ from hart_agent.cli.common import (
     open_argument,
     print_json,
 )
-from hart_agent.cli.console import Progress, print_result
-from hart_agent.cli.console.failure import EXIT_POLICY
+from hart_agent.cli.console.progress import Progress
 from hart_agent.cli.options import AgentOptions, with_options
 from hart_agent.cli.origins import settings_json
 from hart_agent.cli.outputs import Force, check_outputs
-from hart_agent.trace import result_json, trace_json, write_page, write_trace
 
 QuestionArgument = Annotated[str, typer.Argument(help="What you want to know about it.", show_default=False)]
 
@@ -67,17 +64,31 @@ def ask(
     )
     with Progress(enabled=not quiet, verbose=verbose) as progress:
         trajectory = options.agent().ask(source, question, observer=progress.show)
-    if json_output:
-        print_json(result_json(trajectory) | {"settings": settings_json(options.public(), options.origins)})
-    else:
-        print_result(trajectory)
+    _print(trajectory, options, json_output=json_output)
     if trace is not None:
+        from hart_agent.trace import write_trace
+
         write_trace(trajectory, trace)
     if html is not None:
+        from hart_agent.trace import trace_json, write_page
+
         write_page(trace_json(trajectory), source, html)
     if annotated is not None:
+        from hart_agent.cli.annotate import write_annotated
+
         write_annotated(source, trajectory.evidence, annotated)
     raise typer.Exit(_exit_code(trajectory))
+
+
+def _print(trajectory: Trajectory, options: AgentOptions, *, json_output: bool) -> None:
+    if json_output:
+        from hart_agent.trace import result_json
+
+        print_json(result_json(trajectory) | {"settings": settings_json(options.public(), options.origins)})
+    else:
+        from hart_agent.cli.console.results import print_result
+
+        print_result(trajectory)
 
 
 def _exit_code(trajectory: Trajectory) -> int:

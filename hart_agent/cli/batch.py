@@ -15,23 +15,16 @@ from hart_agent.batch.reading import BatchInput
 from hart_agent.batch.results import ResultFile
 from hart_agent.batch.run import Asking, Summary, keep_results
 from hart_agent.cli import outputs
-from hart_agent.cli.common import (
-    DEFAULT_MEGAPIXELS,
-    EXIT_NO_ANSWER,
-    Debug,
-    MaxMegapixels,
-    Quiet,
-)
-from hart_agent.cli.console import one_line
+from hart_agent.cli.codes import EXIT_INTERRUPTED, EXIT_NO_ANSWER
+from hart_agent.cli.common import DEFAULT_MEGAPIXELS, Debug, MaxMegapixels, Quiet
 from hart_agent.cli.console.batch import BatchProgress
+from hart_agent.cli.console.text import one_line
 from hart_agent.cli.options import AgentOptions, with_options
 from hart_agent.cli.outputs import Force, check_outputs
 from hart_agent.concurrency import run
 from hart_agent.errors import ConfigError
 from hart_agent.store.outputs import replace_file
 from hart_agent.vision.cache import ImageCache
-
-EXIT_INTERRUPTED = 130
 
 _RAY = "Ray"
 

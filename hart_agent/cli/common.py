@@ -1,4 +1,4 @@
-"""What the commands share: exit codes, arguments, and JSON on stdout."""
+"""What the commands share: arguments, and JSON on stdout."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from hart_agent.cli.mistakes import instead_of_image
 from hart_agent.errors import NoSuchImageError
 from hart_agent.vision.opening import open_image
 from hart_agent.vision.source import DEFAULT_MAX_IMAGE_PIXELS, SourceImage
-
-EXIT_DIFFERENT = 1
-EXIT_NO_ANSWER = 3
 
 ImageArgument = Annotated[
     str,

@@ -8,15 +8,17 @@ from typing import Annotated
 import typer
 
 from hart_agent.cli.common import Json, print_json
-from hart_agent.cli.console import printable
-from hart_agent.cli.help import Command, Group
+from hart_agent.cli.console.text import printable
+from hart_agent.cli.help import CONTEXT, Command, Group
 from hart_agent.cli.settings import NAMES, SECRET, read_settings, settings_path, write_setting
 
 configuration = typer.Typer(
     cls=Group,
     no_args_is_help=True,
     help="Keep the server, the model and other options in a file, so that no command has to name them.",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=CONTEXT,
+    add_completion=False,
+    rich_markup_mode=None,
 )
 
 

@@ -12,8 +12,6 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from hart_agent.concurrency import THREAD_NAME
-
 _GRACE: Final = 0.5
 """Seconds that other threads get to finish once the command is done."""
 
@@ -52,8 +50,11 @@ def _end_now(code: Any) -> None:
 
 def _given_up() -> bool:
     """Whether a function still runs in a thread that nobody waits for."""
+    concurrency = sys.modules.get("hart_agent.concurrency")
+    if concurrency is None:  # nothing has been run in a thread
+        return False
     latest = time.monotonic() + _GRACE / 2
-    threads = [thread for thread in threading.enumerate() if thread.name == THREAD_NAME]
+    threads = [thread for thread in threading.enumerate() if thread.name == concurrency.THREAD_NAME]
     for thread in threads:
         thread.join(max(0.0, latest - time.monotonic()))
     return any(thread.is_alive() for thread in threads)

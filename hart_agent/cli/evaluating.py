@@ -14,9 +14,9 @@ import typer
 
 from hart_agent.cli import outputs
 from hart_agent.cli.ask import QuestionArgument
+from hart_agent.cli.codes import EXIT_NO_ANSWER
 from hart_agent.cli.common import (
     DEFAULT_MEGAPIXELS,
-    EXIT_NO_ANSWER,
     AllowDownload,
     ImageArgument,
     Json,
@@ -27,7 +27,8 @@ from hart_agent.cli.common import (
     open_argument,
     print_json,
 )
-from hart_agent.cli.console import EvalProgress, Progress
+from hart_agent.cli.console.counting import EvalProgress
+from hart_agent.cli.console.progress import Progress
 from hart_agent.cli.options import AgentOptions, with_options
 from hart_agent.cli.origins import settings_json
 from hart_agent.cli.outputs import Force, check_outputs

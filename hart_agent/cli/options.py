@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
 from types import MappingProxyType
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
 import typer
 from typer.models import ParameterInfo
@@ -16,11 +16,13 @@ from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Mode, find_mode
 from hart_agent.backends import BACKENDS, create_policy
 from hart_agent.backends.options import ENVIRONMENT, MODEL_OPTIONS, POLICY_OPTIONS, PolicyOptions, flag
-from hart_agent.batch.keys import RunKeys
 from hart_agent.cli.common import DEFAULT_MEGAPIXELS
 from hart_agent.cli.origins import public_base_url, resolve
 from hart_agent.dialogue.policy import Policy
 from hart_agent.tooling.discovery import with_extra_tools
+
+if TYPE_CHECKING:
+    from hart_agent.batch.keys import RunKeys
 
 _POLICY = "Policy"
 _EPISODE = "Episode"
@@ -134,6 +136,8 @@ class AgentOptions(PolicyOptions):
 
     def run_keys(self, max_image_megapixels: int) -> RunKeys:
         """What the answers of a batch depend on: not where the server is, and not what has its default."""
+        from hart_agent.batch.keys import RunKeys
+
         backend = self.backend or ("openai" if self.base_url else BACKENDS[0])
         defaults = {entry.name: entry.default for entry in fields(self)}
         asked = {"max_image_megapixels": max_image_megapixels} if max_image_megapixels != DEFAULT_MEGAPIXELS else {}

@@ -1,4 +1,4 @@
-"""The files that the commands write, and how each kind recognises its own."""
+"""The files that the commands write, and how each kind recognises its own: only where there is a file."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from typing import Annotated
 import typer
 from PIL import ExifTags, Image
 
-from hart_agent.batch.results import is_result
 from hart_agent.errors import ConfigError, ImageError
-from hart_agent.html.markup import GENERATOR
 from hart_agent.store.outputs import Output, check_outputs, head, replace_file
-from hart_agent.trace.json import TRACE_SCHEMA
 from hart_agent.vision.formats import decoding, open_allowed
 
 __all__ = ["Force", "check_outputs", "is_results", "page", "picture", "results", "save_picture", "trace"]
@@ -81,11 +78,15 @@ def _format_of(path: Path) -> str:
 
 
 def _is_trace(path: Path) -> bool:
+    from hart_agent.trace.json import TRACE_SCHEMA
+
     start = head(path, 200)
     return start.startswith(b"{") and f'"schema": "{TRACE_SCHEMA}"'.encode() in start
 
 
 def _is_page(path: Path) -> bool:
+    from hart_agent.html.markup import GENERATOR
+
     start = head(path)
     return start.startswith(b"<!doctype html>") and (GENERATOR.encode() in start or _TITLE_END in start)
 
@@ -105,6 +106,8 @@ def is_results(path: Path) -> bool:
             line = next((line for line in file if line.strip()), b"")
     except OSError:
         return False
+    from hart_agent.batch.results import is_result
+
     try:
         return is_result(json.loads(line))
     except (ValueError, RecursionError):

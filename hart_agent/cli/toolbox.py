@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from hart_agent.cli import outputs
+from hart_agent.cli.codes import EXIT_BROKEN, EXIT_NO_ANSWER
 from hart_agent.cli.common import (
     DEFAULT_MEGAPIXELS,
-    EXIT_NO_ANSWER,
     AllowDownload,
     Debug,
     ImageArgument,
@@ -22,8 +22,9 @@ from hart_agent.cli.common import (
     open_argument,
     print_json,
 )
-from hart_agent.cli.console import print_tools, printable
-from hart_agent.cli.help import Command, Group
+from hart_agent.cli.console.results import print_tools
+from hart_agent.cli.console.text import printable
+from hart_agent.cli.help import CONTEXT, Command, Group
 from hart_agent.cli.options import ExtraTools, ToolTimeout
 from hart_agent.cli.outputs import Force, check_outputs, save_picture
 from hart_agent.concurrency import run
@@ -35,9 +36,7 @@ from hart_agent.tooling.runtime import ToolRuntime
 from hart_agent.tooling.standalone import open_context, original_pixels
 from hart_agent.vision.source import View
 
-EXIT_BROKEN = 1
-
-toolbox = typer.Typer(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+toolbox = typer.Typer(cls=Group, context_settings=CONTEXT, add_completion=False, rich_markup_mode=None)
 
 
 @toolbox.callback(invoke_without_command=True)

@@ -10,15 +10,15 @@ from typing import Annotated, Any
 import typer
 
 from hart_agent.cli import outputs
+from hart_agent.cli.codes import EXIT_DIFFERENT
 from hart_agent.cli.common import (
     DEFAULT_MEGAPIXELS,
-    EXIT_DIFFERENT,
     AllowDownload,
     Json,
     MaxMegapixels,
     print_json,
 )
-from hart_agent.cli.console import one_line, printable
+from hart_agent.cli.console.text import one_line, printable
 from hart_agent.cli.options import ExtraTools
 from hart_agent.cli.outputs import Force, check_outputs
 from hart_agent.tooling.discovery import all_tools, with_extra_tools

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hart_agent.dialogue.foreign import read_foreign
 from hart_agent.dialogue.messages import ToolSpec
-from hart_agent.dialogue.parsing import parse_reply
 from hart_agent.dialogue.policy import Reply
 from hart_agent.dialogue.refusals import is_refusal
 from hart_agent.dialogue.results import HINT_ANSWER, HINT_TOOLS, ParsedReply
@@ -22,7 +20,11 @@ def read_reply(reply: Reply, tools: Sequence[ToolSpec] = (), vocabulary: Vocabul
         vocabulary: that the policy speaks.
     """
     if not vocabulary.own:
+        from hart_agent.dialogue.foreign import read_foreign
+
         return read_foreign(reply.text, reply.native_calls, vocabulary, truncated=reply.truncated, calling=bool(tools))
+    from hart_agent.dialogue.parsing import parse_reply  # its patterns take a while to compile
+
     return parse_reply(
         reply.text,
         reply.native_calls,

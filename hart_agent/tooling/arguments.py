@@ -10,11 +10,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-import jsonschema
-
 from hart_agent.dialogue.text_values import json_types, typed_value
 from hart_agent.tooling.box_shapes import named_box, read_box, read_boxes
 from hart_agent.tooling.protocol import BOX_FORMAT
+from hart_agent.tooling.validating import Validator, best_failure
 
 _MAX_FOUND: Final = 300
 """Characters of what a schema finds wrong: it may quote the whole of what the model wrote."""
@@ -23,7 +22,7 @@ _MAX_LISTED: Final = 200
 """Characters of the names of arguments that were ignored."""
 
 
-def schema_of(validator: jsonschema.Draft202012Validator) -> Mapping[str, Any]:
+def schema_of(validator: Validator) -> Mapping[str, Any]:
     """The schema of a tool's parameters, which is an object."""
     assert isinstance(validator.schema, Mapping)
     return validator.schema
@@ -39,7 +38,7 @@ def holds_boxes(schema: Any) -> bool:
     return isinstance(schema, Mapping) and is_box(schema.get("items"))
 
 
-def schema_error(arguments: Mapping[str, Any], validator: jsonschema.Draft202012Validator, box_form: str) -> str | None:
+def schema_error(arguments: Mapping[str, Any], validator: Validator, box_form: str) -> str | None:
     """What is wrong with normalised arguments, and what to write, in words for the model; None if they fit.
 
     Args:
@@ -48,8 +47,8 @@ def schema_error(arguments: Mapping[str, Any], validator: jsonschema.Draft202012
         box_form: says how to write a box.
     """
     try:
-        failure = jsonschema.exceptions.best_match(validator.iter_errors(arguments))
-    except (ValueError, OverflowError):  # jsonschema quotes and divides numbers that Python won't
+        failure = best_failure(validator, arguments)
+    except (ValueError, OverflowError):
         return "a number is far too large"
     if failure is None:
         return None
@@ -88,7 +87,7 @@ def example_of(schema: Any) -> Any:
 
 
 def normalise(
-    arguments: Mapping[str, Any], validator: jsonschema.Draft202012Validator, *, y_first: bool = False
+    arguments: Mapping[str, Any], validator: Validator, *, y_first: bool = False
 ) -> tuple[dict[str, Any], list[str]]:
     """Bring arguments into the form that the schema asks for. Normalised arguments are left as they are.
 
@@ -111,7 +110,7 @@ def normalise(
 
 
 class _Normaliser:
-    def __init__(self, validator: jsonschema.Draft202012Validator, y_first: bool, ignored: list[str]) -> None:
+    def __init__(self, validator: Validator, y_first: bool, ignored: list[str]) -> None:
         self._validator = validator
         self._y_first = y_first
         self._ignored = ignored

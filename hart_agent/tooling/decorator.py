@@ -20,11 +20,10 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, get_type_hints, overload
 
-import jsonschema
-
 from hart_agent.errors import PluginError, ToolArgumentsError
 from hart_agent.tooling.protocol import BOX_FORMAT, VIEW_FORMAT, ToolContext, ToolReturn, check_definition
 from hart_agent.tooling.schemas import Keywords, Kind, kind_of
+from hart_agent.tooling.validating import validator_of
 
 __all__ = ["FunctionTool", "Keywords", "tool"]
 
@@ -174,7 +173,7 @@ def _property(parameter: inspect.Parameter, kind: Kind, description: str | None,
         return schema
     try:
         default = kind.to_json(parameter.default)
-        fits = jsonschema.Draft202012Validator(schema).is_valid(default)
+        fits = validator_of(schema).is_valid(default)
     except (TypeError, AttributeError):  # no list, where one is expected
         fits = False
     if not fits:

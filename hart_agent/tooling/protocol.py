@@ -7,20 +7,18 @@ A tool is a class with `name`, `description`, `parameters` (JSON Schema 2020-12)
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
-import jsonschema
 from PIL import Image
 
 from hart_agent.dialogue.messages import ToolSpec
 from hart_agent.dialogue.policy import Policy
 from hart_agent.errors import PluginError
 from hart_agent.tooling.records import Evidence, Verification
+from hart_agent.tooling.validating import problem_of
 from hart_agent.vision.budget import CoordinateProfile
 from hart_agent.vision.geometry import Box, CoordinateSpace, Frame, Rect, Size, box_order
 from hart_agent.vision.readonly import ReadOnlyImage, freeze
@@ -247,25 +245,8 @@ def check_definition(tool: object) -> Tool:
     timeout = getattr(tool, "timeout", None)
     if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
         raise PluginError(f"the timeout of the tool {tool.name!r} must be a positive number of seconds: {timeout!r}")
-    if wrong := _schema_fault(tool.parameters):
-        raise PluginError(f"the parameters of the tool {tool.name!r} are not a JSON Schema: {wrong}")
+    if problem := problem_of(tool.parameters):
+        raise PluginError(f"the parameters of the tool {tool.name!r} are not a JSON Schema: {problem}")
     if not isinstance(tool.parameters, Mapping) or tool.parameters.get("type") != "object":
         raise PluginError(f"the parameters of the tool {tool.name!r} must be a schema of the type object")
     return tool
-
-
-def _schema_fault(schema: object) -> str | None:
-    """What is wrong with a JSON Schema, or None: the check takes 8 ms, and the same schemas come again and again."""
-    try:
-        return _fault_of_text(json.dumps(schema))
-    except (TypeError, ValueError) as error:  # cycles and objects that no JSON holds
-        return str(error)
-
-
-@cache
-def _fault_of_text(schema: str) -> str | None:
-    try:
-        jsonschema.Draft202012Validator.check_schema(json.loads(schema))
-    except jsonschema.SchemaError as error:
-        return str(error.message)
-    return None

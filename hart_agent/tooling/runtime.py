@@ -10,8 +10,6 @@ import time
 from collections.abc import Container, Sequence
 from typing import Any
 
-import jsonschema
-
 from hart_agent.concurrency import in_thread
 from hart_agent.dialogue.messages import ToolCall, ToolSpec
 from hart_agent.dialogue.results import HINT_ANSWER
@@ -36,6 +34,7 @@ from hart_agent.tooling.protocol import (
     tool_spec,
 )
 from hart_agent.tooling.records import Evidence, ToolResult, ViewRecord
+from hart_agent.tooling.validating import Validator, validator_of
 from hart_agent.vision.geometry import Box
 from hart_agent.vision.source import View
 
@@ -68,13 +67,12 @@ class ToolRuntime:
         self._timeout = timeout
         self._pointing = Pointing()
         self._tools: dict[str, Tool] = {}
-        self._validators: dict[str, jsonschema.Draft202012Validator] = {}
+        self._validators: dict[str, Validator] = {}
         for tool in tools:
             check_definition(tool)
             if tool.name in self._tools:
                 raise PluginError(f"two tools are named {tool.name!r}: {self._tools[tool.name]!r} and {tool!r}")
             self._tools[tool.name] = tool
-            self._validators[tool.name] = jsonschema.Draft202012Validator(dict(tool.parameters))
 
     def only(self, names: Container[str]) -> ToolRuntime:
         """The same runtime, of whose tools only the named ones may be called."""
@@ -135,13 +133,18 @@ class ToolRuntime:
         recorded = space if context.policy.profile.adaptive else None
         return ToolResult(call, text, records, error, seconds_taken, recorded), views
 
+    def _validator(self, name: str) -> Validator:
+        if name not in self._validators:
+            self._validators[name] = validator_of(dict(self._tools[name].parameters))
+        return self._validators[name]
+
     def _prepare(self, call: ToolCall, context: ToolContext) -> tuple[dict[str, Any], list[str]]:
         """Normalise and validate the arguments, and put boxes and views in the place of what the model wrote."""
         if call.name not in self._tools:
             if not self._tools:
                 raise UnknownToolError(f"no tool may be called now, not even {call.name!r}. {HINT_ANSWER}")
             raise UnknownToolError(f"there is no tool {call.name!r}; the tools are {', '.join(self._tools)}")
-        validator = self._validators[call.name]
+        validator = self._validator(call.name)
         arguments, notes = normalise(call.arguments, validator, y_first=context.policy.profile.y_first)
         view = context.views["overview"]
         problem = schema_error(arguments, validator, how_to_point(context, view))

@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-import jsonschema
-
 from hart_agent.errors import PluginError, ToolArgumentsError
 from hart_agent.tooling.protocol import BOX_SCHEMA, VIEW_SCHEMA
+from hart_agent.tooling.validating import problem_of, validator_of
 from hart_agent.vision.geometry import Box
 from hart_agent.vision.source import View
 
@@ -108,10 +107,8 @@ def _annotated(arguments: tuple[Any, ...], where: str) -> Kind:
         if not isinstance(note, Keywords):
             raise PluginError(f"{where} is annotated with {note!r}; expected Keywords, such as Keywords(minimum=1)")
         schema = kind.schema | note.keywords
-        try:
-            jsonschema.Draft202012Validator.check_schema(schema)
-        except jsonschema.SchemaError as error:
-            raise PluginError(f"{where} is annotated with {note!r}: {error.message}") from error
+        if problem := problem_of(schema):
+            raise PluginError(f"{where} is annotated with {note!r}: {problem}")
         kind = replace(kind, schema=schema)
     return kind
 
@@ -141,7 +138,7 @@ def _union(arguments: tuple[Any, ...], where: str) -> Kind:
     if len(rest) == 1:
         return _optional(kind_of(rest[0], where))
     kinds = [_without_places(argument, where) for argument in rest]
-    validators = [jsonschema.Draft202012Validator(kind.schema) for kind in kinds]
+    validators = [validator_of(kind.schema) for kind in kinds]
 
     def convert(value: Any) -> Any:
         return next(kind.convert(value) for kind, check in zip(kinds, validators, strict=True) if check.is_valid(value))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 
-from hart_agent.answers import agree
 from hart_agent.dialogue.conversations import answer_from_crops
 from hart_agent.dialogue.policy import Usage
 from hart_agent.dialogue.reading import answer_of
@@ -39,6 +38,8 @@ async def verify_answer(context: ToolContext, answer: str, *, margin: float = 0.
         PolicyError: the policy could not reply.
         ImageError: the image is damaged.
     """
+    from hart_agent.answers import agree  # their patterns take a while to compile
+
     if not context.evidence:
         verification = Verification(answer, None, Verdict.INSUFFICIENT, Usage())
     else:

@@ -11,9 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-
 from hart_agent.errors import ConfigError, ImageError
+from hart_agent.tooling.validating import Validator, best_failure, validator_of
 from hart_agent.trace.json import TRACE_SCHEMA, TRACE_VERSION
 from hart_agent.vision.geometry import Size
 from hart_agent.vision.opening import local_path, open_image
@@ -72,8 +71,9 @@ def read_trace(name: str, data: bytes) -> dict[str, Any]:
         raise ConfigError(f"{name} can't be read as JSON ({error}). {_REMEDY}") from error
     _check_version(name, trace)
     try:
-        failure = jsonschema.exceptions.best_match(_validator().iter_errors(trace))
-        problem = None if failure is None else f"{_place(failure)}: {failure.message[:300]}"
+        failure = best_failure(_validator(), trace)
+        place = "" if failure is None else ".".join(map(str, failure.absolute_path)) or "at the top"
+        problem = None if failure is None else f"{place}: {failure.message[:300]}"
     except (RecursionError, OverflowError) as error:
         problem = f"it is built to break its readers ({error})"
     if problem is None:
@@ -156,9 +156,9 @@ def check_size(trace: dict[str, Any], source: SourceImage) -> None:
 
 
 @functools.cache
-def _validator() -> jsonschema.Draft202012Validator:
+def _validator() -> Validator:
     schema = json.loads(files("hart_agent.trace").joinpath("schema.json").read_text(encoding="utf-8"))
-    return jsonschema.Draft202012Validator(schema)
+    return validator_of(schema)
 
 
 def _check_length(name: str, length: int) -> None:
@@ -188,10 +188,6 @@ def _misplaced(trace: dict[str, Any]) -> Iterator[str]:
     for place, view in all_views(trace):
         if view["width"] * view["height"] > _MAX_VIEW_PIXELS:
             yield f"{place}: a view of {view['width']}x{view['height']} pixels is too large"
-
-
-def _place(failure: jsonschema.ValidationError) -> str:
-    return ".".join(map(str, failure.absolute_path)) or "at the top"
 
 
 def _refuse_constant(name: str) -> Any:

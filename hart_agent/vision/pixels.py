@@ -10,11 +10,12 @@ import io
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from PIL import Image, ImageCms
+from PIL import Image
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL import ImageCms
 
 Conversion: TypeAlias = Callable[[Image.Image], Image.Image]
 """Makes 8-bit RGB of a part of the image for which it was made."""
@@ -118,6 +119,8 @@ def _colours(image: Image.Image) -> Conversion:
     if transform is None:
         return _unchanged if image.mode == "RGB" else _plain
 
+    from PIL import ImageCms
+
     def to_srgb(part: Image.Image) -> Image.Image:
         converted = ImageCms.applyTransform(part if part.mode == base else part.convert(base), transform)
         assert converted is not None
@@ -130,6 +133,8 @@ def _transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform |
     """To sRGB; None if there is no profile, it does not fit or can't be read, or it is sRGB itself."""
     if not profile or mode not in _COLOUR_SPACES:
         return None
+    from PIL import ImageCms
+
     try:
         source = ImageCms.getOpenProfile(io.BytesIO(profile))
         if source.profile.xcolor_space.strip() != _COLOUR_SPACES[mode]:
@@ -148,6 +153,8 @@ def _transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform |
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+    from PIL import ImageCms
+
     levels = range(0, 256, 15)
     if mode == "L":
         probe = Image.frombytes("L", (len(levels), 1), bytes(levels))

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from hart_agent.cli.console import printable
+from hart_agent.cli.console.text import printable
 from hart_agent.trace import write_trace
 from rl.local.trainer import Trainer
 

@@ -23,7 +23,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from hart_agent.backends.openai.retries import RetryPolicy
-from hart_agent.cli import app
+from hart_agent.cli import _COMMANDS, app
 from hart_agent.cli.common import print_json
 
 TEXT = "Marwick Bakery"
@@ -320,3 +320,10 @@ def test_help_reads_whole_at_80_columns(command: str) -> None:
     for parameter in found.params:
         assert {*parameter.opts, *(parameter.help or "").split()} <= words | {parameter.name}
     assert "<bool>" not in words
+
+
+def test_the_list_of_commands_says_what_each_says_itself() -> None:
+    """The list is printed without importing the commands."""
+    for name, command in get_command(app).commands.items():
+        assert command.name == name
+        assert command.help.partition("\n\n")[0] == _COMMANDS[name].summary

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shlex
 import sys
@@ -68,7 +69,7 @@ def test_a_missing_part_is_named_with_the_command_that_installs_it(
     Path("questions.parquet").write_bytes(b"PAR1")
     Path("questions.jsonl").write_text('{"image": "photo.png", "question": "what?", "answer": "a fence"}\n')
     monkeypatch.setitem(sys.modules, package, None)
-    find_spec = cli.inspecting.importlib.util.find_spec
+    find_spec = importlib.util.find_spec
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *rest: None if name == package else find_spec(name))
     code, out, err = run(*shlex.split(arguments))
     assert (code, out) == (2, "")

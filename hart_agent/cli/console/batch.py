@@ -6,7 +6,7 @@ from rich.progress import ProgressColumn, Task
 from rich.text import Text
 
 from hart_agent.agent.items import BatchResult
-from hart_agent.cli.console.progress import CountProgress
+from hart_agent.cli.console.counting import CountProgress
 from hart_agent.dialogue.policy import Usage
 
 

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
+from hart_agent.cli.codes import EXIT_POLICY, EXIT_USAGE
 from hart_agent.cli.console.text import one_line, printable
 from hart_agent.errors import HartError, PolicyError
-
-EXIT_USAGE, EXIT_POLICY = 2, 4
 
 
 def print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
