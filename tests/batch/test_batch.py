@@ -121,7 +121,7 @@ def test_what_goes_wrong_with_a_question_is_its_line_and_can_be_asked_again(tmp_
     assert run(ScriptedPolicy(moody), questions, out) == Summary(answered=3, unanswered=1, failed=4)
     lines = by_id(read(out))
     assert {name: line["error"]["type"] for name, line in lines.items() if "error" in line} == {
-        "q0": "ImageError", "q1": "ImageError", "q2": "PolicyError", "q4": "KeyError"
+        "q0": "NoSuchImageError", "q1": "ImageError", "q2": "PolicyError", "q4": "KeyError"
     }  # fmt: skip
     assert "no such file" in lines["q0"]["error"]["message"]
     error = {"type": "PolicyError", "message": "no, not this one"}

@@ -34,7 +34,25 @@ from hart_agent.dialogue.thoughts import split_thoughts
 TEXTS = sorted({row.text for row in ROWS})
 WORDS = [*MARKS, "OPEN", "B", "zoom", "12", "-1", "true", "\n", " ", "the answer is", *TEXTS]
 CHARACTERS = "".join(sorted({char for text in TEXTS for char in text})) + "\x00\u200b\u0301\ud800½²−،٣\U0001f600"
-VALUES = [0, -1, 7.5, 10**400, True, None, "", "a", '"', "</tool_call>", "\n", "'", [], [1, 2, 3, 4], ["1"], {}, {"a": 1}]
+VALUES = [
+    0,
+    -1,
+    7.5,
+    10**400,
+    True,
+    None,
+    "",
+    "a",
+    '"',
+    "</tool_call>",
+    "\n",
+    "'",
+    [],
+    [1, 2, 3, 4],
+    ["1"],
+    {},
+    {"a": 1},
+]
 FORMS = {
     "hermes": '<tool_call>{{"name": "{name}", "arguments": {json}}}</tool_call>',
     "flat": '<tool_call>{{"name": "{name}", "{key}": {value}}}</tool_call>',
@@ -82,7 +100,9 @@ def random_reply(source: random.Random) -> str:
     if way < 0.3:
         return "".join(source.choices(WORDS, k=source.randrange(20)))
     if way < 0.6:
-        text = "".join(source.choice([random_call(source), source.choice(WORDS)]) for _ in range(source.randrange(1, 5)))
+        text = "".join(
+            source.choice([random_call(source), source.choice(WORDS)]) for _ in range(source.randrange(1, 5))
+        )
     else:
         text = "".join(source.choices(TEXTS, k=source.randrange(1, 3)))
     for _ in range(source.randrange(4)):

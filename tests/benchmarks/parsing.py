@@ -151,10 +151,7 @@ def timed(read: Callable[[], object], repeats: int) -> float:
 
 def reply_times(piece: str, prefix: str, truncated: bool) -> list[float]:
     texts = [prefix + piece * (length // len(piece)) for length in LENGTHS]
-    return [
-        timed(lambda text=text: parse_reply(text, truncated=truncated, schemas={"f": {}}), 1)
-        for text in texts
-    ]
+    return [timed(lambda text=text: parse_reply(text, truncated=truncated, schemas={"f": {}}), 1) for text in texts]
 
 
 def envelope_times(message: Callable[[int], dict[str, Any]]) -> list[float]:

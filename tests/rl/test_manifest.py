@@ -106,5 +106,5 @@ print({Path(each.filename).name for each in caught if "rl." in str(each.message)
     assert [line.split()[0] for line in lines] == [
         "rl.model", "rl.rollout", "rl.run", "rl.settings", "rl.sft", "rl.trainer"
     ]  # fmt: skip
-    assert lines[3] == "rl.settings has moved to rl.config"
+    assert lines[3] == "rl.settings has moved; import from rl.config"
     assert source == "{'<string>'}"

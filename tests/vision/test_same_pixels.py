@@ -12,8 +12,8 @@ import pytest
 import witness
 from in_process import hart_agent
 from PIL import Image
-from serve.serving import ask as ask_server
-from serve.serving import body, serving, user
+from serving import ask as ask_server
+from serving import body, serving, user
 from test_download import Site, web
 from witness import Witness, digest
 
