@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from hart_agent.errors import ConfigError, HartError, PluginError
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint, EntryPoints
+    from importlib.metadata import EntryPoint
 
 T = TypeVar("T")
 
@@ -155,7 +155,7 @@ def owner_of(point: EntryPoint) -> str:
 
 
 @cache
-def _entry_points(_where: tuple[tuple[str, float], ...]) -> EntryPoints:
+def _entry_points(_where: tuple[tuple[str, float], ...]) -> Any:
     """All that the packages in these folders register: they take 20 ms to read where hundreds are installed."""
     from importlib.metadata import entry_points
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -15,9 +16,6 @@ ImageArgument = Annotated[
     str,
     typer.Argument(help="The image: a path, a URL, a data URL, or - for standard input.", show_default=False),
 ]
-Page = Annotated[
-    int | None, typer.Option(min=1, help="Which frame or page of the image; the first by default.", show_default=False)
-]
 AllowDownload = Annotated[bool, typer.Option("--allow-download", help="The image may be a URL, which is fetched.")]
 DEFAULT_MEGAPIXELS = DEFAULT_MAX_IMAGE_PIXELS // 1_000_000
 MaxMegapixels = Annotated[int, typer.Option(min=1, metavar="N", help="Refuse larger images.")]
@@ -27,19 +25,39 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Progress shows c
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]  # read by `main`
 
 
-def open_argument(image: str, *, page: int | None, allow_download: bool, max_megapixels: int) -> SourceImage:
-    """The image that a command was given.
+@dataclass(frozen=True, kw_only=True)
+class ImageOptions:
+    """How a command opens the image that it is given."""
 
-    Raises:
-        ImageError: it can't be used.
-    """
-    return open_image(
-        image,
-        page=page,
-        allow_download=allow_download,
-        max_pixels=max_megapixels * 1_000_000,
-        stdin=sys.stdin.buffer if sys.stdin is not None else None,
-    )
+    page: Annotated[
+        int | None,
+        typer.Option(min=1, help="Which frame or page of the image; the first by default.", show_default=False),
+    ] = None
+    allow_download: AllowDownload = False
+    max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS
+
+    def open(self, image: str) -> SourceImage:
+        """The image.
+
+        Raises:
+            ImageError: it can't be used.
+        """
+        return open_image(
+            image,
+            page=self.page,
+            allow_download=self.allow_download,
+            max_pixels=self.max_image_megapixels * 1_000_000,
+            stdin=sys.stdin.buffer if sys.stdin is not None else None,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownOptions:
+    """What a command prints."""
+
+    json_output: Json = False
+    quiet: Quiet = False
+    verbose: Verbose = False
 
 
 def print_json(value: dict[str, Any]) -> None:
