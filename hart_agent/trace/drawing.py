@@ -54,7 +54,7 @@ def _region(box: Box, kind: str, turn: int, name: str) -> Html:
 
 
 def _tag(number: int, box: Box, turn: int, width: int, height: int) -> Html:
-    """The number of a region, beside and never on it. Its own unit is a CSS pixel; the script scales it."""
+    """The number of a region, next to it and never on it. Its own unit is a CSS pixel; the script scales it."""
     right, below = box.x0 > width * (1 - _EDGE), box.y0 < height * _EDGE
     x, y = (box.x1 if right else box.x0), (box.y1 if below else box.y0)
     left, top = (-19 if right else 0), (3 if below else -21)

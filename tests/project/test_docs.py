@@ -19,7 +19,7 @@ from typer.main import get_command
 from hart_agent import cli
 from hart_agent.cli import app
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 RUNS = "<!-- runs -->"
 
