@@ -15,11 +15,11 @@ pytest.importorskip("transformers", reason=REASON)
 pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install matplotlib")
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 from miniature import claims, jobs, report, study  # noqa: E402
-from miniature.running import Workplace  # noqa: E402
 from miniature.cold_start import open_policy  # noqa: E402
 from miniature.jobs import ARMS, Job, Reader, all_jobs  # noqa: E402
 from miniature.model import make_checkpoint  # noqa: E402
 from miniature.probes import probe_mode  # noqa: E402
+from miniature.running import Workplace  # noqa: E402
 from miniature.scenes import Split, draw_scene  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 from variations import slow_but  # noqa: E402
