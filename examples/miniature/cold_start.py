@@ -265,7 +265,7 @@ async def describe(policy: Policy, scenes: Sequence[Scene]) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Cold start of a miniature: see the README.md beside this file.")
+    parser = argparse.ArgumentParser(description="Cold start of a miniature: see the README.md next to this file.")
     parser.add_argument("folder", type=Path, help="of the checkpoint; made if it isn't there")
     parser.add_argument("--seed", type=int, default=0, help="of the weights and of the order of the examples")
     arguments = parser.parse_args()

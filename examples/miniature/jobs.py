@@ -110,7 +110,7 @@ _FEWER = 3
 
 
 def all_jobs() -> Iterator[Job]:
-    """Every job of the study, in the order in which they are carried out."""
+    """Every job of the study, in the order in which they are run."""
     for reader in (Reader.TRAINED, Reader.POOR):
         for start in STARTS:
             yield Job("start", reader, start, 0)

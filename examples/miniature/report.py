@@ -31,7 +31,7 @@ def read_results(folder: Path) -> list[Result]:
 
 
 def write_report(results: Sequence[Result], planned: Sequence[Job], folder: Path) -> None:
-    """Print the report, and write it beside the results with its plots.
+    """Print the report, and write it next to the results with its plots.
 
     Raises:
         InstallError: matplotlib is missing.

@@ -1,4 +1,4 @@
-"""The study: what `HYPOTHESES.md` says is run, one job after the other, and what came of it.
+"""The study: what `HYPOTHESES.md` says is run, one job after the other, and its results.
 
     python examples/miniature/study.py           all jobs that have no result yet; stop it whenever you like
     python examples/miniature/study.py --quick   a look of about five minutes, not a result
@@ -29,12 +29,12 @@ QUICK = [Job("start", Reader.TRAINED, 0, 0), *(Job(arm, Reader.TRAINED, 0, 0) fo
 QUICK_STEPS, QUICK_TESTED = 60, range(1000, 1100)
 
 
-def carry_out(jobs: Iterable[Job], results: Path, work: Path, steps: int | None = None) -> None:
-    """Carry out the jobs that have no result yet and that nobody else is at."""
+def run_jobs(jobs: Iterable[Job], results: Path, work: Path, steps: int | None = None) -> None:
+    """Run the jobs that have no result yet and that nobody else is at."""
     import torch
     from transformers.utils import logging
 
-    from miniature.carry_out import Workplace, write_result
+    from miniature.running import Workplace, write_result
 
     torch.set_num_threads(1)  # faster than more at this size, and the same everywhere
     logging.disable_progress_bar()
@@ -47,7 +47,7 @@ def carry_out(jobs: Iterable[Job], results: Path, work: Path, steps: int | None 
         elif not (results / f"{job.name}.json").exists():
             try:
                 with FileLock(claims / f"{job.name}.lock", timeout=0):
-                    result = place.carry_out(job)
+                    result = place.run(job)
                     write_result(result, job, results)
                     print(f"{job.name}: {result['cpu_seconds']}", flush=True)
             except Timeout:
@@ -64,12 +64,12 @@ def main() -> None:
     if arguments.quick:
         results, work = arguments.work / "quick" / "results", arguments.work / "quick"
         if arguments.what == "run":
-            carry_out(QUICK, results, work, QUICK_STEPS)
+            run_jobs(QUICK, results, work, QUICK_STEPS)
         write_report(read_results(results), QUICK, results)
         print("\nThis is a look: one cold start, one seed, few steps. It shows no result.")
         return
     if arguments.what == "run":
-        carry_out(all_jobs(), RESULTS, arguments.work)
+        run_jobs(all_jobs(), RESULTS, arguments.work)
     write_report(read_results(RESULTS), list(all_jobs()), RESULTS)
 
 

@@ -10,19 +10,7 @@ import typer
 from hart_agent.agent.trajectory import StopReason, Trajectory
 from hart_agent.cli import outputs
 from hart_agent.cli.codes import EXIT_NO_ANSWER, EXIT_POLICY
-from hart_agent.cli.common import (
-    DEFAULT_MEGAPIXELS,
-    AllowDownload,
-    Debug,
-    ImageArgument,
-    Json,
-    MaxMegapixels,
-    Page,
-    Quiet,
-    Verbose,
-    open_argument,
-    print_json,
-)
+from hart_agent.cli.common import Debug, ImageArgument, ImageOptions, ShownOptions, print_json
 from hart_agent.cli.console.progress import Progress
 from hart_agent.cli.options import AgentOptions, with_options
 from hart_agent.cli.origins import settings_json
@@ -37,18 +25,14 @@ def ask(
     question: QuestionArgument,
     *,
     options: AgentOptions,
-    json_output: Json = False,
+    opening: ImageOptions,
+    shown: ShownOptions,
     trace: Annotated[Path | None, typer.Option(help="Write all that happened to this JSON file.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write it to this file as a page for a browser, too.")] = None,
     annotated: Annotated[
         Path | None, typer.Option("--annotate", help="Draw the evidence on the image and save it here.")
     ] = None,
     force: Force = False,
-    page: Page = None,
-    allow_download: AllowDownload = False,
-    max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Answer a question about an image.
@@ -56,15 +40,13 @@ def ask(
     Prints the answer on the first line, then whether the evidence supports it, then the evidence's boxes
     (x0, y0, x1, y1) in pixels of the original image.
     """
-    source = open_argument(
-        image, question, page=page, allow_download=allow_download, max_megapixels=max_image_megapixels
-    )
+    source = opening.open(image, question)
     check_outputs(
         [*outputs.trace(trace), *outputs.page(html), *outputs.picture(annotated)], inputs=[source.path], force=force
     )
-    with Progress(enabled=not quiet, verbose=verbose) as progress:
+    with Progress(enabled=not shown.quiet, verbose=shown.verbose) as progress:
         trajectory = options.agent().ask(source, question, observer=progress.show)
-    _print(trajectory, options, json_output=json_output)
+    _print(trajectory, options, json_output=shown.json_output)
     if trace is not None:
         from hart_agent.trace import write_trace
 

@@ -5,8 +5,7 @@ What takes long to import (numpy, say) is imported where it is used, so that the
 
 from __future__ import annotations
 
-import functools
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,18 +14,7 @@ import typer
 from hart_agent.cli import outputs
 from hart_agent.cli.ask import QuestionArgument
 from hart_agent.cli.codes import EXIT_NO_ANSWER
-from hart_agent.cli.common import (
-    DEFAULT_MEGAPIXELS,
-    AllowDownload,
-    ImageArgument,
-    Json,
-    MaxMegapixels,
-    Page,
-    Quiet,
-    Verbose,
-    open_argument,
-    print_json,
-)
+from hart_agent.cli.common import ImageArgument, ImageOptions, Json, Quiet, ShownOptions, print_json
 from hart_agent.cli.console.counting import EvalProgress
 from hart_agent.cli.console.progress import Progress
 from hart_agent.cli.options import AgentOptions, with_options
@@ -44,17 +32,13 @@ def controls(
     question: QuestionArgument,
     *,
     options: AgentOptions,
+    opening: ImageOptions,
+    shown: ShownOptions,
     other: Annotated[
         str | None, typer.Option(help="An image that has nothing to do with the question, whose crops are shown.")
     ] = None,
     trace: Annotated[Path | None, typer.Option(help="Write how the question was answered to this JSON file.")] = None,
     force: Force = False,
-    json_output: Json = False,
-    page: Page = None,
-    allow_download: AllowDownload = False,
-    max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Ask, then ask again with the evidence taken away: an answer that stays was not read from it.
 
@@ -64,18 +48,17 @@ def controls(
     from hart_agent.cli.console.evaluation import print_controls
     from hart_agent.evals.controls import run_controls
 
-    opened = functools.partial(open_argument, allow_download=allow_download, max_megapixels=max_image_megapixels)
-    source = opened(image, question, page=page)
-    another = opened(other, page=None) if other is not None else None
+    source = opening.open(image, question)
+    another = replace(opening, page=None).open(other) if other is not None else None
     inputs = [source.path, another.path if another is not None else None]
     check_outputs(outputs.trace(trace), inputs=inputs, force=force)
     agent = options.agent()
-    with Progress(enabled=not quiet, verbose=verbose) as progress:
+    with Progress(enabled=not shown.quiet, verbose=shown.verbose) as progress:
         tested = agent.ask(source, question, observer=progress.show)
         outcomes = run(run_controls(agent, source, tested, other=another, seed=options.seed))
     if trace is not None:
         write_trace(tested, trace)
-    if json_output:
+    if shown.json_output:
         listed = [{**asdict(outcome), "boxes": [list(box.as_tuple()) for box in outcome.boxes]} for outcome in outcomes]
         settings = settings_json(options.public(), options.origins)
         print_json({"result": result_json(tested), "controls": listed, "settings": settings})

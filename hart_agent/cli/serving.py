@@ -14,23 +14,20 @@ from hart_agent.commands import install_command
 from hart_agent.errors import InstallError
 from hart_agent.vision.folders import Folders
 
-_SERVER = "Server"
+_option = functools.partial(typer.Option, rich_help_panel="Server")
 
 
 @functools.partial(with_options, flags={"api_key": "--policy-api-key"})
 def serve(
     *,
     options: AgentOptions,
-    host: Annotated[
-        str, typer.Option(rich_help_panel=_SERVER, help="Where to listen; beyond this machine a key is required.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, rich_help_panel=_SERVER, help="0 takes a free one.")] = 8600,
+    host: Annotated[str, _option(help="Where to listen; beyond this machine a key is required.")] = "127.0.0.1",
+    port: Annotated[int, _option(min=0, max=65535, help="0 takes a free one.")] = 8600,
     server_key: Annotated[
         str | None,
-        typer.Option(
+        _option(
             "--api-key",
             envvar="HART_AGENT_SERVE_KEY",
-            rich_help_panel=_SERVER,
             help="The key that clients must send. Better set the variable: other users can see arguments. The key of "
             "the policy's server is OPENAI_API_KEY, or --policy-api-key.",
             show_default=False,
@@ -38,49 +35,38 @@ def serve(
     ] = None,
     root: Annotated[
         list[Path] | None,
-        typer.Option(
+        _option(
             metavar="FOLDER",
-            rich_help_panel=_SERVER,
             help="A folder whose images clients may name by file:// URLs. May be repeated.",
             show_default=False,
         ),
     ] = None,
     allow_download: Annotated[
         bool,
-        typer.Option(
-            "--allow-download", rich_help_panel=_SERVER, help="Images may be URLs, which this machine fetches."
-        ),
+        _option("--allow-download", help="Images may be URLs, which this machine fetches."),
     ] = False,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(
+        _option(
             metavar="NAME",
-            rich_help_panel=_SERVER,
             help="A further host name by which clients reach the server. May be repeated.",
             show_default=False,
         ),
     ] = None,
     allow_origin: Annotated[
         list[str] | None,
-        typer.Option(
+        _option(
             metavar="URL",
-            rich_help_panel=_SERVER,
             help="An origin whose pages may send requests, such as https://chat.example. May be repeated.",
             show_default=False,
         ),
     ] = None,
     concurrency: Annotated[
         int,
-        typer.Option(
-            min=1, rich_help_panel=_SERVER, help="Questions at once, at most; fewer where the policy can't keep up."
-        ),
+        _option(min=1, help="Questions at once, at most; fewer where the policy can't keep up."),
     ] = 4,
-    max_waiting: Annotated[
-        int, typer.Option(min=0, rich_help_panel=_SERVER, help="Questions that may wait; further ones get status 429.")
-    ] = 256,
-    max_body_megabytes: Annotated[
-        int, typer.Option(min=1, metavar="N", rich_help_panel=_SERVER, help="Refuse larger requests.")
-    ] = 100,
+    max_waiting: Annotated[int, _option(min=0, help="Questions that may wait; further ones get status 429.")] = 256,
+    max_body_megabytes: Annotated[int, _option(min=1, metavar="N", help="Refuse larger requests.")] = 100,
     max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
 ) -> None:
     """Serve the agent as a model that any client of chat completions can ask, and a page to ask it from a browser.

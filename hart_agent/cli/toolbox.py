@@ -11,21 +11,11 @@ import typer
 
 from hart_agent.cli import outputs
 from hart_agent.cli.codes import EXIT_BROKEN, EXIT_NO_ANSWER
-from hart_agent.cli.common import (
-    DEFAULT_MEGAPIXELS,
-    AllowDownload,
-    Debug,
-    ImageArgument,
-    Json,
-    MaxMegapixels,
-    Page,
-    open_argument,
-    print_json,
-)
+from hart_agent.cli.common import Debug, ImageArgument, ImageOptions, Json, print_json
 from hart_agent.cli.console.results import print_tools
 from hart_agent.cli.console.text import printable
 from hart_agent.cli.help import CONTEXT, Command, Group
-from hart_agent.cli.options import ExtraTools, ToolTimeout
+from hart_agent.cli.options import ExtraTools, ToolTimeout, with_options
 from hart_agent.cli.outputs import Force, check_outputs, save_picture
 from hart_agent.concurrency import run
 from hart_agent.dialogue.messages import ToolCall
@@ -58,18 +48,18 @@ def tools(context: typer.Context, json_output: Json = False, tool: ExtraTools = 
 
 
 @toolbox.command("run", cls=Command)
+@with_options
 def run_tool(
     name: Annotated[str, typer.Argument(help="An installed tool, or path.py:name.", show_default=False)],
     image: ImageArgument,
     arguments: Annotated[
         str, typer.Argument(help="A JSON object; boxes are in pixels of the original image.", show_default=True)
     ] = "{}",
+    *,
+    opening: ImageOptions,
     out: Annotated[Path | None, typer.Option(help="Save the view that it makes to this file.")] = None,
     force: Force = False,
     json_output: Json = False,
-    page: Page = None,
-    allow_download: AllowDownload = False,
-    max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
     tool_timeout: ToolTimeout = 60.0,
     debug: Debug = False,
 ) -> None:
@@ -80,7 +70,7 @@ def run_tool(
     """
     found = find_tool(name)
     call = ToolCall("call1", found.name, _parsed(arguments), arguments)
-    source = open_argument(image, page=page, allow_download=allow_download, max_megapixels=max_image_megapixels)
+    source = opening.open(image)
     check_outputs(outputs.picture(out), inputs=[source.path], force=force)
     with source:
         context = open_context(source, original_pixels(source))

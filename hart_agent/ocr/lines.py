@@ -18,7 +18,7 @@ _EDGE = 3.0
 REACH = 3.5
 """Letter heights: how far apart lines on one board may stand, and words of a row twice that."""
 _SHADE, _SHARE = 36, 0.3
-"""How far a board's colour may vary, 0 to 255, and how much of a row of pixels it must fill beside the ink."""
+"""How far a board's colour may vary, 0 to 255, and how much of a row of pixels it must fill in addition to the ink."""
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,7 @@ def _text(text: str, kind: str) -> Callable[[Request], Awaitable[Response]]:
 async def _prepare(photo: Photo) -> None:
     try:
         await in_thread(photo.prepare)
-    except ImageError as error:  # who looks at it is told
+    except ImageError as error:  # reported to whoever looks at it
         _log.info("a photo can't be decoded: %s", error)
 
 

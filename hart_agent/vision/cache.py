@@ -142,7 +142,7 @@ class ImageCache:
             if kept is not None and kept.current:
                 self._images.move_to_end(name)
                 return kept
-            if kept is not None:  # another file is there now; who looks at the old one is told so
+            if kept is not None:  # another file is there now; reported to whoever looks at the old one
                 self._forget(name)
         key = asyncio.get_running_loop(), name
         flight = self._opening.get(key)

@@ -15,11 +15,11 @@ pytest.importorskip("transformers", reason=REASON)
 pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install matplotlib")
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 from miniature import claims, jobs, report, study  # noqa: E402
-from miniature.carry_out import Workplace  # noqa: E402
 from miniature.cold_start import open_policy  # noqa: E402
 from miniature.jobs import ARMS, Job, Reader, all_jobs  # noqa: E402
 from miniature.model import make_checkpoint  # noqa: E402
 from miniature.probes import probe_mode  # noqa: E402
+from miniature.running import Workplace  # noqa: E402
 from miniature.scenes import Split, draw_scene  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 from variations import slow_but  # noqa: E402
@@ -73,7 +73,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
 
 @pytest.mark.parametrize("arm", slow_but(["k0.6"], ["grpo", "mgpo", "k0.6"]))
 def test_a_job_is_trained_and_tested(place: Workplace, arm: str) -> None:
-    found = place.carry_out(Job(arm, Reader.TRAINED, 0, 0))
+    found = place.run(Job(arm, Reader.TRAINED, 0, 0))
     assert (found["arm"], found["steps"], found["tested"]) == (arm, 1, 4)
     assert set(found["sampled"]) == {arm}
     for form in report.FORMATS:
@@ -98,7 +98,7 @@ def test_with_a_frozen_reader_only_the_boxes_are_learnt_from(place: Workplace, m
         return seen
 
     monkeypatch.setattr(FrozenReaderTrainer, "roll_out", watched)
-    place.carry_out(Job("k0", Reader.FROZEN, 0, 0))
+    place.run(Job("k0", Reader.FROZEN, 0, 0))
     assert len(seen) == jobs.PROMPTS * 2
     assert all(len(rollout.segments) <= 1 for rollout in seen)
     assert all(view.kind == "overview" for rollout in seen for each in rollout.segments for view in each.prompt.views)
@@ -117,10 +117,10 @@ def test_a_result_is_not_made_again_and_the_report_says_what_is_missing(
     place: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     planned = [Job("start", Reader.TRAINED, 0, 0), Job("k0", Reader.TRAINED, 0, 0)]
-    study.carry_out(planned[:1], tmp_path / "results", place._folder, steps=1)
+    study.run_jobs(planned[:1], tmp_path / "results", place._folder, steps=1)
     kept = tmp_path / "results" / "trained-start-start0-seed0.json"
     written = kept.read_bytes()
-    study.carry_out(planned[:1], tmp_path / "results", place._folder, steps=1)
+    study.run_jobs(planned[:1], tmp_path / "results", place._folder, steps=1)
     assert kept.read_bytes() == written
     report.write_report(report.read_results(tmp_path / "results"), planned, tmp_path / "results")
     told = capsys.readouterr().out

@@ -239,7 +239,7 @@ def _typed_alone(query: Query, signs: Sequence[Sign]) -> Finding:
 def _rows_from(known: Sequence[str], sign: Sign, row: tuple[Line, ...], kind: str) -> float:
     """How many rows lie between a value and the nearest row with one of the question's words.
 
-    A price stands beside its item or under it: a value over the word counts half a row further.
+    A price stands next to its item or under it: a value over the word counts half a row further.
     """
     if kind not in ("price", "phone", "number", "label", "time", "date", "measure"):
         return 0

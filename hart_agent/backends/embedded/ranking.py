@@ -176,8 +176,8 @@ def anchors(query: Query, signs: Sequence[Sign]) -> tuple[str, ...]:
 def _edge(row: Row, photo: Size) -> float:
     """How near a row lies to the photo's left or right border and its top or bottom, 0 to 1."""
     x0, y0, x1, y1 = bounds(row.lines)
-    beside, over = min(x0, photo.width - x1) / photo.width, min(y0, photo.height - y1) / photo.height
-    return max(0.0, 1 - 4 * max(beside, over))
+    aside, over = min(x0, photo.width - x1) / photo.width, min(y0, photo.height - y1) / photo.height
+    return max(0.0, 1 - 4 * max(aside, over))
 
 
 @cache

@@ -20,7 +20,7 @@ from typer.main import get_command
 
 from hart_agent.cli import app
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINKED = [*PAGES, ROOT / "SECURITY.md", *sorted((ROOT / "examples").rglob("*.md"))]
 RUNS = "<!-- runs -->"

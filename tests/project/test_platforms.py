@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for folder in ("hart_agent", "tools", "prompts", "rl") for path in (ROOT / folder).rglob("*.py"))
 
 # Python's documentation: "Availability: Unix" or "not Windows".

@@ -20,7 +20,7 @@ import hart_agent
 from hart_agent.errors import InstallError
 from hart_agent.siblings import sibling
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SHIPPED = {".py", ".md", ".html", ".css", ".js", ".json"}
 
 

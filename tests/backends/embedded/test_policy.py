@@ -15,11 +15,11 @@ from hart_agent import Agent, Box, EpisodeConfig, InstallError, Mode, StopReason
 from hart_agent.backends.embedded import EmbeddedPolicy
 from hart_agent.trace import result_json
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "drawn_scenes"))
+sys.path.insert(0, str(Path(__file__).parents[3] / "examples" / "drawn_scenes"))
 
 from scenes import draw_scene
 
-BACKGROUND = Path(__file__).resolve().parents[2] / "examples" / "images" / "backgrounds" / "fig.jpg"
+BACKGROUND = Path(__file__).resolve().parents[3] / "examples" / "images" / "backgrounds" / "fig.jpg"
 TEXT = "Phone 0482 716 395"
 NUMBER = "0482 716 395"
 UNHURRIED = EpisodeConfig(max_seconds=600)

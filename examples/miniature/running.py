@@ -1,4 +1,4 @@
-"""Carrying out a job of the study: its training, by the project's own trainers, and the test of what comes out."""
+"""Running a job of the study: its training, by the project's own trainers, and the test of what comes out."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Workplace:
         self._tested = tested
         self._questions: dict[str, list[Sample]] = {}
 
-    def carry_out(self, job: Job) -> dict[str, Any]:
+    def run(self, job: Job) -> dict[str, Any]:
         """Train and test; what was trained before is not trained again.
 
         Returns:
