@@ -13,10 +13,15 @@ from typing import Any, Literal, Self, get_args
 from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Mode, find_mode
 from hart_agent.backends.options import ModelOptions, option
+from hart_agent.dialogue.vocabulary import OWN
 from hart_agent.errors import ConfigError
 
 Aggregation = Literal["sequence", "token"]
 Targets = Literal["gold", "distilled"]
+
+
+AGENT_TURNS = 6
+"""Replies in the mode `agent`, where a run sets no limit of its own."""
 
 
 def rollout_episode(mode: Mode, max_turns: int = 2) -> EpisodeConfig:
@@ -125,10 +130,19 @@ class TrainSettings(RunSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "mode", str(self.mode))  # a `Mode` will do, too
-        self.episode()
+        self._limits()
 
     def episode(self) -> EpisodeConfig:
-        """The mode and limits of the episodes."""
+        """The mode and limits of the episodes.
+
+        Raises:
+            ConfigError: a vocabulary is not spoken in this mode.
+        """
+        spoken_in = self.mode in (Mode.AGENT.name, Mode.DIRECT.name)
+        _require(self, "mode", self.vocabulary in (None, OWN) or spoken_in, "agent or direct with a vocabulary")
+        return self._limits()
+
+    def _limits(self) -> EpisodeConfig:
         return rollout_episode(find_mode(self.mode), self.max_turns)
 
     def record(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import typer
 
 from hart_agent.agent.modes import Mode
 from rl.command_line import RunOptions, run_command
-from rl.config import TrainSettings
+from rl.config import AGENT_TURNS, TrainSettings
 from rl.openrlhf.flags import flags_of
 from rl.openrlhf.launch import available, train_on_openrlhf
 from rl.openrlhf.plan import estimate, model_shape
@@ -46,10 +46,11 @@ def train(
     Each checkpoint opens with: hart-agent ask IMAGE QUESTION --backend transformers --model RUN/step-000200
     """
     chosen = mode or _MODES[algorithm]
-    turns = (6 if chosen == Mode.AGENT.name else 2) if max_turns is None else max_turns
+    turns = (AGENT_TURNS if chosen == Mode.AGENT.name else 2) if max_turns is None else max_turns
     formula = settings.algorithm if algorithm == "ap-grpo" else replace(settings.algorithm, k=0.0)
     settings = replace(settings, mode=chosen, max_turns=turns, algorithm=formula)
     reward_of(settings)  # a mistake shows before anything starts
+    settings.episode()
     if plan:
         flags = flags_of(run.out, settings, context.obj)
         print("\n".join(estimate(model_shape(settings.model), settings, flags).lines()))

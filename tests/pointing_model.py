@@ -62,13 +62,13 @@ def play(
         if "button 7" in text:
             native = [("press", '{"number": 7}')]
             return say("", native) if body.get("tools") else say(f"<tool_call>{_CALL}</tool_call>")
-        target = _find_red(urls[0]) if len(urls) == 1 else None
+        target = find_red(urls[0]) if len(urls) == 1 else None
         return say(json.dumps({"bbox_2d": box(*target)}) if target else "OK")
 
     return behave
 
 
-def _find_red(url: str) -> tuple[tuple[int, int], Bounds] | None:
+def find_red(url: str) -> tuple[tuple[int, int], Bounds] | None:
     """The size of the image that was sent, and the bounds of what is red in it."""
     image = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB")
     pixels = np.asarray(image).astype(int)

@@ -56,6 +56,23 @@ def make_thinking_vlm(folder: Path, samples: Sequence[Sample]) -> Path:
     return _teach(untaught, folder / "lessons", lessons)
 
 
+def make_zooming_vlm(folder: Path, samples: Sequence[Sample]) -> Path:
+    """Write a checkpoint of a Qwen2.5-VL that zooms and answers in the words of Mini-o3."""
+    lessons = [
+        Demonstration(
+            sample,
+            (
+                '<think>Try <answer>no</answer>?</think><grounding>{"bbox_2d": [0.1, 0.2, 0.5, 0.6], '
+                '"source": "original_image"}</grounding>',
+                f"<think>So.</think>{answer(sample.answer)}",
+            ),
+            Mode.AGENT,
+        )
+        for sample in samples
+    ]
+    return _teach(make_tiny_vlm(folder / "untaught"), folder / "lessons", lessons, vocabulary="mini-o3")
+
+
 def open_thoughts(model: Path) -> None:
     """Let a checkpoint's chat template open a thought at the end of each prompt, as reasoning models' do."""
     template = model / "chat_template.jinja"
@@ -63,11 +80,11 @@ def open_thoughts(model: Path) -> None:
     template.write_text(template.read_text().replace(start, f"{start}<think>"))
 
 
-def _teach(untaught: Path, out: Path, lessons: Sequence[Demonstration]) -> Path:
+def _teach(untaught: Path, out: Path, lessons: Sequence[Demonstration], *, vocabulary: str | None = None) -> Path:
     torch.set_num_threads(1)
     chosen = SftSettings(
         model=str(untaught), steps=80, prompts_per_step=len(lessons), learning_rate=3e-3, max_pixels=MAX_PIXELS,
-        micro_batch=16, checkpoint_every=999, device="cpu",
+        micro_batch=16, checkpoint_every=999, device="cpu", vocabulary=vocabulary,
     )  # fmt: skip
     return _Lessons(chosen, lessons, out).train()
 

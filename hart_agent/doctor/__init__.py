@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hart_agent.backends import PolicyOptions, create_policy, find_backend
@@ -14,7 +15,8 @@ from hart_agent.doctor.checks import check_coordinates, check_text_calls, check_
 from hart_agent.doctor.drawings import written_view
 from hart_agent.doctor.report import Check, Report, Status
 from hart_agent.doctor.server_checks import check_images, check_larger, check_models, check_size
-from hart_agent.doctor.session import PolicySession, ServerSession, Unanswered
+from hart_agent.doctor.session import PolicySession, ServerSession, Session, Unanswered
+from hart_agent.doctor.vocabularies import check_vocabularies, spoken_instead, worth_asking
 from hart_agent.errors import ConfigError, HartError
 
 __all__ = ["Check", "Report", "Status", "examine", "examine_embedded", "examine_model", "examine_server"]
@@ -63,7 +65,9 @@ async def examine_model(backend: str, options: PolicyOptions, *, max_seconds: fl
     policy = await asyncio.to_thread(found.create, options)
     session = PolicySession(policy, max_seconds)
     try:
-        checks = [*await check_coordinates(session), await check_text_calls(session)]
+        coordinates = await check_coordinates(session)
+        tools = [await check_text_calls(session)]
+        checks = await _with_vocabulary(session, policy.name, [*coordinates, *tools], tools)
     except Unanswered as error:
         checks = [Check("coordinates", Status.FAIL, error.failure.message, error.advice)]
     given = {"--backend": backend, "--base-url": options.base_url, "--model": options.model}
@@ -133,6 +137,24 @@ async def examine_server(
             checks.append(Check("coordinates", Status.FAIL, error.failure.message, error.advice))
         else:
             checks += [await check_images(session), await check_size(session)]
-            checks += [*await check_tools(session), await check_larger(session)]
+            tools = await check_tools(session)
+            checks += [*tools, await check_larger(session)]
+            checks = await _with_vocabulary(session, name, checks, tools)
     base_flags = ("--base-url", server.where) if base_url else ("--backend", "openai")  # without a password in it
     return Report("openai", name, tuple(checks), base_flags, session.requests, time.perf_counter() - started)
+
+
+async def _with_vocabulary(session: Session, model: str, checks: list[Check], tools: Sequence[Check]) -> list[Check]:
+    """The checks, and one more if the model may be an agent that somebody published.
+
+    Args:
+        session: asks the model.
+        model: its name.
+        checks: all that were made.
+        tools: those of how it calls tools.
+    """
+    points = all(check.status is not Status.FAIL for check in checks if check.name == "coordinates")
+    if not worth_asking(model, points, tools):
+        return checks
+    found = await check_vocabularies(session, model, calls=any(check.status is Status.OK for check in tools))
+    return [*spoken_instead(checks, found), found]

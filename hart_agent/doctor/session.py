@@ -64,11 +64,12 @@ class Session(Protocol):
     seconds: list[float]
     requests: int
 
-    async def ask(self, *parts: Part, tools: Sequence[ToolSpec] = (), **parameters: Any) -> Reply:
+    async def ask(self, *parts: Part, system: str = "", tools: Sequence[ToolSpec] = (), **parameters: Any) -> Reply:
         """The reply to one message.
 
         Args:
             parts: of the message, text and views.
+            system: the instructions; none if empty.
             tools: that may be called.
             parameters: of the chat completions API; only servers use them.
 
@@ -115,9 +116,9 @@ class PolicySession(_Timed):
         super().__init__(policy.profile, max_seconds)
         self._policy = policy
 
-    async def ask(self, *parts: Part, tools: Sequence[ToolSpec] = (), **parameters: Any) -> Reply:
+    async def ask(self, *parts: Part, system: str = "", tools: Sequence[ToolSpec] = (), **parameters: Any) -> Reply:
         try:
-            return await self._send(lambda: self._policy.reply([Message(Role.USER, parts)], tools))
+            return await self._send(lambda: self._policy.reply(_conversation(system, parts), tools))
         except PolicyError as error:
             problem = Problem.BUSY if error.retryable else Problem.OTHER
             raise Unanswered(Failure(problem, str(error))) from error
@@ -171,12 +172,12 @@ class ServerSession(_Timed):
         """
         return await self._persistently(self._server.models)
 
-    async def ask(self, *parts: Part, tools: Sequence[ToolSpec] = (), **parameters: Any) -> Reply:
-        message = Message(Role.USER, parts)
+    async def ask(self, *parts: Part, system: str = "", tools: Sequence[ToolSpec] = (), **parameters: Any) -> Reply:
+        messages = _conversation(system, parts)
         settings = {"model": self._model, "temperature": 0, "seed": 0, **parameters}
         while True:
             space = self.profile.space
-            sent = await asyncio.to_thread(self._limits.request, [message], tools, space, settings)
+            sent = await asyncio.to_thread(self._limits.request, messages, tools, space, settings)
             try:
                 reply: Reply = await self._persistently(lambda body=sent.body: self._server.complete(body))  # type: ignore[misc]
             except Unanswered as error:
@@ -197,3 +198,8 @@ class ServerSession(_Timed):
                 break
             await asyncio.sleep(min(0.5 if failure.wait is None else failure.wait, _LONGEST_WAIT))
         raise Unanswered(failure)
+
+
+def _conversation(system: str, parts: Sequence[Part]) -> list[Message]:
+    question = Message(Role.USER, tuple(parts))
+    return [Message(Role.SYSTEM, (system,)), question] if system else [question]

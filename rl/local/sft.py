@@ -13,7 +13,7 @@ from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Mode
 from hart_agent.errors import ConfigError
 from hart_agent.tooling.runtime import ToolRuntime
-from rl.config import SftSettings, rollout_episode
+from rl.config import AGENT_TURNS, SftSettings, rollout_episode
 from rl.data import Sample
 from rl.demonstrations import Demonstration, gold_answers
 from rl.fine_tuning import SftLoop
@@ -59,8 +59,9 @@ class SftTrainer(SftLoop, Run[SftSettings]):
         torch.autograd.backward(loss)
 
     def episode(self) -> EpisodeConfig:
-        """As what it learns: crops, and the full image in sight."""
-        return rollout_episode(Mode.MGPO)
+        """As what it learns: crops, and the full image in sight; an agent with words of its own is asked in these."""
+        own = self.model.prompter.vocabulary.own
+        return rollout_episode(Mode.MGPO) if own else rollout_episode(Mode.AGENT, AGENT_TURNS)
 
     def _demonstrations(self, samples: Sequence[Sample]) -> list[Demonstration]:
         if self.settings.targets == "gold":
