@@ -7,21 +7,16 @@ within the whole, and a decoded image can be kept in its own mode, in as few byt
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from PIL import Image
+
+from hart_agent.vision.strips import STRIP, Conversion, Pixels, mapped, strips, unchanged
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL import ImageCms
-
-Conversion: TypeAlias = Callable[[Image.Image], Image.Image]
-"""Makes 8-bit RGB of a part of the image for which it was made."""
-
-_STRIP: Final = 4_000_000
-"""Pixels that are converted at once."""
 
 _GROUNDS: Final = (255, 0, 128)
 """Greys on which transparency can be laid, in the order of preference."""
@@ -41,11 +36,11 @@ _BASES: Final = {"LA": "L", "La": "L", "RGBA": "RGB", "RGBa": "RGB", "PA": "RGB"
 _COLOUR_SPACES: Final = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK", "LAB": "Lab"}
 
 
-def conversion_of(image: Image.Image, *, maximum: int | None = None, inverted: bool = False) -> Conversion:
+def conversion_of(image: Pixels, *, maximum: int | None = None, inverted: bool = False) -> Conversion:
     """How the pixels of an image, and those of each part of it, become RGB.
 
     Args:
-        image: decoded, of any mode.
+        image: of any mode.
         maximum: the largest value that a grey of more than eight bits can have, if the file says so.
         inverted: whether such a grey has white at its lowest value.
     """
@@ -66,18 +61,6 @@ def conversion_of(image: Image.Image, *, maximum: int | None = None, inverted: b
     return composite
 
 
-def in_strips(image: Image.Image, convert: Conversion) -> Image.Image:
-    """The whole image as RGB, converted a few million pixels at a time, so that nothing is held twice."""
-    if image.mode == "RGB" and convert is _unchanged:
-        return image
-    if image.width * image.height <= _STRIP:
-        return convert(image)
-    whole = Image.new("RGB", image.size)
-    for part, y in _strips(image):
-        whole.paste(convert(part), (0, y))
-    return whole
-
-
 def from_deep(samples: NDArray[np.uint16], maximum: int | None) -> Image.Image:
     """Eight bits of 16-bit colours. Black stays zero, so that colours keep their ratios; white is the largest value of
     the declared bits, else of the fewest bits that hold all samples.
@@ -89,14 +72,14 @@ def from_deep(samples: NDArray[np.uint16], maximum: int | None) -> Image.Image:
     import numpy as np
 
     height, width, channels = samples.shape
-    largest = max(int(samples[y : y + _STRIP // width + 1, :, :3].max()) for y in range(0, height, _STRIP // width + 1))
+    largest = max(int(samples[y : y + STRIP // width + 1, :, :3].max()) for y in range(0, height, STRIP // width + 1))
     if maximum is None or largest > maximum:
         maximum = (1 << max(8, largest.bit_length())) - 1
     table = np.minimum(np.rint(np.arange(65536) * (255 / maximum)), 255).astype(np.uint8)
     alpha = (np.arange(65536) >> 8).astype(np.uint8)
     whole = Image.new("RGBA" if channels == 4 else "RGB", (width, height))
-    for y in range(0, height, _STRIP // width + 1):
-        strip = samples[y : y + _STRIP // width + 1]
+    for y in range(0, height, STRIP // width + 1):
+        strip = samples[y : y + STRIP // width + 1]
         bands = [table[strip[..., channel]] for channel in (2, 1, 0)]
         if channels == 4:
             bands.append(alpha[strip[..., 3]])
@@ -104,20 +87,16 @@ def from_deep(samples: NDArray[np.uint16], maximum: int | None) -> Image.Image:
     return whole
 
 
-def _unchanged(part: Image.Image) -> Image.Image:
-    return part
-
-
 def _plain(part: Image.Image) -> Image.Image:
     return part.convert("RGB")
 
 
-def _colours(image: Image.Image) -> Conversion:
+def _colours(image: Pixels) -> Conversion:
     """RGB of the image's colours, without regard to transparency."""
     base = _BASES.get(image.mode, image.mode)
     transform = _transform(image.info.get("icc_profile"), base)
     if transform is None:
-        return _unchanged if image.mode == "RGB" else _plain
+        return unchanged if image.mode == "RGB" else _plain
 
     from PIL import ImageCms
 
@@ -167,11 +146,11 @@ def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
     return all(abs(after - before) <= _SAME for after, before in pairs)
 
 
-def _may_be_transparent(image: Image.Image) -> bool:
+def _may_be_transparent(image: Pixels) -> bool:
     return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
 
 
-def _ground(image: Image.Image) -> int:
+def _ground(image: Pixels) -> int:
     """The grey on which the pixels at the edge of transparency show: white, unless many of them would vanish there.
 
     What borders on transparency is what the ground must set off: a letter's edge, or the outline of a drawing, not
@@ -179,14 +158,12 @@ def _ground(image: Image.Image) -> int:
     """
     import numpy as np
 
-    extremes = [_opacities(part) for part, _ in _strips(image)]
+    extremes = list(mapped(image, strips(image), _opacities))
     visible = max(high for _, high in extremes) // 2 + 1  # half as opaque as the image gets
     counts = dict.fromkeys(_GROUNDS, 0)
     total = 0
-    for (part, _), (lowest, _) in zip(_strips(image), extremes, strict=True):
-        if lowest >= visible:
-            continue
-        layer = part.convert("RGBA")
+    clear = [box for box, (lowest, _) in zip(strips(image), extremes, strict=True) if lowest < visible]
+    for layer in mapped(image, clear, lambda part: part.convert("RGBA")):
         alpha = np.asarray(layer.getchannel("A"))
         edge = (alpha >= visible) & _next_to(alpha < visible)
         histogram = np.bincount(np.asarray(layer.convert("L"))[edge], minlength=256)
@@ -217,7 +194,7 @@ def _opacities(part: Image.Image) -> tuple[int, int]:
     return low, high
 
 
-def _stretching(image: Image.Image, maximum: int | None, inverted: bool) -> Conversion:
+def _stretching(image: Pixels, maximum: int | None, inverted: bool) -> Conversion:
     """Greys of more than eight bits, and floats: by the declared bits if the values fit, else by their own range."""
     import numpy as np
 
@@ -243,23 +220,15 @@ def _stretching(image: Image.Image, maximum: int | None, inverted: bool) -> Conv
     return stretch
 
 
-def _range(image: Image.Image) -> tuple[float, float]:
+def _range(image: Pixels) -> tuple[float, float]:
     """The smallest and the largest finite value; twice zero if there is none."""
+    found = [extremes for extremes in mapped(image, strips(image), _finite_range) if extremes is not None]
+    return (min(low for low, _ in found), max(high for _, high in found)) if found else (0.0, 0.0)
+
+
+def _finite_range(part: Image.Image) -> tuple[float, float] | None:
     import numpy as np
 
-    lows: list[Any] = []
-    highs: list[Any] = []
-    for part, _ in _strips(image):
-        values = np.asarray(part)
-        values = values[np.isfinite(values)]
-        if values.size:
-            lows.append(values.min())
-            highs.append(values.max())
-    return (float(min(lows)), float(max(highs))) if lows else (0.0, 0.0)
-
-
-def _strips(image: Image.Image) -> Iterator[tuple[Image.Image, int]]:
-    """The image from top to bottom in parts, each with its first row."""
-    rows = max(1, _STRIP // image.width)
-    for y in range(0, image.height, rows):
-        yield image.crop((0, y, image.width, min(y + rows, image.height))), y
+    values = np.asarray(part)
+    values = values[np.isfinite(values)]
+    return (float(values.min()), float(values.max())) if values.size else None

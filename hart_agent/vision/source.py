@@ -1,7 +1,8 @@
 """Reading images: lazily, upright, within limits, and always from the original.
 
 `SourceImage` hides how a file is decoded. A file is decoded once, and its pixels are kept until `close`; only the
-overview of a JPEG comes from a decode of its own, at a reduced scale. Views are 8-bit sRGB whatever the file holds.
+overview of a JPEG comes from a decode of its own, at a reduced scale. Of a large TIFF nothing is kept: the tiles that a
+view needs are decoded for it. Views are 8-bit sRGB whatever the file holds.
 """
 
 from __future__ import annotations
@@ -30,8 +31,10 @@ from hart_agent.vision.metadata import (
     white_is_zero,
     without_metadata,
 )
-from hart_agent.vision.pixels import Conversion, conversion_of, from_deep, in_strips
+from hart_agent.vision.pixels import conversion_of, from_deep
 from hart_agent.vision.readonly import freeze
+from hart_agent.vision.regions import UPRIGHT, Regions, regions_of
+from hart_agent.vision.strips import Conversion, Pixels, fitted
 
 __all__ = ["DEFAULT_MAX_IMAGE_PIXELS", "EncodedImage", "ImageInput", "PerImage", "SourceImage", "View"]
 
@@ -39,17 +42,6 @@ ImageInput: TypeAlias = "str | os.PathLike[str] | Image.Image | EncodedImage"
 
 DEFAULT_MAX_IMAGE_PIXELS = 300_000_000
 """Pixels. Larger images are refused before decoding; a full decode of this many takes about 1.2 GB."""
-
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
 
 _T = TypeVar("_T")
 
@@ -126,7 +118,7 @@ class SourceImage:
         self.path: Path | None = None
         self.page = page
         self._lock = threading.RLock()
-        self._pixels: tuple[Image.Image, Conversion] | None = None
+        self._pixels: tuple[Pixels, Conversion] | None = None
         self._whole: tuple[Size, Image.Image] | None = None
         self._bare: bytes | None = None
         self._given = source if isinstance(source, Image.Image) else None
@@ -205,14 +197,11 @@ class SourceImage:
         stored = oriented_to_stored(box, self._orientation, self.size)
         target = (size.height, size.width) if self._orientation >= 5 else (size.width, size.height)
         with self._lock, decoding(self.name):
-            if box == self.size.box:  # the same whatever came before
-                pixels = self._scaled_decode(target)
+            if box == self.size.box:
+                pixels = self._scaled_whole(target, resampling)
             else:
-                decoded, convert = self._decoded()
-                pixels = in_strips(decoded.crop(stored.as_tuple()), convert)
-            if pixels.size != target:
-                pixels = pixels.resize(target, resampling, reducing_gap=3.0)
-        transposition = _UPRIGHT.get(self._orientation)
+                pixels = self._region(stored, target, resampling)
+        transposition = UPRIGHT.get(self._orientation)
         return pixels.transpose(transposition) if transposition is not None else pixels
 
     def close(self) -> None:
@@ -226,19 +215,39 @@ class SourceImage:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _scaled_decode(self, size: tuple[int, int]) -> Image.Image:
-        """The whole image at no less than the given size, decoded at a reduced scale where the format can."""
+    def _scaled_whole(self, size: tuple[int, int], resampling: Image.Resampling) -> Image.Image:
+        """The whole image, as it is stored, from the fewest pixels that the file offers for that size."""
         if self._scalable and 2 * size[0] <= self._stored.width and 2 * size[1] <= self._stored.height:
-            return self._use(lambda image, file: _scaled(image, size))
+            return self._use(lambda image, file: _scaled(image, size, resampling))
         decoded, convert = self._decoded()
-        pixels = in_strips(decoded, convert)
+        shown = decoded.at_least(size) if isinstance(decoded, Regions) else decoded
+        pixels = fitted(shown, Size(shown.width, shown.height).box, convert, size, resampling)
         return pixels.copy() if pixels is self._given else pixels
 
-    def _decoded(self) -> tuple[Image.Image, Conversion]:
-        """All pixels as stored, in the file's own mode, and how they become RGB; decoded once."""
+    def _region(self, box: Box, size: tuple[int, int], resampling: Image.Resampling) -> Image.Image:
+        """A region, as it is stored."""
+        decoded, convert = self._decoded()
+        return fitted(decoded, box, convert, size, resampling)
+
+    def _decoded(self) -> tuple[Pixels, Conversion]:
+        """The pixels as stored, in the file's own mode, and how they become RGB; decoded once."""
         if self._pixels is None:
-            self._pixels = self._use(_decode)
+            self._pixels = self._use(self._decode)
         return self._pixels
+
+    def _decode(self, image: Image.Image, file: IO[bytes] | None) -> tuple[Pixels, Conversion]:
+        maximum = declared_maximum(image, file)
+        inverted = white_is_zero(image)
+        profile = image.info.get("icc_profile")
+        if file is not None and deep_channels(image):
+            deep = _decode_deep(image, file, maximum)
+            if deep is not None:
+                deep.info["icc_profile"] = profile
+                return deep, conversion_of(deep)
+        elif self._file is not None and (parts := regions_of(image, self.page or 1, self._file.opened)) is not None:
+            return parts, conversion_of(parts, maximum=maximum, inverted=inverted)
+        image.load()
+        return image, conversion_of(image, maximum=maximum, inverted=inverted)
 
     def _use(self, work: Callable[[Image.Image, IO[bytes] | None], _T]) -> _T:
         """Do something with the opened image; where its metadata is broken, with the image without it."""
@@ -275,18 +284,6 @@ class SourceImage:
             return work(image, file)
 
 
-def _decode(image: Image.Image, file: IO[bytes] | None) -> tuple[Image.Image, Conversion]:
-    maximum = declared_maximum(image, file)
-    inverted = white_is_zero(image)
-    profile = image.info.get("icc_profile")
-    deep = _decode_deep(image, file, maximum) if file is not None and deep_channels(image) else None
-    if deep is not None:
-        deep.info["icc_profile"] = profile
-        return deep, conversion_of(deep)
-    image.load()
-    return image, conversion_of(image, maximum=maximum, inverted=inverted)
-
-
 def _decode_deep(image: Image.Image, file: IO[bytes], maximum: int | None) -> Image.Image | None:
     """A colour image of 16 bits a channel, which Pillow would cut to the upper eight; None if OpenCV can't read it."""
     import cv2
@@ -305,10 +302,10 @@ def _decode_deep(image: Image.Image, file: IO[bytes], maximum: int | None) -> Im
     return from_deep(samples, maximum) if samples.ndim == 3 else None
 
 
-def _scaled(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+def _scaled(image: Image.Image, size: tuple[int, int], resampling: Image.Resampling) -> Image.Image:
     image.draft(None, size)
     image.load()
-    return in_strips(image, conversion_of(image))
+    return fitted(image, Size(*image.size).box, conversion_of(image), size, resampling)
 
 
 def _checked(size: tuple[int, int], max_pixels: int, name: str) -> tuple[int, int]:

@@ -110,12 +110,12 @@ def test_an_event_loop_never_waits_for_a_decoder(coded_path: Path, monkeypatch: 
     shared = opened(ImageCache(), coded_path)
     decoding, go_on = threading.Event(), threading.Event()
 
-    def slowly(self: SourceImage, size: tuple[int, int]) -> Image.Image:
+    def slowly(self: SourceImage, size: tuple[int, int], resampling: Image.Resampling) -> Image.Image:
         decoding.set()
         assert go_on.wait(20)
         return Image.new("RGB", size)
 
-    monkeypatch.setattr(SourceImage, "_scaled_decode", slowly)
+    monkeypatch.setattr(SourceImage, "_scaled_whole", slowly)
     with ThreadPoolExecutor(1) as pool:
         rendering = pool.submit(shared.render, shared.size.box, Size(80, 60))
         assert decoding.wait(20)
