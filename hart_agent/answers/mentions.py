@@ -20,7 +20,7 @@ _EAST_ASIAN = r"[\u3040-\u9fff\uac00-\ud7af]"
 _SCRIPT_EDGE = re.compile(rf"(?<={_EAST_ASIAN})(?=[A-Za-z])|(?<=[A-Za-z])(?={_EAST_ASIAN})")
 _TOKEN = re.compile(
     r"[(\[]\s?(?P<boxed>[A-Za-z])\s?[)\]]|(?P<letter>(?<![\w'])(?<!\w\.)[A-Za-z](?![\w'+#]|-\w|\.\w\b))(?P<close>\))?"
-    r"|(?P<word>[-+<>≤≥$€£¥]*\d+(?:[.,:/]\d+)*[%°+]?|[^\W\d_]+(?:'[^\W\d_]+)*(?:\+{1,2}|#)?|[✓✔✅✗❌\u00d7])|(?P<end>\n|[.!?;。…])"
+    r"|(?P<word>[-+<>≤≥$€£¥]{0,4}\d+(?:[.,:/]\d+)*[%°+]?|[^\W\d_]+(?:'[^\W\d_]+)*(?:\+{1,2}|#)?|[✓✔✅✗❌\u00d7])|(?P<end>\n|[.!?;。…])"
     r"|(?P<comma>[,、()\u2013]|(?<=\s)-+(?=\s)|[=-]>|→)|(?P<colon>:)|(?P<is>=)|(?P<or>[/|])|(?P<and>&)"
 )
 _MINUS = re.compile(r"\b(?:minus|negative)\s(?=\d)", re.IGNORECASE)

@@ -13,7 +13,7 @@ from hart_agent.errors import ReplyFormatError
 _MAX_SEARCHED = 20_000
 """Characters at the end of a reply in which an answer is looked for."""
 
-_GLM_BOX = re.compile(r"<\|begin_of_box\|>(.*?)<\|end_of_box\|>", re.DOTALL)
+_GLM_BOX = ("<|begin_of_box|>", "<|end_of_box|>")
 _CLAUSE = r"(?:(?:so|thus|therefore|hence),?\s|(?:based on|according to|from|given|looking at)\s[^,.\n]{1,40},\s)?"
 _SENTENCE = r"(?:^|(?<=[.!?:]\s))[ \t>#-]{0,6}" + _CLAUSE
 _LEAD_INS = tuple(
@@ -50,9 +50,8 @@ def plain_answer(text: str) -> str | None:
         text: the reply without its thoughts.
     """
     tail = text[-_MAX_SEARCHED:]
-    boxes = _GLM_BOX.findall(tail)
-    if boxes and boxes[-1].strip():
-        return _short(without_markers(boxes[-1]))
+    if box := _glm_box(tail):
+        return _short(without_markers(box))
     tail = _emphasised(without_markers(unfenced(tail)))
     for find in (_latex_box, _json_answer, _after_lead_in):
         found = find(tail)
@@ -62,6 +61,13 @@ def plain_answer(text: str) -> str | None:
     if any(pattern.fullmatch(words) for pattern in _LEAD_INS):
         return None
     return (words if " " in words else _short(words)) or None
+
+
+def _glm_box(text: str) -> str:
+    """What stands in the last box."""
+    opener, closer = _GLM_BOX
+    *ended, _ = text.split(closer)
+    return next((piece.partition(opener)[2].strip() for piece in reversed(ended) if opener in piece), "")
 
 
 def _latex_box(text: str) -> str:

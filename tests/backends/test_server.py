@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -35,7 +36,8 @@ FAMILIES = ["qwen2.5-vl", "qwen3-vl"]
 BOX = {"qwen2.5-vl": [20, 20, 120, 100], "qwen3-vl": [100, 100, 400, 300]}
 """A region, as each family writes it."""
 CONTEXT = 8192
-START_SECONDS = 240
+START_SECONDS = 1200
+"""A minute on a machine that has nothing else to do."""
 CLEAN = {StopReason.MAX_TURNS, StopReason.ANSWERED, StopReason.ABSTAINED, StopReason.FORMAT_ERRORS}
 
 
@@ -77,7 +79,8 @@ def serving(folder: Path, name: str, log: Path) -> Iterator[str]:
         "--no-enable-chunked-prefill", "--max-num-batched-tokens", str(CONTEXT),
         "--limit-mm-per-prompt", '{"image": 2, "video": 0}', "--served-model-name", name,
     ]  # fmt: skip
-    with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
+    patient = {**os.environ, "VLLM_ENGINE_READY_TIMEOUT_S": str(START_SECONDS)}
+    with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output, env=patient) as process:
         try:
             url = f"http://127.0.0.1:{port}/v1"
             _wait_for(url, process, log)

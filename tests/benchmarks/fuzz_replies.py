@@ -2,8 +2,10 @@
 
     python tests/benchmarks/fuzz_replies.py [COUNT] [SEED]
 
-A reply is a random sequence of markers, pieces of calls and words, or a reply of the tests' table with random cuts,
-repetitions and exchanges. Prints how many were read as what; stops with the text at the first that is read badly.
+A reply is a random sequence of markers, pieces of calls and words; or random calls in random dialects; or one or two
+replies of the tests' table; the latter two with random cuts, repetitions and exchanges of pieces and characters. Each
+also comes in a random envelope of a chat completion, and what it answers is compared with the answer before it and
+read as a choice. Prints how many were read as what; stops with the text at the first that is read badly.
 """
 
 from __future__ import annotations
@@ -14,28 +16,77 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "dialogue"))
 
 from reply_table import SCHEMAS
 from test_replies import MARKS, ROWS
 
+from hart_agent.answers import AnswerType, agree, chosen_letter, is_right
+from hart_agent.backends.openai.completion import read_completion
+from hart_agent.backends.openai.failures import ServerError
 from hart_agent.dialogue.parsing import parse_reply
+from hart_agent.dialogue.policy import Reply
 from hart_agent.dialogue.results import HINT_ANSWER, HINT_TOOLS, ParsedReply
 from hart_agent.dialogue.thoughts import split_thoughts
 
 TEXTS = sorted({row.text for row in ROWS})
 WORDS = [*MARKS, "OPEN", "B", "zoom", "12", "-1", "true", "\n", " ", "the answer is", *TEXTS]
+CHARACTERS = "".join(sorted({char for text in TEXTS for char in text})) + "\x00\u200b\u0301\ud800½²−،٣\U0001f600"
+VALUES = [0, -1, 7.5, 10**400, True, None, "", "a", '"', "</tool_call>", "\n", "'", [], [1, 2, 3, 4], ["1"], {}, {"a": 1}]
+FORMS = {
+    "hermes": '<tool_call>{{"name": "{name}", "arguments": {json}}}</tool_call>',
+    "flat": '<tool_call>{{"name": "{name}", "{key}": {value}}}</tool_call>',
+    "fence": '```json\n{{"name": "{name}", "arguments": {json}}}\n```',
+    "named_json": "<tool_call>{name}\n{json}</tool_call>",
+    "qwen_xml": "<tool_call><function={name}><parameter={key}>\n{value}\n</parameter></function></tool_call>",
+    "glm": "<tool_call>{name}\n<arg_key>{key}</arg_key>\n<arg_value>{value}</arg_value></tool_call>",
+    "kimi": "<|tool_calls_section_begin|><|tool_call_begin|>functions.{name}:0<|tool_call_argument_begin|>{json}"
+    "<|tool_call_end|><|tool_calls_section_end|>",
+    "mistral": "[TOOL_CALLS]{name}[ARGS]{json}",
+    "deepseek": "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>{name}<｜tool▁sep｜>{json}<｜tool▁call▁end｜>",
+    "harmony": "<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>{json}<|call|>",
+    "gemma": '<|tool_call>call:{name}{{{key}:<|"|>{value}<|"|>}}<tool_call|>',
+    "pythonic": "[{name}({key}={literal})]",
+}
+
+
+def random_call(source: random.Random) -> str:
+    key, value = source.choice(["bbox_2d", "label", "n", "a b"]), source.choice(VALUES)
+    arguments = json.dumps({key: value, "image": "view1"} if source.random() < 0.3 else {key: value})
+    names = {"name": source.choice(["zoom", "crop", "ocr", "other"]), "key": key, "json": arguments}
+    return FORMS[source.choice(list(FORMS))].format(**names, value=json.dumps(value), literal=repr(value))
+
+
+def changed(text: str, source: random.Random) -> str:
+    """A text with one cut, repetition, exchange or inserted piece."""
+    start, end = sorted((source.randrange(len(text) + 1), source.randrange(len(text) + 1)))
+    at = source.randrange(len(text) + 1)
+    ways = (
+        lambda: text[:end],
+        lambda: text[start:],
+        lambda: text[:start] + text[end:],
+        lambda: text + text[start:end],
+        lambda: text[:at] + source.choice(CHARACTERS) + text[at + 1 :],
+        lambda: text[:at] + text[at + 1 :],
+        lambda: text[:at] + source.choice(WORDS) + text[at:],
+        lambda: text[:start] + source.choice(TEXTS)[-(end - start) :] + text[end:],
+        lambda: text[:start] + text[start:end].swapcase() + text[end:],
+    )
+    return source.choice(ways)()
 
 
 def random_reply(source: random.Random) -> str:
-    if source.random() < 0.5:
+    way = source.random()
+    if way < 0.3:
         return "".join(source.choices(WORDS, k=source.randrange(20)))
-    text = source.choice(TEXTS)
-    for _ in range(source.randrange(1, 5)):
-        start, end = sorted((source.randrange(len(text) + 1), source.randrange(len(text) + 1)))
-        kept = source.choice([text[:end], text[start:], text[:start] + text[end:], text + text[start:end]])
-        text = kept[:start] + source.choice(WORDS) + kept[start:] if source.random() < 0.5 else kept
+    if way < 0.6:
+        text = "".join(source.choice([random_call(source), source.choice(WORDS)]) for _ in range(source.randrange(1, 5)))
+    else:
+        text = "".join(source.choices(TEXTS, k=source.randrange(1, 3)))
+    for _ in range(source.randrange(4)):
+        text = changed(text, source)
     return text
 
 
@@ -58,30 +109,79 @@ def outcome(found: ParsedReply) -> str:
     return named[0]
 
 
+def check_reply(text: str, source: random.Random) -> tuple[str, str]:
+    """What the reply was read as, and the answer that it gives."""
+    truncated, hint = source.random() < 0.3, source.choice([HINT_TOOLS, HINT_ANSWER])
+    found = parse_reply(text, truncated=truncated, schemas=source.choice([None, SCHEMAS]), hint=hint)
+    read_as = outcome(found)
+    assert found.plain is None or not truncated, "plain words of a cut-off reply"
+    assert hint == HINT_TOOLS or "tool" not in str(found.error or ""), "an error that speaks of tools"
+    _, rest = split_thoughts(text)
+    assert split_thoughts(rest) == ("", rest), "thoughts are left"
+    return read_as, found.answer or found.plain or ""
+
+
+def envelope(text: str, source: random.Random) -> Any:
+    """A chat completion that holds the text in one of the places where servers put it, and other values beside it."""
+    odd = source.choice([None, *VALUES, text, [text], {"text": text}])
+    call = {"function": {"name": odd, "arguments": text}, "type": "function"}
+    message: dict[str, Any] = {
+        "content": source.choice([text, None, [{"type": "text", "text": text}], [odd, text], {"text": text}, odd]),
+        source.choice(["reasoning", "reasoning_content", "refusal", "thinking", "x"]): source.choice([text, odd]),
+        source.choice(["tool_calls", "function_call", "x"]): source.choice([[call], call, [odd], odd, [call, odd]]),
+    }
+    finish = source.choice(["stop", "length", "content_filter", "tool_calls", None, odd])
+    choice = {"message": source.choice([message, message, message, odd]), "finish_reason": finish}
+    return {"choices": source.choice([[choice], [choice], choice, [odd, choice], odd]), "usage": odd}
+
+
+def check_envelope(answer: Any) -> str:
+    try:
+        reply = read_completion(answer)
+    except ServerError as error:
+        assert str(error), "an error without words"
+        return "refused"
+    assert isinstance(reply, Reply), "not a reply"
+    assert isinstance(reply.text, str) and isinstance(reply.reasoning, str), "words that are no text"
+    assert all(isinstance(part, str) for call in reply.native_calls for part in call), "a call that is no text"
+    assert outcome(parse_reply(reply.text, reply.native_calls, schemas=SCHEMAS)), "no outcome"
+    return "read"
+
+
+def check_answer(answer: str, before: str, source: random.Random) -> None:
+    same = agree(answer, before)
+    assert same == agree(before, answer), "agreement is not symmetric"
+    assert not answer.strip() or agree(answer, answer), "an answer that disagrees with itself"
+    strict = chosen_letter(answer, ("red", "12", "OPEN", "a man"), strict=True)
+    assert strict in (None, chosen_letter(answer, ("red", "12", "OPEN", "a man"))), "strict reading chooses otherwise"
+    kind = source.choice(list(AnswerType))
+    assert not is_right(answer, before, kind, strict=True) or is_right(answer, before, kind), "strict, yet more lenient"
+
+
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     source = random.Random(seed)
     outcomes: Counter[str] = Counter()
     slowest = 0.0
-    started = time.perf_counter()
+    before = "12"
+    started = time.process_time()
     for _ in range(count):
         text = random_reply(source)
-        truncated, hint = source.random() < 0.3, source.choice([HINT_TOOLS, HINT_ANSWER])
-        before = time.perf_counter()
+        began = time.process_time()
         try:
-            found = parse_reply(text, truncated=truncated, schemas=source.choice([None, SCHEMAS]), hint=hint)
-            outcomes[outcome(found)] += 1
-            assert found.plain is None or not truncated, "plain words of a cut-off reply"
-            assert hint == HINT_TOOLS or "tool" not in str(found.error or ""), "an error that speaks of tools"
-            _, rest = split_thoughts(text)
-            assert split_thoughts(rest) == ("", rest), "thoughts are left"
+            read_as, answer = check_reply(text, source)
+            completion = check_envelope(envelope(text, source))
+            if answer:
+                check_answer(answer, before, source)
+                before = answer
         except Exception as error:
-            raise SystemExit(f"{text!r}, truncated={truncated}: {type(error).__name__}: {error}") from error
-        slowest = max(slowest, time.perf_counter() - before)
-    seconds = time.perf_counter() - started
-    print(f"{count} replies, seed {seed}: {seconds:.0f} s, the slowest {slowest * 1000:.1f} ms")
-    print(", ".join(f"{name} {number}" for name, number in outcomes.most_common()))
+            raise SystemExit(f"{text!r}, before it {before!r}: {type(error).__name__}: {error}") from error
+        outcomes.update((read_as, f"completions {completion}"))
+        slowest = max(slowest, time.process_time() - began)
+    seconds = time.process_time() - started
+    print(f"{count} replies, seed {seed}: {seconds:.0f} s of processor time, the slowest {slowest * 1000:.1f} ms")
+    print(", ".join(f"{name} {number}" for name, number in outcomes.most_common()), flush=True)
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ def _said(message: Mapping[str, Any]) -> str:
     refusals = [message.get("refusal")]
     if isinstance(message.get("content"), list):
         refusals += [part.get("refusal") for part in message["content"] if isinstance(part, dict)]
-    return next((f": {words[:2000]}" for words in refusals if isinstance(words, str) and words.strip()), "")
+    return next((f": {words}" for words in refusals if isinstance(words, str) and words.strip()), "")
 
 
 def _raise_error(error: Any) -> None:

@@ -9,7 +9,7 @@ from hart_agent.dialogue.json_calls import json_calls, named_call
 from hart_agent.dialogue.results import RawCall, Schemas
 from hart_agent.errors import ReplyFormatError
 
-_NAME = re.compile(r"\s*([A-Za-z_][\w.-]{0,99})\s*(?:\[CALL_ID\][^\[{]{0,99})?(?:\[ARGS\])?\s*(?=\{)")
+_NAME = re.compile(r"\s*([A-Za-z_][\w.-]{0,99})\s*(?:\[CALL_ID\][^\[{]{0,99})?(?:\[ARGS\]\s*)?(?=\{)")
 
 
 def _read(block: Block, schemas: Schemas) -> list[RawCall]:

@@ -15,7 +15,7 @@ from hart_agent.dialogue.literals import literal, parse_expressions
 from hart_agent.dialogue.results import RawCall, Schemas
 from hart_agent.errors import ReplyFormatError
 
-_LOOK = re.compile(r"\s*\[?\s*[A-Za-z_][\w.]{0,99}\((?:\s*\)|\s*[A-Za-z_]\w{0,99}\s*=)")
+_LOOK = re.compile(r"\s*(?:\[\s*)?[A-Za-z_][\w.]{0,99}\((?:\s*\)|\s*[A-Za-z_]\w{0,99}\s*=)")
 _BARE = re.compile(r"\[\s*(?P<name>[A-Za-z_][\w.]{0,99})\((?:\s*\)|\s*[A-Za-z_]\w{0,99}\s*=)")
 _OWN_MARKERS = frozenset(("<|tool_call_start|>", "<|python_start|>", "<function_calls>"))
 _NO_CALL = re.compile(r"\s*\[\s*\]")
