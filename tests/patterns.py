@@ -65,10 +65,12 @@ def hostile_units(pattern: re.Pattern[str]) -> list[str]:
 def _is_searched(module: ModuleType, pattern: re.Pattern[str]) -> bool:
     """Whether a pattern may be tried at every place of a text. Those that are only matched at one place are not: their
     names stand before `.match` and `.fullmatch` alone, in the module that holds them."""
-    names = [name for name, value in vars(module).items() if value is pattern]
-    source = inspect.getsource(module)
-    uses = [use for name in names for use in re.findall(rf"\b{name}\b(?!\s*[:=])(\.\w+)?", source)]
-    return not uses or not set(uses) <= {".match", ".fullmatch"}
+    names = {name for name, value in vars(module).items() if value is pattern}
+    nodes = list(ast.walk(ast.parse(inspect.getsource(module))))
+    methods = [node for node in nodes if isinstance(node, ast.Attribute) and node.attr in ("match", "fullmatch")]
+    matched = {id(node.value) for node in methods}
+    uses = [node for node in nodes if isinstance(node, ast.Name) and node.id in names and isinstance(node.ctx, ast.Load)]
+    return not uses or not all(id(node) in matched for node in uses)
 
 
 def growth(pattern: re.Pattern[str], unit: str, size: int = SIZE, *, searched: bool = True) -> float | None:

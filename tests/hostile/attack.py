@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import subprocess
 import sys
 import tempfile
@@ -79,6 +80,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=2, help="of each of batch, evaluation, training and serve")
     parser.add_argument("--load", type=float, default=60, help="seconds")
     args = parser.parse_args()
+    logging.disable(logging.CRITICAL)  # what is attacked has much to say
     failed = False
     for name in args.parts or PARTS:
         started = time.monotonic()
