@@ -1,11 +1,11 @@
 """All regular expressions of a package, and texts that are hostile to each.
 
-Run as a program, it prints as JSON each pattern whose time grows faster than its text, without those of the modules
-that are named to be left out: `python patterns.py hart_agent hart_agent.backends.embedded`.
+Run as a program, it prints as JSON each pattern whose time grows faster than its text: `python patterns.py hart_agent`.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import json
@@ -28,20 +28,30 @@ GROWTH = 3.0
 LIMIT = 1.0
 """Seconds of processor time for one text."""
 
+_CALLS = {f"re.{name}" for name in ("search", "match", "fullmatch", "split", "findall", "finditer", "sub", "subn")}
 _SAMPLES = {
     _constants.CATEGORY_DIGIT: "7", _constants.CATEGORY_SPACE: " ", _constants.CATEGORY_WORD: "a",
     _constants.CATEGORY_NOT_DIGIT: "a", _constants.CATEGORY_NOT_SPACE: "a", _constants.CATEGORY_NOT_WORD: ",",
 }  # fmt: skip
 
 
-def patterns(package: str) -> dict[str, tuple[str, re.Pattern[str]]]:
-    """The patterns of text that modules hold, directly or in collections, by module and expression."""
-    found: dict[str, tuple[str, re.Pattern[str]]] = {}
+Found = tuple[str, re.Pattern[str], bool]
+"""The name of a module, its pattern, and whether that may be tried at every place of a text."""
+
+
+def patterns(package: str) -> list[Found]:
+    """The patterns of text that modules hold, directly or in collections, write where they use them, or read from the
+    embedded reader's files."""
+    found: dict[object, Found] = {}
     for module in _modules(package):
-        for value in vars(module).values():
-            for pattern in _inside(value, depth=3):
-                found.setdefault(f"{pattern.pattern}/{pattern.flags}", (module.__name__, pattern))
-    return found
+        held = [pattern for value in vars(module).values() for pattern in _inside(value, depth=3)]
+        for pattern, searched in [
+            *((pattern, _is_searched(module, pattern)) for pattern in held),
+            *_written(module),
+            *((pattern, True) for pattern in _read(module)),
+        ]:
+            found.setdefault((pattern.pattern, pattern.flags, searched), (module.__name__, pattern, searched))
+    return list(found.values())
 
 
 def hostile_units(pattern: re.Pattern[str]) -> list[str]:
@@ -52,14 +62,15 @@ def hostile_units(pattern: re.Pattern[str]) -> list[str]:
     return single + [first + second for first in single for second in single if first != second]
 
 
-def is_searched(module: str, pattern: re.Pattern[str]) -> bool:
+def _is_searched(module: ModuleType, pattern: re.Pattern[str]) -> bool:
     """Whether a pattern may be tried at every place of a text. Those that are only matched at one place are not: their
     names stand before `.match` and `.fullmatch` alone, in the module that holds them."""
-    loaded = sys.modules[module]
-    names = [name for name, value in vars(loaded).items() if value is pattern]
-    source = inspect.getsource(loaded)
-    uses = [use for name in names for use in re.findall(rf"\b{name}\b(?!\s*[:=])(\.\w+)?", source)]
-    return not uses or not set(uses) <= {".match", ".fullmatch"}
+    names = {name for name, value in vars(module).items() if value is pattern}
+    nodes = list(ast.walk(ast.parse(inspect.getsource(module))))
+    methods = [node for node in nodes if isinstance(node, ast.Attribute) and node.attr in ("match", "fullmatch")]
+    matched = {id(node.value) for node in methods}
+    uses = [node for node in nodes if isinstance(node, ast.Name) and node.id in names and isinstance(node.ctx, ast.Load)]
+    return not uses or not all(id(node) in matched for node in uses)
 
 
 def growth(pattern: re.Pattern[str], unit: str, size: int = SIZE, *, searched: bool = True) -> float | None:
@@ -94,6 +105,24 @@ def _modules(package: str) -> Iterator[ModuleType]:
                 yield importlib.import_module(entry.name)
             except ImportError as error:  # an optional package is missing
                 print(f"{entry.name}: {error}", file=sys.stderr)
+
+
+def _written(module: ModuleType) -> Iterator[tuple[re.Pattern[str], bool]]:
+    """The expressions in calls such as `re.sub("...", ...)`."""
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in _CALLS and node.args:
+            first = node.args[0]
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                ignored = re.IGNORECASE if "re.I" in ast.unparse(node) else 0
+                yield re.compile(first.value, ignored), "match" not in ast.unparse(node.func)
+
+
+def _read(module: ModuleType) -> Iterator[re.Pattern[str]]:
+    if module.__name__ == "hart_agent.backends.embedded.patterns":
+        for name in module._patterns():
+            yield module.pattern(name)
+    elif module.__name__ == "hart_agent.backends.embedded.ranking":
+        yield from module._cues().values()
 
 
 def _inside(value: Any, depth: int) -> Iterator[re.Pattern[str]]:
@@ -154,11 +183,8 @@ def main() -> None:
     signal.signal(signal.SIGPROF, stop)
     slow = []
     found = patterns(sys.argv[1])
-    for module, pattern in found.values():
-        if module.startswith(tuple(sys.argv[2:])):
-            continue
+    for module, pattern, searched in found:
         print(module, pattern.pattern[:60], file=sys.stderr, flush=True)
-        searched = is_searched(module, pattern)
         for unit in hostile_units(pattern):
             grown = growth(pattern, unit, searched=searched)
             if grown is not None and grown > GROWTH:

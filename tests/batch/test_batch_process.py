@@ -67,11 +67,11 @@ def test_failures_have_their_own_exit_codes(tmp_path: Path) -> None:
     assert "overwrite" in said
 
 
-def killed(folder: Path, count: int, kills: int) -> None:
+def killed(folder: Path, count: int, kills: int, seed: int = 0) -> None:
     """Kill a batch at random moments until it was killed so often, let it finish, and compare."""
     questions = write_questions(folder, count)
     out = folder / "out.jsonl"
-    draw = random.Random(count)
+    draw = random.Random(f"{count} {seed}")
     share = count * 3 // (4 * kills)
     with serve(steadily) as server:
         for _ in range(kills):

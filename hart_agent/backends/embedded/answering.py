@@ -308,7 +308,7 @@ def _may_be(query: Query, row: Row) -> bool:
 def _trimmed(query: Query, text: str) -> str:
     """A title without the page's number next to it, a place without what else its row says."""
     if query.kind == "heading":
-        return re.sub(r"^\d+\s+(?=\D{4})|(?<=\D{4})\s+\d+$", "", text)
+        return re.sub(r"^\d+\s+(?=\D{4})|(?<=\D{4})(?<!\s)\s+\d+$", "", text)
     place = cue_in("place", text) if query.kind == "place" and len(text.split()) > _FEW else None
     return place or text
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -239,9 +238,10 @@ def _joined(text: str) -> str:
 
 def _question(messages: Sequence[Message]) -> str:
     for message in messages:
-        match = re.search(r"<question>(.*)</question>", message.text, re.DOTALL)
-        if match:
-            return without_history(match[1]).strip()
+        _, opener, rest = message.text.partition("<question>")
+        question, closer, _ = rest.rpartition("</question>")
+        if opener and closer:
+            return without_history(question).strip()
     return ""
 
 

@@ -19,7 +19,7 @@ from hart_agent.vision.opening import local_path
 
 Record = dict[str, Any]
 
-_OPTION = re.compile(r"\s*[(\uff08]?([A-Z])[)\uff09.:]\s*(.*?)\s*", re.DOTALL)  # full-width brackets, too
+_OPTION = re.compile(r"[(\uff08]?([A-Z])[)\uff09.:]\s*(.*)", re.DOTALL)  # full-width brackets, too
 _NAMED = 5
 
 
@@ -88,7 +88,7 @@ def split_options(labelled: Iterable[str], where: str) -> dict[str, str]:
     """
     options: dict[str, str] = {}
     for option in labelled:
-        match = _OPTION.fullmatch(option)
+        match = _OPTION.fullmatch(option.strip())
         if match is None or match[1] in options:
             raise DatasetError(f"{where}: expected options such as '(A) red', each with its own letter, got {option!r}")
         options[match[1]] = match[2]

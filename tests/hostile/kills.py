@@ -1,0 +1,244 @@
+"""Kills at random moments, and that nothing is lost or there twice afterwards: batch, evaluation, training, serve."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+TESTS = Path(__file__).parent.parent
+sys.path[:0] = [str(TESTS / name) for name in ("batch", "evals", "serve", "rl")]
+
+from batch_processes import lines_in  # noqa: E402
+from batch_runs import behave, right_answer, slowly, write_questions  # noqa: E402
+from loopback import Loopback, serve  # noqa: E402
+from serving import body, user  # noqa: E402
+
+from hart_agent.evals.report import RECORDS, REPORT  # noqa: E402
+
+SECONDS = 900
+"""Within which a process must be done, on a busy machine."""
+
+
+def attack(folder: Path, seed: int, kills: int) -> tuple[int, list[str], str]:
+    """Kill each of `PARTS` so often. How many kills, what failed, and how many kills each had."""
+    failures, done = [], {}
+    for part in PARTS if kills else ():
+        inside = folder / part.__name__
+        inside.mkdir()
+        try:
+            done[part.__name__] = part(inside, random.Random(f"{seed} {part.__name__}"), kills)
+        except Exception as error:
+            failures.append(f"{part.__name__}: {type(error).__name__}: {error}"[:3000])
+    return sum(done.values()), failures, ", ".join(f"{name} {count}" for name, count in done.items())
+
+
+def batch(folder: Path, draw: random.Random, kills: int) -> int:
+    from test_batch_process import killed
+
+    killed(folder, 60 * kills, kills, seed=draw.randrange(1 << 30))
+    return kills
+
+
+def steadily(request: dict[str, Any], number: int) -> Any:
+    return slowly(behave(request, number), 0.01)
+
+
+def killed_until(start: Callable[[], subprocess.Popen[str]], done: Callable[[], int], draw: random.Random, kills: int,
+                 step: Callable[[], int], wait: float) -> int:  # fmt: skip
+    """Kill a command so often, each time after `step()` more of what it has to do is done and a random wait; then let
+    it end. How many kills came before its end.
+
+    Raises:
+        AssertionError: it fails, or is not done in time.
+    """
+    count = 0
+    for _ in range(kills):
+        process = start()
+        goal, ended = done() + step(), time.monotonic() + SECONDS
+        while process.poll() is None and done() < goal:
+            assert time.monotonic() < ended, "it does nothing"
+            time.sleep(0.002)
+        time.sleep(draw.random() * wait)
+        is_killed = process.poll() is None
+        process.kill()
+        _, said = process.communicate()
+        assert is_killed or process.returncode == 0, said[-2000:]
+        count += is_killed
+    last = start()
+    _, said = last.communicate(timeout=SECONDS)
+    assert last.returncode == 0, said[-2000:]
+    return count
+
+
+def command(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, *arguments], cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+
+
+def evaluation(folder: Path, draw: random.Random, kills: int) -> int:
+    """The records, each once, and the report are those of an evaluation that nobody killed."""
+    count = 30 * kills
+    rows = [json.loads(line) for line in write_questions(folder, count).read_text().splitlines()]
+    data = folder / "items.jsonl"
+    data.write_text(
+        "".join(
+            json.dumps({key: row[key] for key in ("id", "image", "question")} | {"answer": right_answer(row["n"])}) + "\n"
+            for row in rows
+        )
+    )
+
+    def run(server: Loopback, out: Path) -> subprocess.Popen[str]:
+        return command(
+            "-m", "hart_agent", "eval", "jsonl", str(data), "--out", str(out), "--quiet", "--concurrency", "8",
+            "--base-url", server.url, "--model", "qwen2.5-vl", cwd=folder,
+        )  # fmt: skip
+
+    out, whole = folder / "killed", folder / "whole"
+    with serve(steadily) as server:
+        killed = killed_until(
+            lambda: run(server, out), lambda: lines_in(out / RECORDS), draw, kills, lambda: draw.randrange(20), 0.3
+        )
+        assert run(server, whole).wait(SECONDS) == 0
+    keys = [json.loads(line)["key"] for line in (out / RECORDS).read_text().splitlines()]
+    assert len(keys) == len(set(keys)) == count, f"{len(keys)} records, {len(set(keys))} keys, {count} questions"
+    reports = [json.loads((path / REPORT).read_text()) for path in (out, whole)]
+    for report in reports:
+        report.pop("median_seconds")
+    assert reports[0] == reports[1]
+    return killed
+
+
+TRAIN = """
+import sys
+from pathlib import Path
+import test_trainer as tests
+from rl.local.trainer import Trainer
+tests.torch.set_num_threads(1)  # sums depend on how they are divided
+steps, model, run, *photos = sys.argv[1:]
+Trainer(tests.settings(Path(model), steps=int(steps)), tests.items(photos), tests.says_u, Path(run)).train()
+"""
+
+
+def training(folder: Path, draw: random.Random, kills: int) -> int:
+    """The weights, and the figures of each step, are those of a training that nobody killed."""
+    from PIL import Image
+    from safetensors.torch import load_file
+    from tiny_vlm import make_tiny_vlm
+
+    model, steps = make_tiny_vlm(folder / "model", "qwen3-vl"), 2 * kills
+    photos = [folder / f"{number}.png" for number in range(6)]
+    for number, path in enumerate(photos):
+        Image.effect_noise((300, 200), 60 + number).convert("RGB").save(path)
+    environment = os.pathsep.join([str(TESTS / "rl"), os.environ.get("PYTHONPATH", "")])
+
+    def run(out: Path) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", TRAIN, str(steps), str(model), str(out), *map(str, photos)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": environment},
+        )  # fmt: skip
+
+    out, whole = folder / "killed", folder / "whole"
+    figures = out / "metrics.jsonl"
+    killed = killed_until(lambda: run(out), lambda: lines_in(figures), draw, kills, lambda: draw.randrange(3), 1.0)
+    assert run(whole).wait(SECONDS) == 0
+    numbers = [json.loads(line)["step"] for line in figures.read_text().splitlines()]
+    assert numbers == list(range(1, steps + 1)), numbers
+    first, second = (load_file(path / f"step-{steps:06}" / "model.safetensors") for path in (out, whole))
+    assert all(first[name].equal(second[name]) for name in second)
+    return killed
+
+
+def serving(folder: Path, draw: random.Random, kills: int) -> int:
+    """Whoever asks a server that is killed has a whole answer or an error at once, and it starts again on its port."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    left, answers, wrong = list(range(20 * kills)), dict[int, str](), list[str]()
+    lock, is_over = threading.Lock(), threading.Event()
+
+    def ask() -> None:
+        while not is_over.is_set():
+            with lock:
+                if not left:
+                    return
+                number = left.pop()
+            try:
+                answer = asked(port, number)
+            except (OSError, http.client.HTTPException):
+                with lock:
+                    left.append(number)
+                time.sleep(0.05)
+                continue
+            with lock:
+                if number in answers or answer != right_answer(number):
+                    wrong.append(f"number {number}: {answer!r}")
+                answers[number] = answer
+
+    with serve(steadily) as model:
+        threads = [threading.Thread(target=ask, daemon=True) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        killed = 0
+        ended = time.monotonic() + SECONDS
+        while len(answers) < 20 * kills:
+            assert time.monotonic() < ended, f"{len(answers)} answers"
+            process = command(
+                "-m", "hart_agent", "serve", "--port", str(port), "--base-url", model.url, "--model", "qwen2.5-vl",
+                cwd=folder,
+            )  # fmt: skip
+            goal = len(answers) + (draw.randrange(1, 20) if killed < kills else 20 * kills)
+            while len(answers) < min(goal, 20 * kills) and process.poll() is None and time.monotonic() < ended:
+                time.sleep(0.002)
+            is_killed = process.poll() is None
+            process.send_signal(signal.SIGKILL)
+            _, said = process.communicate()
+            assert is_killed, said[-2000:]
+            killed += len(answers) < 20 * kills
+        is_over.set()
+        for thread in threads:
+            thread.join(SECONDS)
+            assert not thread.is_alive(), "a client hangs"
+    assert not wrong, wrong
+    return killed
+
+
+PHOTO: list[str] = []
+
+
+def asked(port: int, number: int) -> str:
+    """A server's answer to one question.
+
+    Raises:
+        OSError, HTTPException: the server is not there, or goes away.
+    """
+    from serving import coded, data_url
+
+    if not PHOTO:
+        PHOTO.append(data_url(coded(160, 120)))
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS / 2)
+    try:
+        sent = body(messages=[user(f"what is number {number}?", PHOTO[0])])
+        connection.request("POST", "/v1/chat/completions", json.dumps(sent), {"content-type": "application/json"})
+        response = connection.getresponse()
+        content = response.read()
+        assert response.status == 200, content[:500]
+        answer = json.loads(content)["choices"][0]["message"]["content"]
+        assert isinstance(answer, str)
+        return answer
+    finally:
+        connection.close()
+
+
+PARTS = (batch, evaluation, training, serving)

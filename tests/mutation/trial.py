@@ -1,0 +1,142 @@
+"""Which mutants the tests kill: see `run`, which starts it.
+
+The tree is copied, and mutants are written into the copy, so that processes that tests start see them, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from mutants import Mutant, mutants
+from warm import Warm
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+EQUIVALENT, SURVIVED = "equivalent", "survived"
+Z = 1.96
+"""Of a 95 % interval."""
+
+
+def copy_tree(target: Path) -> None:
+    names = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=True, text=True
+    ).stdout.split("\0")
+    for name in filter(None, names):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, target / name)
+
+
+def key(module: str, source: str, mutant: Mutant) -> str:
+    """The same for the same change of the same module."""
+    return hashlib.sha256("\0".join((module, source, mutant.source)).encode()).hexdigest()[:16]
+
+
+def name(record: dict[str, Any]) -> tuple[str, ...]:
+    """What a mutant is called where equivalents are listed: without line numbers, which move."""
+    return tuple(record[field] for field in ("module", "function", "before", "after"))
+
+
+def equivalents() -> set[tuple[str, ...]]:
+    rows = (HERE / "equivalents.tsv").read_text(encoding="utf-8").splitlines()
+    return {tuple(row.split("\t")[:4]) for row in rows if row and not row.startswith("#")}
+
+
+def read(results: Path) -> dict[str, dict[str, Any]]:
+    lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
+    return {record["key"]: record for record in map(json.loads, lines)}
+
+
+def sample(modules: list[str], count: int, seed: int) -> list[tuple[str, Mutant, str]]:
+    """So many mutants of some modules, each with its module and its key; `count` 0 means all."""
+    found = []
+    for module in modules:
+        source = (ROOT / module).read_text(encoding="utf-8")
+        found += [(module, mutant, key(module, source, mutant)) for mutant in mutants(source)]
+    random.Random(seed).shuffle(found)
+    return found[: count or None]
+
+
+def interval(killed: int, count: int) -> str:
+    """A share with Wilson's 95 % interval."""
+    if not count:
+        return "-"
+    share, spread = killed / count, Z * Z / count
+    middle = (share + spread / 2) / (1 + spread)
+    half = Z / (1 + spread) * (share * (1 - share) / count + spread / 4 / count) ** 0.5
+    return f"{share:.1%} [{middle - half:.1%}, {middle + half:.1%}]"
+
+
+def tried(area: dict[str, Any], chosen: list[tuple[str, Mutant, str]], known: dict[str, Any], args: Any) -> None:
+    """Run those of an area's sample that have no result yet."""
+    left = [item for item in chosen if item[2] not in known or (args.again and known[item[2]]["outcome"] == SURVIVED)]
+    if not left:
+        return
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder, args.results.open("a", encoding="utf-8") as out:
+        copy_tree(Path(folder))
+        warm = Warm(Path(folder), area["tests"])
+        for module, mutant, digest in left:
+            outcome, seconds, by = warm.outcome(module, mutant.source)
+            record = {
+                "key": digest, "module": module, "line": mutant.line, "function": mutant.function,
+                "before": mutant.before, "after": mutant.after, "outcome": outcome, "seconds": round(seconds, 2),
+                "by": by,
+            }  # fmt: skip
+            known[digest] = record
+            print(json.dumps(record), file=out, flush=True)
+            print(f"{module}:{mutant.line} {outcome} in {seconds:.1f} s", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("areas", nargs="*")
+    parser.add_argument("--sample", type=int, default=60, help="mutants of an area; 0: all")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--again", action="store_true", help="try survivors again")
+    parser.add_argument("--results", type=Path, default=ROOT / "build" / "mutation.jsonl")
+    args = parser.parse_args()
+    areas = tomllib.loads((HERE / "areas.toml").read_text(encoding="utf-8"))
+    args.results.parent.mkdir(exist_ok=True)
+    known, same = read(args.results), equivalents()
+    total: Counter[str] = Counter()
+    survivors = []
+    for title in args.areas or areas:
+        area = areas[title]
+        chosen = sample(area["modules"], args.sample, args.seed)
+        tried(area, chosen, known, args)
+        records = [known[digest] for _, _, digest in chosen]
+        outcomes = Counter(
+            EQUIVALENT if record["outcome"] == SURVIVED and name(record) in same else record["outcome"]
+            for record in records
+        )
+        total += outcomes
+        survivors += [record for record in records if record["outcome"] == SURVIVED and name(record) not in same]
+        print(f"{title:12} {row(outcomes)}", flush=True)
+    print(f"{'all':12} {row(total)}\n")
+    for record in survivors:
+        print(f"{record['module']}:{record['line']} {record['function']}\n  - {record['before'][:200]}")
+        print(f"  + {record['after'][:200]}")
+
+
+def row(outcomes: Counter[str]) -> str:
+    count = outcomes.total() - outcomes[EQUIVALENT]
+    killed = count - outcomes[SURVIVED]
+    return (
+        f"{outcomes.total():4} mutants, {killed} killed ({outcomes['time']} by time), {outcomes[SURVIVED]} survived, "
+        f"{outcomes[EQUIVALENT]} equivalent: {interval(killed, count)}"
+    )
+
+
+if __name__ == "__main__":
+    main()
