@@ -78,6 +78,7 @@ def serving(folder: Path, name: str, log: Path) -> Iterator[str]:
         # vLLM 0.29's CPU build dies of a seeded request whose prompt it reads in parts.
         "--no-enable-chunked-prefill", "--max-num-batched-tokens", str(CONTEXT),
         "--limit-mm-per-prompt", '{"image": 2, "video": 0}', "--served-model-name", name,
+        "--generation-config", "vllm",  # without the checkpoint's repetition penalty: words known by heart repeat
     ]  # fmt: skip
     patient = {**os.environ, "VLLM_ENGINE_READY_TIMEOUT_S": str(START_SECONDS)}
     with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output, env=patient) as process:

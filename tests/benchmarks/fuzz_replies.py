@@ -33,8 +33,26 @@ from hart_agent.dialogue.thoughts import split_thoughts
 
 TEXTS = sorted({row.text for row in ROWS})
 WORDS = [*MARKS, "OPEN", "B", "zoom", "12", "-1", "true", "\n", " ", "the answer is", *TEXTS]
-CHARACTERS = "".join(sorted({char for text in TEXTS for char in text})) + "\x00\u200b\u0301\ud800½²−،٣\U0001f600"
-VALUES = [0, -1, 7.5, 10**400, True, None, "", "a", '"', "</tool_call>", "\n", "'", [], [1, 2, 3, 4], ["1"], {}, {"a": 1}]
+CHARACTERS = "".join(sorted({char for text in TEXTS for char in text})) + "\x00\u200b\u0301\ud800½²\u2212،٣\U0001f600"
+VALUES = [
+    0,
+    -1,
+    7.5,
+    10**400,
+    True,
+    None,
+    "",
+    "a",
+    '"',
+    "</tool_call>",
+    "\n",
+    "'",
+    [],
+    [1, 2, 3, 4],
+    ["1"],
+    {},
+    {"a": 1},
+]
 FORMS = {
     "hermes": '<tool_call>{{"name": "{name}", "arguments": {json}}}</tool_call>',
     "flat": '<tool_call>{{"name": "{name}", "{key}": {value}}}</tool_call>',
@@ -45,7 +63,8 @@ FORMS = {
     "kimi": "<|tool_calls_section_begin|><|tool_call_begin|>functions.{name}:0<|tool_call_argument_begin|>{json}"
     "<|tool_call_end|><|tool_calls_section_end|>",
     "mistral": "[TOOL_CALLS]{name}[ARGS]{json}",
-    "deepseek": "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>{name}<｜tool▁sep｜>{json}<｜tool▁call▁end｜>",
+    "deepseek": "<|tool\u2581calls\u2581begin|><|tool\u2581call\u2581begin|>{name}<|tool\u2581sep|>{json}"
+    "<|tool\u2581call\u2581end|>".replace("|", "\uff5c"),
     "harmony": "<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>{json}<|call|>",
     "gemma": '<|tool_call>call:{name}{{{key}:<|"|>{value}<|"|>}}<tool_call|>',
     "pythonic": "[{name}({key}={literal})]",
@@ -82,7 +101,9 @@ def random_reply(source: random.Random) -> str:
     if way < 0.3:
         return "".join(source.choices(WORDS, k=source.randrange(20)))
     if way < 0.6:
-        text = "".join(source.choice([random_call(source), source.choice(WORDS)]) for _ in range(source.randrange(1, 5)))
+        text = "".join(
+            source.choice([random_call(source), source.choice(WORDS)]) for _ in range(source.randrange(1, 5))
+        )
     else:
         text = "".join(source.choices(TEXTS, k=source.randrange(1, 3)))
     for _ in range(source.randrange(4)):
@@ -139,10 +160,9 @@ def check_envelope(answer: Any) -> str:
     try:
         reply = read_completion(answer)
     except ServerError as error:
-        assert str(error), "an error without words"
-        return "refused"
+        return f"refused: {error.failure.problem.name.lower()}"
     assert isinstance(reply, Reply), "not a reply"
-    assert isinstance(reply.text, str) and isinstance(reply.reasoning, str), "words that are no text"
+    assert isinstance(reply.text + reply.reasoning, str), "words that are no text"
     assert all(isinstance(part, str) for call in reply.native_calls for part in call), "a call that is no text"
     assert outcome(parse_reply(reply.text, reply.native_calls, schemas=SCHEMAS)), "no outcome"
     return "read"

@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -151,18 +152,13 @@ def timed(read: Callable[[], object], repeats: int) -> float:
 
 def reply_times(piece: str, prefix: str, truncated: bool) -> list[float]:
     texts = [prefix + piece * (length // len(piece)) for length in LENGTHS]
-    return [
-        timed(lambda text=text: parse_reply(text, truncated=truncated, schemas={"f": {}}), 1)
-        for text in texts
-    ]
+    return [timed(lambda text=text: parse_reply(text, truncated=truncated, schemas={"f": {}}), 1) for text in texts]
 
 
 def envelope_times(message: Callable[[int], dict[str, Any]]) -> list[float]:
     def read(answer: object) -> None:
-        try:
+        with suppress(ServerError):
             read_completion(answer)
-        except ServerError:
-            pass
 
     answers = [{"choices": [{"message": message(length)}]} for length in LENGTHS]
     return [timed(lambda answer=answer: read(answer), 1) for answer in answers]
