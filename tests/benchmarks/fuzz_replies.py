@@ -3,9 +3,9 @@
     python tests/benchmarks/fuzz_replies.py [COUNT] [SEED]
 
 A reply is a random sequence of markers, pieces of calls and words; or random calls in random dialects; or one or two
-replies of the tests' table; the latter two with random cuts, repetitions and exchanges of pieces and characters. Each
-also comes in a random envelope of a chat completion, and what it answers is compared with the answer before it and
-read as a choice. Prints how many were read as what; stops with the text at the first that is read badly.
+replies of the tests' table; the latter two with random cuts, repetitions and exchanges of pieces and characters. Of
+one in four the thoughts are divided once more, it comes in a random envelope of a chat completion, and what it answers
+is compared with the answer before it and read as a choice. Prints how many were read as what; stops with the text at the first that is read badly.
 """
 
 from __future__ import annotations
@@ -124,7 +124,8 @@ def outcome(found: ParsedReply) -> str:
     assert found.plain is None or found.error, "plain words without an error"
     assert found.set_aside is None or found.calls, "an answer was set aside without a call"
     assert not found.calls or any(call.error is None for call in found.calls), "only bad calls"
-    json.dumps([call.arguments for call in found.calls], allow_nan=False)
+    if found.calls:
+        json.dumps([call.arguments for call in found.calls], allow_nan=False)
     if named == ["error"]:
         return "cut off" if found.cut_off else "plain" if found.plain else "error"
     return named[0]
@@ -137,9 +138,12 @@ def check_reply(text: str, source: random.Random) -> tuple[str, str]:
     read_as = outcome(found)
     assert found.plain is None or not truncated, "plain words of a cut-off reply"
     assert hint == HINT_TOOLS or "tool" not in str(found.error or ""), "an error that speaks of tools"
+    return read_as, found.answer or found.plain or ""
+
+
+def check_thoughts(text: str) -> None:
     _, rest = split_thoughts(text)
     assert split_thoughts(rest) == ("", rest), "thoughts are left"
-    return read_as, found.answer or found.plain or ""
 
 
 def envelope(text: str, source: random.Random) -> Any:
@@ -186,18 +190,20 @@ def main() -> None:
     slowest = 0.0
     before = "12"
     started = time.process_time()
-    for _ in range(count):
+    for number in range(count):
         text = random_reply(source)
         began = time.process_time()
         try:
             read_as, answer = check_reply(text, source)
-            completion = check_envelope(envelope(text, source))
-            if answer:
-                check_answer(answer, before, source)
-                before = answer
+            outcomes[read_as] += 1
+            if number % 4 == 0:
+                check_thoughts(text)
+                outcomes[f"completions {check_envelope(envelope(text, source))}"] += 1
+                if answer:
+                    check_answer(answer, before, source)
+                    before = answer
         except Exception as error:
             raise SystemExit(f"{text!r}, before it {before!r}: {type(error).__name__}: {error}") from error
-        outcomes.update((read_as, f"completions {completion}"))
         slowest = max(slowest, time.process_time() - began)
     seconds = time.process_time() - started
     print(f"{count} replies, seed {seed}: {seconds:.0f} s of processor time, the slowest {slowest * 1000:.1f} ms")
