@@ -5,7 +5,8 @@
 A reply is a random sequence of markers, pieces of calls and words; or random calls in random dialects; or one or two
 replies of the tests' table; the latter two with random cuts, repetitions and exchanges of pieces and characters. Of
 one in four the thoughts are divided once more, it comes in a random envelope of a chat completion, and what it answers
-is compared with the answer before it and read as a choice. Prints how many were read as what; stops with the text at the first that is read badly.
+is compared with the answer before it and read as a choice. Prints how many were read as what; stops with the text at
+the first that is read badly.
 """
 
 from __future__ import annotations
