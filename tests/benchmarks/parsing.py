@@ -1,4 +1,4 @@
-"""How long reading takes as a text grows: python tests/benchmarks/parsing.py [PART OF A NAME]
+"""How long reading takes as a text grows: python tests/benchmarks/parsing.py [replies] [completions] [answers]
 
 Each row is a text that repeats one piece, at three lengths that grow tenfold, in milliseconds of processor time. The
 last column is the larger of the two ratios: about 10 means linear. A reply is read alone, cut off, and behind each of a
@@ -182,8 +182,8 @@ def judge(answer: str, way: str) -> object:
 
 
 def answer_times(piece: str, way: str) -> list[float]:
-    texts = [piece * (length // len(piece)) for length in ANSWER_LENGTHS]
-    return [timed(lambda text=text: judge(f"{text} ", way)) for text in texts]
+    texts = [piece * ((length - 1) // len(piece)) + " " for length in ANSWER_LENGTHS]
+    return [timed(lambda text=text: judge(text, way)) for text in texts]
 
 
 def ratio(times: list[float]) -> float:
@@ -202,18 +202,18 @@ def row(name: str, runs: list[list[float]]) -> None:
 
 
 def main() -> None:
-    part = sys.argv[1] if len(sys.argv) > 1 else ""
-    heading("reply", LENGTHS)
-    for name, piece in PIECES.items():
-        if part in name:
+    chosen = sys.argv[1:] or ["replies", "completions", "answers"]
+    if "replies" in chosen:
+        heading("reply", LENGTHS)
+        for name, piece in PIECES.items():
             row(name, [reply_times(piece)])
-    heading("chat completion", LENGTHS)
-    for name, message in ENVELOPES.items():
-        if part in name:
+    if "completions" in chosen:
+        heading("chat completion", LENGTHS)
+        for name, message in ENVELOPES.items():
             row(name, [envelope_times(message)])
-    heading("answer, slowest comparison", ANSWER_LENGTHS)
-    for name, piece in ANSWERS.items():
-        if part in name:
+    if "answers" in chosen:
+        heading("answer, slowest comparison", ANSWER_LENGTHS)
+        for name, piece in ANSWERS.items():
             row(name, [answer_times(piece, way) for way in ("agree", "option", "number", "text", "list")])
 
 
