@@ -39,7 +39,7 @@ def make_thinking_vlm(folder: Path, samples: Sequence[Sample]) -> Path:
     Its thoughts rehearse another region and another question's answer, tags included. `<think>` and `</think>` are
     tokens of its own, as in reasoning models.
     """
-    untaught = make_tiny_vlm(folder / "untaught", special=["<think>", "</think>"])
+    untaught = make_tiny_vlm(folder / "untaught", tokens=["<think>", "</think>"])
     others = [*samples[1:], samples[0]]
     lessons = [
         Demonstration(

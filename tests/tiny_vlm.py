@@ -52,14 +52,14 @@ _QWEN_VISION = {
 }
 
 
-def make_tiny_vlm(folder: Path, family: str = "qwen2.5-vl", *, seed: int = 0, special: Sequence[str] = ()) -> Path:
+def make_tiny_vlm(folder: Path, family: str = "qwen2.5-vl", *, seed: int = 0, tokens: Sequence[str] = ()) -> Path:
     """Write a checkpoint.
 
     Args:
         folder: made if it isn't there.
         family: "qwen2.5-vl", "qwen3-vl" or "internvl3".
         seed: of the weights.
-        special: further special tokens.
+        tokens: further ones. They are not special, as the tags of thoughts are not in tokenizers of models that think.
 
     Returns:
         The folder.
@@ -67,7 +67,7 @@ def make_tiny_vlm(folder: Path, family: str = "qwen2.5-vl", *, seed: int = 0, sp
     folder.mkdir(parents=True, exist_ok=True)
     template = "<IMG_CONTEXT>\n" if family == "internvl3" else f"<|vision_start|>{IMAGE}<|vision_end|>"
     tokenizer = _tokenizer(_TEMPLATE.replace("@IMAGE@", template))
-    tokenizer.add_tokens(list(special), special_tokens=True)
+    tokenizer.add_tokens(list(tokens))
     torch.manual_seed(seed)
     model, processor = _FAMILIES[family](tokenizer)
     model.generation_config = transformers.GenerationConfig(

@@ -16,7 +16,8 @@ text as typed values (numbers, ranges, times, dates, codes, words) and compare t
   without a year is not one with a year.
 - "9-5" is a range; a group of seven or more digits in parts is a number to dial ("555-0123"), but for years.
 - Words: case, punctuation, spaces between words, "and", and filler around what is said don't count ("The sign says
-  STOP"); accents and all other words do. Symbols count where both texts have some ("→ EXIT", "← EXIT").
+  STOP"); accents, all other words and their order do ("red and blue" isn't "blue and red", for the question may ask
+  for an order; only a LIST has none). Symbols count where both texts have some ("→ EXIT", "← EXIT").
 - What stands in a box or behind the only "the answer is" is the answer.
 """
 

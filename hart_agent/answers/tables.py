@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-_SCALES = "hundred 100 thousand 1000 million 1000000 billion 1000000000"
+_SCALES = "dozen 12 hundred 100 thousand 1000 million 1000000 billion 1000000000"
 SCALES = dict(zip(_SCALES.split()[::2], map(int, _SCALES.split()[1::2]), strict=True))
 SHORT_SCALES = {"k": 10**3, "m": 10**6, "mn": 10**6, "bn": 10**9}
 """After an amount of money; "k" after any number."""
@@ -17,6 +17,7 @@ NUMBER_WORDS = {word: number for number, word in enumerate(_BELOW_TWENTY.split()
 NUMBER_WORDS |= {
     w: 10 * tens for tens, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
 }
+NUMBER_WORDS["dozen"] = 12
 ORDINALS = {
     word: number
     for number, word in enumerate("first second third fourth fifth sixth seventh eighth ninth tenth".split(), 1)

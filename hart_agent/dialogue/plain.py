@@ -15,13 +15,17 @@ _MAX_SEARCHED = 20_000
 
 _GLM_BOX = ("<|begin_of_box|>", "<|end_of_box|>")
 _CLAUSE = r"(?:(?:so|thus|therefore|hence),?\s|(?:based on|according to|from|given|looking at)\s[^,.\n]{1,40},\s)?"
-_SENTENCE = r"(?:^|(?<=[.!?:]\s))[ \t>#-]{0,6}" + _CLAUSE
+_SENTENCE = r"(?:^|(?<=[.!?:]\s)|(?<=[。！？，：]))[ \t>#-]{0,6}" + _CLAUSE
+_ANSWER = r"(?:antwort|respuesta|réponse|risposta|resposta)"
 _LEAD_INS = tuple(
     re.compile(_SENTENCE + phrase, re.IGNORECASE | re.MULTILINE)
     for phrase in (
         r"(?:the|my)\s(?:final\s|correct\s|best\s)?(?:answer|option|choice)\s(?:is|would\sbe)(?:\s?:|(?=\s))",
         r"(?:final\s|correct\s|short\s)?answer\s?[:：]",
         r"#{1,4}\s(?:final\s)?answer$",
+        rf"(?:die|la|a)\s(?:richtige\s)?{_ANSWER}\s(?:correct[ae]\s|correta\s|finale?\s)?(?:ist|lautet|es|est|è|é)(?:\s?:|(?=\s))",
+        rf"{_ANSWER}(?:\sfinale?)?\s?[:：]",
+        r"(?:所以|因此)?(?:最[终終]|正[确確])?(?:答案|答え|正解)(?:[是为為は]\s?[:：]?|\s?[:：])",
     )
 )
 _ABBREVIATION = re.compile(r"[^\W\d_]\.")
@@ -108,6 +112,8 @@ def _short(text: str) -> str:
 
 
 def _without_full_stop(text: str) -> str:
+    if text.endswith("。"):
+        return text[:-1]
     return text[:-1] if text.endswith(".") and not _ABBREVIATION.search(text, 0, len(text) - 1) else text
 
 

@@ -19,6 +19,10 @@ MARKS = (
     ("<thinking>", "</thinking>"),
     ("<thought>", "</thought>"),
     ("<reasoning>", "</reasoning>"),
+    ("<analysis>", "</analysis>"),
+    ("<seed:think>", "</seed:think>"),  # Seed-OSS
+    ("<longcat_think>", "</longcat_think>"),  # LongCat-Flash-Thinking
+    ("<|START_THINKING|>", "<|END_THINKING|>"),  # Command A
     ("◁think▷", "◁/think▷"),  # Kimi-VL-Thinking
     ("[THINK]", "[/THINK]"),  # Mistral
     ("<|channel>", "<channel|>"),  # Gemma 4, which writes the channel's name, "thought", next

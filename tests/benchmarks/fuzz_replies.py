@@ -3,9 +3,10 @@
     python tests/benchmarks/fuzz_replies.py [COUNT] [SEED]
 
 A reply is a random sequence of markers, pieces of calls and words; or random calls in random dialects; or one or two
-replies of the tests' table; the latter two with random cuts, repetitions and exchanges of pieces and characters. Each
-also comes in a random envelope of a chat completion, and what it answers is compared with the answer before it and
-read as a choice. Prints how many were read as what; stops with the text at the first that is read badly.
+replies of the tests' table; the latter two with random cuts, repetitions and exchanges of pieces and characters. Of
+one in four the thoughts are divided once more, it comes in a random envelope of a chat completion, and what it answers
+is compared with the answer before it and read as a choice. Prints how many were read as what; stops with the text at
+the first that is read badly.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from hart_agent.dialogue.thoughts import split_thoughts
 
 TEXTS = sorted({row.text for row in ROWS})
 WORDS = [*MARKS, "OPEN", "B", "zoom", "12", "-1", "true", "\n", " ", "the answer is", *TEXTS]
-CHARACTERS = "".join(sorted({char for text in TEXTS for char in text})) + "\x00\u200b\u0301\ud800½²−،٣\U0001f600"
+CHARACTERS = "".join(sorted({char for text in TEXTS for char in text})) + "\x00\u200b\u0301\ud800½²\u2212،٣\U0001f600"
 VALUES = [
     0,
     -1,
@@ -63,7 +64,8 @@ FORMS = {
     "kimi": "<|tool_calls_section_begin|><|tool_call_begin|>functions.{name}:0<|tool_call_argument_begin|>{json}"
     "<|tool_call_end|><|tool_calls_section_end|>",
     "mistral": "[TOOL_CALLS]{name}[ARGS]{json}",
-    "deepseek": "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>{name}<｜tool▁sep｜>{json}<｜tool▁call▁end｜>",
+    "deepseek": "<|tool\u2581calls\u2581begin|><|tool\u2581call\u2581begin|>{name}<|tool\u2581sep|>{json}"
+    "<|tool\u2581call\u2581end|>".replace("|", "\uff5c"),
     "harmony": "<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>{json}<|call|>",
     "gemma": '<|tool_call>call:{name}{{{key}:<|"|>{value}<|"|>}}<tool_call|>',
     "pythonic": "[{name}({key}={literal})]",
@@ -123,7 +125,8 @@ def outcome(found: ParsedReply) -> str:
     assert found.plain is None or found.error, "plain words without an error"
     assert found.set_aside is None or found.calls, "an answer was set aside without a call"
     assert not found.calls or any(call.error is None for call in found.calls), "only bad calls"
-    json.dumps([call.arguments for call in found.calls], allow_nan=False)
+    if found.calls:
+        json.dumps([call.arguments for call in found.calls], allow_nan=False)
     if named == ["error"]:
         return "cut off" if found.cut_off else "plain" if found.plain else "error"
     return named[0]
@@ -136,9 +139,12 @@ def check_reply(text: str, source: random.Random) -> tuple[str, str]:
     read_as = outcome(found)
     assert found.plain is None or not truncated, "plain words of a cut-off reply"
     assert hint == HINT_TOOLS or "tool" not in str(found.error or ""), "an error that speaks of tools"
+    return read_as, found.answer or found.plain or ""
+
+
+def check_thoughts(text: str) -> None:
     _, rest = split_thoughts(text)
     assert split_thoughts(rest) == ("", rest), "thoughts are left"
-    return read_as, found.answer or found.plain or ""
 
 
 def envelope(text: str, source: random.Random) -> Any:
@@ -159,10 +165,9 @@ def check_envelope(answer: Any) -> str:
     try:
         reply = read_completion(answer)
     except ServerError as error:
-        assert str(error), "an error without words"
-        return "refused"
+        return f"refused: {error.failure.problem.name.lower()}"
     assert isinstance(reply, Reply), "not a reply"
-    assert isinstance(reply.text, str) and isinstance(reply.reasoning, str), "words that are no text"
+    assert isinstance(reply.text + reply.reasoning, str), "words that are no text"
     assert all(isinstance(part, str) for call in reply.native_calls for part in call), "a call that is no text"
     assert outcome(parse_reply(reply.text, reply.native_calls, schemas=SCHEMAS)), "no outcome"
     return "read"
@@ -186,18 +191,20 @@ def main() -> None:
     slowest = 0.0
     before = "12"
     started = time.process_time()
-    for _ in range(count):
+    for number in range(count):
         text = random_reply(source)
         began = time.process_time()
         try:
             read_as, answer = check_reply(text, source)
-            completion = check_envelope(envelope(text, source))
-            if answer:
-                check_answer(answer, before, source)
-                before = answer
+            outcomes[read_as] += 1
+            if number % 4 == 0:
+                check_thoughts(text)
+                outcomes[f"completions {check_envelope(envelope(text, source))}"] += 1
+                if answer:
+                    check_answer(answer, before, source)
+                    before = answer
         except Exception as error:
             raise SystemExit(f"{text!r}, before it {before!r}: {type(error).__name__}: {error}") from error
-        outcomes.update((read_as, f"completions {completion}"))
         slowest = max(slowest, time.process_time() - began)
     seconds = time.process_time() - started
     print(f"{count} replies, seed {seed}: {seconds:.0f} s of processor time, the slowest {slowest * 1000:.1f} ms")

@@ -1,8 +1,9 @@
-"""How long reading takes as a text grows: python tests/benchmarks/parsing.py [PART OF A NAME]
+"""How long reading takes as a text grows: python tests/benchmarks/parsing.py [replies] [completions] [answers]
 
 Each row is a text that repeats one piece, at three lengths that grow tenfold, in milliseconds of processor time. The
-last column is the larger of the two ratios: about 10 means linear. A reply is read alone and behind each of a few
-beginnings, and cut off; its row is the slowest of these. Answers of more than 10,000 characters are not read.
+last column is the larger of the two ratios: about 10 means linear. A reply is read alone, cut off, and behind each of a
+few beginnings; its row is the slowest of these, at the greatest length that which was slowest before. Answers of more
+than 10,000 characters are not read.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -139,30 +141,36 @@ ANSWERS = {
 OPTIONS = ("red", "red car", "the red car on the left", "12")
 
 
-def timed(read: Callable[[], object], repeats: int) -> float:
-    """Milliseconds; the least of several runs."""
-    times = []
-    for _ in range(repeats):
-        started = time.process_time()
-        read()
-        times.append(time.process_time() - started)
-    return min(times) * 1000
+def timed(read: Callable[[], object]) -> float:
+    started = time.process_time()
+    read()
+    return (time.process_time() - started) * 1000
 
 
-def reply_times(piece: str, prefix: str, truncated: bool) -> list[float]:
-    texts = [prefix + piece * (length // len(piece)) for length in LENGTHS]
-    return [timed(lambda text=text: parse_reply(text, truncated=truncated, schemas={"f": {}}), 1) for text in texts]
+def reply_times(piece: str) -> list[float]:
+    """At each length the slowest way in which the reply comes; at the last one that which was slowest before."""
+    ways = [("", True), *((prefix, False) for prefix in PREFIXES)]
+    found = []
+    for length in LENGTHS:
+        times = {way: _reply_time(way[0] + piece * (length // len(piece)), cut=way[1]) for way in ways}
+        slowest = max(ways, key=lambda way: times[way])
+        found.append(times[slowest])
+        if length == LENGTHS[-2]:
+            ways = [slowest]
+    return found
+
+
+def _reply_time(text: str, *, cut: bool) -> float:
+    return timed(lambda: parse_reply(text, truncated=cut, schemas={"f": {}}))
 
 
 def envelope_times(message: Callable[[int], dict[str, Any]]) -> list[float]:
     def read(answer: object) -> None:
-        try:
+        with suppress(ServerError):
             read_completion(answer)
-        except ServerError:
-            pass
 
     answers = [{"choices": [{"message": message(length)}]} for length in LENGTHS]
-    return [timed(lambda answer=answer: read(answer), 1) for answer in answers]
+    return [timed(lambda answer=answer: read(answer)) for answer in answers]
 
 
 def judge(answer: str, way: str) -> object:
@@ -174,8 +182,8 @@ def judge(answer: str, way: str) -> object:
 
 
 def answer_times(piece: str, way: str) -> list[float]:
-    texts = [piece * (length // len(piece)) for length in ANSWER_LENGTHS]
-    return [timed(lambda text=text: judge(f"{text} ", way), 1) for text in texts]
+    texts = [piece * ((length - 1) // len(piece)) + " " for length in ANSWER_LENGTHS]
+    return [timed(lambda text=text: judge(text, way)) for text in texts]
 
 
 def ratio(times: list[float]) -> float:
@@ -194,18 +202,18 @@ def row(name: str, runs: list[list[float]]) -> None:
 
 
 def main() -> None:
-    part = sys.argv[1] if len(sys.argv) > 1 else ""
-    heading("reply", LENGTHS)
-    for name, piece in PIECES.items():
-        if part in name:
-            row(name, [reply_times(piece, "", True), *(reply_times(piece, prefix, False) for prefix in PREFIXES)])
-    heading("chat completion", LENGTHS)
-    for name, message in ENVELOPES.items():
-        if part in name:
+    chosen = sys.argv[1:] or ["replies", "completions", "answers"]
+    if "replies" in chosen:
+        heading("reply", LENGTHS)
+        for name, piece in PIECES.items():
+            row(name, [reply_times(piece)])
+    if "completions" in chosen:
+        heading("chat completion", LENGTHS)
+        for name, message in ENVELOPES.items():
             row(name, [envelope_times(message)])
-    heading("answer, slowest comparison", ANSWER_LENGTHS)
-    for name, piece in ANSWERS.items():
-        if part in name:
+    if "answers" in chosen:
+        heading("answer, slowest comparison", ANSWER_LENGTHS)
+        for name, piece in ANSWERS.items():
             row(name, [answer_times(piece, way) for way in ("agree", "option", "number", "text", "list")])
 
 

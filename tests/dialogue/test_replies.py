@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reply_table import CALL, SCHEMAS, Row
 from reply_table import ROWS as FIRST_ROWS
+from reply_table_held_out import HELD_OUT
 from reply_table_more import MORE
 
 from hart_agent.dialogue.parsing import parse_reply
 from hart_agent.dialogue.results import HINT_ANSWER, HINT_TOOLS, ParsedReply
 from hart_agent.dialogue.thoughts import split_thoughts
 
-ROWS = [*FIRST_ROWS, *MORE]
+ROWS = [*FIRST_ROWS, *MORE, *HELD_OUT]
 
 
 def read(row: Row) -> ParsedReply:
