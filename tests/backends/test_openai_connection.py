@@ -11,6 +11,7 @@ import pytest
 from conftest import answer, tool_call
 from loopback import Behaviour, Handler, completion, refuse, say, send, serve
 from openai_asks import SCRIPT, ZOOM, ask, photo, policy, speak  # noqa: F401 (a fixture)
+from serving import eventually
 
 from hart_agent import Agent, EpisodeConfig, Mode
 
@@ -37,7 +38,7 @@ def test_a_conversation_keeps_its_connection_and_leaves_none_open(
             assert Agent(remote).ask(photo, "what is there?").answer == "yes"
     assert len(ports) > 4
     assert len(set(ports)) == 2  # one for each event loop
-    assert set(ended) == set(ports)
+    eventually(lambda: set(ended) == set(ports))
     assert not [warning for warning in recwarn if "nclosed" in str(warning.message)]
 
 
