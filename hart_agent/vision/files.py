@@ -11,12 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Final
+from typing import IO
 
 from hart_agent.errors import ImageError, NoSuchImageError
-
-_SHOWN: Final = 60
-"""Characters of a name that is too long for a file."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +116,7 @@ def _checked_stat(path: Path) -> os.stat_result:
 def _missing(path: Path, error: Exception) -> str:
     number = getattr(error, "errno", None)
     if number == errno.ENAMETOOLONG:
-        return f"{str(path)[:_SHOWN]}...: no such file: no name is so long. Check the path of the image."
+        return f"{path}: no such file: no name is so long. Check the path of the image."
     if number == errno.ELOOP:
         return f"{path}: no such file, but a link that leads back to itself. Give the path of the image."
     try:

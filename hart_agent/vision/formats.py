@@ -37,7 +37,7 @@ _FRAME: Final = "Save one of its frames: ffmpeg -i VIDEO -frames:v 1 frame.png"
 _OTHERS: Final = (
     (r"\Z", "an empty file", "Get it again."),
     (r"\s*%!PS|\xc5\xd0\xd3\xc6", "PostScript", _CONVERT),
-    (r"\s*%PDF", "PDF", "Convert the page to PNG: pdftoppm -r 200 -png FILE.pdf page"),
+    (r"\s*%PDF", "PDF, which pdftoppm -r 200 -png FILE.pdf page turns into images", _CONVERT),
     (r"\xd7\xcd\xc6\x9a", "WMF", _CONVERT),
     (r"\s*<svg", "SVG", _CONVERT),
     (r"(?i)\s*<(!doctype html|html)", "a web page", "Save the image itself, not the page that shows it."),

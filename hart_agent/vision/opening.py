@@ -71,7 +71,7 @@ def locate(
         return image, None
     text = os.fspath(image)
     if not text:
-        raise ImageError("no image is named: the text is empty. Give the path of one image file.")
+        raise ImageError("no image is named: an empty path is a folder. Give the path of one image file.")
     if text == STANDARD_INPUT and stdin is not None:
         return EncodedImage("standard input", _limited(stdin.read(MAX_BYTES + 1), "standard input")), None
     if text[:5].lower() == "data:":
