@@ -70,9 +70,6 @@ Answers questions about high-resolution images, and shows the evidence.
 All commands and options: hart-agent --help"""
 
 
-_WITH_SETTINGS: Final = ("ask", "batch", "eval", "controls", "doctor")
-
-
 class _Root(Group):
     """The command that has all others."""
 
@@ -111,7 +108,7 @@ def _options(
         from hart_agent.cli.settings import read_settings
 
         settings = read_settings()
-        context.default_map = dict.fromkeys(_WITH_SETTINGS, settings)
+        context.default_map = {context.invoked_subcommand: settings}
 
 
 def main() -> None:

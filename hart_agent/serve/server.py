@@ -24,6 +24,7 @@ def serve(agent: Agent, settings: ServeSettings) -> None:
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"http://{shown}:{listening.getsockname()[1]}"
     print(f"hart-agent: a page at {address}/ and the model at {address}/v1", file=sys.stderr, flush=True)
+    print(f"hart-agent: what is asked there is answered by {agent.policy.name}", file=sys.stderr, flush=True)
     if not is_loopback(settings.host):
         print("hart-agent: whoever has the key can ask; put TLS in front of it", file=sys.stderr, flush=True)
     make_server(agent, settings).run(sockets=[listening])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from typing import Any
 import pytest
 from loopback import Loopback, say, serve
 from PIL import Image
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from hart_agent.cli import app
+from hart_agent.cli.options import AgentOptions
 from hart_agent.cli.settings import NAMES
 from hart_agent.errors import ConfigError
 
@@ -169,6 +172,29 @@ def test_doctor_says_where_values_come_from_and_never_the_key(file: Path, monkey
     assert program["settings"]["api_key"] == {"from": "OPENAI_API_KEY"}
     for secret in ("secret-of-openai", "hunter2"):
         assert secret not in plain.output + json.dumps(program)
+
+
+def test_every_command_that_asks_a_model_takes_the_files(
+    file: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve([say("<answer>x</answer>")]) as server:
+        put(base_url=server.url, model="of-the-file")
+        made: list[str] = []
+        monkeypatch.setattr(AgentOptions, "agent", lambda options: made.append(str(options.model)) or sys.exit(0))
+        (photo.parent / "q.jsonl").write_text(json.dumps({"image": photo.name, "question": "what?", "answer": "x"}))
+        questions, out = photo.parent / "q.jsonl", photo.parent / "out"
+        asking = {
+            "ask": (photo, "what?"), "controls": (photo, "what?"), "serve": (),
+            "batch": (questions, out.with_suffix(".jsonl")), "eval": ("jsonl", questions, "--out", out),
+        }  # fmt: skip
+        for name, arguments in asking.items():
+            run(name, *arguments)
+            assert made == ["of-the-file"], name
+            made.clear()
+    others = {
+        name for name, found in get_command(app).commands.items() if "base_url" in {each.name for each in found.params}
+    }
+    assert others - asking.keys() == {"doctor", "mcp"}
 
 
 def test_the_options_of_the_file_are_those_of_a_policy() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from in_process import hart_agent
 from typer.main import get_command
 
@@ -23,6 +24,7 @@ from hart_agent.cli import app
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINKED = [*PAGES, ROOT / "SECURITY.md", *sorted((ROOT / "examples").rglob("*.md"))]
+SOURCES = [*(ROOT / "hart_agent").rglob("*.py"), *Path(typer.__file__).parent.rglob("*.py")]
 RUNS = "<!-- runs -->"
 
 
@@ -104,6 +106,22 @@ def test_links_lead_to_a_file_and_a_heading(page: Path) -> None:
         file = page.parent / target if target else page
         assert file.exists(), target
         assert not anchor or anchor in anchors(file), f"{target}#{anchor}"
+
+
+def test_the_messages_explained_are_those_of_the_code() -> None:
+    """Each part of them stands in a text of the sources, or in one of typer's."""
+    texts = " ".join(" ".join(found) for path in SOURCES if (found := strings(path)))
+    table = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    rows = [re.findall(r"`([^`]+)`", line.split(" | ")[0]) for line in table.splitlines() if line.startswith("| `")]
+    assert len(rows) > 20
+    for message in (message for row in rows for message in row):
+        for part in re.split(r"\s*\.\.\.\s*|'ollama'|\d+", message):
+            assert part.strip() in texts, f"{message}: {part!r}"
+
+
+def strings(path: Path) -> list[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
 
 def test_every_page_has_its_place_in_the_site() -> None:
