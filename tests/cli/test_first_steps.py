@@ -16,7 +16,7 @@ from in_process import Done, hart_agent
 from loopback import Handler, page, refuse, say, send, serve
 from PIL import Image
 
-from hart_agent import __version__, cli
+from hart_agent import __version__
 from hart_agent.backends.openai.retries import RetryPolicy
 
 

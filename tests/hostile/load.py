@@ -23,7 +23,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parent.parent / "serve")]
 
@@ -164,7 +163,9 @@ def agent(policy: OpenAIPolicy) -> Agent:
 def pictures(folder: Path) -> list[Path]:
     """Sound images of several sizes and formats, and every fourth one damaged, empty or missing."""
     made = []
-    for number, (kind, size) in enumerate([("png", 200), ("jpg", 900), ("webp", 400), ("tif", 300), ("png", 1500), ("gif", 150)]):
+    for number, (kind, size) in enumerate(
+        [("png", 200), ("jpg", 900), ("webp", 400), ("tif", 300), ("png", 1500), ("gif", 150)]
+    ):
         path = folder / f"{number}.{kind}"
         Image.effect_noise((size, size), 60).convert("RGB").save(path)
         made.append(path)

@@ -32,7 +32,18 @@ NAMES = (
     "refusal", "reasoning_content", "tool_calls", "function_call", "error", "delta", "logprobs", "usage", "text", "content",
     "finish_reason", "audio", "choices", "message",
 )  # fmt: skip
-RAW = [b"", b"null", b"[", b"\xff\xfe", b"[" * 100_000, b"{" * 5000, b'{"a":' * 5000, b"NaN", b"<html>busy</html>", b"1" * 6000]
+RAW = [
+    b"",
+    b"null",
+    b"[",
+    b"\xff\xfe",
+    b"[" * 100_000,
+    b"{" * 5000,
+    b'{"a":' * 5000,
+    b"NaN",
+    b"<html>busy</html>",
+    b"1" * 6000,
+]
 LOGPROBS = {"content": [{"token": "x", "logprob": -0.5, "bytes": [120], "top_logprobs": []}]}
 
 
@@ -77,9 +88,13 @@ def odd(draw: random.Random) -> Behaviour:
     data = draw.choice(RAW) if draw.random() < 0.1 else json.dumps(injured(draw)).encode()
     if draw.random() < 0.15:
         at = draw.randrange(len(data) + 1)
-        data = draw.choice([data[:at], data + data, data[:at] + draw.randbytes(3) + data[at:], b"data: " + data + b"\n\n"])
+        data = draw.choice(
+            [data[:at], data + data, data[:at] + draw.randbytes(3) + data[at:], b"data: " + data + b"\n\n"]
+        )
     status = draw.choice([200] * 9 + [201, 204, 400, 404, 413, 422, 429, 500, 503])
-    headers = {"content-type": draw.choice(["application/json"] * 5 + ["text/html", "text/event-stream", "image/png", "\xe9"])}
+    headers = {
+        "content-type": draw.choice(["application/json"] * 5 + ["text/html", "text/event-stream", "image/png", "\xe9"])
+    }
     if draw.random() < 0.1:
         headers["retry-after"] = draw.choice(["nan", "0", "-3", "soon", "0.01"])
     if draw.random() < 0.1:

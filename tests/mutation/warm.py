@@ -44,7 +44,16 @@ class Warm:
 
     def __init__(self, folder: Path, tests: Sequence[str]) -> None:
         self._folder = folder
-        self._arguments = ["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0", "--rootdir", str(folder), *tests]
+        self._arguments = [
+            "-x",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--hypothesis-seed=0",
+            "--rootdir",
+            str(folder),
+            *tests,
+        ]
         os.environ["PYTHONPATH"] = str(folder)
         os.environ["PYTHONDONTWRITEBYTECODE"] = ""
         self._cpu, self._wall = 600.0, 1200.0
