@@ -34,8 +34,7 @@ def refusal(path: Path) -> str:
 def test_missing_files_and_folders(tmp_path: Path) -> None:
     assert "no such file" in refusal(tmp_path / "missing.jpg")
     assert "no such file" in refusal(tmp_path / "missing" / "image.jpg")
-    with pytest.raises(ImageError, match=r"longlong\.\.\.: no such file: no name is so long"):
-        decode(Path("long" * 2000))
+    assert "no such file" in refusal(tmp_path / ("long" * 2000))
     assert "folder" in refusal(tmp_path)
     (tmp_path / "dangling.jpg").symlink_to(tmp_path / "missing.jpg")
     assert "no such file" in refusal(tmp_path / "dangling.jpg")

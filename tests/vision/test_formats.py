@@ -65,16 +65,9 @@ def test_a_lazy_image_of_the_callers_is_not_handed_to_ghostscript_either() -> No
         SourceImage(Image.open(io.BytesIO(EPS)))
 
 
-@pytest.mark.parametrize(
-    ("content", "next_step"),
-    [
-        (b"%PDF-1.7\n1 0 obj\n", r"Convert the page to PNG: \w+"),
-        (b"\xd7\xcd\xc6\x9a" + bytes(60), r"Convert it to PNG\.$"),
-        (b"<?xml version='1.0'?>", r"Convert it to PNG\.$"),
-    ],
-)
-def test_other_files_for_programs_are_named(content: bytes, next_step: str) -> None:
-    with pytest.raises(ImageError, match=r"^scan: not an image that can be read, but \w+.* " + next_step):
+@pytest.mark.parametrize("content", [b"%PDF-1.7\n1 0 obj\n", b"\xd7\xcd\xc6\x9a" + bytes(60), b"<?xml version='1.0'?>"])
+def test_other_files_for_programs_are_named(content: bytes) -> None:
+    with pytest.raises(ImageError, match=r"^scan: not an image that can be read, but \w+.* Convert it to PNG\.$"):
         SourceImage(EncodedImage("scan", content))
 
 

@@ -66,7 +66,7 @@ def test_a_file_that_is_there_goes_before_any_other_meaning(
         ("~nobody-of-that-name/a.png", "no such file"),
         ("missing.png#page=2", "missing.png: no such file"),
         ("a\0b", "no such file"),
-        ("", "no image is named"),
+        ("", "is a folder"),
     ],
 )
 def test_what_can_not_be_opened_says_why(name: str, message: str) -> None:
