@@ -11,7 +11,7 @@ import os
 import queue
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, ClassVar, Final, Generic, ParamSpec, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -19,6 +19,10 @@ P = ParamSpec("P")
 
 THREAD_NAME: Final = "hart-agent: a function that may hang"
 """Of threads that nobody waits for; one that is alive when the process ends was given up."""
+
+_IDLE_NAME: Final = "hart-agent: idle"
+_MOST_IDLE: Final = 32
+"""Threads that are kept for the next function; starting one takes longer than most tools run."""
 
 
 async def map_concurrently(
@@ -64,17 +68,118 @@ async def map_concurrently(
         await asyncio.gather(*workers, return_exceptions=True)
 
 
-async def in_thread(function: Callable[[], R]) -> R:
-    """Run a plain function in a thread of its own: other than for the loop's pool, nobody waits for one that hangs.
+async def in_thread(function: Callable[[], R], *, patience: float = 0.0) -> R:
+    """Run a plain function in a thread that it has for itself: other than for the loop's pool, nobody waits for one
+    that hangs, and it takes no thread from others.
+
+    Args:
+        function: may hang.
+        patience: seconds for which the event loop stands still, at most, to have the result at once. To go on with
+            other work and come back to it takes longer than a quick function.
 
     Raises:
         RuntimeError: the function raised what may not leave a thread or a future: SystemExit, StopIteration.
         Exception: any other that the function raised.
     """
-    outcome: concurrent.futures.Future[R] = concurrent.futures.Future()
-    context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(_fulfil, outcome, function), daemon=True, name=THREAD_NAME).start()
-    return await asyncio.wrap_future(outcome)
+    call = _Call(function)
+    _LoneThread.start(call.run)
+    return await call.outcome(patience)
+
+
+class _Call(Generic[R]):
+    """A call of a function by a thread, whose outcome an event loop waits for."""
+
+    def __init__(self, function: Callable[[], R]) -> None:
+        self._function = function
+        self._context = contextvars.copy_context()
+        self._found: queue.SimpleQueue[tuple[R, None] | tuple[None, Exception]] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._awaited: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None = None
+
+    def run(self) -> Callable[[], None]:
+        """Call the function; what comes back tells the loop."""
+        found = self._context.run(_outcome_of, self._function)
+
+        def tell() -> None:
+            with self._lock:
+                self._found.put(found)
+                awaited = self._awaited
+            if awaited is not None:
+                with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
+                    awaited[0].call_soon_threadsafe(_wake, awaited[1])
+
+        return tell
+
+    async def outcome(self, patience: float) -> R:
+        """What the function returns or raises."""
+        found = self._found_within(patience)
+        if found is None:
+            with self._lock:
+                loop = asyncio.get_running_loop()
+                self._awaited = loop, loop.create_future()
+                there = not self._found.empty()
+            if not there:
+                await self._awaited[1]
+            found = self._found.get()
+        result, error = found
+        if error is not None:
+            raise error
+        return result  # type: ignore[return-value]
+
+    def _found_within(self, seconds: float) -> tuple[R, None] | tuple[None, Exception] | None:
+        with contextlib.suppress(queue.Empty):
+            return self._found.get(timeout=seconds) if seconds else None
+        return None
+
+
+def _wake(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():  # nobody waits any more
+        waiting.set_result(None)
+
+
+class _LoneThread:
+    """A thread that does one thing, which may hang; only when that is over it is kept for the next.
+
+    Attributes:
+        idle: those that wait for work.
+    """
+
+    idle: ClassVar[list[_LoneThread]] = []
+
+    def __init__(self) -> None:
+        self._given: queue.SimpleQueue[Callable[[], Callable[[], None]]] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, daemon=True, name=THREAD_NAME)
+        self._thread.start()
+
+    @classmethod
+    def start(cls, work: Callable[[], Callable[[], None]]) -> None:
+        """Do some work, which raises nothing, in a thread that does nothing else meanwhile.
+
+        Args:
+            work: may hang; what it returns is called when the thread is free again, and may not.
+        """
+        try:
+            thread = cls.idle.pop()
+        except IndexError:
+            thread = cls()
+        thread._given.put(work)
+
+    def _run(self) -> None:
+        kept = True
+        while kept:
+            work = self._given.get()
+            self._thread.name = THREAD_NAME
+            tell = work()
+            self._thread.name = _IDLE_NAME
+            kept = len(self.idle) < _MOST_IDLE
+            if kept:
+                self.idle.append(self)
+            tell()
+            del work, tell  # so that what they hold is not kept while this thread waits
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_LoneThread.idle.clear)  # a fork has none of them
 
 
 class DaemonThreads(concurrent.futures.ThreadPoolExecutor):
@@ -111,8 +216,15 @@ class DaemonThreads(concurrent.futures.ThreadPoolExecutor):
 
     def _work(self) -> None:
         while (submitted := self._submitted.get()) is not None:
-            _fulfil(*submitted)
-            del submitted  # so that what it holds is not kept while this thread waits
+            outcome, function = submitted
+            if outcome.set_running_or_notify_cancel():
+                result, error = _outcome_of(function)
+                if error is not None:
+                    outcome.set_exception(error)
+                else:
+                    outcome.set_result(result)
+                del result, error
+            del submitted, outcome, function  # so that what it holds is not kept while this thread waits
             self._free.release()
 
 
@@ -161,14 +273,12 @@ def _loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
-def _fulfil(outcome: concurrent.futures.Future[R], function: Callable[[], R]) -> None:
-    """Call a function, and keep what it returns or raises."""
-    if not outcome.set_running_or_notify_cancel():
-        return
+def _outcome_of(function: Callable[[], R]) -> tuple[R, None] | tuple[None, Exception]:
+    """What a function returns, or raises."""
     try:
-        outcome.set_result(function())
+        return function(), None
     except Exception as error:
         # A future can't carry StopIteration.
-        outcome.set_exception(RuntimeError("StopIteration") if isinstance(error, StopIteration) else error)
+        return None, RuntimeError("StopIteration") if isinstance(error, StopIteration) else error
     except BaseException as error:  # a thread may not end the program
-        outcome.set_exception(RuntimeError(f"{type(error).__name__}: {error}"))
+        return None, RuntimeError(f"{type(error).__name__}: {error}")

@@ -7,7 +7,7 @@ numbers written as texts, boxes in their usual shapes. Whatever else doesn't fit
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from hart_agent.dialogue.text_values import json_types, typed_value
@@ -38,7 +38,7 @@ def holds_boxes(schema: Any) -> bool:
     return isinstance(schema, Mapping) and is_box(schema.get("items"))
 
 
-def schema_error(arguments: Mapping[str, Any], validator: Validator, box_form: str) -> str | None:
+def schema_error(arguments: Mapping[str, Any], validator: Validator, box_form: Callable[[], str]) -> str | None:
     """What is wrong with normalised arguments, and what to write, in words for the model; None if they fit.
 
     Args:
@@ -60,11 +60,11 @@ def schema_error(arguments: Mapping[str, Any], validator: Validator, box_form: s
         required = {name: properties.get(name) for name in schema.get("required", [])}
         whole = json.dumps({name: example_of(member) for name, member in required.items()}, ensure_ascii=False)
         form = f"The arguments look like {whole}"
-        return f"{found}. {form}. {box_form}" if any(map(is_box, required.values())) else f"{found}. {form}"
+        return f"{found}. {form}. {box_form()}" if any(map(is_box, required.values())) else f"{found}. {form}"
     name = str(failure.absolute_path[0])
     member = properties.get(name)
     if is_box(member) or holds_boxes(member):
-        return f"{place}: {found}. {box_form}"
+        return f"{place}: {found}. {box_form()}"
     return f'{place}: {found}. Write it such as "{name}": {json.dumps(example_of(member), ensure_ascii=False)}'
 
 

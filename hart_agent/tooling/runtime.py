@@ -45,6 +45,12 @@ _MAX_ERROR = 1000
 
 _STRETCHED = "{} is shown stretched: the photo is too thin there to be shown in its true shape."
 _UNPOINTABLE = "No box can be given on {}: point on the image from which it was made."
+_QUICK = 0.001
+"""Seconds. While a tool takes less, its results are waited for on the spot."""
+
+_PATIENCE = 0.002
+"""Seconds for which a tool that was quick is."""
+
 _MAX_STRETCH = 1.6
 """Times; what it takes to fit a view into a model's grid is less."""
 
@@ -66,6 +72,7 @@ class ToolRuntime:
             raise ConfigError(f"the tools' time-out must be positive, got {timeout}")
         self._timeout = timeout
         self._pointing = Pointing()
+        self._quick: set[str] = set()  # tools by their last call
         self._tools: dict[str, Tool] = {}
         self._validators: dict[str, Validator] = {}
         for tool in tools:
@@ -147,7 +154,7 @@ class ToolRuntime:
         validator = self._validator(call.name)
         arguments, notes = normalise(call.arguments, validator, y_first=context.policy.profile.y_first)
         view = context.views["overview"]
-        problem = schema_error(arguments, validator, how_to_point(context, view))
+        problem = schema_error(arguments, validator, lambda: how_to_point(context, context.views["overview"]))
         if problem is not None:
             raise ToolArgumentsError(f"{call.name}: {problem}")
         properties = self._tools[call.name].parameters.get("properties", {})
@@ -185,7 +192,7 @@ class ToolRuntime:
                 if inspect.iscoroutinefunction(tool.run):
                     output = await tool.run(context, arguments)
                 else:
-                    output = await in_thread(lambda: tool.run(context, arguments))
+                    output = await self._in_thread(tool, context, arguments)
                     if inspect.isawaitable(output):
                         output = await output
         except TimeoutError as error:
@@ -198,6 +205,20 @@ class ToolRuntime:
                 raise  # it is the episode that was cancelled
             raise RuntimeError(f"{type(error).__name__}: {error}") from error
         return _checked(output, context)
+
+    async def _in_thread(self, tool: Tool, context: ToolContext, arguments: dict[str, Any]) -> Any:
+        """What a plain function returns."""
+        quick = tool.name in self._quick
+        self._quick.discard(tool.name)  # in case that it hangs
+
+        def timed() -> Any:
+            started = time.perf_counter()
+            output = tool.run(context, arguments)
+            if time.perf_counter() - started < _QUICK:
+                self._quick.add(tool.name)
+            return output
+
+        return await in_thread(timed, patience=_PATIENCE if quick else 0.0)
 
 
 def _checked(output: Any, context: ToolContext) -> ToolOutput:
