@@ -132,6 +132,17 @@ def test_every_page_has_its_place_in_the_site() -> None:
     assert sorted(named) == sorted(page.stem for page in (ROOT / "docs").glob("*.md") if page.stem != "index")
 
 
+def test_each_promise_about_security_names_tests_that_exist() -> None:
+    lines = (ROOT / "docs/security.md").read_text(encoding="utf-8").splitlines()
+    cells = [line.rsplit(" | ", 1)[1] for line in lines if line.startswith("|") and "`tests/" in line]
+    assert len(cells) > 15
+    for part in (part for cell in cells for part in cell.split(";")):
+        names = re.findall(r"`(\w+)`", part)
+        source = "".join((ROOT / path).read_text(encoding="utf-8") for path in re.findall(r"tests/\w+/?\w+\.py", part))
+        assert names or "tests/hostile/run" in part, part
+        assert not [name for name in names if f"def test_{name}(" not in source], part
+
+
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "python"], ids=str)
 def test_python_is_python(block: Block) -> None:
     compile(block.text, str(block), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
