@@ -12,10 +12,11 @@ from PIL import Image
 from hart_agent.vision.geometry import Box, Size
 from hart_agent.vision.source import SourceImage
 
-OVERVIEW_BYTES = 700_000
+PHOTO_BYTES = 700_000
 CROPS_BYTES = 600_000
-VIEWS_BYTES = 800_000
-"""Bytes of all JPEGs of a kind. Base64 makes them a third larger, so a page stays well under 3 MB."""
+THUMBNAILS_BYTES = 800_000
+"""Bytes of the overview, of all evidence and of all other views. Base64 makes them a third larger, so a page stays well
+under 3 MB."""
 
 _LARGEST_AREA = 2_000_000
 _QUALITIES = (90, 80, 68)
@@ -36,7 +37,7 @@ class Gallery:
 
     def __init__(self, source: SourceImage) -> None:
         self._source = source
-        self._left = {"crops": CROPS_BYTES, "views": VIEWS_BYTES}
+        self._left = {"crops": CROPS_BYTES, "views": THUMBNAILS_BYTES}
 
     def overview(self, shown: Size) -> Picture:
         """The whole image as the policy saw it first.
@@ -44,7 +45,7 @@ class Gallery:
         Args:
             shown: the overview's own size in pixels.
         """
-        return fitted(self._source.render(self._source.size.box, _bounded(shown)), OVERVIEW_BYTES)
+        return fitted(self._source.render(self._source.size.box, _bounded(shown)), PHOTO_BYTES)
 
     def crop(self, box: Box, share: int) -> Picture:
         """An evidence region at the original's full resolution, or as near to it as the budget allows.
