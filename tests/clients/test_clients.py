@@ -202,7 +202,7 @@ def test_lmms_eval_gets_what_the_agent_answers(folder: Path, tmp_path: Path, pol
         )  # fmt: skip
     (samples,) = (tmp_path / "out").rglob("*samples*.jsonl")
     logged = sorted(map(json.loads, samples.read_text(encoding="utf-8").splitlines()), key=lambda row: row["doc_id"])
-    replies = [row["filtered_resps"][0] for row in logged]
+    replies = [row["filtered_resps"] for row in logged]
     own = output(sys.executable, "-c", OWN, str(folder), policy, str(questions), env=environment())
     assert replies == json.loads(own.splitlines()[-1])
     assert len(set(replies)) == 3
