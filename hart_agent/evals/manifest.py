@@ -61,7 +61,7 @@ def _items_hash(items: Sequence[Item]) -> str:
     total = hashlib.sha256()
     for item in items:
         boxes = [box.as_tuple() for box in item.boxes]
-        fields = [
+        fields: list[Any] = [
             item.id,
             item.question,
             item.answer,
@@ -72,6 +72,8 @@ def _items_hash(items: Sequence[Item]) -> str:
             item.alternatives,
             item.tolerance,
         ]
+        if item.anchored:  # so that a run whose options were ordered otherwise isn't continued
+            fields.append(item.anchored)
         total.update(json.dumps(fields).encode() + b"\n")
     return total.hexdigest()
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from hart_agent.errors import ConfigError
+from hart_agent.evals.intervals import share_of
 from hart_agent.evals.metrics import Prediction
 from hart_agent.evals.runner import Record, first_orders, latest, prediction
-from hart_agent.evals.statistics import Comparison, compare, share
+from hart_agent.evals.statistics import Comparison, compare, questions_of
 from hart_agent.evals.summary import THRESHOLDS, remarks, summarise
 
 MANIFEST, RECORDS, REPORT, PAGE = "manifest.json", "records.jsonl", "report.json", "report.html"
@@ -91,17 +92,18 @@ def _usages(record: Record) -> list[dict[str, int]]:
 
 
 def _orders(records: Sequence[Record]) -> dict[str, Any] | None:
-    """The accuracy with the options in each order, and in both; None without options."""
-    by_item: dict[str, dict[str, bool]] = {}
+    """The accuracy with the options in each order, and in both; None where no question was asked in two."""
+    by_item: dict[str, dict[str, Record]] = {}
     for record in records:
         if record["order"]:
-            by_item.setdefault(record["id"], {})[record["key"].rsplit("#", 1)[1]] = record["right"]
-    both = [outcomes for outcomes in by_item.values() if len(outcomes) == 2]
+            by_item.setdefault(record["id"], {})[record["key"].rsplit("#", 1)[1]] = record
+    both = [asked for asked in by_item.values() if len(asked) == 2]
     if not both:
         return None
-    shares = {
-        "shuffled": share(sum(outcomes["0"] for outcomes in both), len(both)),
-        "reversed": share(sum(outcomes["1"] for outcomes in both), len(both)),
-        "both": share(sum(all(outcomes.values()) for outcomes in both), len(both)),
+    questions = questions_of([prediction(asked["0"]) for asked in both])
+    rights = {
+        "shuffled": [asked["0"]["right"] for asked in both],
+        "reversed": [asked["1"]["right"] for asked in both],
+        "both": [asked["0"]["right"] and asked["1"]["right"] for asked in both],
     }
-    return {name: asdict(estimate) for name, estimate in shares.items() if estimate is not None}
+    return {name: asdict(share_of(right, questions)) for name, right in rights.items()}

@@ -93,12 +93,12 @@ class Answered:
 
 
 def presentations(items: Sequence[Item], seed: int) -> Iterator[Presentation]:
-    """Each item once, or, with options, twice: in a shuffled order and in its reverse."""
+    """Each item in a shuffled order of its options, and in the reverse of it if that is another one."""
     for item in items:
-        order = shuffled_order(item, seed) if item.options else ()
+        order = shuffled_order(item, seed)
         yield Presentation(item, 0, order)
-        if item.options:
-            yield Presentation(item, 1, reversed_order(item, order))
+        if (reverse := reversed_order(item, order)) != order:
+            yield Presentation(item, 1, reverse)
 
 
 async def evaluate(
@@ -162,6 +162,8 @@ def prediction(record: Record) -> Prediction:
         format_kept=record.get("format_kept") if record["error"] is None else None,
         verdict=Verdict(record["verdict"]),
         controls={name: outcome["right"] for name, outcome in record["controls"].items()},
+        group=record.get("group", ""),
+        labels=tuple((name, value) for name, value in record.get("labels", ())),
     )
 
 
@@ -188,6 +190,8 @@ def _blank(shown: Presentation) -> Record:
         "key": shown.key,
         "id": item.id,
         "category": item.category,
+        "group": item.group,
+        "labels": [list(label) for label in item.labels],
         "order": list(shown.order),
         "gold": _gold(shown),
         "answer": None,

@@ -37,6 +37,8 @@ def print_evaluation(report: dict[str, Any], folder: Path) -> None:
     table = Table("", "", "95 % interval", "n", box=None, pad_edge=False)
     rows = [(name.replace("_", " "), summary[name]) for name in ("accuracy", "answered", "format_kept")]
     rows += [(f"  {name or 'no category'}", share) for name, share in summary["by_category"].items()]
+    for label, shares in summary["by_label"].items():
+        rows += [(f"  {label}: {name}", share) for name, share in shares.items()]
     if grounding is not None:
         rows += [
             ("grounded (IoGT > 0.3)", grounding["grounded"]),
