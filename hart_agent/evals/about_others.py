@@ -33,7 +33,7 @@ _PART: Final = re.compile(
     r"|(?:以上|上述)(?:选项|答案)?(?:都|均|皆|全)|(?:图片?|图像|照片|画面)中?(?:没有|未|并?不)",
     re.IGNORECASE,
 )
-_EDGES: Final = ' .,;:!?()[]"。，'
+_EDGES: Final = ' .,;:!?()[]"。'
 
 
 def is_about_others(option: str) -> bool:

@@ -77,9 +77,20 @@ def share_of(outcomes: ArrayLike, groups: Sequence[str] | None = None) -> Estima
     value = float(sums.sum() / counts.sum())
     if len(sums) == len(values):
         return share(int(sums.sum()), len(values))
-    variance = _cluster_variance(sums, counts)
-    worth = value * (1 - value) / variance if variance > 0 else float(len(values) if 0 < value < 1 else len(sums))
-    return wilson(value, min(worth, float(len(values))), len(values))
+    return share_worth(value, cluster_variance(sums, counts), len(values), len(sums))
+
+
+def share_worth(value: float, variance: float, count: int, questions: int) -> Estimate:
+    """The Wilson interval of a share that has a variance.
+
+    Args:
+        value: the share.
+        variance: of it.
+        count: of the outcomes; it is worth no more than these.
+        questions: that it is worth where all outcomes are the same, so that their variance says nothing.
+    """
+    worth = value * (1 - value) / variance if variance > 0 else float(count if 0 < value < 1 else questions)
+    return wilson(value, min(worth, float(count)), count)
 
 
 def wilson(value: float, worth: float, count: int) -> Estimate:
@@ -90,7 +101,7 @@ def wilson(value: float, worth: float, count: int) -> Estimate:
     return Estimate(value, max(0.0, middle - half), min(1.0, middle + half), count)
 
 
-def _cluster_variance(sums: FloatArray, counts: FloatArray) -> float:
+def cluster_variance(sums: FloatArray, counts: FloatArray) -> float:
     """Of the ratio of two totals over groups, by linearisation; 0 for one group."""
     groups = len(sums)
     residuals = sums - sums.sum() / counts.sum() * counts
@@ -98,7 +109,12 @@ def _cluster_variance(sums: FloatArray, counts: FloatArray) -> float:
 
 
 def totals(values: FloatArray, groups: Sequence[str] | None) -> tuple[FloatArray, FloatArray]:
-    """The sum of the values of each group, and how many there are; each value alone without groups."""
+    """The sum of the values of each group, and how many there are; each value alone without groups.
+
+    Args:
+        values: shape (N,).
+        groups: the question of each.
+    """
     if groups is None:
         return values, np.ones_like(values)
     _, places = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)

@@ -68,6 +68,7 @@ class Item:
         group: the same for items that ask one question with its options in different orders; empty if there are none.
         anchored: indices of options that keep their places whatever the order: the benchmark means them to stand there.
         labels: further kinds of the question that the benchmark reports, each as a (name, value).
+        anls: whether the benchmark scores by the similarity of texts; see `hart_agent.evals.scoring.anls`.
     """
 
     id: str
@@ -83,6 +84,12 @@ class Item:
     group: str = ""
     anchored: tuple[int, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
+    anls: bool = False
+
+    @property
+    def golds(self) -> tuple[str, ...]:
+        """All right answers."""
+        return (self.answer, *self.alternatives)
 
     def open(self) -> SourceImage:
         """The image of the question.

@@ -43,6 +43,7 @@ class Prediction:
         group: the same for predictions that ask one question, so that they aren't independent; empty if none does.
         repeat: the run, counted from 0, where the benchmark was asked several times.
         labels: further kinds of the question, each as a (name, value): its task, say.
+        anls: similarity of the answer with the gold answer, where the benchmark scores so.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Prediction:
     group: str = ""
     repeat: int = 0
     labels: tuple[tuple[str, str], ...] = ()
+    anls: float | None = None
 
     @property
     def key(self) -> str:

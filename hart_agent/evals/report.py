@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from hart_agent.errors import ConfigError
+from hart_agent.evals.citation import citation
 from hart_agent.evals.intervals import share_of
 from hart_agent.evals.metrics import Prediction
-from hart_agent.evals.runner import Record, first_orders, latest, prediction
+from hart_agent.evals.repeats import repeats_of
+from hart_agent.evals.runner import Record, first_orders, latest, order_of, prediction
+from hart_agent.evals.scoring import OURS, rescored
 from hart_agent.evals.statistics import Comparison, compare, questions_of
 from hart_agent.evals.summary import THRESHOLDS, remarks, summarise
 
@@ -20,21 +23,29 @@ MANIFEST, RECORDS, REPORT, PAGE = "manifest.json", "records.jsonl", "report.json
 """The files of a run's folder."""
 
 
-def make_report(records: Sequence[Record], manifest: dict[str, Any]) -> dict[str, Any]:
+def make_report(records: Sequence[Record], manifest: dict[str, Any], scoring: str = OURS) -> dict[str, Any]:
     """The report of a run, whole or begun. It depends on the records and the manifest alone, not on their order.
 
     The summary is over the first order of the options; `orders` has the accuracy in both.
 
+    Args:
+        records: of the run.
+        manifest: of the run.
+        scoring: who reads the answers; see `hart_agent.evals.scoring`.
+
     Raises:
-        ConfigError: there is no record.
+        ConfigError: there is no record, or it can't be scored so.
         InstallError: scipy is missing.
     """
     current = sorted(latest(records).values(), key=lambda record: record["key"])
+    current, unread = rescored(current, scoring, manifest["dataset"]["name"])
     first = first_orders(current)
     if not first:
         raise ConfigError("no question was asked yet: there is nothing to report")
     seed = manifest["settings"]["seed"]
-    summary = summarise([prediction(record) for record in first], seed)
+    predictions = [prediction(record) for record in first]
+    summary = summarise(predictions, seed)
+    repeats = repeats_of(predictions, seed)
     failed = [record for record in current if record["error"] is not None]
     asked = [record["seconds"] for record in first if record["error"] is None]
     report = {
@@ -46,12 +57,15 @@ def make_report(records: Sequence[Record], manifest: dict[str, Any]) -> dict[str
         "thresholds": list(THRESHOLDS),
         "remarks": remarks(summary),
         "orders": _orders(current),
+        "repeats": asdict(repeats) if repeats is not None else None,
+        "scoring": {"name": scoring, "unread": unread},
         "usage": {
             name: sum(used[name] for record in current for used in _usages(record))
             for name in ("input_tokens", "output_tokens", "requests")
         },
         "median_seconds": round(statistics.median(asked), 3) if asked else None,
     }
+    report["citation"] = citation(report)
     return dict(json.loads(json.dumps(report)))  # as it is read from its file
 
 
@@ -93,17 +107,17 @@ def _usages(record: Record) -> list[dict[str, int]]:
 
 def _orders(records: Sequence[Record]) -> dict[str, Any] | None:
     """The accuracy with the options in each order, and in both; None where no question was asked in two."""
-    by_item: dict[str, dict[str, Record]] = {}
+    by_item: dict[tuple[str, int], dict[int, Record]] = {}
     for record in records:
         if record["order"]:
-            by_item.setdefault(record["id"], {})[record["key"].rsplit("#", 1)[1]] = record
+            by_item.setdefault((record["id"], record.get("repeat", 0)), {})[order_of(record["key"])] = record
     both = [asked for asked in by_item.values() if len(asked) == 2]
     if not both:
         return None
-    questions = questions_of([prediction(asked["0"]) for asked in both])
+    questions = questions_of([prediction(asked[0]) for asked in both])
     rights = {
-        "shuffled": [asked["0"]["right"] for asked in both],
-        "reversed": [asked["1"]["right"] for asked in both],
-        "both": [asked["0"]["right"] and asked["1"]["right"] for asked in both],
+        "shuffled": [asked[0]["right"] for asked in both],
+        "reversed": [asked[1]["right"] for asked in both],
+        "both": [asked[0]["right"] and asked[1]["right"] for asked in both],
     }
     return {name: asdict(share_of(right, questions)) for name, right in rights.items()}

@@ -78,6 +78,7 @@ class Summary:
         evidence_gap: see `hart_agent.evals.statistics.evidence_gap`; None if no such control was run.
         by_label: accuracy by further kinds of question: for each name of a label, by its value.
         questions: how many different ones there are; fewer than predictions where one is asked several times.
+        anls: mean similarity of the answers with the gold answers, over the questions that are scored so; None if none.
     """
 
     accuracy: Estimate
@@ -91,6 +92,7 @@ class Summary:
     evidence_gap: Estimate | None
     by_label: dict[str, dict[str, Estimate]] = field(default_factory=dict)
     questions: int = 0
+    anls: Estimate | None = None
 
     @property
     def large_boxes(self) -> bool:
@@ -138,6 +140,11 @@ def summarise(predictions: Sequence[Prediction], seed: int = 0) -> Summary:
             for label in labels
         },
         questions=len(set(questions)),
+        anls=_mean_of_present(
+            np.array([np.nan if prediction.anls is None else prediction.anls for prediction in predictions]),
+            questions,
+            seed,
+        ),
     )
 
 

@@ -127,7 +127,7 @@ def test_every_interval_of_a_summary_takes_the_question_as_its_unit() -> None:
 
 def test_published_cycles_are_asked_as_they_are_published(tmp_path: Path) -> None:
     items = load_dataset("hr-bench-4k", files.write_tsv(tmp_path / "hr_bench_4k.tsv", files.hr_bench_rows()))
-    shown = list(presentations(items, seed=5))
+    shown = list(presentations(items, EvalSettings(seed=5)))
     assert [(one.index, one.order) for one in shown] == [(0, (0, 1, 2, 3))] * 4
     asked: dict[str, set[str]] = {}
     for one in shown:
@@ -151,7 +151,7 @@ def test_the_last_option_of_mme_realworld_stays_last_and_its_totals_are_reported
     files.write_json(tmp_path / "data/MME-RealWorld-Lite.json", entries)
     items = load_dataset("mme-realworld-lite", tmp_path)
     for seed in range(20):
-        assert all(one.order[-1] == len(one.order) - 1 for one in presentations(items, seed))
+        assert all(one.order[-1] == len(one.order) - 1 for one in presentations(items, EvalSettings(seed)))
     agent = Agent(ScriptedPolicy(lambda messages, tools: "<answer>E</answer>"))
     report = asyncio.run(evaluate_folder(agent, "mme-realworld-lite", items, tmp_path / "run", EvalSettings(), {}))
     found = {

@@ -119,7 +119,7 @@ def _from_row(row: Row) -> Item:
         key=values["index"],
         image=row.image,
         question=values["question"],
-        choices=_choices(values["multi-choice options"], row.where),
+        choices=listed_choices(values["multi-choice options"], row.where),
         answer=values["answer"],
         category=values["category"],
         kind=values.get("l2-category", ""),
@@ -127,7 +127,12 @@ def _from_row(row: Row) -> Item:
     )
 
 
-def _choices(value: Any, where: str) -> list[str]:
+def listed_choices(value: Any, where: str) -> list[str]:
+    """The options "(A) ..." of a cell: a list, a list as Python writes it, or lines of text under a heading.
+
+    Raises:
+        DatasetError: it is none of these.
+    """
     if isinstance(value, str) and not value.lstrip().startswith("["):
         value = [line for line in value.splitlines() if line.lstrip().startswith(("(", "\uff08"))]
     try:

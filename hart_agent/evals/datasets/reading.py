@@ -66,6 +66,28 @@ def read_jsonl(path: Path, schema: Draft202012Validator) -> Iterator[tuple[int, 
         yield number, check(record, schema, where)
 
 
+def read_lines(path: Path) -> list[Any]:
+    """The values of a file of JSON lines, of whatever form.
+
+    Raises:
+        DatasetError: the file is missing, or a line is not JSON.
+    """
+    anything = Draft202012Validator({})
+    return [record for _, record in read_jsonl(path, anything)]
+
+
+def beside(file: Path, image: str) -> Path:
+    """Where an image of a benchmark lies that its file names: from the file's folder, or from one of those above it.
+
+    The benchmarks' own programs start from a folder that the user sets. The first place where the image is, or the
+    file's folder if it is nowhere.
+    """
+    places = [folder / image for folder in (file.parent, *list(file.absolute().parents)[:3])]
+    places += [folder / image.partition("/")[2] for folder in (file.parent, file.parent.parent) if "/" in image]
+    places += [folder / Path(image).name for folder in sorted(file.parent.glob("*/")) if folder.is_dir()]
+    return next((place for place in places if place.is_file()), places[0])
+
+
 def check(record: Any, schema: Draft202012Validator, where: str) -> Record:
     """The record, if it fits.
 

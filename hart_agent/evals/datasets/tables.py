@@ -204,7 +204,9 @@ def _picture(held: str | bytes, where: str, read: Callable[[], bytes]) -> Embedd
 
 
 def _held(cell: Any) -> str | bytes:
-    """What stands in a cell: the bytes of an image file, alone or as the hub's images have them, or base64 text."""
+    """What stands in a cell: the bytes of an image file, alone or as the hub's images have them, or base64 text; or the
+    only one of a list."""
+    cell = cell[0] if isinstance(cell, list) and len(cell) == 1 else cell
     held = cell.get("bytes") if isinstance(cell, dict) else cell
     return held if isinstance(held, str | bytes) else ""
 
