@@ -105,7 +105,11 @@ def evaluate(
     *,
     options: AgentOptions,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the run: records, manifest, report. An existing run is resumed.")
+        Path | None,
+        typer.Option(
+            help="Folder of the run: records, manifest, report. An existing run is resumed. With --compare, the page "
+            "that shows both, question by question."
+        ),
     ] = None,
     protocol: Annotated[
         str,
@@ -154,7 +158,7 @@ def evaluate(
     """
     from hart_agent.cli.console.evaluation import print_benchmarks, print_comparison, print_evaluation
     from hart_agent.evals.folder import evaluate_folder
-    from hart_agent.evals.report import compare_runs
+    from hart_agent.evals.report import compare_runs, write_comparison
     from hart_agent.evals.runner import EvalSettings
 
     if list_all:
@@ -167,6 +171,8 @@ def evaluate(
         return
     if compare is not None:
         comparison = compare_runs(*compare)
+        if out is not None:
+            write_comparison(*compare, out)
         if json_output:
             print_json(asdict(comparison))
         else:

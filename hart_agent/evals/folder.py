@@ -16,12 +16,15 @@ from hart_agent.errors import ConfigError, OutputError
 from hart_agent.evals.citation import facts
 from hart_agent.evals.datasets import GroundedAnswer, write_treebench_predictions
 from hart_agent.evals.items import Item
+from hart_agent.evals.listing import listing_page
 from hart_agent.evals.manifest import MAY_DIFFER, make_manifest
 from hart_agent.evals.page import write_report_page
 from hart_agent.evals.protocols import DEFAULT, Protocol, differences, write_protocol
 from hart_agent.evals.report import MANIFEST, PAGE, RECORDS, REPORT, make_report
+from hart_agent.evals.rows import rows_of_run, write_tables
 from hart_agent.evals.runner import EvalSettings, Record, evaluate, first_orders, latest, presentations
-from hart_agent.store.files import keep_settings, write_json
+from hart_agent.evals.scoring import rescored
+from hart_agent.store.files import keep_settings, write_json, write_whole
 from hart_agent.store.journal import Journal
 from hart_agent.trace import write_trace
 from hart_agent.vision.geometry import Box
@@ -29,6 +32,8 @@ from hart_agent.vision.geometry import Box
 _log = logging.getLogger(__name__)
 
 TRACES = "traces"
+LISTING = "questions.html"
+"""The questions, to be filtered; beside it the same as CSV and Parquet."""
 PROTOCOL = "protocol.toml"
 """How the run was made, to be made again."""
 TREEBENCH = "treebench.xlsx"
@@ -113,12 +118,25 @@ async def evaluate_folder(
     write_protocol(replace(ran, run=known), out / PROTOCOL)
     write_json(out / REPORT, report)
     write_report_page(report, out / PAGE)
+    _write_rows(out, dataset, rescored(journal.records, settings.scoring, dataset)[0])
     return report
+
+
+def _write_rows(out: Path, dataset: str, records: Sequence[Record]) -> None:
+    """The list of the questions, as a page and as tables."""
+
+    def trace_of(key: str) -> str | None:
+        name = trace_name(key)
+        return f"{TRACES}/{name}" if (out / TRACES / name).is_file() else None
+
+    rows = rows_of_run(records)
+    write_whole(out / LISTING, listing_page(f"{dataset}, question by question", rows, trace_of=trace_of))
+    write_tables(rows, out / LISTING)
 
 
 def _refuse_stranger(out: Path) -> None:
     """Refuse a folder that holds files of our names, but no run: they are someone else's."""
-    names = (RECORDS, REPORT, PAGE, TREEBENCH)
+    names = (RECORDS, REPORT, PAGE, TREEBENCH, LISTING, PROTOCOL)
     found = next((name for name in names if (out / name).exists()), None)
     if found is not None and not (out / MANIFEST).exists():
         raise ConfigError(

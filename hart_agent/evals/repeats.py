@@ -58,7 +58,7 @@ def repeats_of(predictions: Sequence[Prediction], seed: int = 0) -> Repeats | No
     ks = sorted({2**power for power in range(len(runs).bit_length()) if 2**power <= len(runs)} | {len(runs)})
     return Repeats(
         accuracies=tuple(accuracies.tolist()),
-        mean=_over_both(rights, questions),
+        mean=mean_of_runs(rights, questions),
         over_runs=_over_runs(accuracies, rights.size),
         deviation=float(accuracies.std(ddof=1)),
         pass_at={k: mean(_pass_at(rights, k), seed, questions) for k in ks},
@@ -66,11 +66,15 @@ def repeats_of(predictions: Sequence[Prediction], seed: int = 0) -> Repeats | No
     )
 
 
-def _over_both(rights: FloatArray, questions: Sequence[str]) -> Estimate:
+def mean_of_runs(rights: FloatArray, questions: Sequence[str]) -> Estimate:
     """The mean of rights, shape (Q, N) for Q rows in N runs, where rows and runs are samples.
 
     Its variance is that over questions, which holds the chance of each answer as well, and what runs have in common
     beyond that: as in an analysis of variance with two random factors, never below 0.
+
+    Args:
+        rights: whether each row was right in each run, 0 or 1.
+        questions: the question of each row.
     """
     rows, runs = rights.shape
     by_question, counts = totals(rights.sum(axis=1), questions)

@@ -12,12 +12,15 @@ from typing import Any
 from hart_agent.errors import ConfigError
 from hart_agent.evals.citation import citation
 from hart_agent.evals.intervals import share_of
+from hart_agent.evals.listing import listing_page
 from hart_agent.evals.metrics import Prediction
 from hart_agent.evals.repeats import repeats_of
+from hart_agent.evals.rows import rows_of_run
 from hart_agent.evals.runner import Record, first_orders, latest, order_of, prediction
 from hart_agent.evals.scoring import OURS, rescored
 from hart_agent.evals.statistics import Comparison, compare, questions_of
 from hart_agent.evals.summary import THRESHOLDS, remarks, summarise
+from hart_agent.store.files import write_whole
 
 MANIFEST, RECORDS, REPORT, PAGE = "manifest.json", "records.jsonl", "report.json", "report.html"
 """The files of a run's folder."""
@@ -94,6 +97,18 @@ def compare_runs(first: Path, second: Path) -> Comparison:
     """
     sides = [_predictions(load_run(folder)[0]) for folder in (first, second)]
     return compare(sides[0], sides[1])
+
+
+def write_comparison(first: Path, second: Path, page: Path) -> None:
+    """Write two runs as one list, question by question.
+
+    Raises:
+        ConfigError: a folder holds no run.
+        OutputError: the page can't be written.
+    """
+    sides = [rows_of_run(load_run(folder)[0]) for folder in (first, second)]
+    names = str(first), str(second)
+    write_whole(page, listing_page(f"{names[0]} and {names[1]}", sides[0], sides[1], names=names))
 
 
 def _predictions(records: Sequence[Record]) -> list[Prediction]:
