@@ -198,6 +198,26 @@ def orders(report: dict[str, Any]) -> Html | None:
     )
 
 
+def repeats(report: dict[str, Any]) -> Html | None:
+    """The mean of several runs with its intervals, and what is no accuracy."""
+    found = report["repeats"]
+    if found is None:
+        return None
+    means = [("Over questions and runs", found["mean"]), ("Over runs alone", found["over_runs"])]
+    passed = [
+        (f"One of {k} answers right (pass@{k})", estimate) for k, estimate in found["pass_at"].items() if k != "1"
+    ]
+    runs = ", ".join(PERCENT.write(accuracy) for accuracy in found["accuracies"])
+    best = ", ".join(f"{k}: {PERCENT.write(value)}" for k, value in found["best_of"].items() if k != "1")
+    return section(
+        "Several runs",
+        _estimates("Mean", _body(means), _body(passed, title="No accuracy: somebody has to know which one is right")),
+        f"Each run: {runs}; standard deviation {POINTS.write(found['deviation'])}. Expected of the best of k runs, which "
+        f"is no accuracy either: {best}.",
+        id="repeats",
+    )
+
+
 def boxes(report: dict[str, Any]) -> Html | None:
     """IoGT, which a large box flatters, next to the measures that it does not."""
     grounding = report["summary"]["grounding"]

@@ -115,6 +115,7 @@ async def evaluate_folder(
     known = facts(made)
     ran = protocol or Protocol(DEFAULT)
     report["differences"] = differences(ran, known)
+    report["listing"] = LISTING
     write_protocol(replace(ran, run=known), out / PROTOCOL)
     write_json(out / REPORT, report)
     write_report_page(report, out / PAGE)

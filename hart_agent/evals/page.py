@@ -36,6 +36,7 @@ def report_page(report: dict[str, Any]) -> str:
         figures.verdicts(report),
         figures.crossed(report),
         figures.orders(report),
+        figures.repeats(report),
         figures.boxes(report),
     )
     content = join(
@@ -46,6 +47,7 @@ def report_page(report: dict[str, Any]) -> str:
         figures.categories(report) or "",
         element("div", *(figure for figure in drawn if figure is not None), class_="pairs"),
         _usage(report),
+        _citation(report),
         _manifest(report["manifest"]),
     )
     title = f"{report['manifest']['dataset']['name']}, {report['manifest']['policy']} - hart-agent"
@@ -70,6 +72,7 @@ def _title(report: dict[str, Any]) -> Html:
         element("h1", manifest["dataset"]["name"]),
         element("p", manifest["policy"], class_="policy"),
         element("p", questions, class_="muted"),
+        element("p", element("a", "Question by question", href=report["listing"])) if "listing" in report else "",
     )
 
 
@@ -136,6 +139,22 @@ def _usage(report: dict[str, Any]) -> Html:
     }
     note = element("p", "The controls are counted, too.", class_="note muted") if report["summary"]["controls"] else ""
     return element("section", element("h2", "Usage and time"), _facts(facts), note)
+
+
+def _citation(report: dict[str, Any]) -> Html:
+    scoring = report["scoring"]
+    unread = f" {scoring['name']} would ask a judge of {scoring['unread']:,} replies; they count as wrong."
+    return element(
+        "section",
+        element("h2", "What made this number"),
+        element("p", element("code", report["citation"])),
+        element(
+            "p",
+            "Only numbers of the same protocol may be compared." + (unread if scoring["unread"] else ""),
+            class_="note muted",
+        ),
+        id="citation",
+    )
 
 
 def _manifest(manifest: dict[str, Any]) -> Html:
