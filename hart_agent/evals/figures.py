@@ -212,8 +212,8 @@ def repeats(report: dict[str, Any]) -> Html | None:
     return section(
         "Several runs",
         _estimates("Mean", _body(means), _body(passed, title="No accuracy: somebody has to know which one is right")),
-        f"Each run: {runs}; standard deviation {POINTS.write(found['deviation'])}. Expected of the best of k runs, which "
-        f"is no accuracy either: {best}.",
+        f"Each run: {runs}; standard deviation {POINTS.write(found['deviation'])}. Expected of the best of k runs, "
+        f"which is no accuracy either: {best}.",
         id="repeats",
     )
 

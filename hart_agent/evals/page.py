@@ -47,8 +47,7 @@ def report_page(report: dict[str, Any]) -> str:
         figures.categories(report) or "",
         element("div", *(figure for figure in drawn if figure is not None), class_="pairs"),
         _usage(report),
-        _citation(report),
-        _manifest(report["manifest"]),
+        _manifest(report),
     )
     title = f"{report['manifest']['dataset']['name']}, {report['manifest']['policy']} - hart-agent"
     return document(title, Html(f'{_THEME}\n<main id="report">\n{content}\n</main>'), style=style)
@@ -141,29 +140,17 @@ def _usage(report: dict[str, Any]) -> Html:
     return element("section", element("h2", "Usage and time"), _facts(facts), note)
 
 
-def _citation(report: dict[str, Any]) -> Html:
-    scoring = report["scoring"]
+def _manifest(report: dict[str, Any]) -> Html:
+    manifest, scoring = report["manifest"], report["scoring"]
+    groups = {title: _flat(manifest[name]) for name, title in _MANIFEST.items()}
+    groups["Prompts"] = {"sha256": manifest["prompts_sha256"]}
     unread = f" {scoring['name']} would ask a judge of {scoring['unread']:,} replies; they count as wrong."
     return element(
         "section",
-        element("h2", "What made this number"),
-        element("p", element("code", report["citation"])),
-        element(
-            "p",
-            "Only numbers of the same protocol may be compared." + (unread if scoring["unread"] else ""),
-            class_="note muted",
-        ),
-        id="citation",
-    )
-
-
-def _manifest(manifest: dict[str, Any]) -> Html:
-    groups = {title: _flat(manifest[name]) for name, title in _MANIFEST.items()}
-    groups["Prompts"] = {"sha256": manifest["prompts_sha256"]}
-    return element(
-        "section",
         element("h2", "To run it again"),
-        element("p", "Each option below is one of ", element("code", "hart-agent eval"), ": ",
+        element("p", element("code", report["citation"]), id="citation"),
+        element("p", "Only numbers of the same protocol may be compared.", unread if scoring["unread"] else "",
+                " Each option below is one of ", element("code", "hart-agent eval"), ": ",
                 element("code", "max_turns"), " is ", element("code", "--max-turns"),
                 ". The hashes tell whether questions and prompts are the same.", class_="note"),
         element(

@@ -6,15 +6,19 @@ import json
 from pathlib import Path
 
 import eval_files as files
+import numpy as np
 import pytest
+from PIL import Image, ImageOps
 from typer.testing import CliRunner
 
 from hart_agent.answers import AnswerType
 from hart_agent.cli import app
 from hart_agent.errors import DatasetError
 from hart_agent.evals.datasets import HUB_IDS, NAMES, Benchmark, benchmarks, load_dataset
+from hart_agent.evals.datasets.reading import gold_boxes
 from hart_agent.evals.items import Item
 from hart_agent.vision.geometry import Box
+from hart_agent.vision.source import SourceImage
 
 
 def visualprobe_entry(name: str, source: str = "visual_probe_hard") -> files.Row:
@@ -33,7 +37,7 @@ def test_visualprobe_from_the_folder_of_its_parts(tmp_path: Path) -> None:
         files.write_json(
             tmp_path / f"VisualProbe_{part}/val.json", [visualprobe_entry(f"VisualProbe_{part}/data/1.jpg", source)]
         )
-    easy, hard = load_dataset("visualprobe", tmp_path)
+    (easy,), (hard,) = (load_dataset(f"visualprobe-{level}", tmp_path) for level in ("easy", "hard"))
     assert (easy.id, hard.id) == ("visual_probe_easy/60", "visual_probe_hard/60")
     assert hard == Item(
         id="visual_probe_hard/60",
@@ -43,20 +47,24 @@ def test_visualprobe_from_the_folder_of_its_parts(tmp_path: Path) -> None:
         type=AnswerType.TEXT,
         category="visual_probe_hard",
     )
-    (alone,) = load_dataset("visualprobe", tmp_path / "VisualProbe_Hard")  # one part as the hub has it
+    (alone,) = load_dataset("visualprobe-hard", tmp_path / "VisualProbe_Hard")  # as the hub has it
     assert alone == hard
     assert hard.is_right("white")
+    with pytest.raises(DatasetError, match=r"expected VisualProbe_Medium/val\.json"):
+        load_dataset("visualprobe-medium", tmp_path)
 
 
 def test_visualprobe_in_the_form_of_insight_o3(tmp_path: Path) -> None:
     files.save_picture(tmp_path / "data/visual_probe_hard_60.jpg")
     line = {"question_id": "visual_probe_hard_60", "image": "VisualProbe_Hard/data/visual_probe_hard_60.jpg",
             "question": "What colour?", "answer": "White.", "category": "visual_probe_hard"}  # fmt: skip
-    (item,) = load_dataset("visualprobe", files.write_jsonl(tmp_path / "visual_probe_hard.jsonl", [line]))
+    (item,) = load_dataset("visualprobe-hard", files.write_jsonl(tmp_path / "visual_probe_hard.jsonl", [line]))
     assert item.id == "visual_probe_hard_60"
     assert item.image == tmp_path / "data/visual_probe_hard_60.jpg"
-    with pytest.raises(DatasetError, match=r"entry 1: images: .*non-empty|entry 1: images"):
-        load_dataset("visualprobe", files.write_json(tmp_path / "val.json", [visualprobe_entry("x") | {"images": []}]))
+    with pytest.raises(DatasetError, match="entry 1: images"):
+        load_dataset(
+            "visualprobe-hard", files.write_json(tmp_path / "val.json", [visualprobe_entry("x") | {"images": []}])
+        )
 
 
 QUERY = "How many table lamps are in the image? Select from the following choices.\n(A) 0\n(B) 2\n(C) 1\n(D) 3"
@@ -218,6 +226,60 @@ def test_the_benchmarks_are_listed_with_their_sizes() -> None:
         "title": "V*Bench", "questions": 191, "source": "arXiv 2312.14135", "hub": "craigwu/vstar_bench",
         "note": "gold boxes",
     }  # fmt: skip
-    assert {name: listed[name]["questions"] for name in ("mme-realworld", "mme-realworld-cn", "visualprobe")} == {
-        "mme-realworld": 23609, "mme-realworld-cn": 5917, "visualprobe": 141 + 268 + 106,
+    assert {name: entry["questions"] for name, entry in listed.items() if entry["questions"] is not None} == {
+        "docvqa": 5349, "hr-bench-4k": 800, "hr-bench-8k": 800, "infovqa": 2801, "mme-realworld": 23609,
+        "mme-realworld-cn": 5917, "mme-realworld-lite": 1919, "treebench": 405, "visualprobe-easy": 141,
+        "visualprobe-medium": 268, "visualprobe-hard": 106, "vstar": 191, "zoombench": 845,
     }  # fmt: skip
+
+
+def turned_picture(path: Path, orientation: int, stored: tuple[int, int] = (60, 40)) -> Path:
+    """A JPEG whose stored pixels are grey but for a black rectangle at (10, 5) to (20, 15)."""
+    image = Image.new("RGB", stored, "grey")
+    image.paste("black", (10, 5, 20, 15))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, quality=95, exif=exif)
+    return path
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_gold_boxes_are_turned_with_their_image(tmp_path: Path, orientation: int) -> None:
+    path = turned_picture(tmp_path / "test/images/a.jpg", orientation)
+    line = {"file_name": "images/a.jpg", "question": "?", "options": "A. x\nB. y", "answer": "A",
+            "target_layouts": [1], "layout_infos": {"1": {"bbox": [10, 5, 20, 15]}}}  # fmt: skip
+    files.write_jsonl(tmp_path / "test/metadata.jsonl", [line])
+    (item,) = load_dataset("o3-bench", tmp_path)
+    upright = ImageOps.exif_transpose(Image.open(path)).convert("L")
+    black = np.argwhere(np.asarray(upright) < 60)
+    (top, left), (bottom, right) = black.min(axis=0), black.max(axis=0) + 1
+    assert item.boxes == (Box(int(left), int(top), int(right), int(bottom)),)
+
+
+def test_boxes_that_fit_the_upright_image_alone_stay(tmp_path: Path) -> None:
+    image = SourceImage(turned_picture(tmp_path / "a.jpg", 6))  # 40 x 60 upright
+    assert gold_boxes([[1, 50, 30, 58]], image) == (Box(1, 50, 30, 58),)
+
+
+def test_gold_boxes_in_other_spaces_are_refused(tmp_path: Path) -> None:
+    annotation = {"question": "?", "options": ["x", "y"], "bbox": [[0.1, 0.2, 0.3, 0.25]]}
+    for category in ("direct_attributes", "relative_position"):
+        files.save_picture(tmp_path / f"v/{category}/1.jpg")
+        files.write_json(tmp_path / f"v/{category}/1.json", annotation)
+    with pytest.raises(DatasetError, match="between 0 and 1, so that it is a share"):
+        load_dataset("vstar", tmp_path / "v")
+
+    def write(boxes: list[list[int]]) -> Path:
+        rows = []
+        for number, box in enumerate(boxes):
+            picture = tmp_path / f"{number}.png"
+            Image.new("1", (1600, 2400)).save(picture)
+            rows.append({"image": picture.name, "question": "?", "answer": "x", "boxes": [box]})
+        return files.write_jsonl(tmp_path / "q.jsonl", rows)
+
+    within = [[10 * number, 20, 10 * number + 50, 90] for number in range(12)]
+    with pytest.raises(DatasetError, match="12 images of 1500 pixels and more, every gold box lies within 0 to 1000"):
+        load_dataset("jsonl", write(within))
+    assert len(load_dataset("jsonl", write([*within[:11], [1200, 40, 1300, 80]]))) == 12
+    assert len(load_dataset("jsonl", write(within[:11]))) == 11  # too few to tell

@@ -23,9 +23,14 @@ from hart_agent.evals.datasets.mme_realworld import (
     read_mme_realworld_whole,
 )
 from hart_agent.evals.datasets.o3_bench import read_o3_bench
+from hart_agent.evals.datasets.spaces import refuse_thousandths
 from hart_agent.evals.datasets.treebench import GroundedAnswer, read_treebench, write_treebench_predictions
 from hart_agent.evals.datasets.visual_cot import read_visual_cot
-from hart_agent.evals.datasets.visualprobe import read_visualprobe
+from hart_agent.evals.datasets.visualprobe import (
+    read_visualprobe_easy,
+    read_visualprobe_hard,
+    read_visualprobe_medium,
+)
 from hart_agent.evals.datasets.vstar import read_vstar
 from hart_agent.evals.datasets.xlrs_bench import read_xlrs_bench
 from hart_agent.evals.datasets.zoombench import read_zoombench
@@ -38,14 +43,16 @@ __all__ = [
 ]  # fmt: skip
 
 _BENCHMARKS: dict[str, Benchmark] = {
-    "docvqa": Benchmark(read_docvqa, "DocVQA, validation", 5349, "arXiv 2007.00398", note="ANLS"),
     "hr-bench-4k": Benchmark(
         read_hr_bench_4k, "HR-Bench 4K", 800, "arXiv 2408.15556", "DreamMr/HR-Bench", "200 questions in four orders"
     ),
     "hr-bench-8k": Benchmark(
         read_hr_bench_8k, "HR-Bench 8K", 800, "arXiv 2408.15556", "DreamMr/HR-Bench", "200 questions in four orders"
     ),
-    "infovqa": Benchmark(read_infovqa, "InfographicVQA, validation", 2801, "arXiv 2104.12756", note="ANLS"),
+    "docvqa": Benchmark(read_docvqa, "DocVQA, validation", 5349, "arXiv 2007.00398", "lmms-lab/DocVQA", "ANLS"),
+    "infovqa": Benchmark(
+        read_infovqa, "InfographicVQA, validation", 2801, "arXiv 2104.12756", "lmms-lab/DocVQA", "ANLS"
+    ),
     "jsonl": Benchmark(read_jsonl_items, "your own questions", note="one JSON object a line"),
     "mme-realworld": Benchmark(
         read_mme_realworld_whole, "MME-RealWorld", 23609, "arXiv 2408.13257", "yifanzhang114/MME-RealWorld-Lmms-eval"
@@ -62,8 +69,14 @@ _BENCHMARKS: dict[str, Benchmark] = {
         read_treebench, "TreeBench", 405, "arXiv 2507.07999", "HaochenWang/TreeBench", "gold boxes"
     ),
     "visual-cot": Benchmark(read_visual_cot, "Visual CoT", None, "arXiv 2403.16999", note="gold boxes"),
-    "visualprobe": Benchmark(
-        read_visualprobe, "VisualProbe", 515, "arXiv 2509.07969", note="141 easy, 268 medium, 106 hard"
+    "visualprobe-easy": Benchmark(
+        read_visualprobe_easy, "VisualProbe, easy", 141, "arXiv 2509.07969", "Mini-o3/VisualProbe_Easy"
+    ),
+    "visualprobe-medium": Benchmark(
+        read_visualprobe_medium, "VisualProbe, medium", 268, "arXiv 2509.07969", "Mini-o3/VisualProbe_Medium"
+    ),
+    "visualprobe-hard": Benchmark(
+        read_visualprobe_hard, "VisualProbe, hard", 106, "arXiv 2509.07969", "Mini-o3/VisualProbe_Hard"
     ),
     "vstar": Benchmark(read_vstar, "V*Bench", 191, "arXiv 2312.14135", "craigwu/vstar_bench", "gold boxes"),
     "xlrs-bench": Benchmark(
@@ -81,8 +94,7 @@ NAMES = tuple(_BENCHMARKS)
 HUB_IDS = {name: benchmark.hub for name, benchmark in _BENCHMARKS.items() if benchmark.hub is not None}
 """Where the benchmarks are published: ids of data sets on Hugging Face's hub whose files can be read as they are.
 
-Visual CoT isn't among them: its questions are on GitHub, and its images are parts of an archive. VisualProbe has an id
-for each of its parts, and DocVQA and InfographicVQA share one that is larger than either.
+Visual CoT isn't among them: its questions are on GitHub, and its images are parts of an archive.
 """
 
 
@@ -128,7 +140,8 @@ def load_dataset(name: str, path: Path) -> Sequence[Item]:
 
     Raises:
         ConfigError, PluginError: see `find_dataset`.
-        DatasetError: files are missing, incomplete or of another format; the message names file and line or row.
+        DatasetError: files are missing, incomplete or of another format, or gold boxes are no pixels; the message names
+            file and line or row.
         ImageError: an image that had to be measured is damaged.
         InstallError: the file is Parquet, and pyarrow is missing.
     """
@@ -151,6 +164,7 @@ def load_dataset(name: str, path: Path) -> Sequence[Item]:
             f"the reader {name!r} of {dataset.origin} returned a {type(wrong[0]).__name__}; expected hart_agent.evals."
             "items.Item"
         )
+    refuse_thousandths(items, str(path))
     return _with_unique_ids(items)
 
 

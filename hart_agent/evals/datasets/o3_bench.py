@@ -67,6 +67,6 @@ def _item(record: Record, image: Path, number: int, where: str) -> Item:
         answer=gold_letter(record["answer"], options, where),
         type=AnswerType.OPTION,
         options=tuple(options.values()),
-        boxes=gold_boxes(targets, SourceImage(image).size) if targets else (),
+        boxes=gold_boxes(targets, SourceImage(image), where) if targets else (),
         category=record.get("subset", ""),
     )

@@ -11,6 +11,7 @@ Formats:
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from jsonschema import Draft202012Validator
@@ -20,7 +21,6 @@ from hart_agent.errors import DatasetError
 from hart_agent.evals.datasets.reading import Record, beside, check, find, read_json, read_jsonl, require_images
 from hart_agent.evals.items import Item
 
-_LEVELS = ("Easy", "Medium", "Hard")
 _TEXT = {"type": "string", "minLength": 1}
 _ID = {"type": ["string", "integer"]}
 _ENTRY = Draft202012Validator(
@@ -45,20 +45,25 @@ _LINE = Draft202012Validator(
 )
 
 
-def read_visualprobe(path: Path) -> list[Item]:
-    """The parts of the benchmark in a folder, or one of them from its file.
+def read_visualprobe(path: Path, level: str) -> list[Item]:
+    """One part of the benchmark from its file, or from a folder that holds it.
+
+    Args:
+        path: of the file or the folder.
+        level: "Easy", "Medium" or "Hard".
 
     Raises:
         DatasetError: files are missing or of another format.
     """
-    items = [item for file in _files(path) for item in _read(file)]
+    names = (f"VisualProbe_{level}/val.json", "val.json", f"visual_probe_{level.lower()}.jsonl")
+    items = _read(find(path, *names))
     require_images([item.image for item in items if isinstance(item.image, Path)], path)
     return items
 
 
-def _files(path: Path) -> list[Path]:
-    parts = [path / f"VisualProbe_{level}" / "val.json" for level in _LEVELS]
-    return [part for part in parts if part.is_file()] or [find(path, "val.json", "visual_probe*.jsonl")]
+read_visualprobe_easy = partial(read_visualprobe, level="Easy")
+read_visualprobe_medium = partial(read_visualprobe, level="Medium")
+read_visualprobe_hard = partial(read_visualprobe, level="Hard")
 
 
 def _read(file: Path) -> list[Item]:

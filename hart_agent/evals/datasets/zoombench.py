@@ -100,7 +100,7 @@ def _item(
     boxes: tuple[Box, ...] = ()
     if isinstance(box, list) and len(box) == 4:
         with open_image(image) if isinstance(image, Path) else image.open() as source:
-            boxes = gold_boxes([[float(side) for side in box]], source.size)
+            boxes = gold_boxes([[float(side) for side in box]], source, where)
     return Item(
         id=key,
         image=image,
