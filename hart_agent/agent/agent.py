@@ -20,7 +20,7 @@ from hart_agent.agent.trajectory import StopReason, Trajectory, Turn
 from hart_agent.backends import create_policy
 from hart_agent.concurrency import run_within
 from hart_agent.dialogue.deadline import seconds_to_answer
-from hart_agent.dialogue.policy import Policy
+from hart_agent.dialogue.policy import Policy, Seeded
 from hart_agent.errors import ConfigError, ImageError, PolicyError
 from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.protocol import Tool
@@ -211,6 +211,13 @@ class Agent:
         """An agent with the same policy and tools that works otherwise, and keeps all its answers."""
         other = copy.copy(self)
         other.config, other._verify, other._on_unsupported = config, verify, OnUnsupported.KEEP
+        return other
+
+    def reseeded(self, seed: int) -> Agent:
+        """An agent whose policy samples by another seed, where its policy is `Seeded`; otherwise the same policy."""
+        other = copy.copy(self)
+        if isinstance(self.policy, Seeded):
+            other.policy = self.policy.with_seed(seed)
         return other
 
     def _not_opened(self) -> ImageError:

@@ -41,7 +41,7 @@ class Stage:
 
     Attributes:
         name: shown in messages to people.
-        system: the instructions of a new conversation; None to continue the one of the stage before.
+        system: the instructions of a new conversation, none if empty; None to continue the one of the stage before.
         prompt: what the user says.
         overview: whether the downsampled view of the whole image is in sight.
         crops: whether the evidence crops are in sight.

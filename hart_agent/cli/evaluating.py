@@ -22,8 +22,16 @@ from hart_agent.cli.origins import settings_json
 from hart_agent.cli.outputs import Force, check_outputs
 from hart_agent.concurrency import run
 from hart_agent.errors import ConfigError
-from hart_agent.evals.datasets import HUB_IDS, NAMES, find_dataset, load_dataset
+from hart_agent.evals.datasets import HUB_IDS, NAMES, benchmarks, find_dataset, load_dataset
+from hart_agent.evals.protocols import DEFAULT, Protocol, read_protocol, shipped
+from hart_agent.evals.scoring import SCORINGS
+from hart_agent.evals.wording import PLAIN
 from hart_agent.trace import result_json, write_trace
+
+_SAMPLING = 1.0
+"""The temperature of several runs where nothing else sets one: as the model was trained."""
+_SERVER = frozenset({"base_url", "backend", "model"})
+"""Options that say which model is asked, and not how: they are no part of a protocol."""
 
 
 @with_options
@@ -81,7 +89,30 @@ def evaluate(
     *,
     options: AgentOptions,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the run: records, manifest, report. An existing run is resumed.")
+        Path | None,
+        typer.Option(
+            help="Folder of the run: records, manifest, report. An existing run is resumed. With --compare, the page "
+            "that shows both, question by question."
+        ),
+    ] = None,
+    protocol: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|FILE",
+            help=f"How it is asked and scored: {', '.join(shipped())}, or a file such as a run's protocol.toml, which "
+            "runs it again and says what differs.",
+        ),
+    ] = DEFAULT,
+    scoring: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(SCORINGS),
+            help="Who reads the answers; by default the protocol's. A run that is there is scored again, not asked.",
+        ),
+    ] = None,
+    repeat: Annotated[
+        int | None,
+        typer.Option(min=1, help="Ask the benchmark so often, with sampling on; by default as the protocol says."),
     ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Ask only so many of the questions, drawn by the seed.")
@@ -101,6 +132,7 @@ def evaluate(
             metavar="A B", help="Compare two runs' folders instead, question by question.", show_default=False
         ),
     ] = None,
+    list_all: Annotated[bool, typer.Option("--list", help="List the benchmarks instead.")] = False,
     json_output: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -109,13 +141,23 @@ def evaluate(
     Running the same command again resumes it. The report is printed, and written to the folder as
     report.json and report.html.
     """
-    from hart_agent.cli.console.evaluation import print_comparison, print_evaluation
+    from hart_agent.cli.console.evaluation import print_benchmarks, print_comparison, print_evaluation
     from hart_agent.evals.folder import evaluate_folder
-    from hart_agent.evals.report import compare_runs
+    from hart_agent.evals.report import compare_runs, write_comparison
     from hart_agent.evals.runner import EvalSettings
 
+    if list_all:
+        listed = benchmarks()
+        if json_output:
+            shown = ("title", "questions", "source", "hub", "note")
+            print_json({name: {key: getattr(entry, key) for key in shown} for name, entry in listed.items()})
+        else:
+            print_benchmarks(listed)
+        return
     if compare is not None:
         comparison = compare_runs(*compare)
+        if out is not None:
+            write_comparison(*compare, out)
         if json_output:
             print_json(asdict(comparison))
         else:
@@ -123,15 +165,60 @@ def evaluate(
         return
     if dataset is None or out is None:
         raise ConfigError("name a benchmark and the folder of the run: hart-agent eval vstar DATA --out RUN")
+    followed = read_protocol(protocol)
     files = _files(dataset, data, allow_download=allow_download)
     items = load_dataset(dataset, files, allow_download=allow_download)
-    settings = EvalSettings(options.seed, with_controls, concurrency, limit, traces)
+    options, differs = _as_followed(options, followed, repeat)
+    settings = EvalSettings(
+        options.seed,
+        with_controls,
+        concurrency,
+        limit,
+        traces,
+        order=followed.order,
+        wording=followed.wording_of(dataset),
+        repeat=repeat or followed.repeat,
+        protocol=followed.name,
+        scoring=scoring or followed.scoring,
+    )
+    asked = {name: value for name, value in options.public().items() if name in options.asked and value is not None}
+    kept = replace(
+        followed,
+        options={**followed.options, **{name: value for name, value in asked.items() if name not in _SERVER}},
+        repeat=settings.repeat,
+        scoring=settings.scoring,
+    )
+    agent = options.agent()
+    if settings.wording is not None:
+        agent = agent.variant(replace(agent.config, mode=PLAIN), verify=bool(options.verify))
     with EvalProgress(enabled=not quiet) as progress:
-        report = run(evaluate_folder(options.agent(), dataset, items, out, settings, options.public(), progress))
+        work = evaluate_folder(
+            agent, dataset, items, out, settings, options.public(), progress,
+            protocol=kept, file=files, differs=differs,
+        )  # fmt: skip
+        report = run(work)
     if json_output:
         print_json(report)
     else:
         print_evaluation(report, out)
+
+
+def _as_followed(options: AgentOptions, protocol: Protocol, repeat: int | None) -> tuple[AgentOptions, list[str]]:
+    """The options with the protocol's where the user set none, and what the user changed of the protocol.
+
+    Raises:
+        ConfigError: the protocol has no such option, or several runs are asked for without sampling.
+    """
+    taken, differs = protocol.applied(options.public(), options.asked)
+    runs = repeat or protocol.repeat
+    if repeat is not None and repeat != protocol.repeat and protocol.repeat > 1:
+        differs.append(f"repeat is {repeat}, the protocol's {protocol.repeat}")
+    temperature = taken.get("temperature", options.temperature)
+    if runs > 1 and not temperature:
+        if "temperature" in options.asked:
+            raise ConfigError("several runs with a temperature of 0 are one run; leave out --repeat or --temperature 0")
+        taken["temperature"] = _SAMPLING
+    return replace(options, **taken), differs
 
 
 def _files(dataset: str, data: Path | None, *, allow_download: bool) -> Path:

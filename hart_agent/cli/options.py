@@ -106,6 +106,8 @@ class AgentOptions(PolicyOptions):
     tool: ExtraTools = None
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Where the policy's options come from, as far as they are set; no option itself."""
+    asked: frozenset[str] = field(default=frozenset(), compare=False)
+    """The options that the user set; no option itself."""
 
     def policy(self) -> Policy:
         """The policy.
@@ -148,7 +150,7 @@ class AgentOptions(PolicyOptions):
 
     def public(self) -> dict[str, Any]:
         """The options as JSON, without the API key and without a password in the base URL."""
-        shown = {name: value for name, value in asdict(self).items() if name not in ("api_key", "origins")}
+        shown = {name: value for name, value in asdict(self).items() if name not in ("api_key", "origins", "asked")}
         return shown | {"base_url": public_base_url(self.base_url)}
 
 
@@ -180,7 +182,7 @@ def with_options(
             given = resolve(
                 values.pop("context"), {entry.name: values.get(entry.name) for entry in fields(AgentOptions)}
             )
-            values |= {**given.values, "origins": given.origins}
+            values |= {**given.values, "origins": given.origins, "asked": given.asked}
         command(**_arguments(hints, values))
 
     called.__name__, called.__doc__ = command.__name__, command.__doc__

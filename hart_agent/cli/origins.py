@@ -31,10 +31,12 @@ class Given:
     Attributes:
         values: by name; those of `NAMES` that nothing sets are None or their default.
         origins: of those that are set: the flag, the variable, or the path of the file.
+        asked: the names of all options, of the policy or not, that are set in one of these ways.
     """
 
     values: dict[str, Any]
     origins: Mapping[str, str] = field(default_factory=dict)
+    asked: frozenset[str] = frozenset()
 
 
 def resolve(context: typer.Context, values: Mapping[str, Any]) -> Given:
@@ -67,7 +69,8 @@ def resolve(context: typer.Context, values: Mapping[str, Any]) -> Given:
             f"{_origin('model', sources['model'])} names a model, but no server or backend. Add --base-url "
             "(hart-agent doctor finds the servers of this machine) or --backend."
         )
-    return Given(kept, {name: _origin(name, source) for name, source in sources.items() if source})
+    asked = {name for name in values if sources.get(name, _source(context, name))}
+    return Given(kept, {name: _origin(name, source) for name, source in sources.items() if source}, frozenset(asked))
 
 
 def key_origin(given: Given) -> str | None:

@@ -118,6 +118,15 @@ class Admitting(Protocol):
         ...
 
 
+@runtime_checkable
+class Seeded(Protocol):
+    """A policy whose samples depend on a seed alone: asked twice, it replies the same."""
+
+    def with_seed(self, seed: int) -> Policy:
+        """The same policy with another seed."""
+        ...
+
+
 def admission_of(policy: object) -> Callable[[], AbstractAsyncContextManager[None]]:
     """How room for one more episode with a policy is had: at once where it isn't `Admitting`."""
     return policy.admission if isinstance(policy, Admitting) else nullcontext

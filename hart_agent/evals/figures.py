@@ -60,19 +60,28 @@ def section(title: str, body: Html, note: str, **attributes: str) -> Html:
 
 
 def categories(report: dict[str, Any]) -> Html | None:
-    """Accuracy by category, the best first; None with fewer than two."""
+    """Accuracy by category, and by further kinds of question, the best first; None where all are of one kind."""
     summary = report["summary"]
     accuracy = summary["accuracy"]["value"]
-    found = sorted(summary["by_category"].items(), key=lambda entry: (-entry[1]["value"], entry[0]))
-    if len(found) < 2:
+    kinds = {"Category": summary["by_category"], **summary["by_label"]}
+    tables = [
+        _estimates(kind.capitalize(), _body(_best_first(shares), mark=accuracy))
+        for kind, shares in kinds.items()
+        if len(shares) > 1
+    ]
+    if not tables:
         return None
-    rows = [(name or "no category", estimate) for name, estimate in found]
     return section(
         "Accuracy by category",
-        _estimates("Category", _body(rows, mark=accuracy)),
+        join(*tables),
         f"The line is the accuracy over all questions, {PERCENT.write(accuracy)}.",
         id="categories",
     )
+
+
+def _best_first(shares: dict[str, Estimated]) -> list[tuple[str, Estimated]]:
+    found = sorted(shares.items(), key=lambda entry: (-entry[1]["value"], entry[0]))
+    return [(name or "no category", estimate) for name, estimate in found]
 
 
 def sweep(report: dict[str, Any]) -> Html | None:
@@ -186,6 +195,26 @@ def orders(report: dict[str, Any]) -> Html | None:
         _estimates("Order", _body(rows)),
         "The same questions with their options in two orders. Far fewer right in both means that letters are guessed.",
         id="orders",
+    )
+
+
+def repeats(report: dict[str, Any]) -> Html | None:
+    """The mean of several runs with its intervals, and what is no accuracy."""
+    found = report["repeats"]
+    if found is None:
+        return None
+    means = [("Over questions and runs", found["mean"]), ("Over runs alone", found["over_runs"])]
+    passed = [
+        (f"One of {k} answers right (pass@{k})", estimate) for k, estimate in found["pass_at"].items() if k != "1"
+    ]
+    runs = ", ".join(PERCENT.write(accuracy) for accuracy in found["accuracies"])
+    best = ", ".join(f"{k}: {PERCENT.write(value)}" for k, value in found["best_of"].items() if k != "1")
+    return section(
+        "Several runs",
+        _estimates("Mean", _body(means), _body(passed, title="No accuracy: somebody has to know which one is right")),
+        f"Each run: {runs}; standard deviation {POINTS.write(found['deviation'])}. Expected of the best of k runs, "
+        f"which is no accuracy either: {best}.",
+        id="repeats",
     )
 
 

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import typing
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from hart_agent.agent import Agent
 from hart_agent.agent.trajectory import Trajectory
 from hart_agent.errors import ConfigError, OutputError
+from hart_agent.evals.citation import facts
 from hart_agent.evals.datasets import GroundedAnswer, write_treebench_predictions
 from hart_agent.evals.items import Item
-from hart_agent.evals.manifest import make_manifest
+from hart_agent.evals.listing import listing_page
+from hart_agent.evals.manifest import MAY_DIFFER, make_manifest
 from hart_agent.evals.page import write_report_page
+from hart_agent.evals.protocols import DEFAULT, Protocol, differences, write_protocol
 from hart_agent.evals.report import MANIFEST, PAGE, RECORDS, REPORT, make_report
+from hart_agent.evals.rows import rows_of_run, write_tables
 from hart_agent.evals.runner import EvalSettings, Record, evaluate, first_orders, latest, presentations
-from hart_agent.store.files import keep_settings, write_json
+from hart_agent.evals.scoring import rescored
+from hart_agent.store.files import keep_settings, write_json, write_whole
 from hart_agent.store.journal import Journal
 from hart_agent.trace import write_trace
 from hart_agent.vision.geometry import Box
@@ -26,11 +32,15 @@ from hart_agent.vision.geometry import Box
 _log = logging.getLogger(__name__)
 
 TRACES = "traces"
+LISTING = "questions.html"
+"""The questions, to be filtered; beside it the same as CSV and Parquet."""
+PROTOCOL = "protocol.toml"
+"""How the run was made, to be made again."""
 TREEBENCH = "treebench.xlsx"
 """Answers and boxes as TreeBench's own scorer takes them."""
 
 
-class Watcher(Protocol):
+class Watcher(typing.Protocol):
     """Is notified of a run's progress."""
 
     def begin(self, total: int, done: int) -> None:
@@ -48,6 +58,10 @@ async def evaluate_folder(
     settings: EvalSettings,
     options: dict[str, Any],
     watcher: Watcher | None = None,
+    *,
+    protocol: Protocol | None = None,
+    file: Path | None = None,
+    differs: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Ask a benchmark's questions, or those that are left of them, and write the report.
 
@@ -59,6 +73,9 @@ async def evaluate_folder(
         settings: how they are asked.
         options: with which the agent was made, for the manifest.
         watcher: is notified of progress.
+        protocol: that the settings and options follow; the run's own file is written from it.
+        file: that the benchmark was read from, if it is one.
+        differs: what the user changed of the protocol.
 
     Returns:
         The report; see `make_report`.
@@ -70,20 +87,18 @@ async def evaluate_folder(
         InstallError: scipy is missing.
     """
     chosen = settings.select(items)
-    # How many questions are asked at once, and whether traces are kept, has no part in what comes out.
-    told = {name: value for name, value in asdict(settings).items() if name not in ("concurrency", "traces")}
     try:
         (out / TRACES if settings.traces else out).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{out} can't be written: {error.strerror}. Choose another folder.") from error
     _refuse_stranger(out)
-    made = make_manifest(agent, dataset, chosen, told, options)
-    manifest = keep_settings(out / MANIFEST, made, may_differ={"versions", "prompts_sha256"})
+    made = make_manifest(agent, dataset, chosen, settings.recorded(), options, file=file, differs=differs)
+    manifest = keep_settings(out / MANIFEST, made, may_differ=MAY_DIFFER)
     if manifest["prompts_sha256"] != made["prompts_sha256"]:
         _log.warning("the files of prompts have changed since the run in %s was started", out)
     with Journal(out / RECORDS, first_key="key") as journal:
         asked = {key for key, record in latest(journal.records).items() if record["error"] is None}
-        total = sum(1 for _ in presentations(chosen, settings.seed))
+        total = sum(1 for _ in presentations(chosen, settings))
         if watcher is not None:
             watcher.begin(total, len(asked))
 
@@ -94,17 +109,35 @@ async def evaluate_folder(
                 watcher.advance(record)
 
         await evaluate(agent, chosen, journal, settings, keep)
-        report = make_report(journal.records, manifest)
+        report = make_report(journal.records, manifest, settings.scoring)
     if dataset == "treebench":
         write_treebench_predictions(out / TREEBENCH, chosen, grounded_answers(chosen, journal.records))
+    known = facts(made)
+    ran = protocol or Protocol(DEFAULT)
+    report["differences"] = differences(ran, known)
+    report["listing"] = LISTING
+    write_protocol(replace(ran, run=known), out / PROTOCOL)
     write_json(out / REPORT, report)
     write_report_page(report, out / PAGE)
+    _write_rows(out, dataset, rescored(journal.records, settings.scoring, dataset)[0])
     return report
+
+
+def _write_rows(out: Path, dataset: str, records: Sequence[Record]) -> None:
+    """The list of the questions, as a page and as tables."""
+
+    def trace_of(key: str) -> str | None:
+        name = trace_name(key)
+        return f"{TRACES}/{name}" if (out / TRACES / name).is_file() else None
+
+    rows = rows_of_run(records)
+    write_whole(out / LISTING, listing_page(f"{dataset}, question by question", rows, trace_of=trace_of))
+    write_tables(rows, out / LISTING)
 
 
 def _refuse_stranger(out: Path) -> None:
     """Refuse a folder that holds files of our names, but no run: they are someone else's."""
-    names = (RECORDS, REPORT, PAGE, TREEBENCH)
+    names = (RECORDS, REPORT, PAGE, TREEBENCH, LISTING, PROTOCOL)
     found = next((name for name in names if (out / name).exists()), None)
     if found is not None and not (out / MANIFEST).exists():
         raise ConfigError(
@@ -115,7 +148,7 @@ def _refuse_stranger(out: Path) -> None:
 
 def grounded_answers(items: Sequence[Item], records: Sequence[Record]) -> dict[str, GroundedAnswer]:
     """What was answered in the first order of the options, with letters of the published order, by the items' ids."""
-    first = {record["id"]: record for record in first_orders(records)}
+    first = {record["id"]: record for record in first_orders(records) if not record.get("repeat")}
     return {
         item.id: GroundedAnswer(
             item.chosen(first[item.id]["answer"], first[item.id]["order"]),

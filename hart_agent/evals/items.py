@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import TypeAlias
 
 from hart_agent.answers import AnswerType, chosen_letter, is_right
 from hart_agent.errors import ImageError
+from hart_agent.evals.about_others import is_about_others
 from hart_agent.vision.geometry import Box
 from hart_agent.vision.opening import announced, open_image
 from hart_agent.vision.source import EncodedImage, SourceImage
@@ -21,11 +21,6 @@ LETTERS = string.ascii_uppercase
 
 Order: TypeAlias = tuple[int, ...]
 """The options as they are asked, as indices into the published order: a permutation."""
-
-_ABOUT_OTHERS = re.compile(
-    r"\b(?:all|none|any|both|neither) (?:of )?(?:the )?(?:above|answers|choices|options)\b", re.I
-)
-"""An option about the other options."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +70,9 @@ class Item:
         alternatives: further right answers; none with options.
         tolerance: of a NUMBER, relative; see `hart_agent.answers.is_right`.
         group: the same for items that ask one question with its options in different orders; empty if there are none.
+        anchored: indices of options that keep their places whatever the order: the benchmark means them to stand there.
+        labels: further kinds of the question that the benchmark reports, each as a (name, value).
+        anls: whether the benchmark scores by the similarity of texts; see `hart_agent.evals.scoring.anls`.
     """
 
     id: str
@@ -88,6 +86,14 @@ class Item:
     alternatives: tuple[str, ...] = ()
     tolerance: float = 0.0
     group: str = ""
+    anchored: tuple[int, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    anls: bool = False
+
+    @property
+    def golds(self) -> tuple[str, ...]:
+        """All right answers."""
+        return (self.answer, *self.alternatives)
 
     def open(self) -> SourceImage:
         """The image of the question.
@@ -143,8 +149,8 @@ class Item:
 def shuffled_order(item: Item, seed: int) -> Order:
     """An order of the options that depends on nothing but the item's id and the seed.
 
-    Published orders give the answer away: the right option of V*Bench always comes first. An option about the other
-    options ("none of the above") keeps its place.
+    Published orders give the answer away: the right option of V*Bench always comes first. Anchored options and those
+    about the other options ("none of the above") keep their places.
     """
     places = _movable(item)
     shuffled = random.Random(f"{seed} {item.id}").sample(places, len(places))
@@ -152,13 +158,14 @@ def shuffled_order(item: Item, seed: int) -> Order:
 
 
 def reversed_order(item: Item, order: Order) -> Order:
-    """The options the other way round, but for those about the other options, which keep their place."""
+    """The options the other way round, but for those that keep their places (see `shuffled_order`)."""
     places = _movable(item)
     return _placed(item, places, [order[place] for place in reversed(places)])
 
 
 def _movable(item: Item) -> list[int]:
-    return [place for place, text in enumerate(item.options) if not _ABOUT_OTHERS.search(text)]
+    places = enumerate(item.options)
+    return [place for place, text in places if place not in item.anchored and not is_about_others(text)]
 
 
 def _placed(item: Item, places: Sequence[int], indices: Sequence[int]) -> Order:

@@ -24,8 +24,19 @@ _ADDED = {"tool_timeout": 60.0}
 """Options that version 0.1 didn't have, with the values that it used: left out where nothing else is given."""
 
 
+MAY_DIFFER = frozenset({"versions", "prompts_sha256", "file", "differs"})
+"""What may be otherwise when a run is resumed."""
+
+
 def make_manifest(
-    agent: Agent, dataset: str, items: Sequence[Item], settings: dict[str, Any], options: dict[str, Any]
+    agent: Agent,
+    dataset: str,
+    items: Sequence[Item],
+    settings: dict[str, Any],
+    options: dict[str, Any],
+    *,
+    file: Path | None = None,
+    differs: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The manifest of a run, a JSON object.
 
@@ -35,6 +46,8 @@ def make_manifest(
         items: that are asked, in order.
         settings: of the evaluation.
         options: with which the agent was made.
+        file: that the benchmark was read from, whose hash is taken; None for a folder.
+        differs: what the user changed of the protocol.
     """
     seconds = {"max_seconds": agent.config.seconds(agent.policy)}
     return {
@@ -46,6 +59,8 @@ def make_manifest(
         },
         "settings": settings,
         "dataset": {"name": dataset, "items": len(items), "sha256": _items_hash(items)},
+        "file": {"name": file.name, "sha256": _file_hash(file)} if file is not None and file.is_file() else None,
+        "differs": list(differs),
         "prompts_sha256": _prompts_hash(),
         "versions": {"python": platform.python_version()} | _versions(),
     }
@@ -61,7 +76,7 @@ def _items_hash(items: Sequence[Item]) -> str:
     total = hashlib.sha256()
     for item in items:
         boxes = [box.as_tuple() for box in item.boxes]
-        fields = [
+        fields: list[Any] = [
             item.id,
             item.question,
             item.answer,
@@ -72,8 +87,15 @@ def _items_hash(items: Sequence[Item]) -> str:
             item.alternatives,
             item.tolerance,
         ]
+        if item.anchored:  # so that a run whose options were ordered otherwise isn't continued
+            fields.append(item.anchored)
         total.update(json.dumps(fields).encode() + b"\n")
     return total.hexdigest()
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _prompts_hash() -> str:

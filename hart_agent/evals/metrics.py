@@ -40,6 +40,10 @@ class Prediction:
         format_kept: whether every reply was written as the policy had been told to; None where that isn't known.
         verdict: of the self-check; None if there was no answer to check.
         controls: for each control that was run, whether the answer was still right.
+        group: the same for predictions that ask one question, so that they aren't independent; empty if none does.
+        repeat: the run, counted from 0, where the benchmark was asked several times.
+        labels: further kinds of the question, each as a (name, value): its task, say.
+        anls: similarity of the answer with the gold answer, where the benchmark scores so.
     """
 
     id: str
@@ -52,6 +56,15 @@ class Prediction:
     format_kept: bool | None = None
     verdict: Verdict | None = None
     controls: Mapping[str, bool] = field(default_factory=dict)
+    group: str = ""
+    repeat: int = 0
+    labels: tuple[tuple[str, str], ...] = ()
+    anls: float | None = None
+
+    @property
+    def key(self) -> str:
+        """Unique in all runs over a benchmark."""
+        return self.id if not self.repeat else f"{self.id} (run {self.repeat + 1})"
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ def report_page(report: dict[str, Any]) -> str:
         figures.verdicts(report),
         figures.crossed(report),
         figures.orders(report),
+        figures.repeats(report),
         figures.boxes(report),
     )
     content = join(
@@ -48,7 +49,7 @@ def report_page(report: dict[str, Any]) -> str:
         figures.categories(report) or "",
         element("div", *(figure for figure in drawn if figure is not None), class_="pairs"),
         _usage(report),
-        _manifest(report["manifest"]),
+        _manifest(report),
     )
     title = f"{report['manifest']['dataset']['name']}, {report['manifest']['policy']} - hart-agent"
     return document(title, Html(f'{_THEME}\n<main id="report">\n{content}\n</main>'), style=style)
@@ -72,6 +73,7 @@ def _title(report: dict[str, Any]) -> Html:
         element("h1", manifest["dataset"]["name"]),
         element("p", manifest["policy"], class_="policy"),
         element("p", questions, class_="muted"),
+        element("p", element("a", "Question by question", href=report["listing"])) if "listing" in report else "",
     )
 
 
@@ -143,13 +145,17 @@ def _usage(report: dict[str, Any]) -> Html:
     return element("section", element("h2", "Usage and time"), _facts(facts), note)
 
 
-def _manifest(manifest: dict[str, Any]) -> Html:
+def _manifest(report: dict[str, Any]) -> Html:
+    manifest, scoring = report["manifest"], report["scoring"]
     groups = {title: _flat(manifest[name]) for name, title in _MANIFEST.items()}
     groups["Prompts"] = {"sha256": manifest["prompts_sha256"]}
+    unread = f" {scoring['name']} would ask a judge of {scoring['unread']:,} replies; they count as wrong."
     return element(
         "section",
         element("h2", "To run it again"),
-        element("p", "Each option below is one of ", element("code", "hart-agent eval"), ": ",
+        element("p", element("code", report["citation"]), id="citation"),
+        element("p", "Only numbers of the same protocol may be compared.", unread if scoring["unread"] else "",
+                " Each option below is one of ", element("code", "hart-agent eval"), ": ",
                 element("code", "max_turns"), " is ", element("code", "--max-turns"),
                 ". The hashes tell whether questions and prompts are the same.", class_="note"),
         element(

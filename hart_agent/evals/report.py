@@ -10,30 +10,45 @@ from pathlib import Path
 from typing import Any
 
 from hart_agent.errors import ConfigError
+from hart_agent.evals.citation import citation
+from hart_agent.evals.intervals import share_of
+from hart_agent.evals.listing import listing_page
 from hart_agent.evals.metrics import Prediction
-from hart_agent.evals.runner import Record, first_orders, latest, prediction
-from hart_agent.evals.statistics import Comparison, compare, share
+from hart_agent.evals.repeats import repeats_of
+from hart_agent.evals.rows import rows_of_run
+from hart_agent.evals.runner import Record, first_orders, latest, order_of, prediction
+from hart_agent.evals.scoring import OURS, rescored
+from hart_agent.evals.statistics import Comparison, compare, questions_of
 from hart_agent.evals.summary import THRESHOLDS, remarks, summarise
+from hart_agent.store.files import write_whole
 
 MANIFEST, RECORDS, REPORT, PAGE = "manifest.json", "records.jsonl", "report.json", "report.html"
 """The files of a run's folder."""
 
 
-def make_report(records: Sequence[Record], manifest: dict[str, Any]) -> dict[str, Any]:
+def make_report(records: Sequence[Record], manifest: dict[str, Any], scoring: str = OURS) -> dict[str, Any]:
     """The report of a run, whole or begun. It depends on the records and the manifest alone, not on their order.
 
     The summary is over the first order of the options; `orders` has the accuracy in both.
 
+    Args:
+        records: of the run.
+        manifest: of the run.
+        scoring: who reads the answers; see `hart_agent.evals.scoring`.
+
     Raises:
-        ConfigError: there is no record.
+        ConfigError: there is no record, or it can't be scored so.
         InstallError: scipy is missing.
     """
     current = sorted(latest(records).values(), key=lambda record: record["key"])
+    current, unread = rescored(current, scoring, manifest["dataset"]["name"])
     first = first_orders(current)
     if not first:
         raise ConfigError("no question was asked yet: there is nothing to report")
     seed = manifest["settings"]["seed"]
-    summary = summarise([prediction(record) for record in first], seed)
+    predictions = [prediction(record) for record in first]
+    summary = summarise(predictions, seed)
+    repeats = repeats_of(predictions, seed)
     failed = [record for record in current if record["error"] is not None]
     asked = [record["seconds"] for record in first if record["error"] is None]
     report = {
@@ -46,12 +61,15 @@ def make_report(records: Sequence[Record], manifest: dict[str, Any]) -> dict[str
         "thresholds": list(THRESHOLDS),
         "remarks": remarks(summary),
         "orders": _orders(current),
+        "repeats": asdict(repeats) if repeats is not None else None,
+        "scoring": {"name": scoring, "unread": unread},
         "usage": {
             name: sum(used[name] for record in current for used in _usages(record))
             for name in ("input_tokens", "output_tokens", "requests")
         },
         "median_seconds": round(statistics.median(asked), 3) if asked else None,
     }
+    report["citation"] = citation(report)
     return dict(json.loads(json.dumps(report)))  # as it is read from its file
 
 
@@ -82,6 +100,18 @@ def compare_runs(first: Path, second: Path) -> Comparison:
     return compare(sides[0], sides[1])
 
 
+def write_comparison(first: Path, second: Path, page: Path) -> None:
+    """Write two runs as one list, question by question.
+
+    Raises:
+        ConfigError: a folder holds no run.
+        OutputError: the page can't be written.
+    """
+    sides = [rows_of_run(load_run(folder)[0]) for folder in (first, second)]
+    names = str(first), str(second)
+    write_whole(page, listing_page(f"{names[0]} and {names[1]}", sides[0], sides[1], names=names))
+
+
 def _predictions(records: Sequence[Record]) -> list[Prediction]:
     return [prediction(record) for record in first_orders(records)]
 
@@ -92,17 +122,18 @@ def _usages(record: Record) -> list[dict[str, int]]:
 
 
 def _orders(records: Sequence[Record]) -> dict[str, Any] | None:
-    """The accuracy with the options in each order, and in both; None without options."""
-    by_item: dict[str, dict[str, bool]] = {}
+    """The accuracy with the options in each order, and in both; None where no question was asked in two."""
+    by_item: dict[tuple[str, int], dict[int, Record]] = {}
     for record in records:
         if record["order"]:
-            by_item.setdefault(record["id"], {})[record["key"].rsplit("#", 1)[1]] = record["right"]
-    both = [outcomes for outcomes in by_item.values() if len(outcomes) == 2]
+            by_item.setdefault((record["id"], record.get("repeat", 0)), {})[order_of(record["key"])] = record
+    both = [asked for asked in by_item.values() if len(asked) == 2]
     if not both:
         return None
-    shares = {
-        "shuffled": share(sum(outcomes["0"] for outcomes in both), len(both)),
-        "reversed": share(sum(outcomes["1"] for outcomes in both), len(both)),
-        "both": share(sum(all(outcomes.values()) for outcomes in both), len(both)),
+    questions = questions_of([prediction(asked[0]) for asked in both])
+    rights = {
+        "shuffled": [asked[0]["right"] for asked in both],
+        "reversed": [asked[1]["right"] for asked in both],
+        "both": [asked[0]["right"] and asked[1]["right"] for asked in both],
     }
-    return {name: asdict(estimate) for name, estimate in shares.items() if estimate is not None}
+    return {name: asdict(share_of(right, questions)) for name, right in rights.items()}

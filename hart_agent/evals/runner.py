@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from hart_agent.agent import Agent
@@ -17,6 +18,9 @@ from hart_agent.errors import ConfigError, ImageError, PolicyError
 from hart_agent.evals.controls import run_controls
 from hart_agent.evals.items import Item, Order, reversed_order, shuffled_order
 from hart_agent.evals.metrics import Prediction
+from hart_agent.evals.protocols import DEFAULT, SHUFFLED
+from hart_agent.evals.scoring import OURS, anls
+from hart_agent.evals.wording import Wording
 from hart_agent.store.journal import Journal
 from hart_agent.tooling.records import Verdict
 from hart_agent.vision.geometry import Box, Size
@@ -38,6 +42,11 @@ class EvalSettings:
         concurrency: questions at once, at most; fewer while the policy's server can't keep up.
         limit: of the questions, drawn by the seed; None for all.
         traces: whether the trace of each question is kept.
+        order: of the options: "shuffled" by the seed, and the reverse, or "published".
+        wording: how questions are put; None as `Item.prompt` does.
+        repeat: how often the benchmark is asked, each time with another seed of the policy.
+        protocol: the name of the protocol that says so.
+        scoring: who reads the answers in the report; it has no part in what is asked or kept.
     """
 
     seed: int = 0
@@ -45,10 +54,24 @@ class EvalSettings:
     concurrency: int = 1
     limit: int | None = None
     traces: bool = False
+    order: str = SHUFFLED
+    wording: Wording | None = None
+    repeat: int = 1
+    protocol: str = DEFAULT
+    scoring: str = OURS
 
     def __post_init__(self) -> None:
-        if self.concurrency < 1:
-            raise ConfigError(f"concurrency must be 1 or more, got {self.concurrency}")
+        for name in ("concurrency", "repeat"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be 1 or more, got {getattr(self, name)}")
+
+    def recorded(self) -> dict[str, Any]:
+        """What the answers depend on, as JSON; what version 0.1 didn't have is left out where it is as it was."""
+        kept = {name: getattr(self, name) for name in ("seed", "controls", "limit")}
+        new = {name: getattr(self, name) for name in ("order", "repeat", "protocol")}
+        defaults = EvalSettings()
+        kept |= {name: value for name, value in new.items() if value != getattr(defaults, name)}
+        return kept | ({"wording": asdict(self.wording)} if self.wording else {})
 
     def select(self, items: Sequence[Item]) -> list[Item]:
         """The questions that are asked, in their published order."""
@@ -65,16 +88,18 @@ class Presentation:
         item: the question.
         index: 0, or 1 for the same options in the reverse order.
         order: of the options, as indices into the published order; empty without options.
+        repeat: of how many, from 0.
     """
 
     item: Item
     index: int
     order: Order
+    repeat: int = 0
 
     @property
     def key(self) -> str:
-        """Unique in a run."""
-        return f"{self.item.id}#{self.index}"
+        """Unique in a run; `order_of` reads it."""
+        return f"{self.item.id}#{self.index}" + (f".{self.repeat}" if self.repeat else "")
 
 
 @dataclass(frozen=True)
@@ -92,13 +117,23 @@ class Answered:
     error: Exception | None
 
 
-def presentations(items: Sequence[Item], seed: int) -> Iterator[Presentation]:
-    """Each item once, or, with options, twice: in a shuffled order and in its reverse."""
-    for item in items:
-        order = shuffled_order(item, seed) if item.options else ()
-        yield Presentation(item, 0, order)
-        if item.options:
-            yield Presentation(item, 1, reversed_order(item, order))
+def presentations(items: Sequence[Item], settings: EvalSettings) -> Iterator[Presentation]:
+    """Each item as often as it is asked, in each run.
+
+    With shuffled options that is once in a shuffled order, and once in the reverse of it if that is another one.
+    """
+    for repeat in range(settings.repeat):
+        for item in items:
+            published = tuple(range(len(item.options)))
+            order = shuffled_order(item, settings.seed) if settings.order == SHUFFLED else published
+            yield Presentation(item, 0, order, repeat)
+            if settings.order == SHUFFLED and (reverse := reversed_order(item, order)) != order:
+                yield Presentation(item, 1, reverse, repeat)
+
+
+def order_of(key: str) -> int:
+    """Which order of the options the key of a record says: 0 or 1."""
+    return int(key.rsplit("#", 1)[1].partition(".")[0])
 
 
 async def evaluate(
@@ -118,10 +153,11 @@ async def evaluate(
         OutputError: a record can't be written.
     """
     done = {record["key"] for record in journal.records if record["error"] is None}
-    pending = [shown for shown in presentations(items, settings.seed) if shown.key not in done]
+    pending = [shown for shown in presentations(items, settings) if shown.key not in done]
+    agents = [agent, *(agent.reseeded(settings.seed + repeat) for repeat in range(1, settings.repeat))]
 
     async def ask(shown: Presentation) -> Answered:
-        return await _ask(agent, shown, items, settings)
+        return await _ask(agents[shown.repeat], shown, items, settings)
 
     def failed(shown: Presentation, error: Exception) -> Answered:
         return Answered(_blank(shown) | {"error": _error_record(error)}, None, error)
@@ -141,8 +177,8 @@ def latest(records: Sequence[Record]) -> dict[str, Record]:
 
 
 def first_orders(records: Sequence[Record]) -> list[Record]:
-    """The last record of each item with its options in their first order."""
-    return [record for key, record in latest(records).items() if key.endswith("#0")]
+    """The last record of each item with its options in their first order, of each run."""
+    return [record for key, record in latest(records).items() if order_of(key) == 0]
 
 
 def prediction(record: Record) -> Prediction:
@@ -162,13 +198,18 @@ def prediction(record: Record) -> Prediction:
         format_kept=record.get("format_kept") if record["error"] is None else None,
         verdict=Verdict(record["verdict"]),
         controls={name: outcome["right"] for name, outcome in record["controls"].items()},
+        group=record.get("group", ""),
+        repeat=record.get("repeat", 0),
+        labels=tuple((name, value) for name, value in record.get("labels", ())),
+        anls=record.get("anls"),
     )
 
 
 async def _ask(agent: Agent, shown: Presentation, items: Sequence[Item], settings: EvalSettings) -> Answered:
     source = await asyncio.to_thread(shown.item.open)
     record = _blank(shown) | {"image": [source.size.width, source.size.height]}
-    run = await agent.aask(source, shown.item.prompt(shown.order))
+    worded = settings.wording.prompt(shown.item, shown.order) if settings.wording else shown.item.prompt(shown.order)
+    run = await agent.aask(source, worded)
     record |= _outcome(run, shown)
     error: Exception | None = run.failure
     if error is None and settings.controls:
@@ -188,12 +229,21 @@ def _blank(shown: Presentation) -> Record:
         "key": shown.key,
         "id": item.id,
         "category": item.category,
+        "group": item.group,
+        "labels": [list(label) for label in item.labels],
+        "repeat": shown.repeat,
+        "question": item.question,
+        "file": str(item.image) if isinstance(item.image, Path) else item.image.name,
+        "options": [item.options[place] for place in shown.order],
         "order": list(shown.order),
         "gold": _gold(shown),
+        "alternatives": list(item.alternatives),
+        "reply": None,
         "answer": None,
         "right": False,
-        "format_kept": False,
+        "anls": 0.0 if item.anls else None,
         "untagged": False,
+        "format_kept": False,
         "boxes": [],
         "gold_boxes": [box.as_tuple() for box in item.boxes],
         "image": [1, 1],
@@ -216,10 +266,12 @@ def _error_record(error: Exception) -> Record:
 
 def _outcome(run: Trajectory, shown: Presentation) -> Record:
     return {
+        "reply": run.turns[-1].reply.text if run.turns else None,
         "answer": run.answer,
         "right": shown.item.is_right(run.answer, shown.order),
-        "format_kept": run.format_kept,
+        "anls": anls(run.answer or "", shown.item.golds) if shown.item.anls else None,
         "untagged": run.untagged,
+        "format_kept": run.format_kept,
         "boxes": [evidence.box.as_tuple() for evidence in run.evidence],
         "image_sha256": run.image.sha256,
         "verdict": run.verdict.value,

@@ -1,52 +1,27 @@
-"""Intervals and tests, so that a difference between two numbers isn't taken for more than it is.
+"""Tests and comparisons, so that a difference between two numbers isn't taken for more than it is.
 
-Questions are the units: they are what is resampled, and two policies are compared on the same questions.
+Two policies are compared on the same questions, and questions are the units; see `hart_agent.evals.intervals`.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hart_agent.commands import install_command
-from hart_agent.errors import ConfigError, InstallError
+from hart_agent.errors import ConfigError
 from hart_agent.evals.controls import Control
-from hart_agent.evals.metrics import IOGT_THRESHOLD, FloatArray, Prediction, measure
+from hart_agent.evals.intervals import CONFIDENCE, Estimate, mean, share, share_of, stats, totals
+from hart_agent.evals.metrics import IOGT_THRESHOLD, Prediction, measure
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-CONFIDENCE = 0.95
-RESAMPLES = 2000
-_VALUES_AT_ONCE = 200_000
-"""Bounds the memory of a bootstrap, and keeps it in the cache."""
+__all__ = [
+    "CONFIDENCE", "Comparison", "Estimate", "PairedTest", "compare", "evidence_gap", "mcnemar", "mean", "paired_test",
+    "questions_of", "share", "share_of", "sign_flip_test",
+]  # fmt: skip
 
 REMOVING_CONTROLS = (Control.NO_IMAGE, Control.RANDOM_BOX, Control.OTHER_IMAGE, Control.MASKED)
 """Controls that take the evidence away: an answer that stays right without it was not read from it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A number with its 95 % interval.
-
-    Attributes:
-        value: the mean, the share or the difference.
-        low: lower end of the interval.
-        high: upper end.
-        count: of the questions behind it.
-    """
-
-    value: float
-    low: float
-    high: float
-    count: int
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +32,9 @@ class PairedTest:
         first: share of the questions in which the first succeeds.
         second: in which the second does.
         difference: second minus first, with a paired bootstrap interval.
-        only_first: how many questions only the first succeeds in.
-        only_second: how many only the second does.
-        p_value: of McNemar's exact test, two-sided: how likely a split of these questions at least as uneven would be
-            if both policies were equally good.
+        only_first: how often only the first succeeds.
+        only_second: how often only the second does.
+        p_value: of McNemar's exact test, two-sided, with questions as its units; see `mcnemar`.
     """
 
     first: Estimate
@@ -84,71 +58,61 @@ class Comparison:
     grounded: PairedTest | None
 
 
-def share(successes: int, count: int) -> Estimate:
-    """A proportion of at least one question, with its Wilson score interval.
-
-    Raises:
-        InstallError: scipy is missing.
-        ValueError: the count is 0.
-    """
-    interval = _stats().binomtest(successes, count).proportion_ci(CONFIDENCE, method="wilson")
-    return Estimate(successes / count, float(interval.low), float(interval.high), count)
-
-
-def mean(values: ArrayLike, seed: int = 0) -> Estimate:
-    """A mean with its bootstrap percentile interval. Of paired differences, it is the paired bootstrap.
-
-    Args:
-        values: shape (N,), N >= 1, one for each question. The interval of a single value is that value.
-        seed: of the resampling.
-
-    Raises:
-        InstallError: scipy is missing.
-        ValueError: there is no value.
-    """
-    sample: FloatArray = np.asarray(values, dtype=np.float64)
-    if not sample.size:
-        raise ValueError("a mean needs at least one value, got none")
-    value = float(sample.mean())
-    if sample.size == 1:
-        return Estimate(value, value, value, 1)
-    interval = (
-        _stats()
-        .bootstrap(
-            (sample,),
-            np.mean,
-            n_resamples=RESAMPLES,
-            batch=max(1, _VALUES_AT_ONCE // sample.size),
-            confidence_level=CONFIDENCE,
-            method="percentile",
-            rng=np.random.default_rng(seed),
-        )
-        .confidence_interval
-    )
-    return Estimate(value, float(interval.low), float(interval.high), sample.size)
-
-
 def mcnemar(only_first: int, only_second: int) -> float:
     """The two-sided p-value of McNemar's exact test: the binomial test on the questions where the two differ.
 
     Raises:
         InstallError: scipy is missing.
     """
-    differing = only_first + only_second
-    return float(_stats().binomtest(only_first, differing).pvalue) if differing else 1.0
+    return sign_flip_test([-1] * only_first + [1] * only_second)
 
 
-def paired_test(first: Sequence[bool], second: Sequence[bool], seed: int = 0) -> PairedTest:
-    """Compare two policies that answered the same N >= 1 questions, given in the same order.
+def sign_flip_test(differences: Sequence[int]) -> float:
+    """The two-sided p-value of the exact test that flips the signs of differences, one for each question.
+
+    If two policies are equally good, each question's difference could as well have had the other sign. The p-value is
+    the share of all assignments of signs whose sum is at least as far from 0. With differences of -1, 0 and 1 it is
+    McNemar's exact test; with the sums over questions that were asked several times it is that test for clusters.
 
     Raises:
         InstallError: scipy is missing.
-        ValueError: the two differ in length or are empty.
+    """
+    sizes, counts = np.unique(np.abs([0, *differences]), return_counts=True)
+    chances = np.ones(1)  # of each sum of the positive ones
+    for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
+        if size:
+            spread = np.zeros(size * count + 1)
+            spread[::size] = stats().binom.pmf(np.arange(count + 1), count, 0.5)
+            chances = np.convolve(chances, spread)
+    sums = 2 * np.arange(len(chances)) - (len(chances) - 1)
+    return min(1.0, float(chances[np.abs(sums) >= abs(sum(differences))].sum()))
+
+
+def paired_test(
+    first: Sequence[bool], second: Sequence[bool], seed: int = 0, groups: Sequence[str] | None = None
+) -> PairedTest:
+    """Compare two policies on the same N >= 1 outcomes, given in the same order.
+
+    Args:
+        first: where the first policy succeeds.
+        second: where the second does.
+        seed: of the bootstrap.
+        groups: the question of each outcome; None where each is its own.
+
+    Raises:
+        InstallError: scipy is missing.
+        ValueError: they differ in length or are empty.
     """
     gains = [int(after) - int(before) for before, after in zip(first, second, strict=True)]
-    before, after, difference = share(sum(first), len(gains)), share(sum(second), len(gains)), mean(gains, seed)
-    only_first, only_second = gains.count(-1), gains.count(1)
-    return PairedTest(before, after, difference, only_first, only_second, mcnemar(only_first, only_second))
+    sums, _ = totals(np.asarray(gains, dtype=np.float64), groups)
+    return PairedTest(
+        share_of(first, groups),
+        share_of(second, groups),
+        mean(gains, seed, groups),
+        gains.count(-1),
+        gains.count(1),
+        sign_flip_test([int(total) for total in sums]),
+    )
 
 
 def compare(first: Sequence[Prediction], second: Sequence[Prediction], seed: int = 0) -> Comparison:
@@ -163,7 +127,7 @@ def compare(first: Sequence[Prediction], second: Sequence[Prediction], seed: int
         ConfigError: the questions aren't the same, an id occurs twice, or there is no question.
         InstallError: scipy is missing.
     """
-    before, after = ({prediction.id: prediction for prediction in side} for side in (first, second))
+    before, after = ({prediction.key: prediction for prediction in side} for side in (first, second))
     if unpaired := before.keys() ^ after.keys():
         raise ConfigError(
             f"{len(unpaired)} questions are in only one of the two runs, such as {min(unpaired)!r}; "
@@ -177,11 +141,14 @@ def compare(first: Sequence[Prediction], second: Sequence[Prediction], seed: int
     grounded = None
     if located:
         hits = [measure([side[key] for key in located]).best_iogt > IOGT_THRESHOLD for side in (before, after)]
-        grounded = paired_test(hits[0].tolist(), hits[1].tolist(), seed)
-    return Comparison(
-        paired_test([item.right for item in before.values()], [after[key].right for key in before], seed),
-        grounded,
-    )
+        grounded = paired_test(hits[0].tolist(), hits[1].tolist(), seed, questions_of([before[key] for key in located]))
+    rights = [[side[key].right for key in before] for side in (before, after)]
+    return Comparison(paired_test(rights[0], rights[1], seed, questions_of(list(before.values()))), grounded)
+
+
+def questions_of(predictions: Sequence[Prediction]) -> list[str]:
+    """The question of each prediction, as the functions here take it: its group, or itself."""
+    return [prediction.group or prediction.id for prediction in predictions]
 
 
 def evidence_gap(predictions: Sequence[Prediction], seed: int = 0) -> Estimate | None:
@@ -194,16 +161,10 @@ def evidence_gap(predictions: Sequence[Prediction], seed: int = 0) -> Estimate |
     Returns:
         The gap, -1 to 1; None if no such control was run.
     """
-    gaps = []
+    gaps, questions = [], []
     for prediction in predictions:
         still_right = [prediction.controls[name] for name in REMOVING_CONTROLS if name in prediction.controls]
         if still_right:
             gaps.append(prediction.right - sum(still_right) / len(still_right))
-    return mean(gaps, seed) if gaps else None
-
-
-def _stats() -> Any:
-    try:
-        return importlib.import_module("scipy.stats")
-    except ImportError as error:
-        raise InstallError(f"evaluation needs the package scipy. Run: {install_command(extra='eval')}") from error
+            questions += questions_of([prediction])
+    return mean(gaps, seed, questions) if gaps else None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from hart_agent.errors import ConfigError
+from hart_agent.evals.intervals import Estimate, mean, share_of
 from hart_agent.evals.metrics import IOGT_THRESHOLD, FloatArray, Overlaps, Prediction, measure
-from hart_agent.evals.statistics import Estimate, evidence_gap, mean, share
+from hart_agent.evals.statistics import evidence_gap, questions_of
 from hart_agent.tooling.records import Verdict
 
 THRESHOLDS = tuple(step / 20 for step in range(20))
@@ -61,7 +61,7 @@ class Grounding:
 
 @dataclass(frozen=True)
 class Summary:
-    """A run in numbers. Shares have Wilson intervals, means have bootstrap intervals.
+    """A run in numbers. Shares have Wilson intervals, means have bootstrap intervals; questions are their units.
 
     Attributes:
         accuracy: share of right answers among all questions.
@@ -76,6 +76,9 @@ class Summary:
         grounding: None if no question has gold boxes.
         controls: for each control, the share of questions still answered rightly under it.
         evidence_gap: see `hart_agent.evals.statistics.evidence_gap`; None if no such control was run.
+        by_label: accuracy by further kinds of question: for each name of a label, by its value.
+        questions: how many different ones there are; fewer than predictions where one is asked several times.
+        anls: mean similarity of the answers with the gold answers, over the questions that are scored so; None if none.
     """
 
     accuracy: Estimate
@@ -87,6 +90,9 @@ class Summary:
     grounding: Grounding | None
     controls: dict[str, Estimate]
     evidence_gap: Estimate | None
+    by_label: dict[str, dict[str, Estimate]] = field(default_factory=dict)
+    questions: int = 0
+    anls: Estimate | None = None
 
     @property
     def large_boxes(self) -> bool:
@@ -110,16 +116,35 @@ def summarise(predictions: Sequence[Prediction], seed: int = 0) -> Summary:
     count = len(predictions)
     overlaps = measure(predictions)
     verdicts = Counter(prediction.verdict for prediction in predictions)
+    questions = questions_of(predictions)
+    labels = sorted({name for prediction in predictions for name, _ in prediction.labels})
     return Summary(
-        accuracy=_share([prediction.right for prediction in predictions]),
-        answered=_share([prediction.answered for prediction in predictions]),
-        format_kept=_share_of_known(prediction.format_kept for prediction in predictions),
-        by_category=_shares((prediction.category, prediction.right) for prediction in predictions),
+        accuracy=share_of([prediction.right for prediction in predictions], questions),
+        answered=share_of([prediction.answered for prediction in predictions], questions),
+        format_kept=_share_of_known((prediction.format_kept, name) for prediction, name in _asked(predictions)),
+        by_category=_shares((prediction.category, prediction.right, name) for prediction, name in _asked(predictions)),
         verdicts={verdict.value: verdicts[verdict] / count for verdict in Verdict},
-        area_fraction=_mean_of_present(overlaps.area_fraction, seed),
+        area_fraction=_mean_of_present(overlaps.area_fraction, questions, seed),
         grounding=_grounding(predictions, overlaps, seed),
-        controls=_shares(outcome for prediction in predictions for outcome in prediction.controls.items()),
+        controls=_shares(
+            (*outcome, name) for prediction, name in _asked(predictions) for outcome in prediction.controls.items()
+        ),
         evidence_gap=evidence_gap(predictions, seed),
+        by_label={
+            label: _shares(
+                (value, prediction.right, name)
+                for prediction, name in _asked(predictions)
+                for key, value in prediction.labels
+                if key == label
+            )
+            for label in labels
+        },
+        questions=len(set(questions)),
+        anls=_mean_of_present(
+            np.array([np.nan if prediction.anls is None else prediction.anls for prediction in predictions]),
+            questions,
+            seed,
+        ),
     )
 
 
@@ -149,6 +174,8 @@ def _grounding(predictions: Sequence[Prediction], overlaps: Overlaps, seed: int)
     located = np.array([bool(prediction.gold_boxes) for prediction in predictions])
     if not located.any():
         return None
+    questions = np.array(questions_of(predictions), dtype=object)
+    names = questions[located].tolist()
     right = np.array([prediction.right for prediction in predictions])[located]
     best = overlaps.best_iogt[located]
     boxed = best > IOGT_THRESHOLD
@@ -158,38 +185,41 @@ def _grounding(predictions: Sequence[Prediction], overlaps: Overlaps, seed: int)
         wrong_answer_right_box=int((~right & boxed).sum()),
         wrong_answer_wrong_box=int((~right & ~boxed).sum()),
     )
-    right_answers = int(right.sum())
+    wrong_boxes = (~boxed)[right]
     return Grounding(
-        grounded=_share(boxed),
-        all_grounded=_share(overlaps.least_iogt[located] > IOGT_THRESHOLD),
+        grounded=share_of(boxed, names),
+        all_grounded=share_of(overlaps.least_iogt[located] > IOGT_THRESHOLD, names),
         sweep=tuple(float((best > threshold).mean()) for threshold in THRESHOLDS),
-        iogt=mean(overlaps.iogt[located], seed),
-        iou=mean(overlaps.iou[located], seed),
-        union_iou=mean(overlaps.union_iou[located], seed),
-        precision=_mean_of_present(overlaps.precision, seed),
+        iogt=mean(overlaps.iogt[located], seed, names),
+        iou=mean(overlaps.iou[located], seed, names),
+        union_iou=mean(overlaps.union_iou[located], seed, names),
+        precision=_mean_of_present(overlaps.precision, questions.tolist(), seed),
         table=table,
-        wrong_box_given_right_answer=share(table.right_answer_wrong_box, right_answers) if right_answers else None,
+        wrong_box_given_right_answer=share_of(wrong_boxes, questions[located][right].tolist()) if right.any() else None,
     )
 
 
-def _mean_of_present(values: FloatArray, seed: int) -> Estimate | None:
-    present = values[~np.isnan(values)]
-    return mean(present, seed) if present.size else None
+def _asked(predictions: Sequence[Prediction]) -> Iterable[tuple[Prediction, str]]:
+    """Each prediction and its question."""
+    return zip(predictions, questions_of(predictions), strict=True)
 
 
-def _share(successes: ArrayLike) -> Estimate:
-    outcomes = np.asarray(successes, dtype=bool)
-    return share(int(outcomes.sum()), outcomes.size)
+def _mean_of_present(values: FloatArray, questions: Sequence[str], seed: int) -> Estimate | None:
+    present = ~np.isnan(values)
+    return mean(values[present], seed, np.array(questions, dtype=object)[present].tolist()) if present.any() else None
 
 
-def _share_of_known(outcomes: Iterable[bool | None]) -> Estimate | None:
-    known = [outcome for outcome in outcomes if outcome is not None]
-    return _share(known) if known else None
+def _share_of_known(outcomes: Iterable[tuple[bool | None, str]]) -> Estimate | None:
+    known = [(outcome, name) for outcome, name in outcomes if outcome is not None]
+    return share_of([outcome for outcome, _ in known], [name for _, name in known]) if known else None
 
 
-def _shares(outcomes: Iterable[tuple[str, bool]]) -> dict[str, Estimate]:
-    """The share of successes under each name, in the order of the names."""
-    groups: defaultdict[str, list[bool]] = defaultdict(list)
-    for name, success in outcomes:
-        groups[name].append(success)
-    return {name: _share(groups[name]) for name in sorted(groups)}
+def _shares(outcomes: Iterable[tuple[str, bool, str]]) -> dict[str, Estimate]:
+    """The share of successes under each name, in the order of the names; each outcome with its question."""
+    found: defaultdict[str, list[tuple[bool, str]]] = defaultdict(list)
+    for name, success, question in outcomes:
+        found[name].append((success, question))
+    return {
+        name: share_of([success for success, _ in found[name]], [question for _, question in found[name]])
+        for name in sorted(found)
+    }

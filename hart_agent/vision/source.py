@@ -142,6 +142,21 @@ class SourceImage:
         self.size = Size(stored.height, stored.width) if self._orientation >= 5 else stored
 
     @property
+    def turned(self) -> bool:
+        """Whether the file's EXIF orientation turns or mirrors its pixels."""
+        return self._orientation > 1
+
+    @property
+    def sideways(self) -> bool:
+        """Whether the image as it is stored in the file lies on its side."""
+        return self._orientation >= 5
+
+    def upright(self, box: Box) -> Box:
+        """A box of the pixels as they are stored in the file, in original pixels: turned with the image."""
+        back = {6: 8, 8: 6}.get(self._orientation, self._orientation)
+        return oriented_to_stored(box, back, self._stored)
+
+    @property
     def origin(self) -> Path | Image.Image | EncodedImage:
         """What the image was made from."""
         if self._given is not None:

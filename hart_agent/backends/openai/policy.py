@@ -11,6 +11,7 @@ they would cut thoughts; what follows an answer is ignored when the reply is rea
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -104,6 +105,12 @@ class OpenAIPolicy:
     async def aclose(self) -> None:
         """Close the connections of the running event loop. The policy can still be asked, over new ones."""
         await self._server.aclose()
+
+    def with_seed(self, seed: int) -> Self:
+        """The same policy, over the same connections, with another seed of sampling."""
+        other = copy.copy(self)
+        other._parameters = {**self._parameters, "seed": seed}
+        return other
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
         """The model's next reply. One that is cut off is asked for once more, with more room.

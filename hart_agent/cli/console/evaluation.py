@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from hart_agent.agent.trajectory import Trajectory
 from hart_agent.cli.console.results import print_result
 from hart_agent.cli.console.text import one_line
 from hart_agent.evals.controls import TITLES, Control, ControlOutcome
+from hart_agent.evals.datasets import Benchmark
 from hart_agent.evals.statistics import Comparison, PairedTest
 
 
@@ -37,6 +38,8 @@ def print_evaluation(report: dict[str, Any], folder: Path) -> None:
     table = Table("", "", "95 % interval", "n", box=None, pad_edge=False)
     rows = [(name.replace("_", " "), summary[name]) for name in ("accuracy", "answered", "format_kept")]
     rows += [(f"  {name or 'no category'}", share) for name, share in summary["by_category"].items()]
+    for label, shares in summary["by_label"].items():
+        rows += [(f"  {label}: {name}", share) for name, share in shares.items()]
     if grounding is not None:
         rows += [
             ("grounded (IoGT > 0.3)", grounding["grounded"]),
@@ -48,6 +51,11 @@ def print_evaluation(report: dict[str, Any], folder: Path) -> None:
     rows.append(("area of the evidence", summary["area_fraction"]))
     rows += [(f"right {TITLES[Control(name)]}", share) for name, share in summary["controls"].items()]
     rows.append(("evidence gap", summary["evidence_gap"]))
+    rows.append(("ANLS", summary["anls"]))
+    if report["repeats"] is not None:
+        repeats = report["repeats"]
+        rows += [("mean of the runs", repeats["mean"]), ("  over runs alone", repeats["over_runs"])]
+        rows += [(f"pass@{k} (no accuracy)", estimate) for k, estimate in repeats["pass_at"].items()]
     if report["orders"] is not None:
         rows += [(f"options {name}", share) for name, share in report["orders"].items()]
     for name, estimate in rows:
@@ -59,11 +67,34 @@ def print_evaluation(report: dict[str, Any], folder: Path) -> None:
     console.print(Text(f"verdicts: {verdicts}"))
     for remark in report["remarks"]:
         console.print(Text(f"note: {one_line(remark)}", "yellow"))
+    if (repeats := report["repeats"]) is not None:
+        best = ", ".join(f"{k}: {value:.3f}" for k, value in repeats["best_of"].items())
+        console.print(Text(f"runs: standard deviation {repeats['deviation']:.4f}; best of k (no accuracy) {best}"))
+    if report["scoring"]["unread"]:
+        scoring = report["scoring"]
+        console.print(
+            Text(
+                f"note: {scoring['name']} would ask a judge of {scoring['unread']} replies; they count as wrong",
+                "yellow",
+            )
+        )
+    for difference in report["differences"]:
+        console.print(Text(f"differs from the protocol's run: {one_line(difference)}", "yellow"))
     if report["failed"]:
         console.print(Text(f"{report['failed']} questions failed; the same command asks them again:", "red"))
         for failure in report["failures"]:
             console.print(Text(f"  {one_line(failure)}", "red"))
+    console.print(Text(one_line(report["citation"])))
     console.print(Text(one_line(str(folder / "report.html")), "dim"))
+
+
+def print_benchmarks(listed: Mapping[str, Benchmark]) -> None:
+    """What can be asked: names, sizes, sources."""
+    table = Table("name", "benchmark", "questions", "source", "", box=None, pad_edge=False)
+    for name, entry in listed.items():
+        count = f"{entry.questions:,}" if entry.questions is not None else ""
+        table.add_row(*map(Text, (name, one_line(entry.title), count, one_line(entry.source), one_line(entry.note))))
+    Console(highlight=False, soft_wrap=True).print(table)
 
 
 def print_comparison(comparison: Comparison, first: Path, second: Path) -> None:

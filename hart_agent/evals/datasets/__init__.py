@@ -1,71 +1,116 @@
 """Benchmarks from the files in which they are published; each module says where its format was checked.
 
 Only files on this machine are read. Other packages add datasets under the entry-point group `hart_agent.datasets`: each
-is a reader, a function that takes the path of the files and returns the items.
+is a `Benchmark`, or its reader alone, a function that takes the path of the files and returns the items.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from hart_agent.errors import DatasetError, HartError, PluginError
+from hart_agent.evals.datasets.benchmark import Benchmark
+from hart_agent.evals.datasets.documents import read_docvqa, read_infovqa
 from hart_agent.evals.datasets.hr_bench import read_hr_bench_4k, read_hr_bench_8k
 from hart_agent.evals.datasets.jsonl import read_jsonl_items
-from hart_agent.evals.datasets.mme_realworld import read_mme_realworld
+from hart_agent.evals.datasets.mme_realworld import (
+    read_mme_realworld,
+    read_mme_realworld_cn,
+    read_mme_realworld_whole,
+)
+from hart_agent.evals.datasets.o3_bench import read_o3_bench
+from hart_agent.evals.datasets.spaces import refuse_thousandths
 from hart_agent.evals.datasets.treebench import GroundedAnswer, read_treebench, write_treebench_predictions
 from hart_agent.evals.datasets.visual_cot import read_visual_cot
+from hart_agent.evals.datasets.visualprobe import (
+    read_visualprobe_easy,
+    read_visualprobe_hard,
+    read_visualprobe_medium,
+)
 from hart_agent.evals.datasets.vstar import read_vstar
+from hart_agent.evals.datasets.xlrs_bench import read_xlrs_bench
+from hart_agent.evals.datasets.zoombench import read_zoombench
 from hart_agent.evals.items import Item
 from hart_agent.extensions import Extension, ExtensionPoint
 
-__all__ = ["HUB_IDS", "NAMES", "GroundedAnswer", "find_dataset", "load_dataset", "write_treebench_predictions"]
+__all__ = [
+    "HUB_IDS", "NAMES", "Benchmark", "GroundedAnswer", "benchmarks", "find_dataset", "load_dataset",
+    "write_treebench_predictions",
+]  # fmt: skip
 
-Reader: TypeAlias = Callable[..., Sequence[Item]]
-"""A function of a path; it may know the keyword `allow_download`, too."""
+_BENCHMARKS: dict[str, Benchmark] = {
+    "hr-bench-4k": Benchmark(
+        read_hr_bench_4k, "HR-Bench 4K", 800, "arXiv 2408.15556", "DreamMr/HR-Bench", "200 questions in four orders"
+    ),
+    "hr-bench-8k": Benchmark(
+        read_hr_bench_8k, "HR-Bench 8K", 800, "arXiv 2408.15556", "DreamMr/HR-Bench", "200 questions in four orders"
+    ),
+    "docvqa": Benchmark(read_docvqa, "DocVQA, validation", 5349, "arXiv 2007.00398", "lmms-lab/DocVQA", "ANLS"),
+    "infovqa": Benchmark(
+        read_infovqa, "InfographicVQA, validation", 2801, "arXiv 2104.12756", "lmms-lab/DocVQA", "ANLS"
+    ),
+    "jsonl": Benchmark(read_jsonl_items, "your own questions", note="one JSON object a line"),
+    "mme-realworld": Benchmark(
+        read_mme_realworld_whole, "MME-RealWorld", 23609, "arXiv 2408.13257", "yifanzhang114/MME-RealWorld-Lmms-eval"
+    ),
+    "mme-realworld-cn": Benchmark(
+        read_mme_realworld_cn, "MME-RealWorld-CN", 5917, "arXiv 2408.13257", "yifanzhang114/MME-RealWorld-CN-Lmms-eval"
+    ),
+    "mme-realworld-lite": Benchmark(
+        read_mme_realworld, "MME-RealWorld-Lite", 1919, "arXiv 2408.13257",
+        "yifanzhang114/MME-RealWorld-lite-lmms-eval",
+    ),
+    "o3-bench": Benchmark(read_o3_bench, "O3-Bench", None, "arXiv 2512.18745", "m-Just/O3-Bench", "gold boxes"),
+    "treebench": Benchmark(
+        read_treebench, "TreeBench", 405, "arXiv 2507.07999", "HaochenWang/TreeBench", "gold boxes"
+    ),
+    "visual-cot": Benchmark(read_visual_cot, "Visual CoT", None, "arXiv 2403.16999", note="gold boxes"),
+    "visualprobe-easy": Benchmark(
+        read_visualprobe_easy, "VisualProbe, easy", 141, "arXiv 2509.07969", "Mini-o3/VisualProbe_Easy"
+    ),
+    "visualprobe-medium": Benchmark(
+        read_visualprobe_medium, "VisualProbe, medium", 268, "arXiv 2509.07969", "Mini-o3/VisualProbe_Medium"
+    ),
+    "visualprobe-hard": Benchmark(
+        read_visualprobe_hard, "VisualProbe, hard", 106, "arXiv 2509.07969", "Mini-o3/VisualProbe_Hard"
+    ),
+    "vstar": Benchmark(read_vstar, "V*Bench", 191, "arXiv 2312.14135", "craigwu/vstar_bench", "gold boxes"),
+    "xlrs-bench": Benchmark(
+        read_xlrs_bench, "XLRS-Bench-lite", None, "arXiv 2503.23771", "initiacms/XLRS-Bench-lite",
+        "satellite images of about 72 megapixels",
+    ),
+    "zoombench": Benchmark(
+        read_zoombench, "ZoomBench", 845, "github.com/inclusionAI/Zooming-without-Zooming", "inclusionAI/ZoomBench"
+    ),
+}  # fmt: skip
 
-_READERS: dict[str, Reader] = {
-    "hr-bench-4k": read_hr_bench_4k,
-    "hr-bench-8k": read_hr_bench_8k,
-    "jsonl": read_jsonl_items,
-    "mme-realworld-lite": read_mme_realworld,
-    "treebench": read_treebench,
-    "visual-cot": read_visual_cot,
-    "vstar": read_vstar,
-}
-
-NAMES = tuple(_READERS)
+NAMES = tuple(_BENCHMARKS)
 """The built-in datasets; "jsonl" reads a file of custom questions."""
 
-HUB_IDS = {
-    "hr-bench-4k": "DreamMr/HR-Bench",
-    "hr-bench-8k": "DreamMr/HR-Bench",
-    "mme-realworld-lite": "yifanzhang114/MME-RealWorld-lite-lmms-eval",
-    "treebench": "HaochenWang/TreeBench",
-    "vstar": "craigwu/vstar_bench",
-}
+HUB_IDS = {name: benchmark.hub for name, benchmark in _BENCHMARKS.items() if benchmark.hub is not None}
 """Where the benchmarks are published: ids of data sets on Hugging Face's hub whose files can be read as they are.
 
 Visual CoT isn't among them: its questions are on GitHub, and its images are parts of an archive.
 """
 
 
-def _check(found: Any) -> Reader:
+def _check(found: Any) -> Benchmark:
+    if isinstance(found, Benchmark):
+        return found
     if not callable(found):
-        raise PluginError(f"a dataset's reader is a function of a path, got {found!r}")
-    reader: Reader = found
-    return reader
+        raise PluginError(f"a dataset is a function of a path, or a Benchmark, got {found!r}")
+    return Benchmark(found)
 
 
-_DATASETS = ExtensionPoint("benchmark", ("hart_agent.datasets",), _check, _READERS)
+_DATASETS = ExtensionPoint("benchmark", ("hart_agent.datasets",), _check, _BENCHMARKS)
 
 
-def find_dataset(name: str) -> Extension[Reader]:
-    """The reader of a dataset.
+def find_dataset(name: str) -> Extension[Benchmark]:
+    """A dataset; called with a path, it reads it.
 
     Args:
         name: one of `NAMES`, one that another package registers, "package.module:reader" or "path.py:reader".
@@ -75,6 +120,15 @@ def find_dataset(name: str) -> Extension[Reader]:
         PluginError: it is broken; the message names the package.
     """
     return _DATASETS.find(name)
+
+
+def benchmarks() -> dict[str, Benchmark]:
+    """All that can be asked: the built-in ones, and those of other packages, by name.
+
+    Raises:
+        PluginError: one of another package can't be loaded.
+    """
+    return {name: _DATASETS.find(name).value for name in _DATASETS.names()}
 
 
 def load_dataset(name: str, path: Path, *, allow_download: bool = False) -> Sequence[Item]:
@@ -87,7 +141,8 @@ def load_dataset(name: str, path: Path, *, allow_download: bool = False) -> Sequ
 
     Raises:
         ConfigError, PluginError: see `find_dataset`.
-        DatasetError: files are missing, incomplete or of another format; the message names file and line or row.
+        DatasetError: files are missing, incomplete or of another format, or gold boxes are no pixels; the message names
+            file and line or row.
         ImageError: an image that had to be measured is damaged.
         InstallError: the file is Parquet, and pyarrow is missing.
     """
@@ -95,8 +150,7 @@ def load_dataset(name: str, path: Path, *, allow_download: bool = False) -> Sequ
     if not path.exists():
         raise DatasetError(f"{path}: no such file or folder. Give the path of {name}'s files.")
     try:
-        told = {"allow_download": True} if allow_download and _takes_downloads(dataset.value) else {}
-        items = list(dataset.value(path, **told))
+        items = list(dataset.value(path, allow_download=allow_download))
     except HartError:
         raise
     except Exception as error:
@@ -111,14 +165,8 @@ def load_dataset(name: str, path: Path, *, allow_download: bool = False) -> Sequ
             f"the reader {name!r} of {dataset.origin} returned a {type(wrong[0]).__name__}; expected hart_agent.evals."
             "items.Item"
         )
+    refuse_thousandths(items, str(path))
     return _with_unique_ids(items)
-
-
-def _takes_downloads(reader: Reader) -> bool:
-    try:
-        return "allow_download" in inspect.signature(reader).parameters
-    except ValueError:  # a function of C
-        return False
 
 
 def _with_unique_ids(items: Sequence[Item]) -> list[Item]:

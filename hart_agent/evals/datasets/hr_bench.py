@@ -5,6 +5,9 @@ columns `index`, `question`, `answer` (a letter), `A` to `D`, `category` (single
 the four orders) and `image` (base64), as `hrbench/vlmeval/dataset/image_mcq.py` and `utils/hrbench.py` of
 github.com/DreamMr/HR-Bench and `lmms_eval/tasks/hrbench` of github.com/EvolvingLMMs-Lab/lmms-eval read it. Its score
 is the mean over the orders of the share of right answers.
+
+The four orders are cycles in which the right option visits each letter. They are asked as they are published: another
+shuffle would undo that.
 """
 
 from __future__ import annotations
@@ -49,6 +52,8 @@ def read_hr_bench(path: Path, resolution: str) -> list[Item]:
                 options=tuple(options.values()),
                 category=values["category"],
                 group=groups.setdefault(same, values["index"]),
+                anchored=tuple(range(len(options))),
+                labels=(("cycle", str(values["cycle_category"])),),
             )
         )
     return items

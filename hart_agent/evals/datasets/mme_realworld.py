@@ -1,20 +1,30 @@
-"""MME-RealWorld-Lite (arXiv 2408.13257): 1919 questions on large images of five domains, with five options each.
+"""MME-RealWorld (arXiv 2408.13257): questions on large images of five domains, with five options each.
 
-Formats, each with the same questions:
+The whole benchmark has 23,609 English and 5,917 Chinese questions, and Lite 1,919 of the English ones. Formats, each
+with the same questions:
 
-- `data/MME-RealWorld-Lite.json` next to `data/imgs/`, as `data.zip` of the hub's yifanzhang114/MME-RealWorld-Lite
-  unpacks: `Question_id`, `Image`, `Text`, `Answer choices` ("(A) ..."), `Ground truth`, `Task`, `Subtask`, `Category`,
-  as `evaluation/eval_your_results.py` and `output_test_template.json` of github.com/yfzhang114/MME-RealWorld have it.
-- `mme_realworld_lite.tsv` of yifanzhang114/MME-RealWorld-Base64: `index`, `image` (base64), `question`,
-  `multi-choice options` (a Python list), `answer`, `category` ("Perception/Monitoring"), `l2-category`, as
-  `vlmeval/dataset/image_mcq.py` of github.com/open-compass/VLMEvalKit reads it.
-- Parquet of yifanzhang114/MME-RealWorld-lite-lmms-eval: the same columns, but the picture is in `bytes` and the options
-  are a list, as `lmms_eval/tasks/mme_realworld` of github.com/EvolvingLMMs-Lab/lmms-eval reads it.
+- JSON next to the images, as the archives of the hub's yifanzhang114/MME-RealWorld and MME-RealWorld-Lite unpack:
+  `MME_RealWorld.json`, `MME_RealWorld_CN.json` or `data/MME-RealWorld-Lite.json`, with `Question_id`, `Image`, `Text`,
+  `Answer choices` ("(A) ..."), `Ground truth`, `Task`, `Subtask`, `Category`, as `evaluation/eval_your_results.py`,
+  `output_test_template.json` and the README of github.com/yfzhang114/MME-RealWorld have it.
+- yifanzhang114/MME-RealWorld-Base64: `mme_realworld_lite.tsv`, and folders `MME-RealWorld` and `MME-RealWorld-CN` of
+  JSON files: `index`, `image` (base64), `question`, `multi-choice options` (a list; in the TSV as Python writes it),
+  `answer`, `category` ("Perception/Monitoring"), `l2-category`, as `vlmeval/dataset/image_mcq.py` of
+  github.com/open-compass/VLMEvalKit reads it; it makes the tables `MME-RealWorld.tsv` and `MME-RealWorld-CN.tsv` of
+  them, whose options are lines of text under a heading.
+- Parquet of yifanzhang114/MME-RealWorld-lmms-eval, MME-RealWorld-CN-lmms-eval and MME-RealWorld-lite-lmms-eval: the
+  same columns, but the picture is in `bytes`, as `lmms_eval/tasks/mme_realworld` of
+  github.com/EvolvingLMMs-Lab/lmms-eval reads it.
+
+The last option says that no other is right, and stays last. Scores are shares of right answers over all questions, per
+task (perception, reasoning), subtask, and category within it, in which "attribute" categories of one object are one,
+as the official script counts them.
 """
 
 from __future__ import annotations
 
 import ast
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +39,19 @@ from hart_agent.evals.datasets.reading import (
     require_images,
     split_options,
 )
-from hart_agent.evals.datasets.tables import Row, find_tables, read_table
+from hart_agent.evals.datasets.tables import Row, find_tables, read_table, rows_of
 from hart_agent.evals.items import EmbeddedImage, Item
 
-_FILES = (
-    "data/MME-RealWorld-Lite.json",
-    "MME-RealWorld-Lite.json",
-    "mme_realworld_lite.tsv",
-    "MME-RealWorld-Lite.tsv",
-)
+_FILES = {
+    "lite": (
+        "data/MME-RealWorld-Lite.json",
+        "MME-RealWorld-Lite.json",
+        "mme_realworld_lite.tsv",
+        "MME-RealWorld-Lite.tsv",
+    ),
+    "whole": ("MME_RealWorld.json", "MME-RealWorld.json", "MME-RealWorld.tsv", "MME-RealWorld/*.json"),
+    "cn": ("MME_RealWorld_CN.json", "MME-RealWorld-CN.json", "MME-RealWorld-CN.tsv", "MME-RealWorld-CN/*.json"),
+}
 _COLUMNS = ("index", "question", "multi-choice options", "answer", "category")
 _TEXTS = ("Question_id", "Image", "Text", "Ground truth", "Task", "Subtask")
 _ENTRY = Draft202012Validator(
@@ -50,23 +64,35 @@ _ENTRY = Draft202012Validator(
 )
 
 
-def read_mme_realworld(path: Path) -> list[Item]:
+def read_mme_realworld(path: Path, part: str = "lite") -> list[Item]:
     """The benchmark from its JSON, TSV or Parquet, or from the folder that holds one of them.
+
+    Args:
+        path: of the file or the folder.
+        part: "whole", "cn" or "lite".
 
     Raises:
         DatasetError: files are missing or of another format.
         InstallError: it is Parquet, and pyarrow is missing.
     """
-    files = find_tables(path, *_FILES)
-    if files[0].suffix == ".json":
-        return _from_json(files[0])
-    return [_from_row(row) for file in files for row in read_table(file, ("image", "bytes"), _COLUMNS)]
+    files = find_tables(path, *_FILES[part])
+    if files[0].suffix != ".json":
+        return [_from_row(row) for file in files for row in read_table(file, ("image", "bytes"), _COLUMNS)]
+    if path.is_dir() and files[0].parent.name.startswith("MME-RealWorld"):  # a folder of the base64 form
+        files = sorted(files[0].parent.glob("*.json"))
+    return [item for file in files for item in _from_json(file)]
+
+
+read_mme_realworld_whole = partial(read_mme_realworld, part="whole")
+read_mme_realworld_cn = partial(read_mme_realworld, part="cn")
 
 
 def _from_json(file: Path) -> list[Item]:
     entries = read_json(file)
     if not isinstance(entries, list):
         raise DatasetError(f"{file}: expected a list of questions")
+    if entries and isinstance(entries[0], dict) and "multi-choice options" in entries[0]:
+        return [_from_row(row) for row in rows_of(file, entries, ("image",), _COLUMNS)]
     folder = file.parent / "imgs" if (file.parent / "imgs").is_dir() else file.parent
     require_images(
         [folder / check(entry, _ENTRY, f"{file}, entry {number}")["Image"] for number, entry in enumerate(entries, 1)],
@@ -80,6 +106,7 @@ def _from_json(file: Path) -> list[Item]:
             choices=entry["Answer choices"],
             answer=entry["Ground truth"],
             category=f"{entry['Task']}/{entry['Subtask']}",
+            kind=entry.get("Category", ""),
             where=f"{file}, entry {number}",
         )
         for number, entry in enumerate(entries, 1)
@@ -92,27 +119,46 @@ def _from_row(row: Row) -> Item:
         key=values["index"],
         image=row.image,
         question=values["question"],
-        choices=_choices(values["multi-choice options"], row.where),
+        choices=listed_choices(values["multi-choice options"], row.where),
         answer=values["answer"],
         category=values["category"],
+        kind=values.get("l2-category", ""),
         where=row.where,
     )
 
 
-def _choices(value: Any, where: str) -> list[str]:
+def listed_choices(value: Any, where: str) -> list[str]:
+    """The options "(A) ..." of a cell: a list, a list as Python writes it, or lines of text under a heading.
+
+    Raises:
+        DatasetError: it is none of these.
+    """
+    if isinstance(value, str) and not value.lstrip().startswith("["):
+        value = [line for line in value.splitlines() if line.lstrip().startswith(("(", "\uff08"))]
     try:
         choices = ast.literal_eval(value) if isinstance(value, str) else value
     except (ValueError, SyntaxError):
         choices = None
-    if not isinstance(choices, list):
+    if not isinstance(choices, list) or not choices:
         raise DatasetError(f"{where}: multi-choice options: expected a list such as ['(A) red', '(B) blue']")
     return [str(choice) for choice in choices]
 
 
 def _item(
-    *, key: str, image: Path | EmbeddedImage, question: str, choices: list[str], answer: str, category: str, where: str
+    *,
+    key: str,
+    image: Path | EmbeddedImage,
+    question: str,
+    choices: list[str],
+    answer: str,
+    category: str,
+    kind: str,
+    where: str,
 ) -> Item:
     options = split_options(choices, where)
+    labels = [("task", category.partition("/")[0])]
+    if kind:
+        labels.append(("l2 category", _kind(kind)))
     return Item(
         id=key,
         image=image,
@@ -121,4 +167,12 @@ def _item(
         type=AnswerType.OPTION,
         options=tuple(options.values()),
         category=category,
+        anchored=(len(options) - 1,),
+        labels=tuple(labels),
     )
+
+
+def _kind(name: str) -> str:
+    """A category within a subtask, as the official script counts it."""
+    name = name.lower()
+    return f"{name.partition('/')[0]}/attribute" if "attribute" in name else name

@@ -16,6 +16,7 @@ from hart_agent.errors import DatasetError
 from hart_agent.evals.items import LETTERS
 from hart_agent.vision.geometry import Box, Size
 from hart_agent.vision.opening import local_path
+from hart_agent.vision.source import SourceImage
 
 Record = dict[str, Any]
 
@@ -66,6 +67,28 @@ def read_jsonl(path: Path, schema: Draft202012Validator) -> Iterator[tuple[int, 
         yield number, check(record, schema, where)
 
 
+def read_lines(path: Path) -> list[Any]:
+    """The values of a file of JSON lines, of whatever form.
+
+    Raises:
+        DatasetError: the file is missing, or a line is not JSON.
+    """
+    anything = Draft202012Validator({})
+    return [record for _, record in read_jsonl(path, anything)]
+
+
+def beside(file: Path, image: str) -> Path:
+    """Where an image of a benchmark lies that its file names: from the file's folder, or from one of those above it.
+
+    The benchmarks' own programs start from a folder that the user sets. The first place where the image is, or the
+    file's folder if it is nowhere.
+    """
+    places = [folder / image for folder in (file.parent, *list(file.absolute().parents)[:3])]
+    places += [folder / image.partition("/")[2] for folder in (file.parent, file.parent.parent) if "/" in image]
+    places += [folder / Path(image).name for folder in sorted(file.parent.glob("*/")) if folder.is_dir()]
+    return next((place for place in places if place.is_file()), places[0])
+
+
 def check(record: Any, schema: Draft202012Validator, where: str) -> Record:
     """The record, if it fits.
 
@@ -107,16 +130,40 @@ def gold_letter(answer: str, options: Mapping[str, str], where: str) -> str:
     return LETTERS[list(options).index(letter)]
 
 
-def gold_boxes(rects: Iterable[Sequence[float]], size: Size) -> tuple[Box, ...]:
+def gold_boxes(rects: Sequence[Sequence[float]], size: Size | SourceImage, where: str = "") -> tuple[Box, ...]:
     """The smallest boxes that cover the annotated rectangles within the image.
 
     Published annotations aren't all sound: corners may be swapped, and rectangles that cover nothing of the image tell
-    nothing, so they are left out.
+    nothing, so they are left out. Where a file's EXIF orientation turns its image, they are taken to lie on the pixels
+    as they are stored, as annotators' programs load them, and are turned with the image; but for those that fit
+    the upright image alone.
 
     Args:
-        rects: (x0, y0, x1, y1) in original pixels.
-        size: of the original.
+        rects: (x0, y0, x1, y1) in pixels.
+        size: of the original, or the original itself, whose orientation counts.
+        where: they stand, for messages.
+
+    Raises:
+        DatasetError: they are no pixels, but shares of the image.
     """
+    if any(_is_share(rect) for rect in rects):
+        raise DatasetError(
+            f"{where or 'a question'}: the gold box {list(rects[0])} lies between 0 and 1, so that it is a share of "
+            "the image. Boxes are in pixels of the original: convert the file."
+        )
+    if isinstance(size, Size):
+        return _within(rects, size)
+    stored = Size(size.size.height, size.size.width) if size.sideways else size.size
+    if not size.turned or any(rect[2] > stored.width + 1 or rect[3] > stored.height + 1 for rect in rects):
+        return _within(rects, size.size)
+    return tuple(size.upright(box) for box in _within(rects, stored))
+
+
+def _is_share(rect: Sequence[float]) -> bool:
+    return all(0 <= side <= 1 for side in rect) and any(side != int(side) for side in rect)
+
+
+def _within(rects: Iterable[Sequence[float]], size: Size) -> tuple[Box, ...]:
     boxes = []
     for rect in rects:
         x0, x1 = sorted((rect[0], rect[2]))

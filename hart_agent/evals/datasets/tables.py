@@ -12,6 +12,7 @@ import binascii
 import csv
 import hashlib
 import io
+import json
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -90,6 +91,41 @@ def read_table(path: Path, image: Collection[str], required: Collection[str]) ->
         rows = list(found)
     except (OSError, ValueError, csv.Error) as error:  # UnicodeDecodeError and pyarrow's ArrowInvalid are ValueErrors
         raise DatasetError(f"{path} can't be read as a table: {error}") from error
+    return _with_pictures(path, rows)
+
+
+def rows_of(path: Path, records: list[Any], image: Collection[str], required: Collection[str]) -> list[Row]:
+    """The rows of a table that was read from JSON, a list of objects; pictures are read from the file again.
+
+    Args:
+        path: of the file.
+        records: what it holds; their pictures, in base64, are taken out.
+        image: names that the field of pictures may have.
+        required: fields that must be there.
+
+    Raises:
+        DatasetError: a record is of another form, or has no picture.
+    """
+    rows: list[_Found] = []
+    for place, record in enumerate(records):
+        where = f"{path}, entry {place + 1}"
+        if not isinstance(record, dict):
+            raise DatasetError(f"{where}: expected an object")
+        column = _image_column(record, image, required, path)
+        held = _held(record.pop(column))
+        values = {name: _plain(value) for name, value in record.items()}
+        rows.append((values, where, _picture(held, where, partial(_read_json, path, place, column))))
+    return _with_pictures(path, rows)
+
+
+def _read_json(path: Path, place: int, column: str) -> bytes:
+    with path.open(encoding="utf-8-sig") as file:
+        text = file.read()
+    records = json.loads(text) if text.lstrip().startswith("[") else [json.loads(line) for line in text.splitlines()]
+    return _decoded(str(records[place][column]))
+
+
+def _with_pictures(path: Path, rows: list[_Found]) -> list[Row]:
     empty = [where for _, where, picture in rows if not picture]
     if empty:
         raise DatasetError(f"{path}: {len(empty)} rows hold no picture: {', '.join(empty[:5])}")
@@ -168,7 +204,9 @@ def _picture(held: str | bytes, where: str, read: Callable[[], bytes]) -> Embedd
 
 
 def _held(cell: Any) -> str | bytes:
-    """What stands in a cell: the bytes of an image file, alone or as the hub's images have them, or base64 text."""
+    """What stands in a cell: the bytes of an image file, alone or as the hub's images have them, or base64 text; or the
+    only one of a list."""
+    cell = cell[0] if isinstance(cell, list) and len(cell) == 1 else cell
     held = cell.get("bytes") if isinstance(cell, dict) else cell
     return held if isinstance(held, str | bytes) else ""
 

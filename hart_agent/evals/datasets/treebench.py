@@ -103,7 +103,7 @@ def _item(row: Row) -> Item:
     options = row.options() or _choices(values.get("multi-choice options", ""), row.where)
     targets = _targets(values["target_instances"], row.where)
     with row.image.open() as image:
-        boxes = gold_boxes(targets, image.size)
+        boxes = gold_boxes(targets, image, row.where)
     return Item(
         id=values["index"],
         image=row.image,

@@ -110,7 +110,7 @@ def _entry(entry: Record, root: Path, key: str, where: str) -> Item:
         question=question.strip(),
         answer=entry["conversations"][-1]["value"],
         type=AnswerType.TEXT,
-        boxes=gold_boxes([_region(entry["image"][1], where)], SourceImage(image).size),
+        boxes=gold_boxes([_region(entry["image"][1], where)], SourceImage(image), where),
         category=entry["dataset"],
     )
 

@@ -115,4 +115,4 @@ def _question(record: Record, image: Path, where: str) -> Item:
 
 
 def _boxes(rects: Sequence[Sequence[float]], image: Path) -> tuple[Box, ...]:
-    return gold_boxes([(x, y, x + width, y + height) for x, y, width, height in rects], SourceImage(image).size)
+    return gold_boxes([(x, y, x + width, y + height) for x, y, width, height in rects], SourceImage(image), str(image))

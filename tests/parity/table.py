@@ -1,0 +1,154 @@
+"""The table of parity: simulated replies read by this reader and by the harnesses' own code.
+
+    python tests/parity/table.py VLMEVALKIT LMMS_EVAL MME_REALWORLD TREEVGR
+
+Each argument is the folder of a repository, got by hand: github.com/open-compass/VLMEvalKit,
+EvolvingLMMs-Lab/lmms-eval, yfzhang114/MME-RealWorld, Haochen-Wang409/TreeVGR. With `--list`, what is read otherwise
+than it is meant follows. The figures compare readers of text: styles aren't weighted, so that
+they forecast no model's score. What a reply chooses is fixed with its style, by hand.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from styles import CHOOSING, NOTHING, styles
+from theirs import Harness, harnesses
+
+from hart_agent.answers import chosen_letter
+from hart_agent.dialogue.policy import Reply
+from hart_agent.dialogue.reading import answer_of
+
+LETTERS = "ABCDEFGH"
+ITEMS = {
+    "vstar": [
+        (("red", "blue", "green", "white"), "B"),
+        (("rubber", "cotton", "kevlar", "leather"), "A"),
+        (("The dog is on the left side of the umbrella.", "The dog is on the right side of the umbrella."), "B"),
+        (("dove", "horse", "dog", "cat"), "D"),
+        (("black and white", "yellow", "light brown", "dark grey"), "C"),
+        (("a shopping bag", "an umbrella", "a suitcase", "a guitar"), "A"),
+    ],
+    "hr-bench-4k": [
+        (("27B", "37B", "27D", "27E"), "A"),
+        (("12", "15", "72", "75"), "C"),
+        (("On the left of the tower", "On the right of the tower", "In front of it", "Behind it"), "B"),
+        (("Oak Street", "Elm Street", "Pine Street", "Ash Street"), "D"),
+        (("red", "orange", "purple", "brown"), "B"),
+        (("three people", "four people", "five people", "six people"), "A"),
+    ],
+    "mme-realworld-lite": [
+        (("13", "90", "77", "6", "The image does not feature the buses"), "B"),
+        (("upper left", "upper right", "lower left", "lower right", "This image doesn't feature the crane."), "A"),
+        (("Green", "White", "Blue", "Red", "This image doesn't feature the color."), "D"),
+        (("$4.50", "$5.40", "$45.00", "$54.00", "The image does not feature the price."), "C"),
+        (("Turn left", "Turn right", "Go straight", "Stop", "The image does not feature the signal"), "A"),
+        (("2019", "2020", "2021", "2022", "The image does not feature the year."), "E"),
+    ],
+    "treebench": [
+        (("To the left", "To the right", "Front right", "Front left"), "C"),
+        (("wood", "metal", "plastic", "glass"), "B"),
+        (("Ann", "Bob", "Cem", "Dia", "Eve", "Finn"), "E"),
+        (("It is open", "It is closed"), "A"),
+        (("KEEP CLEAR", "NO ENTRY", "EXIT ONLY", "STAFF"), "D"),
+        (("one", "two", "three", "four"), "B"),
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A reply: what stands in it, and which option a person takes it to choose; "" for none."""
+
+    reply: str
+    options: tuple[str, ...]
+    gold: str
+    meant: str
+
+
+def cases(form: str) -> list[Case]:
+    """Every style of each item, meaning the right option (beside two others) and a wrong one."""
+    found = []
+    for options, gold in ITEMS[form]:
+        others = [letter for letter in LETTERS[: len(options)] if letter != gold]
+        for target, other in ((gold, others[0]), (gold, others[-1]), (others[0], gold)):
+            names = {
+                "L": target, "l": target.lower(), "T": options[LETTERS.index(target)],
+                "O": other, "U": options[LETTERS.index(other)],
+            }  # fmt: skip
+            found += [Case(style.format(**names), options, gold, target) for style in styles(CHOOSING)]
+            found += [Case(style.format(**names), options, gold, "") for style in styles(NOTHING)]
+    return found
+
+
+def ours(case: Case, *, tagged: bool) -> str:
+    """What hart-agent reads: in its own tags, as its prompt asks, or the reply as it is, as a plain question has it."""
+    text = case.reply if not tagged or "<answer>" in case.reply else _in_tags(case.reply)
+    answer = answer_of(Reply(text))
+    return (chosen_letter(answer, case.options) if answer is not None else None) or ""
+
+
+def _in_tags(reply: str) -> str:
+    thoughts, closed, rest = reply.rpartition("</think>")
+    return f"{thoughts}{closed}<answer>{rest.strip()}</answer>"
+
+
+def _ours_as(harness: Harness, found: Sequence[Case]) -> list[bool]:
+    """The credit that `hart_agent.evals.scoring` gives as a harness."""
+    from hart_agent.evals.scoring import rescored
+
+    assert harness.scoring is not None
+    records = [{"reply": case.reply, "options": list(case.options), "gold": case.gold, "anls": None} for case in found]
+    return [record["right"] for record in rescored(records, harness.scoring, harness.form)[0]]
+
+
+def _line(name: str, found: Sequence[Case], theirs: Sequence[bool | None], own: Sequence[bool]) -> str:
+    kept = [at for at, credit in enumerate(theirs) if credit is not None]
+    due = [case.meant == case.gold for case in found]
+    agree = sum(theirs[at] == own[at] for at in kept) / len(kept)
+    right = [f"{sum(given[at] == due[at] for at in kept) / len(kept):.1%}" for given in (own, theirs)]
+    undue = [str(sum(bool(given[at]) > due[at] for at in kept)) for given in (own, theirs)]
+    missed = [str(sum(bool(given[at]) < due[at] for at in kept)) for given in (own, theirs)]
+    cells = (name, f"{1 - len(kept) / len(found):.0%}", f"{agree:.1%}", *map(" / ".join, (right, undue, missed)))
+    return f"| {' | '.join(cells)} |"
+
+
+def main(folders: Sequence[str]) -> None:
+    """Print the tables."""
+    every = harnesses(*map(Path, folders))
+    print("| form, harness | judge | agree | right by reader: ours / theirs | credit not due | credit missed |")
+    print("|---|---|---|---|---|---|")
+    same, plain, otherwise = [], [], set()
+    for form in ITEMS:
+        found = cases(form)
+        chosen = {name: [ours(case, tagged=name == "in tags") for case in found] for name in ("in tags", "as it is")}
+        due = sum(case.meant == case.gold for case in found)
+        for name, letters in chosen.items():
+            pairs = list(zip(letters, found, strict=True))
+            undue = sum(letter == case.gold != case.meant for letter, case in pairs)
+            missed = sum(letter != case.gold == case.meant for letter, case in pairs)
+            shares = f"{undue} ({undue / len(found):.2%}) | {missed} ({missed / due:.2%})"
+            plain.append(f"| {form}, {name} | {len(found)} | {shares} |")
+            otherwise |= {(case.reply, letter, case.meant) for letter, case in pairs if letter != case.meant}
+        own = [letter == case.gold for letter, case in zip(chosen["in tags"], found, strict=True)]
+        replies = [case.reply for case in found], [case.options for case in found], [case.gold for case in found]
+        for harness in (harness for harness in every if harness.form == form):
+            theirs = harness.credit(*replies)
+            print(_line(f"{form}, {harness.name}", found, theirs, own))
+            if harness.scoring is not None:
+                both = [pair for pair in zip(theirs, _ours_as(harness, found), strict=True) if pair[0] is not None]
+                equal = sum(first == second for first, second in both)
+                same.append(f"| {form}, {harness.name} | {len(both)} | {equal / len(both):.2%} |")
+    print("\n| reader of this version | replies | credit not due | credit missed |\n|---|---|---|---|")
+    print("\n".join(plain))
+    print("\n| --scoring, against its own code | replies | the same |\n|---|---|---|")
+    print("\n".join(same))
+    if "--list" in sys.argv:
+        print("\nRead otherwise than meant (reply, read, meant):", *sorted(map(repr, otherwise)), sep="\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:5])
