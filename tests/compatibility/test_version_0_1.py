@@ -49,10 +49,6 @@ def folder(tmp_path: Path) -> Path:
     return shutil.copytree(DATA, tmp_path / "data")
 
 
-GONE = {"PHOTO_BYTES", "THUMBNAILS_BYTES"}
-"""Budgets of pictures that pages no longer hold."""
-
-
 def speak(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> str:
     """Crops the sign that is asked about, then answers; also to the question that failed then."""
     text = "\n".join(message.text for message in messages)
@@ -173,7 +169,6 @@ def test_old_modules_warn_and_give_the_same_objects(monkeypatch: pytest.MonkeyPa
     """`modules.json`: the modules that have moved, with the public names that each defined in version 0.1."""
     pytest.importorskip("torch", reason="torch is not installed: pip install 'hart-agent[train]'")
     modules = json.loads((DATA / "modules.json").read_text())
-    modules["hart_agent.trace.pictures"] = [name for name in modules["hart_agent.trace.pictures"] if name not in GONE]
     homes = {f"hart_agent.{old}": [f"hart_agent.{home}" for home in new] for old, new in hart_agent.moved.MOVED.items()}
     homes |= rl.moved.MOVED
     packages = {
