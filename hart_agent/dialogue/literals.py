@@ -54,7 +54,10 @@ def literal_text(source: str) -> Any:
     Raises:
         ReplyFormatError: it is not.
     """
-    return literal(*parse_expressions(f"[{source}]"))
+    nodes = parse_expressions(f"[{source}]")
+    if len(nodes) != 1:
+        raise ReplyFormatError(f"It is not one value: {source[:200]!r}.")
+    return literal(nodes[0])
 
 
 class _JsonNames(ast.NodeTransformer):

@@ -116,7 +116,7 @@ def _checked(vocabulary: Vocabulary, where: str) -> Vocabulary:
         wrong = "calls.tag must be the name of a tag"
     elif calls.reader in (Reader.TAG, Reader.LIST) and calls.default_tool not in calls.tools:
         wrong = "calls.default_tool must be one of calls.tools"
-    elif calls.most < 1 or (vocabulary.max_turns or 1) < 1:
+    elif calls.most < 1 or (vocabulary.max_turns is not None and vocabulary.max_turns < 1):
         wrong = "calls.most and max_turns must be 1 or more"
     else:
         try:
