@@ -255,6 +255,7 @@ class Episode:
             untagged=self._given is not None and self._given.untagged,
             format_errors=self._unread,
             failure=self._failure,
+            vocabulary=self._speaker.vocabulary.name,
         )
 
     @property

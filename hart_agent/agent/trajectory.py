@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from hart_agent.agent.modes import Mode
 from hart_agent.dialogue.policy import ReadLine, Reply, Usage
+from hart_agent.dialogue.vocabulary import OWN
 from hart_agent.errors import PolicyError
 from hart_agent.tooling.records import Evidence, ToolResult, Verdict, Verification, ViewRecord
 from hart_agent.vision.budget import CoordinateProfile
@@ -80,6 +81,7 @@ class Trajectory:
         untagged: whether the answer was written without the tags of an answer.
         format_errors: how many replies could not be read.
         failure: the policy's error, with the stop reason `policy_error`.
+        vocabulary: the name of the words in which the policy was asked.
     """
 
     question: str
@@ -100,6 +102,7 @@ class Trajectory:
     untagged: bool = False
     format_errors: int = 0
     failure: PolicyError | None = field(default=None, repr=False, compare=False)
+    vocabulary: str = OWN
 
     @property
     def read(self) -> tuple[ReadLine, ...] | None:

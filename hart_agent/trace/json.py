@@ -8,6 +8,7 @@ from typing import Any
 
 from hart_agent.agent.trajectory import Trajectory, Turn
 from hart_agent.dialogue.policy import ReadLine
+from hart_agent.dialogue.vocabulary import OWN
 from hart_agent.store.files import write_json
 from hart_agent.tooling.records import Evidence, ToolResult, Verdict, ViewRecord
 from hart_agent.vision.budget import CoordinateProfile
@@ -41,6 +42,7 @@ def result_json(trajectory: Trajectory) -> dict[str, Any]:
         },
         "policy": trajectory.policy,
         "mode": trajectory.mode.name,
+        **({} if trajectory.vocabulary == OWN else {"vocabulary": trajectory.vocabulary}),
         "usage": {
             "input_tokens": trajectory.usage.input_tokens,
             "output_tokens": trajectory.usage.output_tokens,

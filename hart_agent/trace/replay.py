@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hart_agent.dialogue.messages import ToolCall
-from hart_agent.errors import PolicyError
+from hart_agent.errors import PolicyError, ReplyFormatError
 from hart_agent.tooling.discovery import all_tools
 from hart_agent.tooling.protocol import Tool, ToolContext
 from hart_agent.tooling.records import ViewRecord
@@ -157,6 +157,8 @@ async def _replay(trace: dict[str, Any], source: SourceImage, runtime: ToolRunti
 
 
 async def _run(turn: int, call: dict[str, Any], context: ToolContext, runtime: ToolRuntime) -> ReplayedCall:
+    if call["error"] == ReplyFormatError.kind:
+        return ReplayedCall(turn, call["id"], call["name"], skipped="it could not be read")
     if "space" in call:
         context.policy.profile = replace(context.policy.profile, space=CoordinateSpace(call["space"]))
     try:

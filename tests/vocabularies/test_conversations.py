@@ -135,6 +135,7 @@ def check_frame(drawn: Image.Image, plain: Image.Image, box: list[int]) -> None:
 def check_trace(run: Trajectory, photo: Path, path: Path) -> None:
     write_trace(run, path)
     trace = load_trace(path)
+    assert (trace["mode"], trace["vocabulary"]) == ("agent", run.vocabulary)
     again = replay(trace, SourceImage(photo))
     assert again.same, str(again)
     assert sum(len(call.views) for call in again.calls) > 1
