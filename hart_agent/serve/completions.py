@@ -15,7 +15,7 @@ from hart_agent.serve.asking import Asking, Event, RunningEpisode
 from hart_agent.serve.bodies import Bodies
 from hart_agent.serve.chat import ChatRequest, read_chat
 from hart_agent.serve.errors import refusal_within_a_stream
-from hart_agent.serve.images import open_requested
+from hart_agent.serve.images import RequestedImages
 from hart_agent.serve.settings import ServeSettings
 from hart_agent.serve.streaming import EventStream, server_sent, while_connected
 
@@ -35,7 +35,7 @@ class ChatCompletions:
     def __init__(self, asking: Asking, bodies: Bodies, settings: ServeSettings) -> None:
         self._asking = asking
         self._bodies = bodies
-        self._settings = settings
+        self._images = RequestedImages(settings)
 
     async def answer(self, request: Request) -> ASGIApp:
         """The response to a request.
@@ -49,7 +49,7 @@ class ChatCompletions:
             data = body.take()
             chat = read_chat(data) if len(data) < _LONG_BODY else await asyncio.to_thread(read_chat, data)
             del data
-            opening = asyncio.ensure_future(open_requested(chat.image, self._settings))
+            opening = asyncio.ensure_future(self._images.open(chat.image))
             image = await while_connected(request, opening, opening.cancel)
             running = self._asking.start(image, chat.question)
         except BaseException:

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import os
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -100,10 +101,11 @@ class SharedImage(SourceImage):
 
 
 class ImageCache:
-    """Opens the images of a batch, and keeps those that were used last, each with its overview.
+    """Opens the images of many questions: what several ask about at once is opened, downloaded and decoded once. Keeps
+    those that were used last, each with its overview.
 
     Args:
-        max_bytes: of all that is kept between questions.
+        max_bytes: of all that is kept between questions; 0 to keep nothing that no question uses.
         max_pixels: of one image; larger ones are refused.
         allow_download: whether images may be URLs.
     """
@@ -120,6 +122,7 @@ class ImageCache:
         self._allow_download = allow_download
         self._lock = threading.Lock()
         self._images: OrderedDict[str, SharedImage] = OrderedDict()
+        self._used: weakref.WeakValueDictionary[str, SharedImage] = weakref.WeakValueDictionary()
         self._counted: dict[str, int] = {}
         self._bytes = 0
         self._opening: dict[tuple[asyncio.AbstractEventLoop, str], _Flight] = {}
@@ -138,11 +141,13 @@ class ImageCache:
         name = os.fspath(image)
         name = name if is_url(name) else str(Path(name))
         with self._lock:
-            kept = self._images.get(name)
+            kept = self._used.get(name)
             if kept is not None and kept.current:
-                self._images.move_to_end(name)
+                if name in self._images:
+                    self._images.move_to_end(name)
                 return kept
-            if kept is not None:  # another file is there now; reported to whoever looks at the old one
+            self._used.pop(name, None)  # another file is there now; reported to whoever looks at the old one
+            if name in self._images:
                 self._forget(name)
         key = asyncio.get_running_loop(), name
         flight = self._opening.get(key)
@@ -164,7 +169,9 @@ class ImageCache:
 
         made = await in_thread(make)
         with self._lock:
-            kept = self._images.setdefault(name, made)
+            kept = self._used.setdefault(name, made)
+            if self._max_bytes:
+                self._images.setdefault(name, kept)
         self._count(name, kept)
         return kept
 

@@ -9,7 +9,7 @@ the process's largest resident set.
 - `Pillow`: one plain decode and nothing else, for comparison.
 - `Qwen-Agent`: as its image_zoom_in_qwen3vl.py does it: every call opens and decodes the file, crops, resizes (BICUBIC)
   to at least 256 x 32 x 32 pixels, and saves a PNG, which is then read again and sent as JPEG.
-- `verl`: as its image_zoom_in_tool.py does it: one decode, shrunk at once to 12.8 megapixels, that all is cropped from.
+- `verl`: as its image_zoom_in_tool.py does it: one decode, shrunk to 12.8 megapixels, of which all crops are.
   It sees less: of 100 megapixels a third in each direction.
 - `libvips`: the fastest parts that install here (pip install pyvips pyvips-binary); left out where they don't.
 """
