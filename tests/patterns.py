@@ -69,7 +69,9 @@ def _is_searched(module: ModuleType, pattern: re.Pattern[str]) -> bool:
     nodes = list(ast.walk(ast.parse(inspect.getsource(module))))
     methods = [node for node in nodes if isinstance(node, ast.Attribute) and node.attr in ("match", "fullmatch")]
     matched = {id(node.value) for node in methods}
-    uses = [node for node in nodes if isinstance(node, ast.Name) and node.id in names and isinstance(node.ctx, ast.Load)]
+    uses = [
+        node for node in nodes if isinstance(node, ast.Name) and node.id in names and isinstance(node.ctx, ast.Load)
+    ]
     return not uses or not all(id(node) in matched for node in uses)
 
 

@@ -13,6 +13,7 @@ import pytest
 from patterns import __file__ as program
 from patterns import growth, hostile_units
 
+
 @pytest.mark.slow
 def test_no_pattern_is_worse_than_linear() -> None:
     done = subprocess.run(

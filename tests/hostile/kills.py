@@ -19,12 +19,12 @@ from typing import Any
 TESTS = Path(__file__).parent.parent
 sys.path[:0] = [str(TESTS / name) for name in ("batch", "evals", "serve", "rl")]
 
-from batch_processes import lines_in  # noqa: E402
-from batch_runs import behave, right_answer, slowly, write_questions  # noqa: E402
-from loopback import Loopback, serve  # noqa: E402
-from serving import body, user  # noqa: E402
+from batch_processes import lines_in
+from batch_runs import behave, right_answer, slowly, write_questions
+from loopback import Loopback, serve
+from serving import body, user
 
-from hart_agent.evals.report import RECORDS, REPORT  # noqa: E402
+from hart_agent.evals.report import RECORDS, REPORT
 
 SECONDS = 900
 """Within which a process must be done, on a busy machine."""
@@ -94,7 +94,8 @@ def evaluation(folder: Path, draw: random.Random, kills: int) -> int:
     data = folder / "items.jsonl"
     data.write_text(
         "".join(
-            json.dumps({key: row[key] for key in ("id", "image", "question")} | {"answer": right_answer(row["n"])}) + "\n"
+            json.dumps({key: row[key] for key in ("id", "image", "question")} | {"answer": right_answer(row["n"])})
+            + "\n"
             for row in rows
         )
     )

@@ -10,7 +10,6 @@ import asyncio
 import gc
 import http.client
 import json
-import os
 import random
 import resource
 import statistics
@@ -23,7 +22,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parent.parent / "serve")]
 
@@ -164,7 +162,9 @@ def agent(policy: OpenAIPolicy) -> Agent:
 def pictures(folder: Path) -> list[Path]:
     """Sound images of several sizes and formats, and every fourth one damaged, empty or missing."""
     made = []
-    for number, (kind, size) in enumerate([("png", 200), ("jpg", 900), ("webp", 400), ("tif", 300), ("png", 1500), ("gif", 150)]):
+    for number, (kind, size) in enumerate(
+        [("png", 200), ("jpg", 900), ("webp", 400), ("tif", 300), ("png", 1500), ("gif", 150)]
+    ):
         path = folder / f"{number}.{kind}"
         Image.effect_noise((size, size), 60).convert("RGB").save(path)
         made.append(path)
@@ -180,7 +180,7 @@ async def measured() -> dict[str, float]:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return {
         "memory": pages * resource.getpagesize() / 1e6,
-        "files": len(os.listdir("/proc/self/fd")),
+        "files": len(list(Path("/proc/self/fd").iterdir())),
         "threads": threading.active_count(),
         "tasks": len(asyncio.all_tasks()),
     }

@@ -24,15 +24,26 @@ AT_ONCE = 8
 SECONDS = 60
 """Within which a reply must be read, on a busy machine; the policy's own time-out is a sixth of it."""
 VALUES: list[Any] = [
-    None, True, False, 0, -1, 7.5, 10**30, 1e308, "", " ", "x", "\0\x1b[31m\n", "\ud800", "é" * 50, KEY, "<answer>x</answer>",
-    [], [None], {}, {"a": {}}, [[[]]], "length", "content_filter", "tool_calls", {"text": "x"}, [{"type": "text", "text": "x"}],
-    [{"type": "text", "text": None}], '{"bbox_2d": [1, 2, 3', "9" * 5000, -(10**25),
+    None, True, False, 0, -1, 7.5, 10**30, 1e308, "", " ", "x", "\0\x1b[31m\n", "\ud800", "é" * 50, KEY,
+    "<answer>x</answer>", [], [None], {}, {"a": {}}, [[[]]], "length", "content_filter", "tool_calls", {"text": "x"},
+    [{"type": "text", "text": "x"}], [{"type": "text", "text": None}], '{"bbox_2d": [1, 2, 3', "9" * 5000, -(10**25),
 ]  # fmt: skip
 NAMES = (
-    "refusal", "reasoning_content", "tool_calls", "function_call", "error", "delta", "logprobs", "usage", "text", "content",
-    "finish_reason", "audio", "choices", "message",
+    "refusal", "reasoning_content", "tool_calls", "function_call", "error", "delta", "logprobs", "usage", "text",
+    "content", "finish_reason", "audio", "choices", "message",
 )  # fmt: skip
-RAW = [b"", b"null", b"[", b"\xff\xfe", b"[" * 100_000, b"{" * 5000, b'{"a":' * 5000, b"NaN", b"<html>busy</html>", b"1" * 6000]
+RAW = [
+    b"",
+    b"null",
+    b"[",
+    b"\xff\xfe",
+    b"[" * 100_000,
+    b"{" * 5000,
+    b'{"a":' * 5000,
+    b"NaN",
+    b"<html>busy</html>",
+    b"1" * 6000,
+]
 LOGPROBS = {"content": [{"token": "x", "logprob": -0.5, "bytes": [120], "top_logprobs": []}]}
 
 
@@ -77,9 +88,13 @@ def odd(draw: random.Random) -> Behaviour:
     data = draw.choice(RAW) if draw.random() < 0.1 else json.dumps(injured(draw)).encode()
     if draw.random() < 0.15:
         at = draw.randrange(len(data) + 1)
-        data = draw.choice([data[:at], data + data, data[:at] + draw.randbytes(3) + data[at:], b"data: " + data + b"\n\n"])
+        data = draw.choice(
+            [data[:at], data + data, data[:at] + draw.randbytes(3) + data[at:], b"data: " + data + b"\n\n"]
+        )
     status = draw.choice([200] * 9 + [201, 204, 400, 404, 413, 422, 429, 500, 503])
-    headers = {"content-type": draw.choice(["application/json"] * 5 + ["text/html", "text/event-stream", "image/png", "\xe9"])}
+    headers = {
+        "content-type": draw.choice(["application/json"] * 5 + ["text/html", "text/event-stream", "image/png", "\xe9"])
+    }
     if draw.random() < 0.1:
         headers["retry-after"] = draw.choice(["nan", "0", "-3", "soon", "0.01"])
     if draw.random() < 0.1:

@@ -79,7 +79,10 @@ def _drawn() -> Iterator[tuple[str, bytes]]:
         (colour, "SGI", {}), (grey, "SGI", {}),
     ]:  # fmt: skip
         buffer = io.BytesIO()
-        more = {name: [frame.copy() for frame in value] if isinstance(value, list) else value for name, value in options.items()}
+        more = {
+            name: [frame.copy() for frame in value] if isinstance(value, list) else value
+            for name, value in options.items()
+        }
         image.copy().save(buffer, kind, **more)  # a copy, for writers leave their settings on images
         yield kind, buffer.getvalue()
 

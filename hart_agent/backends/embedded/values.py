@@ -103,7 +103,9 @@ def _streets(query: Query, sign: Sign, anchors: tuple[str, ...]) -> list[Value]:
     """Streets without their house numbers; on a sign that holds only house numbers besides, the rest is the street."""
     houses = [text for text in sign.texts if re.fullmatch(r"\d+[a-z]?\s?[-–—]\s?\d+[a-z]?", text, re.IGNORECASE)]
     rows = _rows(sign) if houses and len(sign.rows) <= 2 else _addresses(query, sign, anchors)
-    return [(re.sub(r"^\d+\w?\s+|(?<!\s)\s+\d+\s?[-–—]\s?\d+$", "", text), row) for text, row in rows if text not in houses]
+    return [
+        (re.sub(r"^\d+\w?\s+|(?<!\s)\s+\d+\s?[-–—]\s?\d+$", "", text), row) for text, row in rows if text not in houses
+    ]
 
 
 def _labelled(label: str, sign: Sign) -> Iterator[Value]:
