@@ -10,7 +10,6 @@ import asyncio
 import gc
 import http.client
 import json
-import os
 import random
 import resource
 import statistics
@@ -181,7 +180,7 @@ async def measured() -> dict[str, float]:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return {
         "memory": pages * resource.getpagesize() / 1e6,
-        "files": len(os.listdir("/proc/self/fd")),
+        "files": len(list(Path("/proc/self/fd").iterdir())),
         "threads": threading.active_count(),
         "tasks": len(asyncio.all_tasks()),
     }

@@ -24,13 +24,13 @@ AT_ONCE = 8
 SECONDS = 60
 """Within which a reply must be read, on a busy machine; the policy's own time-out is a sixth of it."""
 VALUES: list[Any] = [
-    None, True, False, 0, -1, 7.5, 10**30, 1e308, "", " ", "x", "\0\x1b[31m\n", "\ud800", "é" * 50, KEY, "<answer>x</answer>",
-    [], [None], {}, {"a": {}}, [[[]]], "length", "content_filter", "tool_calls", {"text": "x"}, [{"type": "text", "text": "x"}],
-    [{"type": "text", "text": None}], '{"bbox_2d": [1, 2, 3', "9" * 5000, -(10**25),
+    None, True, False, 0, -1, 7.5, 10**30, 1e308, "", " ", "x", "\0\x1b[31m\n", "\ud800", "é" * 50, KEY,
+    "<answer>x</answer>", [], [None], {}, {"a": {}}, [[[]]], "length", "content_filter", "tool_calls", {"text": "x"},
+    [{"type": "text", "text": "x"}], [{"type": "text", "text": None}], '{"bbox_2d": [1, 2, 3', "9" * 5000, -(10**25),
 ]  # fmt: skip
 NAMES = (
-    "refusal", "reasoning_content", "tool_calls", "function_call", "error", "delta", "logprobs", "usage", "text", "content",
-    "finish_reason", "audio", "choices", "message",
+    "refusal", "reasoning_content", "tool_calls", "function_call", "error", "delta", "logprobs", "usage", "text",
+    "content", "finish_reason", "audio", "choices", "message",
 )  # fmt: skip
 RAW = [
     b"",

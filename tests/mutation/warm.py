@@ -66,7 +66,7 @@ class Warm:
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
     def outcome(self, module: str, source: str) -> tuple[str, float, str]:
-        """Whether a mutant is killed or survived, or ran out of its time; the seconds; and the first test that failed."""
+        """Whether a mutant is killed, survived or ran out of its time; the seconds; the first test that failed."""
         path = self._folder / module
         before = path.read_bytes()
         for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
