@@ -5,9 +5,10 @@ What takes long to import (numpy, say) is imported where it is used, so that the
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,7 +22,7 @@ from hart_agent.cli.options import AgentOptions, with_options
 from hart_agent.cli.origins import settings_json
 from hart_agent.cli.outputs import Force, check_outputs
 from hart_agent.concurrency import run
-from hart_agent.errors import ConfigError
+from hart_agent.errors import ConfigError, OutputError
 from hart_agent.evals.datasets import HUB_IDS, NAMES, benchmarks, find_dataset, load_dataset
 from hart_agent.evals.protocols import DEFAULT, Protocol, read_protocol, shipped
 from hart_agent.evals.scoring import SCORINGS
@@ -114,6 +115,15 @@ def evaluate(
         int | None,
         typer.Option(min=1, help="Ask the benchmark so often, with sampling on; by default as the protocol says."),
     ] = None,
+    vary: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME=VALUE,...",
+            help="Run once for each value of an option, in a folder each, and show accuracy and cost beside each "
+            "other: mode=direct,agent or max_turns=1,2,4.",
+            show_default=False,
+        ),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Ask only so many of the questions, drawn by the seed.")
     ] = None,
@@ -141,7 +151,12 @@ def evaluate(
     Running the same command again resumes it. The report is printed, and written to the folder as
     report.json and report.html.
     """
-    from hart_agent.cli.console.evaluation import print_benchmarks, print_comparison, print_evaluation
+    from hart_agent.cli.console.evaluation import (
+        print_benchmarks,
+        print_comparison,
+        print_evaluation,
+        print_variants,
+    )
     from hart_agent.evals.folder import evaluate_folder
     from hart_agent.evals.report import compare_runs, write_comparison
     from hart_agent.evals.runner import EvalSettings
@@ -168,39 +183,85 @@ def evaluate(
     followed = read_protocol(protocol)
     files = _files(dataset, data, allow_download=allow_download)
     items = load_dataset(dataset, files, allow_download=allow_download)
-    options, differs = _as_followed(options, followed, repeat)
-    settings = EvalSettings(
-        options.seed,
-        with_controls,
-        concurrency,
-        limit,
-        traces,
-        order=followed.order,
-        wording=followed.wording_of(dataset),
-        repeat=repeat or followed.repeat,
-        protocol=followed.name,
-        scoring=scoring or followed.scoring,
-    )
-    asked = {name: value for name, value in options.public().items() if name in options.asked and value is not None}
-    kept = replace(
-        followed,
-        options={**followed.options, **{name: value for name, value in asked.items() if name not in _SERVER}},
-        repeat=settings.repeat,
-        scoring=settings.scoring,
-    )
-    agent = options.agent()
-    if settings.wording is not None:
-        agent = agent.variant(replace(agent.config, mode=PLAIN), verify=bool(options.verify))
-    with EvalProgress(enabled=not quiet) as progress:
-        work = evaluate_folder(
-            agent, dataset, items, out, settings, options.public(), progress,
-            protocol=kept, file=files, differs=differs,
-        )  # fmt: skip
-        report = run(work)
+
+    def ask(options: AgentOptions, folder: Path) -> dict[str, Any]:
+        options, differs = _as_followed(options, followed, repeat)
+        settings = EvalSettings(
+            options.seed,
+            with_controls,
+            concurrency,
+            limit,
+            traces,
+            order=followed.order,
+            wording=followed.wording_of(dataset),
+            repeat=repeat or followed.repeat,
+            protocol=followed.name,
+            scoring=scoring or followed.scoring,
+        )
+        agent = options.agent()
+        if settings.wording is not None:
+            agent = agent.variant(replace(agent.config, mode=PLAIN), verify=bool(options.verify))
+        public = options.public()
+        kept = {name: public[name] for name in options.asked - _SERVER if public.get(name) is not None}
+        protocol = replace(
+            followed, options={**followed.options, **kept}, repeat=settings.repeat, scoring=settings.scoring
+        )
+        with EvalProgress(enabled=not quiet) as progress:
+            work = evaluate_folder(
+                agent, dataset, items, folder, settings, public, progress,
+                protocol=protocol, file=files, differs=differs,
+            )  # fmt: skip
+            return run(work)
+
+    if vary is not None:
+        name, values = _varied(vary, options)
+        reports = {
+            f"{name} {value}": ask(
+                replace(options, **{name: value}, asked=options.asked | {name}), _made(out) / f"{name}-{value}"
+            )
+            for value in values
+        }
+        print_json(reports) if json_output else print_variants(reports)
+        return
+    report = ask(options, out)
     if json_output:
         print_json(report)
     else:
         print_evaluation(report, out)
+
+
+def _varied(text: str, options: AgentOptions) -> tuple[str, list[Any]]:
+    """The option in NAME=VALUE,VALUE,... and its values.
+
+    Raises:
+        ConfigError: it has another form, or there is no such option.
+    """
+    name, equals, values = text.partition("=")
+    name = name.lstrip("-").replace("-", "_")
+    if not equals or not values or name not in options.public() or name in _SERVER:
+        raise ConfigError(f"--vary takes an option of the agent and its values, such as max_turns=1,2,4; got {text!r}")
+    return name, [_number(value.strip()) for value in values.split(",")]
+
+
+def _number(text: str) -> Any:
+    """A value as an option has it: a number if it is one."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
+
+
+def _made(folder: Path) -> Path:
+    """A folder that is there.
+
+    Raises:
+        OutputError: it can't be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} can't be written: {error.strerror}. Choose another folder.") from error
+    return folder
 
 
 def _as_followed(options: AgentOptions, protocol: Protocol, repeat: int | None) -> tuple[AgentOptions, list[str]]:

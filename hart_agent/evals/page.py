@@ -140,6 +140,9 @@ def _usage(report: dict[str, Any]) -> Html:
         "Tokens in": f"{usage['input_tokens']:,}",
         "Tokens out": f"{usage['output_tokens']:,}",
         "Median time": f"{seconds:,.2f} s for a question" if seconds is not None else None,
+        "A question": ", ".join(
+            f"{value:,g} {name.replace('_', ' ')}" for name, value in report["per_question"].items()
+        ),
     }
     note = element("p", "The controls are counted, too.", class_="note muted") if report["summary"]["controls"] else ""
     return element("section", element("h2", "Usage and time"), _facts(facts), note)

@@ -50,7 +50,7 @@ def make_report(records: Sequence[Record], manifest: dict[str, Any], scoring: st
     summary = summarise(predictions, seed)
     repeats = repeats_of(predictions, seed)
     failed = [record for record in current if record["error"] is not None]
-    asked = [record["seconds"] for record in first if record["error"] is None]
+    answered = [record for record in first if record["error"] is None]
     report = {
         "manifest": manifest,
         "questions": len(first),
@@ -67,7 +67,8 @@ def make_report(records: Sequence[Record], manifest: dict[str, Any], scoring: st
             name: sum(used[name] for record in current for used in _usages(record))
             for name in ("input_tokens", "output_tokens", "requests")
         },
-        "median_seconds": round(statistics.median(asked), 3) if asked else None,
+        "per_question": _cost(answered),
+        "median_seconds": round(statistics.median(record["seconds"] for record in answered), 3) if answered else None,
     }
     report["citation"] = citation(report)
     return dict(json.loads(json.dumps(report)))  # as it is read from its file
@@ -114,6 +115,16 @@ def write_comparison(first: Path, second: Path, page: Path) -> None:
 
 def _predictions(records: Sequence[Record]) -> list[Prediction]:
     return [prediction(record) for record in first_orders(records)]
+
+
+def _cost(records: Sequence[Record]) -> dict[str, float]:
+    """What a question costs on average, without its controls; what isn't known of all is left out."""
+    costs = {
+        "seconds": [record["seconds"] for record in records],
+        "image_tokens": [record.get("image_tokens") for record in records],
+        "turns": [record.get("turns") for record in records],
+    } | {name: [record["usage"][name] for record in records] for name in ("requests", "input_tokens", "output_tokens")}
+    return {name: round(statistics.fmean(values), 3) for name, values in costs.items() if values and None not in values}
 
 
 def _usages(record: Record) -> list[dict[str, int]]:

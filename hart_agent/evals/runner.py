@@ -255,6 +255,7 @@ def _blank(shown: Presentation) -> Record:
         "turns": 0,
         "controls": {},
         "usage": {"input_tokens": 0, "output_tokens": 0, "requests": 0},
+        "image_tokens": None,
         "seconds": 0.0,
         "error": None,
     }
@@ -280,8 +281,16 @@ def _outcome(run: Trajectory, shown: Presentation) -> Record:
         "reason": run.reason,
         "turns": len(run.turns),
         "usage": asdict(run.usage),
+        "image_tokens": _image_tokens(run),
         "seconds": round(run.seconds, 3),
     }
+
+
+def _image_tokens(run: Trajectory) -> int | None:
+    """Of all views that the policy was shown, each once, by their sizes; None where the family's grid isn't known."""
+    grid = run.profile.budget.grid
+    views = (run.overview, *(view for turn in run.turns for result in turn.results for view in result.views))
+    return sum(view.frame.size.area for view in views) // grid**2 if grid > 1 else None
 
 
 async def _controls(

@@ -292,3 +292,25 @@ def test_documents_are_scored_by_similarity(tmp_path: Path) -> None:
         found = report(server, "docvqa", data, "--protocol", "published", "--out", tmp_path / "run")
     assert words(server.bodies[0]).endswith("Answer the question using a single word or phrase.")
     assert found["summary"]["anls"]["value"] == pytest.approx((1 + 5 / 6) / 2)
+
+
+def test_one_option_is_varied_in_one_command(tmp_path: Path) -> None:
+    """A glance beside the agent, which looks closer first; cost stands beside accuracy."""
+    data = files.write_vstar_questions(tmp_path / "data")
+
+    def behave(body: dict[str, Any], _: int) -> Behaviour:
+        if "tools" in body and not any(message["role"] == "assistant" for message in body["messages"]):
+            return say('<tool_call>{"name": "zoom", "arguments": {"bbox_2d": [0, 0, 40, 40]}}</tool_call>')
+        return say("<answer>B</answer>")
+
+    with serve(behave) as server:
+        command = ["vstar", data, "--out", tmp_path / "run", "--no-verify", "--vary", "mode=direct,agent"]
+        found = report(server, *command)
+        wrong = evaluate(server, *command[:-1], "modes=1")
+    assert isinstance(wrong.exception, ConfigError)
+    direct, agent = found["mode direct"], found["mode agent"]
+    assert (direct["per_question"]["requests"], agent["per_question"]["requests"]) == (1, 2)
+    assert direct["per_question"]["image_tokens"] < agent["per_question"]["image_tokens"]
+    assert direct["manifest"]["episode"]["mode"] == "direct"
+    assert (tmp_path / "run/mode-direct/report.html").is_file()
+    assert (tmp_path / "run/mode-agent/protocol.toml").read_text().count('mode = "agent"') == 2

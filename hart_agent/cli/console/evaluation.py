@@ -65,6 +65,8 @@ def print_evaluation(report: dict[str, Any], folder: Path) -> None:
     console.print(table)
     verdicts = ", ".join(f"{name} {share:.0%}" for name, share in summary["verdicts"].items())
     console.print(Text(f"verdicts: {verdicts}"))
+    costs = ", ".join(f"{value:,g} {name.replace('_', ' ')}" for name, value in report["per_question"].items())
+    console.print(Text(f"a question: {costs}"))
     for remark in report["remarks"]:
         console.print(Text(f"note: {one_line(remark)}", "yellow"))
     if (repeats := report["repeats"]) is not None:
@@ -86,6 +88,20 @@ def print_evaluation(report: dict[str, Any], folder: Path) -> None:
             console.print(Text(f"  {one_line(failure)}", "red"))
     console.print(Text(one_line(report["citation"])))
     console.print(Text(one_line(str(folder / "report.html")), "dim"))
+
+
+def print_variants(reports: Mapping[str, dict[str, Any]]) -> None:
+    """Runs that differ in one option, beside each other: accuracy and what a question costs."""
+    names = sorted({name for report in reports.values() for name in report["per_question"]})
+    table = Table(
+        "", "accuracy", "95 % interval", *(name.replace("_", " ") for name in names), box=None, pad_edge=False
+    )
+    for variant, report in reports.items():
+        accuracy, costs = report["summary"]["accuracy"], report["per_question"]
+        shown = (f"{costs[name]:,g}" if name in costs else "" for name in names)
+        interval = f"{accuracy['low']:.3f} - {accuracy['high']:.3f}"
+        table.add_row(Text(one_line(variant)), f"{accuracy['value']:.3f}", interval, *shown)
+    Console(highlight=False, soft_wrap=True).print(table)
 
 
 def print_benchmarks(listed: Mapping[str, Benchmark]) -> None:

@@ -52,7 +52,7 @@ _SCHEMA: Final = Draft202012Validator(
             "repeat": {"type": "integer", "minimum": 1},
             "unknown": _TEXTS,
             "notes": _TEXTS,
-            "options": {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}},
+            "options": {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "array"]}},
             "wording": {
                 "type": "object",
                 "additionalProperties": {
