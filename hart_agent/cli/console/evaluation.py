@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +65,12 @@ def print_evaluation(report: dict[str, Any], folder: Path) -> None:
     console.print(table)
     verdicts = ", ".join(f"{name} {share:.0%}" for name, share in summary["verdicts"].items())
     console.print(Text(f"verdicts: {verdicts}"))
+    for line in _beside(report):
+        console.print(Text(one_line(line)))
     costs = ", ".join(f"{value:,g} {name.replace('_', ' ')}" for name, value in report["per_question"].items())
     console.print(Text(f"a question: {costs}"))
     for remark in report["remarks"]:
         console.print(Text(f"note: {one_line(remark)}", "yellow"))
-    if (repeats := report["repeats"]) is not None:
-        best = ", ".join(f"{k}: {value:.3f}" for k, value in repeats["best_of"].items())
-        console.print(Text(f"runs: standard deviation {repeats['deviation']:.4f}; best of k (no accuracy) {best}"))
     if report["scoring"]["unread"]:
         scoring = report["scoring"]
         console.print(
@@ -88,6 +87,20 @@ def print_evaluation(report: dict[str, Any], folder: Path) -> None:
             console.print(Text(f"  {one_line(failure)}", "red"))
     console.print(Text(one_line(report["citation"])))
     console.print(Text(one_line(str(folder / "report.html")), "dim"))
+
+
+def _beside(report: dict[str, Any]) -> Iterator[str]:
+    """What stands beside the key numbers: several runs, and a judge."""
+    if (repeats := report["repeats"]) is not None:
+        best = ", ".join(f"{k}: {value:.3f}" for k, value in repeats["best_of"].items())
+        yield f"runs: standard deviation {repeats['deviation']:.4f}; best of k (no accuracy) {best}"
+    if (judged := report.get("judgement")) is not None:
+        kappa = f", kappa {judged['kappa']:.2f}" if judged["kappa"] is not None else ""
+        right, rule, agreement = (judged[name]["value"] for name in ("accuracy", "rule", "agreement"))
+        yield (
+            f"judge {judged['judge']}: {right:.3f} right, the rule {rule:.3f}; they agree on {agreement:.1%}{kappa}, "
+            f"n = {judged['agreement']['count']}"
+        )
 
 
 def print_variants(reports: Mapping[str, dict[str, Any]]) -> None:
@@ -113,8 +126,8 @@ def print_benchmarks(listed: Mapping[str, Benchmark]) -> None:
     Console(highlight=False, soft_wrap=True).print(table)
 
 
-def print_comparison(comparison: Comparison, first: Path, second: Path) -> None:
-    """Two runs side by side."""
+def print_comparison(comparison: Comparison, first: Path, second: Path, differ: Sequence[str] = ()) -> None:
+    """Two runs side by side, and in what they were made otherwise."""
     console = Console(highlight=False, soft_wrap=True)
     table = Table(
         "", escape(one_line(str(first))), escape(one_line(str(second))), "difference", "only A", "only B", "p", box=None
@@ -124,6 +137,8 @@ def print_comparison(comparison: Comparison, first: Path, second: Path) -> None:
             table.add_row(name, *_paired(test))
     console.print(table)
     console.print(Text("A first, B second; p: McNemar's exact test on the questions in which they differ", "dim"))
+    for difference in differ:
+        console.print(Text(f"made otherwise: {one_line(difference)}", "yellow"))
 
 
 def _indented(name: str) -> str:
