@@ -119,11 +119,12 @@ def print_variants(reports: Mapping[str, dict[str, Any]]) -> None:
 
 def print_benchmarks(listed: Mapping[str, Benchmark]) -> None:
     """What can be asked: names, sizes, sources."""
-    table = Table("name", "benchmark", "questions", "source", "", box=None, pad_edge=False)
+    console = Console(highlight=False, soft_wrap=True)
+    width = max(map(len, listed))
     for name, entry in listed.items():
         count = f"{entry.questions:,}" if entry.questions is not None else ""
-        table.add_row(*map(Text, (name, one_line(entry.title), count, one_line(entry.source), one_line(entry.note))))
-    Console(highlight=False, soft_wrap=True).print(table)
+        known = ", ".join(filter(None, (entry.title, entry.source, entry.note)))
+        console.print(Text(f"{name:<{width}}  {count:>6}  {one_line(known)}"))
 
 
 def print_comparison(comparison: Comparison, first: Path, second: Path, differ: Sequence[str] = ()) -> None:
