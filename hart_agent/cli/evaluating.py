@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
+from hart_agent.backends import create_policy
+from hart_agent.backends.options import PolicyOptions
 from hart_agent.cli import outputs
 from hart_agent.cli.ask import QuestionArgument
 from hart_agent.cli.codes import EXIT_NO_ANSWER
@@ -22,6 +24,7 @@ from hart_agent.cli.options import AgentOptions, with_options
 from hart_agent.cli.origins import settings_json
 from hart_agent.cli.outputs import Force, check_outputs
 from hart_agent.concurrency import run
+from hart_agent.dialogue.policy import Policy
 from hart_agent.errors import ConfigError, OutputError
 from hart_agent.evals.datasets import HUB_IDS, NAMES, benchmarks, find_dataset, load_dataset
 from hart_agent.evals.protocols import DEFAULT, Protocol, read_protocol, shipped
@@ -124,6 +127,16 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    judge_base_url: Annotated[
+        str | None,
+        typer.Option(
+            help="Have answers in free text judged beside the rule by a model behind this OpenAI-compatible server.",
+            show_default=False,
+        ),
+    ] = None,
+    judge_model: Annotated[
+        str | None, typer.Option(help="The judge's model; not needed if its server has one.", show_default=False)
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Ask only so many of the questions, drawn by the seed.")
     ] = None,
@@ -158,7 +171,7 @@ def evaluate(
         print_variants,
     )
     from hart_agent.evals.folder import evaluate_folder
-    from hart_agent.evals.report import compare_runs, write_comparison
+    from hart_agent.evals.report import compare_runs, made_otherwise, write_comparison
     from hart_agent.evals.runner import EvalSettings
 
     if list_all:
@@ -174,15 +187,16 @@ def evaluate(
         if out is not None:
             write_comparison(*compare, out)
         if json_output:
-            print_json(asdict(comparison))
+            print_json(asdict(comparison) | {"differ": made_otherwise(*compare)})
         else:
-            print_comparison(comparison, *compare)
+            print_comparison(comparison, *compare, made_otherwise(*compare))
         return
     if dataset is None or out is None:
         raise ConfigError("name a benchmark and the folder of the run: hart-agent eval vstar DATA --out RUN")
     followed = read_protocol(protocol)
     files = _files(dataset, data, allow_download=allow_download)
     items = load_dataset(dataset, files, allow_download=allow_download)
+    judge = _judge(judge_base_url, judge_model)
 
     def ask(options: AgentOptions, folder: Path) -> dict[str, Any]:
         options, differs = _as_followed(options, followed, repeat)
@@ -209,7 +223,7 @@ def evaluate(
         with EvalProgress(enabled=not quiet) as progress:
             work = evaluate_folder(
                 agent, dataset, items, folder, settings, public, progress,
-                protocol=protocol, file=files, differs=differs,
+                protocol=protocol, file=files, differs=differs, judge=judge,
             )  # fmt: skip
             return run(work)
 
@@ -228,6 +242,18 @@ def evaluate(
         print_json(report)
     else:
         print_evaluation(report, out)
+
+
+def _judge(base_url: str | None, model: str | None) -> Policy | None:
+    """The judge that was asked for, if one was.
+
+    Raises:
+        ConfigError: a model is named, but no server.
+        PolicyError: no model is named, and the server can't be asked which it has.
+    """
+    if base_url is None and model is not None:
+        raise ConfigError(f"--judge-model {model} names a model, but no server; add --judge-base-url")
+    return create_policy("openai", PolicyOptions(base_url=base_url, model=model)) if base_url is not None else None
 
 
 def _varied(text: str, options: AgentOptions) -> tuple[str, list[Any]]:

@@ -218,6 +218,21 @@ def repeats(report: dict[str, Any]) -> Html | None:
     )
 
 
+def judgement(report: dict[str, Any]) -> Html | None:
+    """What a judge says of answers in free text, beside the rule."""
+    found = report.get("judgement")
+    if found is None:
+        return None
+    rows = [("The rule", found["rule"]), ("The judge", found["accuracy"]), ("They agree", found["agreement"])]
+    kappa = f" Cohen's kappa is {found['kappa']:.2f}." if found["kappa"] is not None else ""
+    return section(
+        "Answers in free text, judged",
+        _estimates("Right by", _body(rows)),
+        f"By {found['judge']}, whose verdicts count nowhere else.{kappa} Replies without a verdict: {found['unread']}.",
+        id="judgement",
+    )
+
+
 def boxes(report: dict[str, Any]) -> Html | None:
     """IoGT, which a large box flatters, next to the measures that it does not."""
     grounding = report["summary"]["grounding"]

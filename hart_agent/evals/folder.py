@@ -6,16 +6,18 @@ import hashlib
 import logging
 import typing
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from hart_agent.agent import Agent
 from hart_agent.agent.trajectory import Trajectory
+from hart_agent.dialogue.policy import Policy
 from hart_agent.errors import ConfigError, OutputError
 from hart_agent.evals.citation import facts
 from hart_agent.evals.datasets import GroundedAnswer, write_treebench_predictions
 from hart_agent.evals.items import Item
+from hart_agent.evals.judge import judge_run
 from hart_agent.evals.listing import listing_page
 from hart_agent.evals.manifest import MAY_DIFFER, make_manifest
 from hart_agent.evals.page import write_report_page
@@ -62,6 +64,7 @@ async def evaluate_folder(
     protocol: Protocol | None = None,
     file: Path | None = None,
     differs: Sequence[str] = (),
+    judge: Policy | None = None,
 ) -> dict[str, Any]:
     """Ask a benchmark's questions, or those that are left of them, and write the report.
 
@@ -76,6 +79,7 @@ async def evaluate_folder(
         protocol: that the settings and options follow; the run's own file is written from it.
         file: that the benchmark was read from, if it is one.
         differs: what the user changed of the protocol.
+        judge: judges answers in free text beside the rule; see `hart_agent.evals.judge`.
 
     Returns:
         The report; see `make_report`.
@@ -110,6 +114,9 @@ async def evaluate_folder(
 
         await evaluate(agent, chosen, journal, settings, keep)
         report = make_report(journal.records, manifest, settings.scoring)
+        if judge is not None:
+            judgement = await judge_run(journal.records, judge, out, settings.concurrency)
+            report["judgement"] = asdict(judgement) if judgement is not None else None
     if dataset == "treebench":
         write_treebench_predictions(out / TREEBENCH, chosen, grounded_answers(chosen, journal.records))
     known = facts(made)

@@ -39,6 +39,7 @@ def report_page(report: dict[str, Any]) -> str:
         figures.crossed(report),
         figures.orders(report),
         figures.repeats(report),
+        figures.judgement(report),
         figures.boxes(report),
     )
     content = join(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hart_agent.errors import ConfigError
-from hart_agent.evals.citation import citation
+from hart_agent.evals.citation import citation, facts
 from hart_agent.evals.intervals import share_of
 from hart_agent.evals.listing import listing_page
 from hart_agent.evals.metrics import Prediction
@@ -99,6 +99,21 @@ def compare_runs(first: Path, second: Path) -> Comparison:
     """
     sides = [_predictions(load_run(folder)[0]) for folder in (first, second)]
     return compare(sides[0], sides[1])
+
+
+def made_otherwise(first: Path, second: Path) -> list[str]:
+    """In what two runs were made otherwise: only those of the same protocol may be compared.
+
+    Raises:
+        ConfigError: a folder holds no run.
+    """
+    before, after = (facts(load_run(folder)[1]) for folder in (first, second))
+    names = dict.fromkeys([*before, *after])
+    return [
+        f"{name} is {before.get(name, 'left open')} in A, {after.get(name, 'left open')} in B"
+        for name in names
+        if before.get(name) != after.get(name)
+    ]
 
 
 def write_comparison(first: Path, second: Path, page: Path) -> None:

@@ -313,4 +313,8 @@ def test_one_option_is_varied_in_one_command(tmp_path: Path) -> None:
     assert direct["per_question"]["image_tokens"] < agent["per_question"]["image_tokens"]
     assert direct["manifest"]["episode"]["mode"] == "direct"
     assert (tmp_path / "run/mode-direct/report.html").is_file()
+    sides = [str(tmp_path / f"run/mode-{mode}") for mode in ("direct", "agent")]
+    compared = CliRunner().invoke(app, ["eval", "--compare", *sides])
+    assert "made otherwise: mode is direct in A, agent in B" in compared.stdout
+    assert compared.stdout.count("made otherwise") == 1
     assert (tmp_path / "run/mode-agent/protocol.toml").read_text().count('mode = "agent"') == 2

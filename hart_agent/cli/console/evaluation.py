@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +65,12 @@ def print_evaluation(report: dict[str, Any], folder: Path) -> None:
     console.print(table)
     verdicts = ", ".join(f"{name} {share:.0%}" for name, share in summary["verdicts"].items())
     console.print(Text(f"verdicts: {verdicts}"))
+    for line in _beside(report):
+        console.print(Text(one_line(line)))
     costs = ", ".join(f"{value:,g} {name.replace('_', ' ')}" for name, value in report["per_question"].items())
     console.print(Text(f"a question: {costs}"))
     for remark in report["remarks"]:
         console.print(Text(f"note: {one_line(remark)}", "yellow"))
-    if (repeats := report["repeats"]) is not None:
-        best = ", ".join(f"{k}: {value:.3f}" for k, value in repeats["best_of"].items())
-        console.print(Text(f"runs: standard deviation {repeats['deviation']:.4f}; best of k (no accuracy) {best}"))
     if report["scoring"]["unread"]:
         scoring = report["scoring"]
         console.print(
@@ -90,6 +89,20 @@ def print_evaluation(report: dict[str, Any], folder: Path) -> None:
     console.print(Text(one_line(str(folder / "report.html")), "dim"))
 
 
+def _beside(report: dict[str, Any]) -> Iterator[str]:
+    """What stands beside the key numbers: several runs, and a judge."""
+    if (repeats := report["repeats"]) is not None:
+        best = ", ".join(f"{k}: {value:.3f}" for k, value in repeats["best_of"].items())
+        yield f"runs: standard deviation {repeats['deviation']:.4f}; best of k (no accuracy) {best}"
+    if (judged := report.get("judgement")) is not None:
+        kappa = f", kappa {judged['kappa']:.2f}" if judged["kappa"] is not None else ""
+        right, rule, agreement = (judged[name]["value"] for name in ("accuracy", "rule", "agreement"))
+        yield (
+            f"judge {judged['judge']}: {right:.3f} right, the rule {rule:.3f}; they agree on {agreement:.1%}{kappa}, "
+            f"n = {judged['agreement']['count']}"
+        )
+
+
 def print_variants(reports: Mapping[str, dict[str, Any]]) -> None:
     """Runs that differ in one option, beside each other: accuracy and what a question costs."""
     names = sorted({name for report in reports.values() for name in report["per_question"]})
@@ -106,15 +119,16 @@ def print_variants(reports: Mapping[str, dict[str, Any]]) -> None:
 
 def print_benchmarks(listed: Mapping[str, Benchmark]) -> None:
     """What can be asked: names, sizes, sources."""
-    table = Table("name", "benchmark", "questions", "source", "", box=None, pad_edge=False)
+    console = Console(highlight=False, soft_wrap=True)
+    width = max(map(len, listed))
     for name, entry in listed.items():
         count = f"{entry.questions:,}" if entry.questions is not None else ""
-        table.add_row(*map(Text, (name, one_line(entry.title), count, one_line(entry.source), one_line(entry.note))))
-    Console(highlight=False, soft_wrap=True).print(table)
+        known = ", ".join(filter(None, (entry.title, entry.source, entry.note)))
+        console.print(Text(f"{name:<{width}}  {count:>6}  {one_line(known)}"))
 
 
-def print_comparison(comparison: Comparison, first: Path, second: Path) -> None:
-    """Two runs side by side."""
+def print_comparison(comparison: Comparison, first: Path, second: Path, differ: Sequence[str] = ()) -> None:
+    """Two runs side by side, and in what they were made otherwise."""
     console = Console(highlight=False, soft_wrap=True)
     table = Table(
         "", escape(one_line(str(first))), escape(one_line(str(second))), "difference", "only A", "only B", "p", box=None
@@ -124,6 +138,8 @@ def print_comparison(comparison: Comparison, first: Path, second: Path) -> None:
             table.add_row(name, *_paired(test))
     console.print(table)
     console.print(Text("A first, B second; p: McNemar's exact test on the questions in which they differ", "dim"))
+    for difference in differ:
+        console.print(Text(f"made otherwise: {one_line(difference)}", "yellow"))
 
 
 def _indented(name: str) -> str:
