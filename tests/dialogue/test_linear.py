@@ -10,6 +10,7 @@ import importlib
 import pkgutil
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -78,6 +79,36 @@ def unbounded(tree: Any, inside: bool = False) -> bool:
             elif isinstance(child, tuple | list):
                 children.extend(child)
     return False
+
+
+def twice_the_same(tree: Any) -> bool:
+    """Whether two repetitions of the same class without a limit meet, with nothing between them that must be there."""
+    before: set[str] = set()
+    for operation, argument in tree:
+        least, most, inner = argument if str(operation).endswith("REPEAT") else (1, 1, None)
+        if inner is not None and most is re._constants.MAXREPEAT:  # type: ignore[attr-defined]
+            if str(inner) in before:
+                return True
+            before = before | {str(inner)} if least == 0 else {str(inner)}
+        elif least > 0:
+            before = set()
+    return False
+
+
+def sequences(tree: Any) -> Iterator[Any]:
+    if isinstance(tree, re._parser.SubPattern):  # type: ignore[attr-defined]
+        yield tree
+    for child in tree if isinstance(tree, re._parser.SubPattern | tuple | list) else ():  # type: ignore[attr-defined]
+        yield from sequences(child)
+
+
+def test_no_pattern_repeats_a_class_twice_in_a_row() -> None:
+    def slow(pattern: str, flags: int = 0) -> bool:
+        return any(map(twice_the_same, sequences(re._parser.parse(pattern, flags))))  # type: ignore[attr-defined]
+
+    assert slow(r"a|(?:b\s*\[?\s*c)")
+    assert not slow(r"\s*(?:\[\s*)?c")
+    assert not [name for name, item in patterns().items() if slow(item.pattern, item.flags)]
 
 
 def test_no_pattern_repeats_a_repetition() -> None:
