@@ -9,6 +9,7 @@ An extension is an object that is found in one of three ways:
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import importlib
@@ -16,6 +17,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from inspect import ismodule
 from pathlib import Path
 from types import ModuleType
@@ -24,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from hart_agent.errors import ConfigError, HartError, PluginError
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import EntryPoint, EntryPoints
 
 T = TypeVar("T")
 
@@ -74,9 +76,8 @@ class ExtensionPoint(Generic[T]):
         Args:
             groups: by default all of the kind.
         """
-        from importlib.metadata import entry_points
-
-        points = [point for group in groups or self.groups for point in entry_points(group=group)]
+        registered = _entry_points(tuple((path, _changed(path)) for path in sys.path))
+        points = [point for group in groups or self.groups for point in registered.select(group=group)]
         return sorted(points, key=lambda point: (not _is_ours(point), point.name))
 
     def find(self, name: str) -> Extension[T]:
@@ -151,6 +152,21 @@ def owner_of(point: EntryPoint) -> str:
     """The package that registered an entry point, and the object that it names."""
     package = point.dist.name if point.dist else "an unknown package"
     return f"{package} ({point.value})"
+
+
+@cache
+def _entry_points(_where: tuple[tuple[str, float], ...]) -> EntryPoints:
+    """All that the packages in these folders register: they take 20 ms to read where hundreds are installed."""
+    from importlib.metadata import entry_points
+
+    return entry_points()
+
+
+def _changed(path: str) -> float:
+    """When something was last installed into a folder of the import path or removed from it."""
+    with contextlib.suppress(OSError):
+        return Path(path).stat().st_mtime
+    return 0.0
 
 
 def _is_ours(point: EntryPoint) -> bool:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import typer.testing
 from hypothesis import HealthCheck, settings
 from PIL import Image
 
-settings.register_profile(
-    "default", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+for profile, examples in {"default": 50, "thorough": 1000}.items():
+    settings.register_profile(
+        profile, max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    )
 settings.load_profile("default")
 
 # They need an environment of their own, which tests/openrlhf/run makes.
@@ -71,6 +74,14 @@ def coded_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small() -> Image.Image:
     """A random image of 64 x 48 pixels."""
     return Image.fromarray(np.random.default_rng(7).integers(0, 256, (48, 64, 3), dtype=np.uint8))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def commands_are_built_once() -> Iterator[None]:
+    """As in a process of its own: typer's runner builds all commands anew, 70 ms, each time that one is called."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.testing, "_get_command", cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

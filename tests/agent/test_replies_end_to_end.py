@@ -66,13 +66,14 @@ def ids(table: list[Any]) -> list[str]:
 
 
 def spread(table: list[Any], modes: tuple[str, ...]) -> list[Any]:
-    """The first entry of each kind in all modes, each further one in the next of them."""
-    pairs, turn, seen = [], 0, set()
+    """Each entry in the next mode; the first one of each kind in the other modes, too, in the slow run."""
+    pairs, seen = [], set()
     for index, entry in enumerate(table):
-        chosen = modes if entry.kind not in seen else (modes[turn % len(modes)],)
-        turn += entry.kind in seen
+        for mode in modes:
+            marks = () if mode == modes[index % len(modes)] else pytest.mark.slow
+            if not marks or entry.kind not in seen:
+                pairs.append(pytest.param(entry, mode, id=f"{index}-{entry.kind}-{mode}", marks=marks))
         seen.add(entry.kind)
-        pairs += [pytest.param(entry, mode, id=f"{index}-{entry.kind}-{mode}") for mode in chosen]
     return pairs
 
 

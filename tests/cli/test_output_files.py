@@ -196,7 +196,8 @@ def test_results_of_version_0_1_are_resumed(photo: Path) -> None:
     """They don't say what was asked; and someone has put a blank line between them."""
     write_rows(photo.parent, ROW, {**ROW, "id": "2"})
     batch(photo.parent)
-    first = {name: value for name, value in lines(photo.parent)[0].items() if name != "asked"}
+    (asked,) = (line for line in lines(photo.parent) if line["id"] == "1")
+    first = {name: value for name, value in asked.items() if name != "asked"}
     (photo.parent / "out.jsonl").write_text(json.dumps(first, separators=(",", ":")) + "\n\n")
     assert batch(photo.parent, "--model", "m2").exit_code == 0
     found = [json.loads(line) for line in (photo.parent / "out.jsonl").read_text().splitlines() if line]

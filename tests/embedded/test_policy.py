@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont, ImageOps
+from variations import slow_but
 
 from hart_agent import Agent, Box, EpisodeConfig, InstallError, Mode, StopReason, Trajectory, Verdict
 from hart_agent.backends.embedded import EmbeddedPolicy
@@ -131,7 +132,7 @@ def test_odd_sizes_are_no_trouble(agent: Agent, size: tuple[int, int]) -> None:
     assert (result.answer, result.stop_reason) == (None, StopReason.ABSTAINED)
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("orientation", slow_but([6], range(1, 9)))
 def test_every_exif_orientation_gives_the_same_answer(
     agent: Agent, small: tuple[Image.Image, Box], tmp_path: Path, orientation: int
 ) -> None:
@@ -165,13 +166,13 @@ def _transparent(image: Image.Image) -> Image.Image:
 @pytest.mark.parametrize(
     ("convert", "name"),
     [
-        (lambda image: image.convert("L"), "grey.jpg"),
+        pytest.param(lambda image: image.convert("L"), "grey.jpg", marks=pytest.mark.slow),
         (_sixteen_bit, "sixteen.png"),
-        (lambda image: image.quantize(128), "palette.png"),
-        (_transparent, "alpha.png"),
-        (lambda image: image.convert("CMYK"), "cmyk.jpg"),
-        (lambda image: image, "photo.webp"),
-        (lambda image: image, "photo.tif"),
+        pytest.param(lambda image: image.quantize(128), "palette.png", marks=pytest.mark.slow),
+        pytest.param(_transparent, "alpha.png", marks=pytest.mark.slow),
+        pytest.param(lambda image: image.convert("CMYK"), "cmyk.jpg", marks=pytest.mark.slow),
+        pytest.param(lambda image: image, "photo.webp", marks=pytest.mark.slow),
+        pytest.param(lambda image: image, "photo.tif", marks=pytest.mark.slow),
     ],
     ids=["grey", "16-bit", "palette", "alpha", "CMYK", "WebP", "TIFF"],
 )
@@ -198,7 +199,7 @@ def test_missing_models_are_told_with_the_command_to_run(monkeypatch: pytest.Mon
         EmbeddedPolicy()
 
 
-@pytest.mark.parametrize("mode", [Mode.CLOSED_LOOP, Mode.MGPO, Mode.DIRECT])
+@pytest.mark.parametrize("mode", slow_but([Mode.CLOSED_LOOP], [Mode.CLOSED_LOOP, Mode.MGPO, Mode.DIRECT]))
 def test_it_works_in_every_mode(small: tuple[Image.Image, Box], mode: Mode) -> None:
     image, box = small
     result = Agent(config=EpisodeConfig(mode, max_seconds=600)).ask(image, "What is the phone number of the bakery?")
@@ -212,6 +213,7 @@ def test_it_works_in_every_mode(small: tuple[Image.Image, Box], mode: Mode) -> N
     assert nothing.stop_reason is StopReason.ABSTAINED
 
 
+@pytest.mark.slow
 def test_a_sign_is_found_by_a_word_on_it(agent: Agent) -> None:
     scene = draw_scene(3002, 16, size=(5312, 2988))
     result = agent.ask(scene.image, "What is written on the sign with the word Parade?")

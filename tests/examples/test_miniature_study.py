@@ -22,6 +22,7 @@ from miniature.model import make_checkpoint  # noqa: E402
 from miniature.probes import probe_mode  # noqa: E402
 from miniature.scenes import Split, draw_scene  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
+from variations import slow_but  # noqa: E402
 
 from hart_agent.agent import Agent  # noqa: E402
 from hart_agent.agent.config import EpisodeConfig  # noqa: E402
@@ -70,7 +71,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     return Workplace(folder, steps=1, tested=range(1000, 1004))
 
 
-@pytest.mark.parametrize("arm", ["grpo", "mgpo", "k0.6"])
+@pytest.mark.parametrize("arm", slow_but(["k0.6"], ["grpo", "mgpo", "k0.6"]))
 def test_a_job_is_trained_and_tested(place: Workplace, arm: str) -> None:
     found = place.carry_out(Job(arm, Reader.TRAINED, 0, 0))
     assert (found["arm"], found["steps"], found["tested"]) == (arm, 1, 4)
@@ -128,6 +129,7 @@ def test_a_result_is_not_made_again_and_the_report_says_what_is_missing(
     assert (tmp_path / "results" / "arms.png").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_a_quick_look_says_that_it_is_one(
     place: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

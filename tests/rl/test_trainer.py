@@ -144,7 +144,15 @@ def _segments(rollouts: list[Rollout]) -> list[Any]:
     return [(segment.prompt.token_ids, segment.token_ids, segment.log_probs) for segment in segments]
 
 
-@pytest.mark.parametrize(("lora_rank", "dtype"), [(0, "float32"), (0, "bfloat16"), (4, "float32"), (4, "bfloat16")])
+@pytest.mark.parametrize(
+    ("lora_rank", "dtype"),
+    [
+        (0, "float32"),
+        pytest.param(0, "bfloat16", marks=pytest.mark.slow),
+        pytest.param(4, "float32", marks=pytest.mark.slow),
+        (4, "bfloat16"),
+    ],
+)
 def test_a_resumed_run_is_bit_identical(
     folders: Folders, samples: list[Item], tmp_path: Path, lora_rank: int, dtype: str
 ) -> None:

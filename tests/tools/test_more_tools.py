@@ -17,6 +17,7 @@ from conftest import answer, coded_pixels, tool_call
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageColor, ImageDraw, ImageFont
+from variations import slow_but
 
 from hart_agent import (
     Agent,
@@ -87,7 +88,7 @@ def boxes_told(text: str) -> dict[str, list[float]]:
     return {line: json.loads(box) for line, box in re.findall(r"^'(.*)' at (\[.*?\])", text, re.MULTILINE)}
 
 
-@pytest.mark.parametrize("space", CoordinateSpace)
+@pytest.mark.parametrize("space", slow_but([CoordinateSpace.THOUSAND], CoordinateSpace))
 def test_text_is_read_with_its_place_as_the_policy_writes_boxes(space: CoordinateSpace) -> None:
     """A box that the tool tells, given back to another tool, leads to the text's own pixels."""
     image = written((200, 300, "Opening hours"), (900, 800, "Platform 9"))
@@ -117,6 +118,7 @@ def test_a_region_without_text_is_said_to_have_none() -> None:
     assert "No text" in Desk(Image.new("RGB", (400, 300), "navy")).say("ocr")
 
 
+@pytest.mark.slow
 def test_a_large_region_is_read_shrunk_and_the_model_is_told(coded_path: Path) -> None:
     text = Desk(coded_path).say("ocr")
     assert "shrunk 1.4 times" in text  # 7.68 megapixels to 4: the root of 1.92
@@ -154,7 +156,7 @@ def lined(angle: float, *texts: str) -> Image.Image:
     return sheet.rotate(angle, Image.Resampling.BICUBIC, fillcolor=(205, 215, 190))
 
 
-@settings(max_examples=12)
+@settings(max_examples=5)
 @given(st.floats(-28, 28))
 def test_lines_are_set_level(angle: float) -> None:
     """Text that was turned one way by a known angle is turned back by it."""
