@@ -76,7 +76,7 @@ def divide(text: str, *, opened: bool = False) -> Thoughts:
     unfinished: list[str] = []
     for message in harmony_messages(text):
         if message.recipient is not None:
-            closer = CALL_CLOSER if message.closer == CALL_CLOSER else ""
+            closer = CALL_CLOSER if message.closer else ""  # whatever ended it: what follows is no part of the call
             kept.append(f"{CALL_OPENER}commentary to={message.recipient}{MESSAGE}{message.body}{closer}")
         elif message.channel != "analysis":
             kept.append(message.body)

@@ -205,4 +205,10 @@ HELD_OUT = [
     plain("chinese lead-in behind a clause", "图中有一个红色的门，所以正确答案为C。", "C"),
     plain("chinese lead-in behind a clause", "图中有一个红色的门，正确答案为C。", "C"),
     plain("japanese lead-in", "看板を読みました。答えは 出口", "出口"),
+    call(
+        "harmony call ended by another token, words behind it",
+        '<|channel|>commentary to=functions.crop<|message|>{"bbox_2d": [1, 2, 3, 4]<|return|>, "label": "a"}<|call|>',
+        calls=(("crop", {"bbox_2d": [1, 2, 3, 4]}),),
+        dialect="harmony",
+    ),
 ]
