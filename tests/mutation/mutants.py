@@ -139,7 +139,7 @@ def _others(value: object) -> Iterator[object]:
         yield value - 1
     elif isinstance(value, float):
         yield value + 1
-        yield value / 2
+        yield value / 2 if value else -1.0
     elif isinstance(value, str):
         yield f"XX{value}"
 
