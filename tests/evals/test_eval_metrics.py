@@ -282,3 +282,13 @@ def test_without_scipy_the_command_to_install_it_is_named(monkeypatch: pytest.Mo
 
 def test_one_pixel_is_an_area_of_one() -> None:
     assert union_areas([[Box(7, 9, 8, 10)], [Box(7, 9, 8, 10)] * 3, []]).tolist() == [1, 1, 0]
+
+
+def test_evidence_of_one_pixel_is_a_ten_thousandth_of_the_image() -> None:
+    overlaps = measure([predict(Box(20, 10, 21, 11))])
+    assert overlaps.area_fraction.tolist() == [1 / 10_000]
+    assert overlaps.precision.tolist() == [1.0]
+
+
+def test_the_area_of_510_boxes_side_by_side() -> None:
+    assert union_areas([tuple(Box(x, 0, x + 1, 2) for x in range(510)), ()]).tolist() == [1020, 0]

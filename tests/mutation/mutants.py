@@ -27,13 +27,13 @@ class Mutant:
 
     Attributes:
         line: where the change is, from 1.
-        function: the name of the function or class around it, "" at the top level.
+        text: that line, as it was.
         before, after: the changed code.
         source: the whole module, changed.
     """
 
     line: int
-    function: str
+    text: str
     before: str
     after: str
     source: str
@@ -45,12 +45,13 @@ def mutants(source: str) -> Iterator[Mutant]:
     What is no behaviour is left as it is: annotations, decorators, docstrings, and the words of errors and logs.
     """
     tree = ast.parse(source)
-    for parent, field, index, node, function in list(_places(tree, "")):
+    lines = source.splitlines()
+    for parent, field, index, node in list(_places(tree)):
         for change in _changes(node):
             _put(parent, field, index, change)
             text = ast.unparse(ast.fix_missing_locations(tree))
             _put(parent, field, index, node)
-            yield Mutant(node.lineno, function, _one_line(node), _one_line(change), text)
+            yield Mutant(node.lineno, lines[node.lineno - 1].strip(), _one_line(node), _one_line(change), text)
 
 
 def _one_line(node: ast.AST) -> str:
@@ -64,13 +65,11 @@ def _put(parent: ast.AST, field: str, index: int | None, node: ast.AST) -> None:
         getattr(parent, field)[index] = node
 
 
-_Place = tuple[ast.AST, str, int | None, "ast.expr | ast.stmt", str]
+_Place = tuple[ast.AST, str, int | None, "ast.expr | ast.stmt"]
 
 
-def _places(parent: ast.AST, function: str) -> Iterator[_Place]:
+def _places(parent: ast.AST) -> Iterator[_Place]:
     """The expressions and statements that may be changed, each with where it hangs in the tree."""
-    if isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        function = f"{function}.{parent.name}".lstrip(".")
     for field, value in ast.iter_fields(parent):
         if _is_no_behaviour(parent, field):
             continue
@@ -78,8 +77,8 @@ def _places(parent: ast.AST, function: str) -> Iterator[_Place]:
             if not isinstance(child, ast.AST) or _is_words(child):
                 continue
             if isinstance(child, ast.expr | ast.stmt):
-                yield parent, field, index, child, function
-            yield from _places(child, function)
+                yield parent, field, index, child
+            yield from _places(child)
 
 
 def _is_no_behaviour(parent: ast.AST, field: str) -> bool:
@@ -140,7 +139,7 @@ def _others(value: object) -> Iterator[object]:
         yield value - 1
     elif isinstance(value, float):
         yield value + 1
-        yield value / 2
+        yield value / 2 if value else -1.0
     elif isinstance(value, str):
         yield f"XX{value}"
 

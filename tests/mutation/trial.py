@@ -45,7 +45,7 @@ def key(module: str, source: str, mutant: Mutant) -> str:
 
 def name(record: dict[str, Any]) -> tuple[str, ...]:
     """What a mutant is called where equivalents are listed: without line numbers, which move."""
-    return tuple(record[field] for field in ("module", "function", "before", "after"))
+    return tuple(record[field] for field in ("module", "text", "before", "after"))
 
 
 def equivalents() -> set[tuple[str, ...]]:
@@ -89,7 +89,7 @@ def tried(area: dict[str, Any], chosen: list[tuple[str, Mutant, str]], known: di
         for module, mutant, digest in left:
             outcome, seconds, by = warm.outcome(module, mutant.source)
             record = {
-                "key": digest, "module": module, "line": mutant.line, "function": mutant.function,
+                "key": digest, "module": module, "line": mutant.line, "text": mutant.text,
                 "before": mutant.before, "after": mutant.after, "outcome": outcome, "seconds": round(seconds, 2),
                 "by": by,
             }  # fmt: skip
@@ -125,7 +125,7 @@ def main() -> None:
         print(f"{title:12} {row(outcomes)}", flush=True)
     print(f"{'all':12} {row(total)}\n")
     for record in survivors:
-        print(f"{record['module']}:{record['line']} {record['function']}\n  - {record['before'][:200]}")
+        print(f"{record['module']}:{record['line']} {record['text']}\n  - {record['before'][:200]}")
         print(f"  + {record['after'][:200]}")
 
 

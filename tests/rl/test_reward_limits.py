@@ -7,8 +7,8 @@ import torch
 
 from hart_agent.errors import ConfigError
 from rl.ap_grpo import RolloutWeights, diagnostics
-from rl.config import AlgorithmConfig
-from rl.rewards import AreaGuard, reward_parts
+from rl.config import AlgorithmConfig, TrainSettings
+from rl.rewards import AnswerReward, AreaGuard, TightnessBonus, reward_of, reward_parts
 
 
 class Plain:
@@ -28,6 +28,26 @@ def test_the_whole_image_may_be_the_limit_but_nothing_may_not() -> None:
 
 def test_a_reward_without_a_name_has_that_of_its_class() -> None:
     assert reward_parts(Plain(), None, None) == {"Plain": 1.0}  # type: ignore[arg-type]
+
+
+def says_nothing(trajectory: object, sample: object) -> float:
+    return 0.5
+
+
+def test_a_function_is_named_by_its_own_name() -> None:
+    assert reward_parts(says_nothing, None, None) == {"says_nothing": 0.5}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("max_area", [None, 0.25])
+@pytest.mark.parametrize("tightness", [None, 2.0])
+def test_a_rule_is_applied_where_its_setting_is_given(tightness: float | None, max_area: float | None) -> None:
+    found: object = reward_of(TrainSettings(model="m", tightness=tightness, max_area=max_area))
+    rules = []
+    while isinstance(found, AreaGuard | TightnessBonus):
+        rules.append(type(found))
+        found = found.reward
+    assert isinstance(found, AnswerReward)
+    assert rules == [AreaGuard] * (max_area is not None) + [TightnessBonus] * (tightness is not None)
 
 
 def test_the_diagnostics_hold_the_least_and_the_greatest_weight() -> None:
