@@ -196,7 +196,7 @@ class SourceImage:
         stored = oriented_to_stored(box, self._orientation, self.size)
         target = (size.height, size.width) if self._orientation >= 5 else (size.width, size.height)
         with self._lock, decoding(self.name):
-            pixels = self._scaled_whole(target) if box == self.size.box else self._region(stored, target)
+            pixels = self._scaled_decode(target) if box == self.size.box else self._region(stored, target)
         transposition = UPRIGHT.get(self._orientation)
         return pixels.transpose(transposition) if transposition is not None else pixels
 
@@ -211,7 +211,7 @@ class SourceImage:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _scaled_whole(self, size: tuple[int, int]) -> Image.Image:
+    def _scaled_decode(self, size: tuple[int, int]) -> Image.Image:
         """The whole image, as it is stored, from the fewest pixels that the file offers for that size."""
         if self._scalable and 2 * size[0] <= self._stored.width and 2 * size[1] <= self._stored.height:
             return self._use(lambda image, file: _scaled(image, size))
