@@ -8,7 +8,7 @@ import os
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 
 from PIL import Image
@@ -122,7 +122,8 @@ class ImageCache:
         self._allow_download = allow_download
         self._lock = threading.Lock()
         self._images: OrderedDict[str, SharedImage] = OrderedDict()
-        self._used: weakref.WeakValueDictionary[str, SharedImage] = weakref.WeakValueDictionary()
+        used: weakref.WeakValueDictionary[str, SharedImage] = weakref.WeakValueDictionary()
+        self._known: MutableMapping[str, SharedImage] = self._images if max_bytes else used
         self._counted: dict[str, int] = {}
         self._bytes = 0
         self._opening: dict[tuple[asyncio.AbstractEventLoop, str], _Flight] = {}
@@ -141,13 +142,12 @@ class ImageCache:
         name = os.fspath(image)
         name = name if is_url(name) else str(Path(name))
         with self._lock:
-            kept = self._used.get(name)
+            kept = self._known.get(name)
             if kept is not None and kept.current:
                 if name in self._images:
                     self._images.move_to_end(name)
                 return kept
-            self._used.pop(name, None)  # another file is there now; reported to whoever looks at the old one
-            if name in self._images:
+            if kept is not None:  # another file is there now; reported to whoever looks at the old one
                 self._forget(name)
         key = asyncio.get_running_loop(), name
         flight = self._opening.get(key)
@@ -169,9 +169,7 @@ class ImageCache:
 
         made = await in_thread(make)
         with self._lock:
-            kept = self._used.setdefault(name, made)
-            if self._max_bytes:
-                self._images.setdefault(name, kept)
+            kept = self._known.setdefault(name, made)
         self._count(name, kept)
         return kept
 
@@ -186,7 +184,7 @@ class ImageCache:
                 self._forget(next(iter(self._images)))
 
     def _forget(self, name: str) -> None:
-        del self._images[name]
+        self._known.pop(name, None)
         self._bytes -= self._counted.pop(name, 0)
 
 

@@ -213,7 +213,7 @@ class SourceImage:
         target = (size.height, size.width) if self._orientation >= 5 else (size.width, size.height)
         with self._lock, decoding(self.name):
             if box == self.size.box:
-                pixels = self._scaled_whole(target, resampling)
+                pixels = self._scaled_decode(target, resampling)
             else:
                 pixels = self._region(stored, target, resampling)
         transposition = UPRIGHT.get(self._orientation)
@@ -230,7 +230,7 @@ class SourceImage:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _scaled_whole(self, size: tuple[int, int], resampling: Image.Resampling) -> Image.Image:
+    def _scaled_decode(self, size: tuple[int, int], resampling: Image.Resampling) -> Image.Image:
         """The whole image, as it is stored, from the fewest pixels that the file offers for that size."""
         if self._scalable and 2 * size[0] <= self._stored.width and 2 * size[1] <= self._stored.height:
             return self._use(lambda image, file: _scaled(image, size, resampling))
