@@ -292,3 +292,7 @@ def test_evidence_of_one_pixel_is_a_ten_thousandth_of_the_image() -> None:
 
 def test_the_area_of_510_boxes_side_by_side() -> None:
     assert union_areas([tuple(Box(x, 0, x + 1, 2) for x in range(510)), ()]).tolist() == [1020, 0]
+
+
+def test_an_estimate_is_shown_with_its_interval() -> None:
+    assert str(Estimate(0.5, 0.25, 0.75, 4)) == "0.500 [0.250, 0.750]"
