@@ -70,7 +70,7 @@ def make_zooming_vlm(folder: Path, samples: Sequence[Sample]) -> Path:
         )
         for sample in samples
     ]
-    return _teach(make_tiny_vlm(folder / "untaught"), folder / "lessons", lessons, vocabulary="mini-o3")
+    return _teach(make_tiny_vlm(folder / "untaught"), folder / "lessons", lessons, vocabulary="mini-o3", steps=160)
 
 
 def open_thoughts(model: Path) -> None:
@@ -80,10 +80,12 @@ def open_thoughts(model: Path) -> None:
     template.write_text(template.read_text().replace(start, f"{start}<think>"))
 
 
-def _teach(untaught: Path, out: Path, lessons: Sequence[Demonstration], *, vocabulary: str | None = None) -> Path:
+def _teach(
+    untaught: Path, out: Path, lessons: Sequence[Demonstration], *, vocabulary: str | None = None, steps: int = 80
+) -> Path:
     torch.set_num_threads(1)
     chosen = SftSettings(
-        model=str(untaught), steps=80, prompts_per_step=len(lessons), learning_rate=3e-3, max_pixels=MAX_PIXELS,
+        model=str(untaught), steps=steps, prompts_per_step=len(lessons), learning_rate=3e-3, max_pixels=MAX_PIXELS,
         micro_batch=16, checkpoint_every=999, device="cpu", vocabulary=vocabulary,
     )  # fmt: skip
     return _Lessons(chosen, lessons, out).train()

@@ -22,6 +22,7 @@ from rl.data import load_samples
 from rl.local.trainer import Trainer
 from rl.rewards import reward_of
 
+QUESTIONS = ["what colour is the door?", "which sign hangs there?"]
 ANSWERS = ["red", "blue"]
 TRUE_BOX = Box(30, 40, 150, 120)  # [0.1, 0.2, 0.5, 0.6] of 300 x 200
 
@@ -34,7 +35,7 @@ def lessons(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, said in enumerate(ANSWERS):
         Image.effect_noise((300, 200), 60 + number).convert("RGB").save(folder / f"{number}.png")
         rows.append(
-            {"image": f"{number}.png", "question": f"what is {number}?", "answer": said, "boxes": [[30, 40, 150, 120]]}
+            {"image": f"{number}.png", "question": QUESTIONS[number], "answer": said, "boxes": [[30, 40, 150, 120]]}
         )
     questions = folder / "questions.jsonl"
     questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -45,7 +46,7 @@ def lessons(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ask_all(model: Path, folder: Path) -> None:
     policy = TransformersPolicy(str(model), vocabulary="mini-o3", max_pixels=MAX_PIXELS, max_tokens=120)
     for number, said in enumerate(ANSWERS):
-        run = Agent(policy, verify=False).ask(folder / f"{number}.png", f"what is {number}?")
+        run = Agent(policy, verify=False).ask(folder / f"{number}.png", QUESTIONS[number])
         assert (run.answer, run.stop_reason, run.format_kept, len(run.turns)) == (said, "answered", True, 2)
         assert [item.box for item in run.evidence] == [TRUE_BOX]
         assert run.turns[0].results[0].text.startswith("Action 0 has led to this zoomed image (Observation 1):\n")
