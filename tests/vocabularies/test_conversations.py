@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from loopback import Loopback, say, serve
 from PIL import Image
+from variations import slow_but
 
 from hart_agent import Agent, Trajectory
 from hart_agent.backends.openai import OpenAIPolicy
@@ -59,7 +60,7 @@ def asked(photo: Path, name: str, case: dict[str, Any]) -> tuple[Trajectory, Loo
         return Agent(policy).ask(photo, QUESTION), server
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", slow_but(("deepeyes", "mini-o3", "p2r", "treevgr"), NAMES))
 def test_the_conversation_goes_as_the_agents_runner_has_it(name: str, photo: Path, tmp_path: Path) -> None:
     case = tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
     run, server = asked(photo, name, case)

@@ -62,11 +62,12 @@ def examine(server: Loopback) -> tuple[Report, dict[str, Check]]:
     return report, {check.name: check for check in report.checks}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "behave", "spoken"),
     [
         ("SenseNova-MARS-8B", QWEN3, "sensenova-mars"),
-        pytest.param("qwen3-vl-4b", QWEN3, "qwen3-vl", marks=pytest.mark.slow),
+        ("qwen3-vl-4b", QWEN3, "qwen3-vl"),
     ],
 )
 def test_the_vocabulary_is_found_by_asking(model: str, behave: Any, spoken: str) -> None:
