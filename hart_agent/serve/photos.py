@@ -87,7 +87,8 @@ class Photo:
         """A region as JPEG, magnified if it is small."""
         factor = min(_MAX_MAGNIFICATION, _CLOSE_UP / max(box.width, box.height))
         return _jpeg(
-            self.image.render(box, Size(max(1, round(box.width * factor)), max(1, round(box.height * factor))))
+            self.image.render(box, Size(max(1, round(box.width * factor)), max(1, round(box.height * factor)))),
+            sharp=True,
         )
 
     def _coarse_level(self, level: int) -> Image.Image:
@@ -169,7 +170,8 @@ class Photos:
         return len(photos) > self._max_photos or pixels > self._max_pixels or kept > _MAX_BYTES
 
 
-def _jpeg(image: Image.Image) -> bytes:
+def _jpeg(image: Image.Image, *, sharp: bool = False) -> bytes:
+    """The image as JPEG; if it is to be sharp, with colours at full resolution, which takes twice as long."""
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=_QUALITY, subsampling=0)
+    image.save(buffer, "JPEG", quality=_QUALITY, subsampling=0 if sharp else 2)
     return buffer.getvalue()
