@@ -25,7 +25,8 @@ from hart_agent.errors import ReplyFormatError
 _MAX_SEARCHED = 100_000
 """Characters at the end of a reply that are read."""
 _OBJECT = re.compile(r"\{[^{}]{0,2000}\}")
-_ABSTENTION = re.compile(r"<abstain>(.*?)</abstain>", re.DOTALL | re.IGNORECASE)
+_ABSTENTION = re.compile(r"<abstain>", re.IGNORECASE)
+_ABSTENTION_END = re.compile(r"</abstain>", re.IGNORECASE)
 _ANSWER = re.compile(r"<answer>", re.IGNORECASE)
 _ANSWER_END = re.compile(r"</answer>|<tool_call>", re.IGNORECASE)
 _THOUGHT_BOX = re.compile(
@@ -69,8 +70,9 @@ def read_foreign(
 
 def _words(text: str, vocabulary: Vocabulary, *, truncated: bool) -> ParsedReply:
     """A reply without a call and without a marked answer."""
-    if abstention := _ABSTENTION.search(text):
-        return ParsedReply(abstention=abstention[1].strip() or "no reason given")
+    start = _ABSTENTION.search(text)
+    if start and (end := _ABSTENTION_END.search(text, start.end())):
+        return ParsedReply(abstention=text[start.end() : end.start()].strip() or "no reason given")
     if truncated:
         problem = "The reply was cut off at its token limit before it was complete; write less."
         return ParsedReply(cut_off=True, error=ReplyFormatError(problem))

@@ -40,7 +40,6 @@ _REFUSALS = (
 )
 _NO_REPLY = "Failed to obtain answer via API"
 _ANSWER_IS = re.compile(r"(?:correct\s+)?answer\s+is\s+\**([ABCD])\**", re.IGNORECASE)
-_TAGGED = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 _LEADS = (
     "The best answer is",
     "The correct answer is",
@@ -169,8 +168,8 @@ def first_letter(reply: str, options: Sequence[str]) -> str:
 
 
 def _first_letter_of_tagged(reply: str, options: Sequence[str]) -> str:
-    tagged = _TAGGED.search(reply)
-    return first_letter(tagged[1].strip().upper() if tagged else reply, options)
+    inside, end, _ = reply.partition("<answer>")[2].partition("</answer>")
+    return first_letter(inside.strip().upper() if end else reply, options)
 
 
 def _first_letter_without_thoughts(reply: str, options: Sequence[str]) -> str:

@@ -42,9 +42,10 @@ class Tiles {
     context.imageSmoothingEnabled = scale * ratio < 2;
     const top = photo.levels - 1;
     const level = Math.min(Math.max(Math.floor(Math.log2(1 / (scale * ratio))), 0), top);
-    const missing = [];
-    for (let each = top; each >= level; each--) {
-      for (const tile of this.visible(each, x, y, width / scale, height / scale)) {
+    const missing = [], seen = (each) => this.visible(each, x, y, width / scale, height / scale);
+    const whole = seen(level).every((tile) => this.kept.has(tile.key)); // then nothing of what is below it shows
+    for (let each = whole ? level : top; each >= level; each--) {
+      for (const tile of seen(each)) {
         const bitmap = this.kept.get(tile.key);
         if (bitmap) {
           this.kept.delete(tile.key);

@@ -46,7 +46,7 @@ _ENTRY = Draft202012Validator(
         },
     }
 )
-_FIRST_OPTION = re.compile(r"^\s*\(A\)", re.MULTILINE)
+_FIRST_OPTION = re.compile(r"^[ \t]{0,99}\(A\)", re.MULTILINE)
 
 
 def read_zoombench(path: Path) -> list[Item]:
