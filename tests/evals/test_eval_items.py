@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hart_agent.answers import AnswerType
+from hart_agent.evals.about_others import is_about_others
 from hart_agent.evals.items import Item, reversed_order, shuffled_order
 
 
@@ -19,7 +20,8 @@ def item(options: tuple[str, ...], answer: str, key: str = "q") -> Item:
 
 @st.composite
 def choices(draw: st.DrawFn) -> Item:
-    options = draw(st.lists(st.text(max_size=12), min_size=2, max_size=26, unique=True))
+    texts = st.text(max_size=12).filter(lambda text: not is_about_others(text))  # those have tests of their own
+    options = draw(st.lists(texts, min_size=2, max_size=26, unique=True))
     answer = draw(st.sampled_from("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(options)]))
     return item(tuple(options), answer, draw(st.text(max_size=8)))
 
