@@ -111,7 +111,7 @@ def opens_elsewhere(folder: Path, checkpoint: Path, *backends: str, mode: Mode =
     for backend in backends:
         asked = subprocess.run(
             [sys.executable, "-m", "hart_agent", "ask", str(folder / "0.png"), "what is 0?", "--backend", backend,
-             "--model", str(checkpoint), "--mode", mode, "--json", "--max-pixels", str(MAX_PIXELS),
+             "--model", str(checkpoint), "--mode", mode.name, "--json", "--max-pixels", str(MAX_PIXELS),
              *(["--max-context-tokens", "4096"] if backend == "vllm" else [])],
             capture_output=True, text=True, check=False, timeout=WAIT,
         )  # fmt: skip
