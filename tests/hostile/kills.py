@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 TESTS = Path(__file__).parent.parent
-sys.path[:0] = [str(TESTS / name) for name in ("batch", "evals", "serve", "rl")]
+sys.path[:0] = [str(TESTS / name) for name in ("batch", "evals", "rl")]
 
 from batch_processes import lines_in
 from batch_runs import behave, right_answer, slowly, write_questions

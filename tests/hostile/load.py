@@ -23,8 +23,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent.parent / "serve")]
-
 from batch_runs import right_answer
 from PIL import Image
 from serving import body, coded, data_url, serving, user
