@@ -105,6 +105,23 @@ def test_tokens_masks_and_images_are_those_of_the_engine_on_one_machine(
         assert torch.equal(sequence.tensors[name], torch.cat([batch.suffixes[name] for batch in batches]))
 
 
+def test_a_stop_string_in_a_thought_does_not_end_the_reply(folders: Folders, sample: Item) -> None:
+    """vLLM can't tell thoughts from answers; a model without tokens of its own for them may think all the same."""
+    interaction = Interaction(settings(folders("qwen2.5-vl"), Mode.DIRECT))
+    thought, rest = "<think>Try <answer>no</answer>", f"? No.</think>{answer('x')}"
+    played, engine = play(interaction, sample, [thought, rest])
+    (segment,) = played.rollout.segments
+    (first, room, images), (second, room_left, images_again) = engine.requests
+    said = interaction.prompter.reply_ids(thought)[:-1]
+    assert second == [*first, *said]
+    assert room_left == room - len(said)
+    assert [image.tobytes() for image in images_again] == [image.tobytes() for image in images]
+    assert segment.token_ids == (*said, *interaction.prompter.reply_ids(rest))
+    assert len(segment.log_probs) == len(segment.token_ids)
+    run = played.rollout.trajectory
+    assert (run.answer, run.turns[0].reply.usage.requests, played.truncated) == ("x", 2, False)
+
+
 def test_only_the_policys_words_are_acted(folders: Folders, sample: Item) -> None:
     interaction = Interaction(settings(folders("qwen2.5-vl"), Mode.AGENT))
     played, _ = play(interaction, sample, SCRIPTS[Mode.AGENT])
