@@ -118,8 +118,8 @@ def test_two_updates_in_another_agents_words(folder: Path) -> None:
     """Mini-o3's, which the model knows by heart: rollouts, rewards and the checkpoint speak them, in vLLM too."""
     taught = make_zooming_vlm(folder / "taught", load_samples(folder / "questions.jsonl"))
     spoken = ["--model", str(taught), "--vocabulary", "mini-o3", "--max-tokens", "120"]
-    sampled = ["--mode", "agent", "--max-turns", "2", "--temperature", "1.2", "--learning-rate", "1e-5"]
-    started = command(folder, *sampled, *spoken)
+    sampled = ["--mode", "agent", "--max-turns", "2", "--group-size", "8", "--temperature", "1.35"]
+    started = command(folder, *sampled, *spoken, "--learning-rate", "1e-5")
     done = subprocess.run(started, capture_output=True, text=True, check=False, timeout=WAIT)
     assert done.returncode == 0, done.stderr[-5000:]
     for metrics in metrics_of(folder):
