@@ -12,7 +12,7 @@ from typing import Any
 
 from hart_agent.agent import Agent
 from hart_agent.agent.trajectory import Trajectory
-from hart_agent.dialogue.policy import Policy
+from hart_agent.dialogue.policy import Identified, Policy
 from hart_agent.errors import ConfigError, OutputError
 from hart_agent.evals.citation import facts
 from hart_agent.evals.datasets import GroundedAnswer, write_treebench_predictions
@@ -96,10 +96,14 @@ async def evaluate_folder(
     except OSError as error:
         raise OutputError(f"{out} can't be written: {error.strerror}. Choose another folder.") from error
     _refuse_stranger(out)
-    made = make_manifest(agent, dataset, chosen, settings.recorded(), options, file=file, differs=differs)
+    served = await agent.policy.identity() if isinstance(agent.policy, Identified) else {}
+    made = make_manifest(
+        agent, dataset, chosen, settings.recorded(), options, file=file, differs=differs, served=served
+    )
     manifest = keep_settings(out / MANIFEST, made, may_differ=MAY_DIFFER)
-    if manifest["prompts_sha256"] != made["prompts_sha256"]:
-        _log.warning("the files of prompts have changed since the run in %s was started", out)
+    for name, what in {"prompts_sha256": "the files of prompts", "served": "the model or its server"}.items():
+        if manifest.get(name, made[name]) != made[name]:
+            _log.warning("%s changed after the run in %s was started", what, out)
     with Journal(out / RECORDS, first_key="key") as journal:
         asked = {key for key, record in latest(journal.records).items() if record["error"] is None}
         total = sum(1 for _ in presentations(chosen, settings))

@@ -62,6 +62,7 @@ def make_report(records: Sequence[Record], manifest: dict[str, Any], scoring: st
         "remarks": remarks(summary),
         "orders": _orders(current),
         "repeats": asdict(repeats) if repeats is not None else None,
+        "fingerprints": sorted({record.get("fingerprint") or "" for record in answered} - {""}),
         "scoring": {"name": scoring, "unread": unread},
         "usage": {
             name: sum(used[name] for record in current for used in _usages(record))

@@ -256,6 +256,7 @@ def _blank(shown: Presentation) -> Record:
         "controls": {},
         "usage": {"input_tokens": 0, "output_tokens": 0, "requests": 0},
         "image_tokens": None,
+        "fingerprint": "",
         "seconds": 0.0,
         "error": None,
     }
@@ -282,6 +283,7 @@ def _outcome(run: Trajectory, shown: Presentation) -> Record:
         "turns": len(run.turns),
         "usage": asdict(run.usage),
         "image_tokens": _image_tokens(run),
+        "fingerprint": run.turns[-1].reply.fingerprint if run.turns else "",
         "seconds": round(run.seconds, 3),
     }
 
