@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -118,8 +118,9 @@ async def evaluate_folder(
 
         await evaluate(agent, chosen, journal, settings, watcher.advance if watcher is not None else None, keep)
         report = make_report(journal.records, manifest, settings.scoring)
+        verdicts: dict[str, bool] = {}
         if judge is not None:
-            judgement = await judge_run(journal.records, judge, out, settings.concurrency)
+            judgement, verdicts = await judge_run(journal.records, judge, out, settings.concurrency)
             report["judgement"] = asdict(judgement) if judgement is not None else None
     if dataset == "treebench":
         write_treebench_predictions(out / TREEBENCH, chosen, grounded_answers(chosen, journal.records))
@@ -130,14 +131,14 @@ async def evaluate_folder(
     write_protocol(replace(ran, run=known), out / PROTOCOL)
     write_json(out / REPORT, report)
     write_report_page(report, out / PAGE)
-    _write_rows(out, dataset, rescored(journal.records, settings.scoring, dataset)[0])
+    _write_rows(out, dataset, rescored(journal.records, settings.scoring, dataset)[0], verdicts)
     return report
 
 
-def _write_rows(out: Path, dataset: str, records: Sequence[Record]) -> None:
+def _write_rows(out: Path, dataset: str, records: Sequence[Record], verdicts: Mapping[str, bool]) -> None:
     """The list of the questions, as a page and as tables."""
 
-    rows = rows_of_run(records)
+    rows = rows_of_run(records, verdicts)
     beside = beside_of(records, out)
     write_whole(out / LISTING, listing_page(f"{dataset}, question by question", rows, beside=beside))
     write_tables(rows, out / LISTING)

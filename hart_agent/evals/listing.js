@@ -5,7 +5,8 @@
   const data = JSON.parse(document.querySelector("#data").textContent);
   const [list, lines, panel, count] = ["#list", "#lines", "#panel", "#count"].map((name) => document.querySelector(name));
   const compared = data.rows.some((row) => row.other);
-  const marks = ["wrong", "unsupported", "untagged", "box missed", "failed"];
+  const judged = data.rows.some((row) => row.judged !== null);
+  const marks = ["wrong", "unsupported", "untagged", "box missed", ...(judged ? ["judge disagrees"] : []), "failed"];
   const changes = {
     "only first right": (row) => row.right && row.other && !row.other.right,
     "only second right": (row) => !row.right && row.other && row.other.right,
@@ -139,13 +140,18 @@
   function facts(row) {
     const options = (row.options || []).map((text, at) => `${String.fromCharCode(65 + at)}. ${text}`).join("\n");
     const cost = `${row.seconds} s, ${row.requests} requests, ${row.input_tokens} tokens in, ${row.output_tokens} out, ${row.turns} turns`;
-    const said = { options, gold: row.gold, answer: row.answer ?? "none", reply: row.reply, verdict: row.verdict,
+    const counted = judged ? `${row.right ? "right" : "wrong"} by the rule, ${byJudge(row)}` : null;
+    const said = { options, gold: row.gold, answer: row.answer ?? "none", counted, reply: row.reply, verdict: row.verdict,
       marks: row.marks.join(", "), IoGT: row.iogt, cost, error: row.error, file: row.file };
     const node = make("dl");
     for (const [name, value] of Object.entries(said)) {
       if (value !== null && value !== undefined && value !== "") node.append(make("dt", name), make("dd", String(value)));
     }
     return node;
+  }
+
+  function byJudge(row) {
+    return row.judged === null ? "not judged" : `${row.judged ? "right" : "wrong"} by the judge`;
   }
 
   function open(row) {
