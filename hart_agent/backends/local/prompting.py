@@ -74,6 +74,7 @@ class Prompter:
 
     def __init__(self, checkpoint: Checkpoint, **options: Any) -> None:
         settings = ModelOptions.from_keywords(**options)
+        self.checkpoint = checkpoint
         described = str(checkpoint.path), checkpoint.config, checkpoint.processor
         spoken_by = spoken(settings, *described)
         self.vocabulary, self.family, self.profile = spoken_by.vocabulary, spoken_by.family, spoken_by.profile
