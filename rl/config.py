@@ -22,8 +22,11 @@ Targets = Literal["gold", "distilled"]
 AGENT_TURNS = 6
 """Replies in the mode `agent`, where a run sets no limit of its own."""
 
-_POSITIVE: Limit = (lambda value: value > 0, "positive")
-_AGGREGATION: Limit = (lambda name: name in get_args(Aggregation), f"one of: {', '.join(get_args(Aggregation))}")
+_POSITIVE: Limit = (lambda value: 0 < value < math.inf, "positive")
+_NOT_NEGATIVE: Limit = (lambda value: 0 <= value < math.inf, "a number of 0 or more")
+_PREFERENCE: Limit = (lambda k: 0 <= k <= 1, "0 to 1, or a weight could turn negative")
+_GROUP: Limit = (lambda size: size >= 2, "2 or more, because advantages are relative")
+_CLIP: Limit = (lambda clip: 0 < clip < 1, "between 0 and 1, or left out")
 
 
 def rollout_episode(mode: Mode, max_turns: int = 2) -> EpisodeConfig:
@@ -44,29 +47,16 @@ class AlgorithmConfig:
         ConfigError: a number is out of range.
     """
 
-    k: float = option(
-        "Preference for right answers, 0 to 1; 0 is GRPO.",
-        default=0.6,
-        limit=(lambda k: 0 <= k <= 1, "0 to 1, or a weight could turn negative"),
-    )
+    k: float = option("Preference for right answers, 0 to 1; 0 is GRPO.", default=0.6, limit=_PREFERENCE)
     beta: float = option(
-        "Weight of the KL to the initial model; 0 needs no reference model.",
-        default=0.02,
-        limit=(lambda beta: 0 <= beta < math.inf, "a number of 0 or more"),
+        "Weight of the KL to the initial model; 0 needs no reference model.", default=0.02, limit=_NOT_NEGATIVE
     )
-    group_size: int = option(
-        "Rollouts per question (G).",
-        default=8,
-        limit=(lambda size: size >= 2, "2 or more, because advantages are relative"),
-    )
-    clip: float | None = option(
-        "Clip the ratio to 1 - clip ... 1 + clip. Default: no clipping.",
-        limit=(lambda clip: 0 < clip < 1, "between 0 and 1, or left out"),
-    )
+    group_size: int = option("Rollouts per question (G).", default=8, limit=_GROUP)
+    clip: float | None = option("Clip the ratio to 1 - clip ... 1 + clip. Default: no clipping.", limit=_CLIP)
     aggregation: Aggregation = option(
-        "What weighs the same: each rollout, or token.", default="sequence", limit=_AGGREGATION
+        "What weighs the same: each rollout, or token.", default="sequence", choices=get_args(Aggregation)
     )
-    epsilon: float = field(default=1e-6, metadata={"limit": (lambda value: 0 < value < math.inf, "positive")})
+    epsilon: float = field(default=1e-6, metadata={"limit": _POSITIVE})
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -93,11 +83,7 @@ class RunSettings(ModelOptions):
     betas: tuple[float, float] = (0.9, 0.95)
     max_grad_norm: float = option("Gradients are scaled down to this norm.", default=1.0, limit=_POSITIVE)
     micro_batch: int = option("Sequences per forward pass.", default=8, limit=_POSITIVE)
-    lora_rank: int = option(
-        "Train adapters of this rank; 0 trains all weights.",
-        default=0,
-        limit=(lambda rank: rank >= 0, "0 (train all weights) or more"),
-    )
+    lora_rank: int = option("Train adapters of this rank; 0 trains all weights.", default=0, limit=_NOT_NEGATIVE)
     lora_alpha: int = option("Scale of the adapters.", default=32)
     dtype: str | None = option("Such as bfloat16. Default: that on a GPU, else float32.")
     device: str | None = option("Such as cuda:0. Default: the first GPU, else the CPU.")
@@ -140,6 +126,11 @@ class TrainSettings(RunSettings):
         super().__post_init__()
         object.__setattr__(self, "mode", str(self.mode))  # a `Mode` will do, too
         self._limits()
+
+    @property
+    def rollouts(self) -> int:
+        """Of a step."""
+        return self.prompts_per_step * self.algorithm.group_size
 
     def episode(self) -> EpisodeConfig:
         """The mode and limits of the episodes.
