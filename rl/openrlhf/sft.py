@@ -58,7 +58,8 @@ class ImageSft(SftLoop):
         self.writer = Sequencer(settings)
         ds = Namespace(
             zero_stage=int(flags["ds.zero_stage"]), adam_offload=bool(flags["ds.adam_offload"]),
-            param_dtype=DTYPES[settings.dtype or "bfloat16"], tensor_parallel_size=1, ring_attn_size=1,
+            param_dtype=DTYPES[settings.dtype or "bfloat16"], grad_accum_dtype=flags["ds.grad_accum_dtype"],
+            tensor_parallel_size=1, ring_attn_size=1,
         )  # fmt: skip
         train = Namespace(
             seed=settings.seed, micro_batch_size=settings.micro_batch, batch_size=settings.prompts_per_step
