@@ -14,6 +14,7 @@ from openrlhf.trainer.ray import launcher, ppo_actor, vllm_engine
 from hart_agent.backends.families import detect_family, detect_profile
 from hart_agent.backends.local.checkpoint import find_checkpoint
 from rl.monitor import MetricsLog
+from rl.openrlhf.accumulation import accumulate_in_float32
 from rl.openrlhf.actor import RowActor
 from rl.openrlhf.algorithm import APGRPOActorTrainer, APGRPOExperienceMaker
 from rl.openrlhf.export import export
@@ -31,6 +32,7 @@ class PolicyWorker(_class_of(ppo_actor.PolicyModelActor)):  # type: ignore[misc]
     def init_model_from_pretrained(self, *args: Any, **kwargs: Any) -> None:
         super().init_model_from_pretrained(*args, **kwargs)
         self._run = current_run()
+        accumulate_in_float32(self.actor.model.optimizer)
         RowActor.adopt(self.actor)
         APGRPOActorTrainer.adopt(self.trainer, self._run.settings.algorithm)
         self._step = self.checkpoint_states.get("global_step", 0)
