@@ -12,8 +12,9 @@ from hart_agent.agent.modes import Mode
 from rl.command_line import RunOptions, run_command
 from rl.config import AGENT_TURNS, TrainSettings
 from rl.openrlhf.flags import flags_of
-from rl.openrlhf.launch import available, train_on_openrlhf
+from rl.openrlhf.launch import train_on_openrlhf
 from rl.openrlhf.plan import estimate, model_shape
+from rl.openrlhf.versions import available
 from rl.progress import train_with_progress
 from rl.rewards import reward_of
 
@@ -58,8 +59,7 @@ def train(
     if engine == "auto":
         engine = "openrlhf" if available() else "local"
         _log.info("engine: %s", engine if engine == "openrlhf" else "local (one machine)")
-    needs_local = {"drop_blind": settings.drop_blind, "dry_run": dry_run, "device": settings.device}
-    manifest, samples, held_out = run.prepare(settings, engine, context.obj, **needs_local)
+    manifest, samples, held_out = run.prepare(settings, engine, context.obj, dry_run=dry_run)
     if engine == "openrlhf":
         print(train_on_openrlhf(manifest, samples, context.obj))
         return

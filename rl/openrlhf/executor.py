@@ -12,7 +12,7 @@ from vllm.sampling_params import RequestOutputKind
 from hart_agent.backends.local.prompting import Prompt
 from rl.data import load_samples
 from rl.openrlhf.interaction import Engine, Interaction
-from rl.openrlhf.run import current_run
+from rl.openrlhf.launch import current_run
 from rl.openrlhf.scoring import score
 from rl.rewards import reward_of
 

@@ -20,6 +20,11 @@ PROMPTS, CHECKPOINTS = "prompts.jsonl", "openrlhf"
 """In the run's folder: what OpenRLHF takes for data, and its own checkpoints."""
 DTYPES = {"bfloat16": "bf16", "float16": "fp16"}
 KNOWN = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+_REFUSED = {
+    **dict.fromkeys(KNOWN["fixed"], "it is always the same"),
+    **{name: f"use {flag(path.rpartition('.')[2])}" for name, path in KNOWN["settings"].items()},
+    **KNOWN["refused"],
+}
 
 
 def split_flags(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -54,11 +59,8 @@ def check_flags(flags: Mapping[str, Flag]) -> None:
     Raises:
         ConfigError: one does.
     """
-    reasons = dict.fromkeys(KNOWN["fixed"], "it is always the same")
-    reasons |= {name: f"use {flag(path.rpartition('.')[2])}" for name, path in KNOWN["settings"].items()}
-    reasons |= KNOWN["refused"]
-    if refused := [name for name in flags if name in reasons]:
-        raise ConfigError(f"--{refused[0]} can't be used here: {reasons[refused[0]]}")
+    if refused := next((name for name in flags if name in _REFUSED), None):
+        raise ConfigError(f"--{refused} can't be used here: {_REFUSED[refused]}")
 
 
 def flags_of(out: Path, settings: TrainSettings, passed_on: Mapping[str, Flag]) -> dict[str, Flag]:
@@ -76,11 +78,7 @@ def flags_of(out: Path, settings: TrainSettings, passed_on: Mapping[str, Flag]) 
     if (dtype := settings.dtype or "bfloat16") not in DTYPES:
         raise ConfigError(f"the engine openrlhf trains in bfloat16 or float16, not in {dtype}")
     if settings.lora_rank:
-        raise ConfigError(
-            "OpenRLHF can't hand adapters to vLLM: train all weights, on one GPU with --ds.adam_offload and "
-            "--actor.freeze_visual_encoder, or choose --engine local"
-        )
-    rollouts = settings.prompts_per_step * settings.algorithm.group_size
+        raise ConfigError(f"the engine openrlhf has no --lora-rank: {KNOWN['local']['lora_rank']}")
     from_settings = {**KNOWN["default_settings"], **KNOWN["settings"]}
     flags: dict[str, Flag] = {
         **KNOWN["defaults"],
@@ -88,21 +86,18 @@ def flags_of(out: Path, settings: TrainSettings, passed_on: Mapping[str, Flag]) 
         **{name: attrgetter(path)(settings) for name, path in from_settings.items()},
         "train.agent_func_path": str(Path(__file__).with_name("executor.py")),
         "data.prompt_dataset": str(out / PROMPTS),
-        "train.batch_size": rollouts,
         "algo.kl.use_loss": settings.algorithm.beta > 0,
         "ds.param_dtype": DTYPES[dtype],
         "ckpt.path": str(out / CHECKPOINTS),
         "ckpt.output_dir": str(out),
         **passed_on,
     }
-    flags.setdefault("ref.num_nodes", flags["actor.num_nodes"])
-    flags.setdefault("ref.num_gpus_per_node", flags["actor.num_gpus_per_node"])
     colocated = flags.get("train.colocate_all") and not flags.get("train.async_enable")
-    flags.setdefault("vllm.gpu_memory_utilization", 0.5 if colocated else 0.9)
+    shared = {name: flags[name.replace("ref", "actor")] for name in ("ref.num_nodes", "ref.num_gpus_per_node")}
+    flags = {**shared, "vllm.gpu_memory_utilization": 0.5 if colocated else 0.9, **flags}
     gpus = number(flags, "actor.num_nodes") * number(flags, "actor.num_gpus_per_node")
-    check_shares(
-        rollouts, "rollouts of a step (prompts_per_step x group_size)", gpus, number(flags, "train.micro_batch_size")
-    )
+    noun = "rollouts of a step (prompts_per_step x group_size)"
+    check_shares(settings.rollouts, noun, gpus, number(flags, "train.micro_batch_size"))
     return flags
 
 
@@ -130,18 +125,13 @@ def number(flags: Mapping[str, Flag], name: str) -> int:
         raise ConfigError(f"--{name} must be a whole number, got {flags[name]!r}") from error
 
 
-def command_line(out: Path, flags: Mapping[str, Flag]) -> list[str]:
-    """The command that trains, as a list of arguments."""
-    return [sys.executable, "-m", "rl.openrlhf", str(out), *flag_arguments(flags)]
-
-
-def flag_arguments(flags: Mapping[str, Flag]) -> list[str]:
-    """Flags as arguments."""
-    arguments: list[str] = []
+def command_line(out: Path, flags: Mapping[str, Flag], module: Sequence[str] = ("rl.openrlhf",)) -> list[str]:
+    """The command that trains: a module with its own arguments, the run's folder, and flags."""
+    command = [sys.executable, "-m", *module, str(out)]
     for name, value in flags.items():
         values = [] if value is True else value if isinstance(value, list | tuple) else [value]
-        arguments += [] if value is False else [f"--{name}", *map(str, values)]
-    return arguments
+        command += [] if value is False else [f"--{name}", *map(str, values)]
+    return command
 
 
 def shown(command: Sequence[str]) -> str:

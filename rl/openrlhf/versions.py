@@ -31,6 +31,15 @@ def check_versions() -> None:
             )
 
 
+def available() -> bool:
+    """Whether OpenRLHF and a CUDA device are available."""
+    if installed_version("openrlhf") is None:
+        return False
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
 def installed_version(package: str) -> str | None:
     """A package's version; None if it isn't installed."""
     try:

@@ -17,7 +17,7 @@ from rl.monitor import MetricsLog
 from rl.openrlhf.actor import RowActor
 from rl.openrlhf.algorithm import APGRPOActorTrainer, APGRPOExperienceMaker
 from rl.openrlhf.export import export
-from rl.openrlhf.run import current_run
+from rl.openrlhf.launch import current_run
 
 
 def _class_of(actor: Any) -> Any:

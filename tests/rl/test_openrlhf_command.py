@@ -21,8 +21,7 @@ from rl.manifest import Manifest
 from rl.openrlhf import versions
 from rl.openrlhf.flags import Flag, check_flags, command_line, parse_flags, shown, split_flags
 from rl.openrlhf.flags import flags_of as all_flags
-from rl.openrlhf.launch import MAY_CHANGE, write_run
-from rl.openrlhf.run import FOLDER_VARIABLE, current_run
+from rl.openrlhf.launch import FOLDER_VARIABLE, MAY_CHANGE, current_run, write_run
 from rl.rewards import AreaGuard, TightnessBonus, reward_of
 
 pytest.importorskip("yaml", reason="PyYAML is not installed: pip install 'hart-agent[train]'")
