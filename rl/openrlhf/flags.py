@@ -18,7 +18,7 @@ from rl.config import TrainSettings
 
 Flag: TypeAlias = "str | int | float | bool | list[str | int | float]"
 
-PROMPTS, CHECKPOINTS = "prompts.jsonl", "openrlhf"
+PROMPTS, VALIDATION, CHECKPOINTS = "prompts.jsonl", "validation.jsonl", "openrlhf"
 """In the run's folder: what OpenRLHF takes for data, and its own checkpoints."""
 DTYPES = {"bfloat16": "bf16", "float16": "fp16"}
 KNOWN = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
@@ -84,13 +84,16 @@ def _check_kind(name: str, value: Flag, kind: str) -> None:
         raise ConfigError(f"--{name} must be a {kind}, got {value!r}") from None
 
 
-def flags_of(out: Path, settings: TrainSettings, passed_on: Mapping[str, Flag]) -> dict[str, Flag]:
+def flags_of(
+    out: Path, settings: TrainSettings, passed_on: Mapping[str, Flag], *, validated: bool = False
+) -> dict[str, Flag]:
     """All flags of OpenRLHF for a run.
 
     Args:
         out: the run's folder.
         settings: of the run.
         passed_on: by name, such as {"vllm.num_engines": 8}; they override our defaults.
+        validated: whether there are validation questions.
 
     Raises:
         ConfigError: one of those passed on can't be used, or the numbers don't go together.
@@ -115,6 +118,12 @@ def flags_of(out: Path, settings: TrainSettings, passed_on: Mapping[str, Flag]) 
         "ckpt.output_dir": str(out),
         **passed_on,
     }
+    if validated:
+        if flags.get("train.async_enable"):
+            raise ConfigError(
+                "--validation can't be used with --train.async_enable: measure checkpoints with hart-agent eval"
+            )
+        flags |= {**KNOWN["validation"], "eval.dataset": str(out / VALIDATION), "eval.steps": settings.checkpoint_every}
     colocated = flags.get("train.colocate_all") and not flags.get("train.async_enable")
     shared = {name: flags[name.replace("ref", "actor")] for name in ("ref.num_nodes", "ref.num_gpus_per_node")}
     flags = {**shared, "vllm.gpu_memory_utilization": 0.5 if colocated else 0.9, **flags}

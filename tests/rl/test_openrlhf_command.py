@@ -85,7 +85,7 @@ def test_passed_flags_override_our_defaults(tmp_path: Path) -> None:
         ("ds.use_liger_kernel", "no log-probabilities"),
         ("data.max_samples", "fewer questions"),
         ("ds.lora.dropout", "the one that sampled"),
-        ("eval.dataset", "hart-agent eval"),
+        ("eval.dataset", "use --validation"),
         ("vllm.num_engine", "is not a flag that is passed on to OpenRLHF; there are: vllm.num_engines"),
     ],
 )
