@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import itertools
+import logging
 import os
 import threading
 import weakref
@@ -27,6 +28,8 @@ from hart_agent.errors import ConfigError, InstallError, PolicyError
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
+
+_log = logging.getLogger(__name__)
 
 DEFAULT_MAX_IMAGES = 16
 """In one prompt; vLLM reserves memory for as many."""
@@ -65,6 +68,11 @@ class VLLMPolicy(LocalPolicy):
         if importlib.util.find_spec("vllm") is None:
             raise InstallError(f"the backend 'vllm' needs the package vllm. Run: {install_command(extra='vllm')}")
         checkpoint = find_checkpoint(model)
+        if (checkpoint.path / "adapters").is_dir() and dtype != "float32":
+            _log.warning(
+                "vLLM rounds the merged weights of %s, and with them most of what its adapters learnt; choose float32, "
+                "or serve the model they were trained on with %s as an adapter", model, checkpoint.path / "adapters",
+            )  # fmt: skip
         settings = ModelOptions.from_keywords(**options)
         max_images = DEFAULT_MAX_IMAGES if settings.max_images is None else settings.max_images
         self._prompter = Prompter(checkpoint, **{**options, "max_images": max_images})
