@@ -7,11 +7,12 @@ import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from hart_agent.agent.config import EpisodeConfig
-from rl.ap_grpo import ap_grpo_loss, diagnostics, rollout_weights
+from rl.ap_grpo import Shaping, ap_grpo_loss, diagnostics, rollout_weights
 from rl.config import TrainSettings
 from rl.data import Sample, check_count, draw
 from rl.local.blind import ATTEMPTS, find_blind, read_blind, write_blind
@@ -19,8 +20,9 @@ from rl.local.model import Batch, PolicyModel
 from rl.local.rollout import answer_blindly, roll_out
 from rl.local.run import Run, load_frozen
 from rl.monitor import rollout_metrics
-from rl.rewards import Reward, reward_of, reward_parts
+from rl.rewards import Judge, Reward, reward_of
 from rl.rows import Rollout
+from rl.scores import Attempt, Score, shaping_of
 
 _log = logging.getLogger(__name__)
 
@@ -51,8 +53,9 @@ class Trainer(Run[TrainSettings]):
         validation: Sequence[Sample] = (),
     ) -> None:
         check_count(samples, settings.prompts_per_step)
+        self._reward_state: dict[str, Any] = {}
         super().__init__(settings, samples, out, validation)
-        self.reward = reward or reward_of(self.settings)
+        self.judge = Judge(reward or reward_of(self.settings), settings.algorithm.k, self._reward_state)
         self.samples = self._without_blind(samples) if settings.drop_blind else list(samples)
         self._reference: PolicyModel | None = None
         if settings.algorithm.beta and not settings.lora_rank:
@@ -63,9 +66,9 @@ class Trainer(Run[TrainSettings]):
         started = time.perf_counter()
         rollouts = self.roll_out(self.step)
         rolled_out = time.perf_counter()
-        parts = [reward_parts(self.reward, rollout.trajectory, rollout.sample) for rollout in rollouts]
-        rewards = [list(named.values())[-1] for named in parts]
-        losses = self._differentiate(rollouts, rewards)
+        scores = self.scores(rollouts)
+        rewards, parts = [score.reward for score in scores], [score.parts for score in scores]
+        losses = self._differentiate(rollouts, rewards, shaping_of(scores))
         ended = time.perf_counter()
         tokens = sum(len(segment.token_ids) for rollout in rollouts for segment in rollout.segments)
         return {
@@ -88,8 +91,20 @@ class Trainer(Run[TrainSettings]):
             roll_out(self.model, self.runtime, settings.episode(), samples, group_size, seed, self.reader())
         )
 
+    def scores(self, rollouts: Sequence[Rollout]) -> list[Score]:
+        """The scores of a step's rollouts."""
+        attempts = [Attempt(rollout.trajectory, rollout.sample) for rollout in rollouts]
+        size = self.settings.algorithm.group_size
+        return self.judge.scores([attempts[begin : begin + size] for begin in range(0, len(attempts), size)])
+
     def episode(self) -> EpisodeConfig:
         return self.settings.episode()
+
+    def state(self) -> dict[str, Any]:
+        return {"reward": self.judge.state}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._reward_state = state.get("reward", {})
 
     def _without_blind(self, samples: Sequence[Sample]) -> list[Sample]:
         """The questions that the initial policy does not answer without the image; see `rl.local.blind`.
@@ -108,12 +123,15 @@ class Trainer(Run[TrainSettings]):
         check_count(kept, self.settings.prompts_per_step)
         return kept
 
-    def _differentiate(self, rollouts: Sequence[Rollout], rewards: Sequence[float]) -> dict[str, float]:
+    def _differentiate(
+        self, rollouts: Sequence[Rollout], rewards: Sequence[float], shaping: Sequence[tuple[float, list[float]]] = ()
+    ) -> dict[str, float]:
         config, device = self.settings.algorithm, self.model.device
         rows = [(owner, row) for owner, rollout in enumerate(rollouts) for row in self.model.rows(rollout.segments)]
         lengths = [sum(len(segment.token_ids) for segment in rollout.segments) for rollout in rollouts]
         rewarded = torch.tensor(rewards, device=device)
-        weights = rollout_weights(rewarded, torch.tensor(lengths, device=device), config)
+        terms = [Shaping(weight, torch.tensor(values, device=device)) for weight, values in shaping]
+        weights = rollout_weights(rewarded, torch.tensor(lengths, device=device), config, terms)
         self.model.module.train()
         loss = kl = clipped = 0.0
         for indices, batch in self.model.micro_batches([row for _, row in rows]):
