@@ -48,13 +48,32 @@ class RolloutWeights:
         return RolloutWeights(self.advantages[index], self.mu1[index], self.mu2[index], self.share[index])
 
 
-def rollout_weights(rewards: torch.Tensor, lengths: torch.Tensor, config: AlgorithmConfig) -> RolloutWeights:
+@dataclass(frozen=True)
+class Shaping:
+    """A shaping term: A_i becomes A_i + weight * the term, normalised over its group as rewards are.
+
+    A sum of reward and term would be divided by its own spread: where all answers of a group are equal, any weight
+    would have the full effect. Normalised apart, a term of weight .01 moves the policy a hundredth as far as rewards.
+
+    Attributes:
+        weight: of the term.
+        values: shape (N,).
+    """
+
+    weight: float
+    values: torch.Tensor
+
+
+def rollout_weights(
+    rewards: torch.Tensor, lengths: torch.Tensor, config: AlgorithmConfig, shaping: Sequence[Shaping] = ()
+) -> RolloutWeights:
     """The weights of all rollouts of a step. Micro-batches then only add up.
 
     Args:
         rewards: raw, shape (N,); those of one question stand together, N is a multiple of the group size.
         lengths: tokens that the policy wrote in each rollout, over all its turns, shape (N,).
         config: the algorithm.
+        shaping: further terms, not part of the paper. mu1 and mu2 are made of the rewards alone.
 
     Raises:
         ConfigError: a reward is not a finite number, or rewards are so far apart that a weight would be negative.
@@ -65,11 +84,9 @@ def rollout_weights(rewards: torch.Tensor, lengths: torch.Tensor, config: Algori
     rewards = rewards if rewards.is_floating_point() else rewards.float()
     if not torch.isfinite(rewards).all():
         raise ConfigError("a reward is not a finite number; fix the reward function")
-    groups = rewards.view(-1, config.group_size)  # (N / G, G)
-    varied = ~_equal_rewards(groups)[:, None]  # rounding of the mean must not become an advantage
-    centred = torch.where(varied, groups - groups.mean(dim=1, keepdim=True), 0.0)
-    advantages = centred / (groups.std(dim=1, keepdim=True) + config.epsilon)
-    centred, advantages = centred.flatten(), advantages.flatten()
+    centred, advantages = _normalised(rewards, config)
+    for term in shaping:
+        advantages = advantages + term.weight * _normalised(term.values.to(rewards), config)[1]
     preference = config.k * centred
     if preference.abs().max() > 1:
         raise ConfigError(
@@ -154,3 +171,11 @@ def diagnostics(rewards: torch.Tensor, weights: RolloutWeights, config: Algorith
 def _equal_rewards(groups: torch.Tensor) -> torch.Tensor:
     """Which groups, of shape (N / G, G), have equal rewards, so that only the KL term is left; shape (N / G,)."""
     return groups.amax(dim=1) == groups.amin(dim=1)
+
+
+def _normalised(values: torch.Tensor, config: AlgorithmConfig) -> tuple[torch.Tensor, torch.Tensor]:
+    """Values of N rollouts minus their group's mean, and that divided by the group's spread; each of shape (N,)."""
+    groups = values.view(-1, config.group_size)  # (N / G, G)
+    varied = ~_equal_rewards(groups)[:, None]  # rounding of the mean must not become an advantage
+    centred = torch.where(varied, groups - groups.mean(dim=1, keepdim=True), 0.0)
+    return centred.flatten(), (centred / (groups.std(dim=1, keepdim=True) + config.epsilon)).flatten()

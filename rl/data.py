@@ -158,9 +158,11 @@ def stage_part(samples: Sequence[Sample], rl_share: float | None, *, supervised:
 
 def fingerprint(samples: Sequence[Sample]) -> str:
     """A hash of the questions and their right answers, by which a resumed run recognises them."""
-    values = [
+    values: list[tuple[object, ...]] = [
         (each.id, each.question, each.options, each.type.value, each.answer, each.alternatives) for each in samples
     ]
+    steps = [(each.id, each.steps) for each in samples if each.steps]
+    values += [("steps", *steps)] if steps else []
     return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
 
 

@@ -5,19 +5,18 @@ What is not part of the paper wraps that reward, is off by default, and is repor
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, TypeAlias
 
-from hart_agent.agent.modes import Mode
 from hart_agent.agent.trajectory import Trajectory
 from hart_agent.errors import ConfigError
 from hart_agent.evals.metrics import union_areas
 from rl.config import TrainSettings
+from rl.custom_rewards import CustomReward, load_reward
 from rl.data import Sample
+from rl.scores import Attempt, Group, Score, Term, check_range, score_of
 
 Reward: TypeAlias = Callable[[Trajectory, Sample], float]
 """The reward of a rollout of a question, 0 to 1. It must not use the sample's boxes: they are for evaluation."""
@@ -44,11 +43,11 @@ answer_reward = AnswerReward()
 def area_fraction(trajectory: Trajectory) -> float:
     """The share of the image that the policy's evidence covers, 0 to 1; overlaps count once.
 
-    Without evidence it is 1, or a policy could avoid the penalty on the area by naming no region. In the mode `direct`
-    no region can be named: there it is 0.
+    Without evidence it is 1, or a policy could avoid the penalty on the area by naming no region. In a mode without
+    tools, such as `direct`, no region can be named: there it is 0.
     """
     if not trajectory.evidence:
-        return 0.0 if trajectory.mode == Mode.DIRECT else 1.0
+        return 0.0 if all(stage.tools == () for stage in trajectory.mode.stages) else 1.0
     (covered,) = union_areas([[item.box for item in trajectory.evidence]])
     return float(covered) / trajectory.image.size.area
 
@@ -79,13 +78,20 @@ class AreaGuard:
         """The reward after this rule."""
         return value if area_fraction(trajectory) <= self.max_area else 0.0
 
+    def applied(self, score: Score, trajectory: Trajectory) -> Score:
+        """The score after this rule: over the limit, shaping terms earn nothing, either."""
+        kept = self.adjust(1.0, trajectory)
+        terms = {name: replace(term, value=term.value * kept) for name, term in score.terms.items()}
+        return _adjusted(self, score, score.reward * kept, terms, trajectory)
+
 
 @dataclass(frozen=True)
 class TightnessBonus:
     """More for a right answer from little evidence: not part of the paper.
 
-    The reward is scaled to stay between 0 and 1, as the weights of AP-GRPO need: with no area it is unchanged, with the
-    full image it is divided by 1 + weight.
+    As a number of its own (`adjust`) the reward is scaled to stay between 0 and 1: with no area it is unchanged, with
+    the full image it is divided by 1 + weight. In training the bonus is a shaping term (`applied`): the reward times
+    the share of the image that is left out, normalised and then weighted: a small weight has a small effect.
 
     Attributes:
         reward: without it.
@@ -107,33 +113,10 @@ class TightnessBonus:
         """The reward after this rule."""
         return value * (1 + self.weight * (1 - area_fraction(trajectory))) / (1 + self.weight)
 
-
-@dataclass(frozen=True)
-class CustomReward:
-    """A custom reward, whose values are checked.
-
-    Attributes:
-        name: "module:function".
-        function: the reward.
-    """
-
-    name: str
-    function: Reward
-
-    def __call__(self, trajectory: Trajectory, sample: Sample) -> float:
-        """The function's value.
-
-        Raises:
-            ConfigError: it is not a finite number.
-        """
-        value = self.function(trajectory, sample)
-        try:
-            number = float(value)
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"the reward {self.name!r} returned {value!r}; it must return a number") from error
-        if not math.isfinite(number):
-            raise ConfigError(f"the reward {self.name!r} returned {number}; it must return a finite number")
-        return number
+    def applied(self, score: Score, trajectory: Trajectory) -> Score:
+        """The score with this term."""
+        term = Term(self.weight, score.reward * (1 - area_fraction(trajectory)))
+        return _adjusted(self, score, score.reward, {**score.terms, self.name: term}, trajectory)
 
 
 def reward_of(settings: TrainSettings) -> Reward:
@@ -148,38 +131,60 @@ def reward_of(settings: TrainSettings) -> Reward:
     return reward if settings.max_area is None else AreaGuard(reward, settings.max_area)
 
 
-def load_reward(name: str) -> CustomReward:
-    """A custom reward.
+@dataclass
+class Judge:
+    """Gives the rewards of a run, a step at a time. Both engines have one.
 
-    Args:
-        name: "module:function"; the module must be importable, the function takes a trajectory and a sample.
-
-    Raises:
-        ConfigError: there is no such function.
+    Attributes:
+        reward: of the run.
+        k: of the algorithm; see `rl.scores.check_range`.
+        state: what the reward keeps between steps; in the checkpoints.
     """
-    module_name, _, attribute = name.partition(":")
-    if not module_name or not attribute:
-        raise ConfigError(f"the reward {name!r} is not of the form module:function")
-    try:
-        function = getattr(importlib.import_module(module_name), attribute)
-    except Exception as error:  # whatever the user's module raises when it is imported
-        raise ConfigError(
-            f"the reward {name!r} can't be loaded ({type(error).__name__}: {error}). Is its folder on PYTHONPATH?"
-        ) from error
-    try:
-        inspect.signature(function).bind(None, None)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"the reward {name!r} must take a trajectory and a sample ({error})") from error
-    return CustomReward(name, function)
+
+    reward: Reward
+    k: float = 0.0
+    state: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def sees_rollouts_alone(self) -> bool:
+        """Whether a rollout's score depends on nothing else."""
+        reward = self.reward
+        while isinstance(reward, AreaGuard | TightnessBonus):
+            reward = reward.reward
+        return not isinstance(reward, CustomReward) or reward.scope == "rollout"
+
+    def scores(self, groups: Sequence[Group]) -> list[Score]:
+        """The scores of a step's rollouts, group by group.
+
+        Raises:
+            ConfigError: a reward is not a finite number, or outside 0 to 1 where k needs it inside.
+        """
+        return self._scores(self.reward, groups)
+
+    def _scores(self, reward: Reward, groups: Sequence[Group]) -> list[Score]:
+        attempts = [attempt for group in groups for attempt in group]
+        if isinstance(reward, AreaGuard | TightnessBonus):
+            inner = self._scores(reward.reward, groups)
+            return [reward.applied(score, each.trajectory) for score, each in zip(inner, attempts, strict=True)]
+        if isinstance(reward, CustomReward):
+            scores = reward.scores(groups, self.state)
+        else:
+            scores = [score_of(reward(each.trajectory, each.sample), _name(reward)) for each in attempts]
+        for score in scores:
+            check_range(score, _name(reward), self.k)
+        return scores
 
 
 def reward_parts(reward: Reward, trajectory: Trajectory, sample: Sample) -> dict[str, float]:
     """The reward of a rollout after each rule, from the inside outwards, by name; the last entry is the total."""
-    if isinstance(reward, AreaGuard | TightnessBonus):
-        parts = reward_parts(reward.reward, trajectory, sample)
-        *_, inner = parts.values()
-        return parts | {reward.name: reward.adjust(inner, trajectory)}
-    return {_name(reward): reward(trajectory, sample)}
+    return dict(Judge(reward).scores([[Attempt(trajectory, sample)]])[0].parts)
+
+
+def _adjusted(
+    rule: AreaGuard | TightnessBonus, score: Score, reward: float, terms: dict[str, Term], trajectory: Trajectory
+) -> Score:
+    *_, inner = score.parts.values()
+    return Score(reward, terms, {**score.parts, rule.name: rule.adjust(inner, trajectory)})
 
 
 def _name(reward: Reward) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from hart_agent.agent.modes import Mode
+from hart_agent.agent.modes import Mode, find_mode
 from rl.command_line import RunOptions, run_command
 from rl.config import AGENT_TURNS, TrainSettings
 from rl.openrlhf.flags import flags_of
@@ -47,7 +47,7 @@ def train(
     Each checkpoint opens with: hart-agent ask IMAGE QUESTION --backend transformers --model RUN/step-000200
     """
     chosen = mode or _MODES[algorithm]
-    turns = (AGENT_TURNS if chosen == Mode.AGENT.name else 2) if max_turns is None else max_turns
+    turns = (AGENT_TURNS if find_mode(chosen).can_look_again else 2) if max_turns is None else max_turns
     formula = settings.algorithm if algorithm == "ap-grpo" else replace(settings.algorithm, k=0.0)
     settings = replace(settings, mode=chosen, max_turns=turns, algorithm=formula)
     reward_of(settings)  # a mistake shows before anything starts

@@ -135,7 +135,7 @@ class Episode:
             self.messages.append(Message(Role.USER, self._told(parsed, feedback)))
         now = time.perf_counter()
         thoughts = "\n".join(filter(None, (reply.reasoning, parsed.reasoning)))
-        turn = Turn(reply, tuple(results), feedback, now - self._turn_started, thoughts)
+        turn = Turn(reply, tuple(results), feedback, now - self._turn_started, thoughts, parsed.findings)
         self._turn_started = now
         self.turns.append(turn)
         self._observer.on_turn(turn)

@@ -92,6 +92,8 @@ def _items_hash(items: Sequence[Item]) -> str:
         ]
         if item.anchored:  # so that a run whose options were ordered otherwise isn't continued
             fields.append(item.anchored)
+        if item.steps:
+            fields.append(item.steps)
         total.update(json.dumps(fields).encode() + b"\n")
     return total.hexdigest()
 

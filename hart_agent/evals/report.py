@@ -72,6 +72,7 @@ def make_report(records: Sequence[Record], manifest: dict[str, Any], scoring: st
             for name in ("input_tokens", "output_tokens", "requests")
         },
         "per_question": _cost(answered),
+        "sections": _section_scores(answered),
         "median_seconds": round(statistics.median(record["seconds"] for record in answered), 3) if answered else None,
     }
     report["citation"] = citation(report)
@@ -157,8 +158,16 @@ def _cost(records: Sequence[Record]) -> dict[str, float]:
         "seconds": [record["seconds"] for record in records],
         "image_tokens": [record.get("image_tokens") for record in records],
         "turns": [record.get("turns") for record in records],
+        "tokens_to_first_finding": [record.get("first_finding", {}).get("tokens") for record in records],
+        "share_to_first_finding": [record.get("first_finding", {}).get("share") for record in records],
     } | {name: [record["usage"][name] for record in records] for name in ("requests", "input_tokens", "output_tokens")}
     return {name: round(statistics.fmean(values), 3) for name, values in costs.items() if values and None not in values}
+
+
+def _section_scores(records: Sequence[Record]) -> dict[str, float] | None:
+    """The mean score of each section of an answer, its own being partial credit; None for answers without sections."""
+    scored = [record["sections"] for record in records if "sections" in record]
+    return {name: statistics.fmean(scores[name] for scores in scored) for name in scored[0]} if scored else None
 
 
 def _usages(record: Record) -> list[dict[str, int]]:

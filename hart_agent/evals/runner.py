@@ -12,10 +12,13 @@ from typing import Any
 
 from hart_agent.agent import Agent
 from hart_agent.agent.many import ask_many, until_outage
+from hart_agent.agent.modes import Mode
 from hart_agent.agent.trajectory import Trajectory
-from hart_agent.answers import AnswerType
+from hart_agent.answers import AnswerType, partial_credit
+from hart_agent.dialogue.sections import SECTIONS, read_sections, section_scores
 from hart_agent.errors import ConfigError, ImageError, PolicyError
 from hart_agent.evals.controls import run_controls
+from hart_agent.evals.findings import first_finding, right_findings, steps_found
 from hart_agent.evals.items import Item, Order, reversed_order, shuffled_order
 from hart_agent.evals.metrics import Prediction
 from hart_agent.evals.protocols import DEFAULT, SHUFFLED
@@ -202,6 +205,8 @@ def prediction(record: Record) -> Prediction:
         repeat=record.get("repeat", 0),
         labels=tuple((name, value) for name, value in record.get("labels", ())),
         anls=record.get("anls"),
+        steps=tuple(number is not None for number in record.get("steps_found", ())),
+        findings=tuple(record.get("findings_right", ())),
     )
 
 
@@ -290,6 +295,32 @@ def _outcome(run: Trajectory, shown: Presentation) -> Record:
         "image_tokens": _image_tokens(run),
         "fingerprint": run.turns[-1].reply.fingerprint if run.turns else "",
         "seconds": round(run.seconds, 3),
+        **_found_out(run, shown.item.steps),
+        **({"sections": _sections(run, shown)} if run.mode == Mode.SECTIONS else {}),
+    }
+
+
+def _sections(run: Trajectory, shown: Presentation) -> dict[str, float]:
+    """The score of each section of the reply, and how nearly right its answer is."""
+    item, gold = shown.item, _gold(shown)
+    options = [item.options[place] for place in shown.order]
+    near = max(partial_credit(run.answer, each, item.type, options=options) for each in (gold, *item.alternatives))
+    reply = run.turns[-1].reply if run.turns else None
+    scores = section_scores(read_sections(reply.text, reply.reasoning)) if reply is not None else {}
+    return {name: scores.get(name, 0.0) for name in SECTIONS if name != "answer"} | {"answer": near}
+
+
+def _found_out(run: Trajectory, steps: Sequence[str]) -> Record:
+    """What the policy found out on its way, where that is asked for or said."""
+    findings = run.findings
+    if not findings and not steps and run.mode != Mode.INTERLEAVED:
+        return {}
+    return {
+        "findings": list(findings),
+        "steps": list(steps),
+        "steps_found": steps_found(findings, steps),
+        "findings_right": right_findings(findings, steps) if steps else [],
+        "first_finding": asdict(first_finding(run)),
     }
 
 

@@ -233,6 +233,7 @@ class _Page:
                 element("details", element("summary", "Thoughts"), element("p", told["reasoning"], class_="words"))
                 if told["reasoning"] else "",
                 element("p", told["said"], class_="words", tabindex=0) if told["said"] else "",
+                *(element("p", finding, class_="words finding", tabindex=0) for finding in told["findings"]),
                 *map(self._call, told["calls"]),
                 element("p", f"Told to the model: {told['feedback']}", class_="note muted") if told["feedback"] else "",
             )  # fmt: skip

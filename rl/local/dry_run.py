@@ -29,13 +29,13 @@ def show_rollouts(trainer: Trainer | InitialPolicy, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     console = Console(highlight=False, soft_wrap=True)
     tokenizer = trainer.model.prompter.tokenizer
-    for number, rollout in enumerate(trainer.roll_out(trainer.step)[:_SHOWN], start=1):
+    rollouts = trainer.roll_out(trainer.step)
+    for number, (rollout, score) in enumerate(list(zip(rollouts, trainer.scores(rollouts), strict=True))[:_SHOWN], 1):
         run = rollout.trajectory
         trace = out / f"dry-run-{number}.json"
         write_trace(run, trace)
-        reward = trainer.reward(run, rollout.sample)
         ended = f"answer {run.answer!r}" if run.answer is not None else run.stop_reason.value
-        console.print(Text(f"rollout {number}: {printable(ended)}, reward {reward:g}, trace {trace}", "bold"))
+        console.print(Text(f"rollout {number}: {printable(ended)}, reward {score.reward:g}, trace {trace}", "bold"))
         for turn, segment in enumerate(rollout.segments, start=1):
             given, views, written = len(segment.prompt.token_ids), len(segment.prompt.views), len(segment.token_ids)
             console.print(f"turn {turn}: {given} tokens and {views} images given, {written} tokens written")

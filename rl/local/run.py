@@ -92,6 +92,13 @@ class Run(TrainingLoop[S]):
         """Another model that gives the answers in the policy's place; none, unless a subclass has one."""
         return None
 
+    def state(self) -> dict[str, Any]:
+        """What else a checkpoint holds, plain values and tensors by name; see `restore`."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up what `state` gave to the checkpoint; an older one may lack it."""
+
     def update(self) -> dict[str, float]:
         return self.compute_gradients() | {"grad_norm": self._optimiser.step()}
 
@@ -108,7 +115,7 @@ class Run(TrainingLoop[S]):
         return asyncio.run(validate(self.model, self.runtime, self.episode(), self._validation, batch, self.reader()))
 
     def save(self) -> Path:
-        state: dict[str, Any] = {"step": self.step, "optimiser": self._optimiser.state_dict()}
+        state: dict[str, Any] = {"step": self.step, "optimiser": self._optimiser.state_dict(), **self.state()}
         if self.settings.lora_rank:
             state["adapters"] = {name: value.detach() for name, value in self.model.trainable().items()}
         saved = save_checkpoint(self.out, self.step, self.model.save, state, self.settings.keep_checkpoints)
@@ -119,6 +126,7 @@ class Run(TrainingLoop[S]):
         state = load_state(checkpoint)
         self._optimiser.load_state_dict(state["optimiser"])
         self.step = state["step"]
+        self.restore(state)
         if "adapters" in state:
             self.model.module.load_state_dict(state["adapters"], strict=False)
         _log.info("resuming from step %d", self.step)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from hart_agent.agent.config import EpisodeConfig
-from rl.ap_grpo import ap_grpo_loss, diagnostics, rollout_weights
+from rl.ap_grpo import Shaping, ap_grpo_loss, diagnostics, rollout_weights
 from rl.config import TrainSettings
 from rl.data import Sample, check_count
 from rl.local.blind import without_blind
@@ -17,8 +18,9 @@ from rl.local.model import Batch, PolicyModel
 from rl.local.rollout import roll_out_step
 from rl.local.run import Run, load_frozen
 from rl.monitor import rollout_metrics
-from rl.rewards import Reward, reward_of, reward_parts
+from rl.rewards import Judge, Reward, reward_of
 from rl.rows import Rollout
+from rl.scores import Attempt, Score, shaping_of
 
 
 class Trainer(Run[TrainSettings]):
@@ -44,8 +46,9 @@ class Trainer(Run[TrainSettings]):
         validation: Sequence[Sample] = (),
     ) -> None:
         check_count(samples, settings.prompts_per_step)
+        self._reward_state: dict[str, Any] = {}
         super().__init__(settings, samples, out, validation)
-        self.reward = reward or reward_of(self.settings)
+        self.judge = Judge(reward or reward_of(self.settings), settings.algorithm.k, self._reward_state)
         self.samples = list(samples)
         if settings.drop_blind:
             self.samples = without_blind(self.initial_model, samples, settings, out)
@@ -58,9 +61,9 @@ class Trainer(Run[TrainSettings]):
         started = time.perf_counter()
         rollouts = self.roll_out(self.step)
         rolled_out = time.perf_counter()
-        parts = [reward_parts(self.reward, rollout.trajectory, rollout.sample) for rollout in rollouts]
-        rewards = [list(named.values())[-1] for named in parts]
-        losses = self._differentiate(rollouts, rewards)
+        scores = self.scores(rollouts)
+        rewards, parts = [score.reward for score in scores], [score.parts for score in scores]
+        losses = self._differentiate(rollouts, rewards, shaping_of(scores))
         ended = time.perf_counter()
         tokens = sum(len(segment.token_ids) for rollout in rollouts for segment in rollout.segments)
         return {
@@ -77,15 +80,30 @@ class Trainer(Run[TrainSettings]):
         """The rollouts of a step, group by group, from the weights as they are now."""
         return roll_out_step(self.model, self.runtime, self.settings, self.samples, step, self.reader())
 
+    def scores(self, rollouts: Sequence[Rollout]) -> list[Score]:
+        """The scores of a step's rollouts."""
+        attempts = [Attempt(rollout.trajectory, rollout.sample) for rollout in rollouts]
+        size = self.settings.algorithm.group_size
+        return self.judge.scores([attempts[begin : begin + size] for begin in range(0, len(attempts), size)])
+
     def episode(self) -> EpisodeConfig:
         return self.settings.episode()
 
-    def _differentiate(self, rollouts: Sequence[Rollout], rewards: Sequence[float]) -> dict[str, float]:
+    def state(self) -> dict[str, Any]:
+        return {"reward": self.judge.state}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._reward_state = state.get("reward", {})
+
+    def _differentiate(
+        self, rollouts: Sequence[Rollout], rewards: Sequence[float], shaping: Sequence[tuple[float, list[float]]] = ()
+    ) -> dict[str, float]:
         config, device = self.settings.algorithm, self.model.device
         rows = [(owner, row) for owner, rollout in enumerate(rollouts) for row in self.model.rows(rollout.segments)]
         lengths = [sum(len(segment.token_ids) for segment in rollout.segments) for rollout in rollouts]
         rewarded = torch.tensor(rewards, device=device)
-        weights = rollout_weights(rewarded, torch.tensor(lengths, device=device), config)
+        terms = [Shaping(weight, torch.tensor(values, device=device)) for weight, values in shaping]
+        weights = rollout_weights(rewarded, torch.tensor(lengths, device=device), config, terms)
         self.model.module.train()
         loss = kl = clipped = 0.0
         for indices, batch in self.model.micro_batches([row for _, row in rows]):

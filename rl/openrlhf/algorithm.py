@@ -10,9 +10,12 @@ from openrlhf.trainer.ppo_utils.experience import Experience
 from openrlhf.trainer.ppo_utils.experience_maker import RemoteExperienceMaker
 from openrlhf.trainer.ray.ppo_actor import ActorPPOTrainer
 
-from rl.ap_grpo import RolloutWeights, ap_grpo_loss, diagnostics, rollout_weights
+from rl.ap_grpo import RolloutWeights, Shaping, ap_grpo_loss, diagnostics, rollout_weights
 from rl.config import AlgorithmConfig
-from rl.openrlhf.scoring import LOGGED, step_metrics
+from rl.data import Sample
+from rl.openrlhf.scoring import LOGGED, Outcome, scores_of, step_metrics
+from rl.rewards import Judge
+from rl.scores import shaping_of
 
 _WEIGHTS = ("advantage", "mu1", "mu2")
 """Entries of each rollout's `info` for the actor."""
@@ -23,30 +26,40 @@ class APGRPOExperienceMaker(RemoteExperienceMaker):  # type: ignore[misc]
 
     Attributes:
         algorithm: its numbers.
+        judge: gives the rewards.
+        samples: the questions by id.
         step_metrics: of the last batch.
     """
 
     algorithm: AlgorithmConfig
+    judge: Judge
+    samples: dict[str, Sample]
     step_metrics: dict[str, float]
 
     def compute_advantages_and_returns(self, experiences: list[Experience]) -> list[Experience]:
-        raw = [experience.rewards.float().clone() for experience in experiences]
         experiences = super().compute_advantages_and_returns(experiences)
         place = torch.tensor([index for experience in experiences for index in experience.index])
-        rewards = torch.empty(len(place)).index_copy(0, place, torch.cat(raw))  # group by group
+        told: list[Outcome] = [outcome for experience in experiences for outcome in experience.labels]
+        in_order = [told[index] for index in place.argsort().tolist()]  # group by group
+        scores = scores_of(self.judge, in_order, self.samples, self.algorithm.group_size)
+        rewards = torch.tensor([score.reward for score in scores])
         written = torch.cat([experience.action_mask.sum(dim=-1) for experience in experiences])
         lengths = torch.empty_like(written).index_copy(0, place, written)
-        weights = rollout_weights(rewards, lengths, self.algorithm)
+        shaping = [Shaping(weight, torch.tensor(values)) for weight, values in shaping_of(scores)]
+        weights = rollout_weights(rewards, lengths, self.algorithm, shaping)
         logged: dict[str, list[float]] = defaultdict(list)
         for experience in experiences:
             own = weights.of(experience.index)
+            experience.labels = [outcome.question for outcome in experience.labels]
             experience.info |= dict(zip(_WEIGHTS, (own.advantages, own.mu1, own.mu2), strict=True))
             experience.advantages = (own.mu1 * own.advantages)[:, None] * experience.action_mask
             experience.returns = experience.advantages.clone()
             for name in [name for name in experience.info if name.startswith(LOGGED)]:
                 logged[name] += experience.info.pop(name).tolist()
+        parts = {f"reward/{name}": [score.parts[name] for score in scores] for name in scores[0].parts}
         self.step_metrics = {
-            "reward": float(rewards.mean()), **step_metrics(logged), **diagnostics(rewards, weights, self.algorithm)
+            "reward": float(rewards.mean()), **step_metrics(logged | parts),
+            **diagnostics(rewards, weights, self.algorithm),
         }  # fmt: skip
         return experiences
 

@@ -12,9 +12,9 @@ from vllm.sampling_params import RequestOutputKind
 from hart_agent.backends.local.prompting import Prompt
 from rl.openrlhf.interaction import Engine, Interaction
 from rl.openrlhf.launch import current_run
-from rl.openrlhf.scoring import score
+from rl.openrlhf.scoring import logged, outcome
 from rl.openrlhf.validation import Questions, logged_of
-from rl.rewards import reward_of
+from rl.rewards import Judge, reward_of
 
 
 class AgentExecutor(AgentExecutorBase):  # type: ignore[misc]
@@ -24,7 +24,7 @@ class AgentExecutor(AgentExecutorBase):  # type: ignore[misc]
         run = current_run()
         assert run.data is not None
         self._interaction = Interaction(run.settings)
-        self._reward = reward_of(run.settings)
+        self._judge = Judge(reward_of(run.settings), run.settings.algorithm.k)
         self._questions = Questions(run.data, run.settings)
 
     async def execute(
@@ -43,7 +43,7 @@ class AgentExecutor(AgentExecutorBase):  # type: ignore[misc]
         rollouts are under way at once.
 
         Raises:
-            ConfigError: not even the first prompt fits, or the reward is not a number.
+            ConfigError: not even the first prompt fits, or the reward can't be used.
             ImageError: the image can't be used.
         """
         prompter = self._interaction.prompter
@@ -65,10 +65,11 @@ class AgentExecutor(AgentExecutorBase):  # type: ignore[misc]
         sample, config = self._questions.find(label)
         played = await self._interaction.play(sample, llm_engine, parameters, max_length, config)
         sequence = await asyncio.to_thread(self._interaction.sequence, played.rollout.segments)
-        reward, logged = score(self._reward, played.rollout, truncated=played.truncated)
+        told = outcome(self._judge, played.rollout)
+        reward = 0.0 if told.score is None else told.score.reward  # OpenRLHF wants one; the weights are made of `told`
         return {
             "prompt": prompt,
-            "label": label,
+            "label": told,
             "images": None,
             "mm_train_inputs": sequence.tensors,
             "reward": reward,
@@ -77,5 +78,5 @@ class AgentExecutor(AgentExecutorBase):  # type: ignore[misc]
             "action_ranges": sequence.action_ranges,
             "rollout_log_probs": sequence.log_probs,
             "truncated": played.truncated,
-            "extra_logs": logged | logged_of(config),
+            "extra_logs": logged(played.rollout, truncated=played.truncated) | logged_of(config),
         }

@@ -1,14 +1,21 @@
-"""The reward of a rollout, and its logged metrics."""
+"""The rewards of rollouts, and their logged metrics.
+
+A reward that sees a rollout alone is computed where it is played, others where all of a step's rollouts are.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from hart_agent.agent.trajectory import Trajectory
+from rl.data import Sample
 from rl.monitor import rollout_metrics
-from rl.rewards import Reward, reward_parts
+from rl.rewards import Judge
 from rl.rows import Rollout
+from rl.scores import Attempt, Score
 
 LOGGED = "hart/"
 """Before the names of what our rollouts log, apart from OpenRLHF's own."""
@@ -16,24 +23,63 @@ LOGGED = "hart/"
 _ONLY_WITH_BOXES = ("iogt", "iou", "grounded", "wrong_box_given_right")
 
 
-def score(reward: Reward, rollout: Rollout, *, truncated: bool) -> tuple[float, dict[str, float]]:
-    """The reward, and what is logged: always under the same names, for OpenRLHF puts the rollouts of a batch together.
+@dataclass(frozen=True)
+class Outcome:
+    """What a rollout tells the process that weighs its step; it travels in the place of OpenRLHF's label.
+
+    Attributes:
+        question: id of its question.
+        trajectory: the episode; None where it has its score.
+        score: None where it depends on other rollouts.
+    """
+
+    question: str
+    trajectory: Trajectory | None
+    score: Score | None
+
+
+def outcome(judge: Judge, rollout: Rollout) -> Outcome:
+    """What a rollout tells.
+
+    Raises:
+        ConfigError: the reward can't be used; see `Judge.scores`.
+    """
+    if not judge.sees_rollouts_alone:
+        return Outcome(rollout.sample.id, rollout.trajectory, None)
+    (score,) = judge.scores([[Attempt(rollout.trajectory, rollout.sample)]])
+    return Outcome(rollout.sample.id, None, score)
+
+
+def scores_of(judge: Judge, outcomes: Sequence[Outcome], samples: Mapping[str, Sample], group_size: int) -> list[Score]:
+    """The scores of a step's rollouts.
 
     Args:
-        reward: of the run.
+        judge: of the run.
+        outcomes: of all rollouts of the step, group by group.
+        samples: the questions by id.
+        group_size: rollouts of each question (G).
+
+    Raises:
+        ConfigError: the reward can't be used; see `Judge.scores`.
+    """
+    if judge.sees_rollouts_alone:
+        return [each.score for each in outcomes if each.score is not None]
+    attempts = [Attempt(each.trajectory, samples[each.question]) for each in outcomes if each.trajectory is not None]
+    return judge.scores([attempts[begin : begin + group_size] for begin in range(0, len(attempts), group_size)])
+
+
+def logged(rollout: Rollout, *, truncated: bool) -> dict[str, float]:
+    """What is logged: always under the same names, for OpenRLHF puts the rollouts of a batch together.
+
+    Args:
         rollout: the rollout.
         truncated: whether a limit of tokens cut it off.
 
     Returns:
-        The reward, and numbers by name; NaN where a number doesn't apply to this rollout.
-
-    Raises:
-        ConfigError: the reward is not a finite number.
+        Numbers by name; NaN where a number doesn't apply to this rollout.
     """
-    parts = reward_parts(reward, rollout.trajectory, rollout.sample)
     measured = dict.fromkeys(_ONLY_WITH_BOXES, float("nan")) | rollout_metrics([rollout])
-    named = {f"reward/{name}": value for name, value in parts.items()} | measured | {"truncated": float(truncated)}
-    return list(parts.values())[-1], {LOGGED + name: float(value) for name, value in named.items()}
+    return {LOGGED + name: float(value) for name, value in (measured | {"truncated": float(truncated)}).items()}
 
 
 def step_metrics(logged: Mapping[str, Sequence[float]]) -> dict[str, float]:

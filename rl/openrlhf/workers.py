@@ -13,6 +13,7 @@ from openrlhf.trainer.ray import launcher, ppo_actor, vllm_engine
 
 from hart_agent.backends.families import detect_family, detect_profile
 from hart_agent.backends.local.checkpoint import find_checkpoint
+from rl.data import load_samples
 from rl.monitor import MetricsLog
 from rl.openrlhf.accumulation import accumulate_in_float32
 from rl.openrlhf.actor import RowActor
@@ -20,6 +21,10 @@ from rl.openrlhf.algorithm import APGRPOActorTrainer, APGRPOExperienceMaker
 from rl.openrlhf.export import export
 from rl.openrlhf.launch import current_run
 from rl.openrlhf.validation import validation_metrics
+from rl.rewards import Judge, reward_of
+
+REWARD_STATE = "hart_reward_state"
+"""In OpenRLHF's checkpoints: the state of the reward."""
 
 
 def _class_of(actor: Any) -> Any:
@@ -90,7 +95,19 @@ def _with_ap_grpo(base: Any) -> Any:
             self._measured: dict[str, float] = {}
             self._step = 0
             self.experience_maker.__class__ = APGRPOExperienceMaker
-            self.experience_maker.algorithm = self._run.settings.algorithm
+            settings = self._run.settings
+            assert self._run.data is not None
+            self.experience_maker.algorithm = settings.algorithm
+            self.experience_maker.judge = Judge(reward_of(settings), settings.algorithm.k)
+            self.experience_maker.samples = {sample.id: sample for sample in load_samples(self._run.data)}
+
+        def restore_best_checkpoint_state(self, checkpoint_states: Any) -> None:
+            super().restore_best_checkpoint_state(checkpoint_states)
+            self.experience_maker.judge.state = (checkpoint_states or {}).get(REWARD_STATE, {})
+
+        def save_logs_and_checkpoints(self, global_step: int, logs_dict: Any = None, client_states: Any = None) -> None:
+            kept = (client_states or {}) | {REWARD_STATE: self.experience_maker.judge.state}
+            super().save_logs_and_checkpoints(global_step, logs_dict, kept)
 
         def fit(self, global_step: int = 0) -> None:
             measures = getattr(self, "eval_dataloader", None) is not None

@@ -34,8 +34,8 @@ from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.runtime import ToolRuntime
 from rl.config import TrainSettings
 from rl.openrlhf.interaction import Interaction
-from rl.openrlhf.scoring import score
-from rl.rewards import answer_reward
+from rl.openrlhf.scoring import logged, outcome
+from rl.rewards import Judge, answer_reward
 
 LIMIT = 3.0
 """Milliseconds a turn."""
@@ -78,7 +78,8 @@ def _sides(folder: Path) -> dict[str, Callable[[], None]]:
         engine = ScriptedEngine(prompter, script)
         played = asyncio.run(interaction.play(sample, engine, Parameters.of, 8000))
         assert len(interaction.sequence(played.rollout.segments).action_ranges) == TURNS
-        score(answer_reward, played.rollout, truncated=played.truncated)
+        outcome(Judge(answer_reward), played.rollout)
+        logged(played.rollout, truncated=played.truncated)
 
     async def drive() -> None:
         engine = ScriptedEngine(prompter, script)

@@ -30,7 +30,8 @@ from rl.local.trainer import Trainer
 from rl.openrlhf.actor import RowActor
 from rl.openrlhf.algorithm import APGRPOActorTrainer, APGRPOExperienceMaker
 from rl.openrlhf.interaction import Interaction
-from rl.rewards import answer_reward
+from rl.openrlhf.scoring import outcome
+from rl.rewards import Judge, answer_reward
 from rl.rows import Rollout
 
 pytestmark = pytest.mark.openrlhf
@@ -186,13 +187,14 @@ def _through_openrlhf(
     """What OpenRLHF makes of the rollouts: its experiences, its micro-batches, its training step."""
     strategy = OneProcess(arguments(config))
     generator = SamplesGenerator.__new__(SamplesGenerator)
-    experiences = []
+    judge, experiences = Judge(answer_reward, config.k), []
     for number, (rollout, reward) in enumerate(zip(rollouts, rewards, strict=True)):
         sequence = interaction.sequence(rollout.segments)
         experience = generator._process_response_into_experience(
             {
                 "observation_tokens": sequence.token_ids, "action_ranges": sequence.action_ranges, "reward": reward,
-                "scores": reward, "rollout_log_probs": sequence.log_probs, "prompt": "", "label": "",
+                "scores": reward, "rollout_log_probs": sequence.log_probs, "prompt": "",
+                "label": outcome(judge, rollout),
                 "mm_train_inputs": sequence.tensors, "extra_logs": {"hart/number": float(number)},
             },
             max_len=4000,
@@ -207,6 +209,7 @@ def _through_openrlhf(
         experiences.append(experience)
     maker = APGRPOExperienceMaker.__new__(APGRPOExperienceMaker)
     maker.strategy, maker.advantage_estimator, maker.algorithm = strategy, "group_norm", config
+    maker.judge, maker.samples = judge, {}
     maker.kl_ctl = SimpleNamespace(value=config.beta)
     experiences = maker.compute_advantages_and_returns(experiences)
     assert maker.step_metrics["number"] == 3.5

@@ -21,9 +21,10 @@ from hart_agent.backends.scripted import ScriptedPolicy
 from hart_agent.errors import DatasetError
 from hart_agent.evals.items import Item
 from hart_agent.vision.geometry import Box
+from rl.custom_rewards import load_reward
 from rl.data import check_disjoint, fingerprint, load_samples, split, stage_part
 from rl.local.blind import find_blind, read_blind, write_blind
-from rl.rewards import AreaGuard, TightnessBonus, answer_reward, load_reward, reward_parts
+from rl.rewards import AreaGuard, TightnessBonus, answer_reward, reward_parts
 
 ROWS: list[dict[str, Any]] = [
     {"id": "a", "question": "What does it say?", "answer": "STOP", "boxes": [[1, 2, 9, 12]], "alternatives": ["HALT"]},

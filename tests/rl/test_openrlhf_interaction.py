@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,15 +27,18 @@ from hart_agent.evals.items import Item  # noqa: E402
 from hart_agent.tooling.discovery import discover_tools  # noqa: E402
 from hart_agent.tooling.runtime import ToolRuntime  # noqa: E402
 from hart_agent.vision.geometry import Box  # noqa: E402
-from rl.config import TrainSettings  # noqa: E402
+from rl.config import AlgorithmConfig, TrainSettings  # noqa: E402
+from rl.custom_rewards import load_reward  # noqa: E402
 from rl.data import load_samples  # noqa: E402
 from rl.local.model import PolicyModel  # noqa: E402
 from rl.local.rollout import roll_out  # noqa: E402
+from rl.local.trainer import Trainer  # noqa: E402
 from rl.openrlhf.interaction import Interaction, Played  # noqa: E402
-from rl.openrlhf.scoring import score, step_metrics  # noqa: E402
+from rl.openrlhf.scoring import Outcome, logged, outcome, scores_of, step_metrics  # noqa: E402
 from rl.openrlhf.sequences import ROW_COUNTS, ROW_LENGTHS  # noqa: E402
 from rl.openrlhf.validation import Questions, logged_of, tasks, validation_metrics  # noqa: E402
-from rl.rewards import AreaGuard, answer_reward  # noqa: E402
+from rl.rewards import AreaGuard, Judge, answer_reward  # noqa: E402
+from rl.scores import Attempt, Score, Term  # noqa: E402
 
 CROP = tool_call("crop", bbox_2d=[10, 10, 80, 70], label="it")
 ZOOM = tool_call("zoom", bbox_2d=[10, 10, 80, 70])
@@ -162,15 +166,18 @@ def test_a_budget_without_room_for_a_first_reply_is_refused(folders: Folders, sa
 
 def test_the_same_names_are_logged_whatever_happens(folders: Folders, sample: Item) -> None:
     interaction = Interaction(settings(folders("qwen2.5-vl"), Mode.CLOSED_LOOP))
-    reward = AreaGuard(answer_reward, 0.5)
+    judge = Judge(AreaGuard(answer_reward, 0.5))
     scripts = [[CROP, answer("x")], ["nonsense"], [CROP, "nonsense"], [CROP, answer("wrong")]]
-    scored = []
+    told, numbers = [], []
     for script in scripts:
         played, _ = play(interaction, sample, script)
-        scored.append(score(reward, played.rollout, truncated=played.truncated))
-    assert [value for value, _ in scored] == [1, 0, 0, 0]
-    assert len({tuple(logged) for _, logged in scored}) == 1
-    metrics = step_metrics({name: [logged[name] for _, logged in scored] for name in scored[0][1]})
+        told.append(outcome(judge, played.rollout))
+        numbers.append(logged(played.rollout, truncated=played.truncated))
+    scores = scores_of(judge, told, {}, 4)
+    assert [score.reward for score in scores] == [1, 0, 0, 0]
+    assert len({tuple(own) for own in numbers}) == 1
+    parts = {f"reward/{name}": [score.parts[name] for score in scores] for name in scores[0].parts}
+    metrics = step_metrics({name: [own[name] for own in numbers] for name in numbers[0]} | parts)
     assert metrics["accuracy"] == metrics["reward/area_guard"] == 0.25
     assert metrics["called_tool"] == 0.75
     assert metrics["iou"] > 0
@@ -218,16 +225,60 @@ def test_validation_asks_each_held_out_question_with_crops_and_without(
     assert (found.question, limits, logged_of(limits)) == ("a?", None, {})
 
     scripts = [[CROP, answer("x")], [CROP, answer("y")], [answer("y")], [answer("x")]]
-    interaction, logged = Interaction(chosen), []
+    interaction, told = Interaction(chosen), []
     for (_, label), script in zip(asked, scripts, strict=True):
         found, limits = questions.find(label)
         engine = ScriptedEngine(interaction.prompter, script)
         played = asyncio.run(interaction.play(found, engine, Parameters.of, 4000, limits))
-        logged.append(score(answer_reward, played.rollout, truncated=played.truncated)[1] | logged_of(limits))
-    metrics = validation_metrics(logged)
+        told.append(logged(played.rollout, truncated=played.truncated) | logged_of(limits))
+    metrics = validation_metrics(told)
     assert (metrics["validation/accuracy"], metrics["validation/accuracy_without_crops"]) == (0.5, 0.5)
     assert metrics["validation/called_tool"] == 1
     assert "validation/iou" not in metrics  # there are no boxes
-    alone = validation_metrics(logged[2:])  # as in the mode `direct`
+    alone = validation_metrics(told[2:])  # as in the mode `direct`
     assert alone["validation/accuracy"] == 0.5
     assert "validation/accuracy_without_crops" not in alone
+
+
+def of_a_rollout(trajectory: Any, sample: Item) -> float:
+    return 1 / len(trajectory.turns)
+
+
+def of_a_group(group: Sequence[Attempt]) -> list[float]:
+    """More for what fewer of the others answered."""
+    answers = [attempt.trajectory.answer for attempt in group]
+    return [1 - answers.count(each) / len(group) for each in answers]
+
+
+def of_a_step(groups: Sequence[Sequence[Attempt]], state: dict[str, Any]) -> list[list[float | Score]]:
+    """The share of right answers in the step before, and a term for the length."""
+    right = [attempt.trajectory.answer == "x" for group in groups for attempt in group]
+    before, state["before"] = state.get("before", 0.0), sum(right) / len(right)
+    return [[Score(before, {"turns": Term(0.1, len(each.trajectory.turns))}) for each in group] for group in groups]
+
+
+@pytest.mark.parametrize("name", ["of_a_rollout", "of_a_group", "of_a_step"])
+def test_both_engines_give_the_same_rewards_for_the_same_rollouts(
+    folders: Folders, sample: Item, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    reward = load_reward(f"{Path(__file__).stem}:{name}")
+    chosen = settings(
+        folders("qwen2.5-vl"), Mode.CLOSED_LOOP, prompts_per_step=1,
+        algorithm=AlgorithmConfig(beta=0.0, group_size=4),
+    )  # fmt: skip
+    interaction = Interaction(chosen)
+    scripts = [[CROP, answer("x")], ["nonsense"], [CROP, answer("x")], [CROP, answer("wrong")]]
+    rollouts = [play(interaction, sample, script)[0].rollout for script in scripts]
+    trainer = Trainer(chosen, [sample], reward, tmp_path / "run")
+    there = Judge(reward, chosen.algorithm.k)
+    for _ in range(2):  # the second step sees what the first left behind
+        here = trainer.scores(rollouts)
+        told: list[Outcome] = pickle.loads(pickle.dumps([outcome(there, rollout) for rollout in rollouts]))
+        assert scores_of(there, told, {sample.id: sample}, 4) == here
+    expected = {"of_a_rollout": [0.5, 1, 0.5, 0.5], "of_a_group": [0.5, 0.75, 0.5, 0.75], "of_a_step": [0.5] * 4}
+    assert [score.reward for score in here] == expected[name]
+    assert there.state == trainer.state()["reward"] == ({"before": 0.5} if name == "of_a_step" else {})
+    trainer.step = 1
+    trainer.save()
+    assert Trainer(chosen, [sample], reward, tmp_path / "run").judge.state == there.state
