@@ -20,7 +20,7 @@ from rl.local.run import Run, load_frozen
 from rl.monitor import rollout_metrics
 from rl.rewards import Judge, Reward, reward_of
 from rl.rows import Rollout
-from rl.scores import Attempt, Score, shaping_of
+from rl.scores import Attempt, Score, in_groups, shaping_of
 
 
 class Trainer(Run[TrainSettings]):
@@ -83,8 +83,7 @@ class Trainer(Run[TrainSettings]):
     def scores(self, rollouts: Sequence[Rollout]) -> list[Score]:
         """The scores of a step's rollouts."""
         attempts = [Attempt(rollout.trajectory, rollout.sample) for rollout in rollouts]
-        size = self.settings.algorithm.group_size
-        return self.judge.scores([attempts[begin : begin + size] for begin in range(0, len(attempts), size)])
+        return self.judge.scores(in_groups(attempts, self.settings.algorithm.group_size))
 
     def episode(self) -> EpisodeConfig:
         return self.settings.episode()
