@@ -73,6 +73,7 @@ async def roll_out(
         ImageError: an image can't be used.
         PolicyError: the model fails, or its memory doesn't suffice.
     """
+    model.forget_images()
     sources = {sample.id: sample.open() for sample in samples}
     pairs = [(sample, number) for sample in samples for number in range(group_size)]
     seeds = [_seed(seed, sample.id, number) for sample, number in pairs]
