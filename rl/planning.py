@@ -55,6 +55,7 @@ class ModelShape:
     grid: int  # pixels of one token's side in an image
     patches: int = 4  # of the vision tower that become one token
     weights: int = 0  # tensors
+    tower: tuple[int, int, int] = (0, 0, 0)  # layers of the vision tower, their width, and that inside their MLP
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ class Plan:
     @property
     def fits(self) -> bool:
         """Whether it should run at all."""
-        return max(sum(self.training.values()), sum(self.rollouts.values())) <= self.memory and self.at_once > 0
+        needed = max(sum(self.training.values()), sum(self.rollouts.values()))
+        return needed <= self.memory and self.at_once > 0
 
     def lines(self) -> list[str]:
         """The estimate as text."""
@@ -95,9 +97,10 @@ class Plan:
 
         phases = ", ".join(f"{name} {low:.0f} to {self.slow[name]:.0f}" for name, low in self.seconds.items())
         low, high = sum(self.seconds.values()), sum(self.slow.values())
+        apart = f"GPU memory, rollouts: {listed(self.rollouts)}; " if self.rollouts else "GPU memory, rollouts: "
         return [
             f"GPU memory, training: {listed(self.training)}",
-            f"GPU memory, rollouts: {listed(self.rollouts)}; {self.at_once} rollouts at once",
+            f"{apart}{self.at_once} rollouts at once",
             f"memory of each machine: {self.host / 1e9:.0f} GB",
             f"a step: {low:.0f} to {high:.0f} s ({phases})",
             f"the run: {self.hours:.1f} to {self.hours * high / low:.1f} hours",
@@ -151,6 +154,7 @@ def model_shape(model: str) -> ModelShape:
         raise ConfigError(f"{model} is not a vision-language model that transformers knows ({error})") from error
     sizes = {name: weight.numel() for name, weight in module.named_parameters()}
     merge = getattr(vision, "spatial_merge_size", None) or round(1 / getattr(config, "downsample_ratio", 0.5))
+    depth = getattr(vision, "depth", None) or vision.num_hidden_layers
     head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     return ModelShape(
         parameters=sum(sizes.values()),
@@ -163,6 +167,7 @@ def model_shape(model: str) -> ModelShape:
         cache=2 * text.num_hidden_layers * text.num_key_value_heads * head * 2,
         grid=_side(vision.patch_size) * merge,
         patches=merge**2,
+        tower=(depth, vision.hidden_size, vision.intermediate_size),
     )
 
 

@@ -96,6 +96,9 @@ class APGRPOLoss(torch.nn.Module):  # type: ignore[misc]
         written = action_mask.sum(dim=-1).to(log_probs).clamp_min(1)
         if self.config.aggregation == "sequence":
             share = dp_size / (global_batch_size * written)
+        elif self.config.aggregation == "constant":
+            share = (dp_size / torch.as_tensor(global_batch_size * self.config.token_budget)).to(log_probs)
+            share = share.expand_as(written)
         else:
             share = (dp_size / torch.as_tensor(batch_num_tokens)).to(log_probs).expand_as(written)
         weights = RolloutWeights(advantage, mu1, mu2, share)

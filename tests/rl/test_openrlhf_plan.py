@@ -14,6 +14,7 @@ from hypothesis import strategies as some
 
 from hart_agent import Mode
 from rl.config import AlgorithmConfig, TrainSettings
+from rl.local.plan import estimate as plan_local
 from rl.openrlhf.flags import Flag
 from rl.openrlhf.plan import FIXED, estimate
 from rl.planning import GPUS, H100, ModelShape, rollout_tokens
@@ -136,6 +137,29 @@ def test_a_real_configuration_is_counted_as_transformers_counts(tmp_path: Path) 
     assert "GPU memory, training: " in done.stdout
     assert "it should fit" in done.stdout
     assert not (tmp_path / "run").exists()
+
+
+def test_the_plan_of_one_machine_by_hand() -> None:
+    shape = replace(SHAPE, tower=(2, 100, 400))
+    lora = replace(RUN, lora_rank=16, train_part="language", gradient_checkpointing=True, micro_batch=2)
+    plan = plan_local(shape, lora)
+    # keys and values of 1250 each: 50 000 bytes of cache in 10 layers
+    adapters = 16 * 10 * (9 * 1000 + 2 * 1250 + 3 * 4000)
+    assert plan.training["weights"] == 16e9
+    assert plan.training["adapters"] == 16 * adapters
+    # 2 rows of 700 words, 1000 tokens of a view and 400 of a reply: 2000 bytes a layer, and one layer's insides
+    assert plan.training["activations"] == 2 * 2100 * (2000 * 10 + 34_000 + 52_000)
+    assert plan.training["logits"] == 14 * 2 * 400 * 100_000
+    assert plan.training["vision"] == 0
+    assert plan.fits
+    whole = plan_local(shape, replace(RUN, micro_batch=2))
+    assert (whole.training["gradients"], whole.training["optimiser"], whole.training["reference"]) == (32e9, 96e9, 16e9)
+    assert whole.training["activations"] == 2 * 2100 * 10 * 86_000
+    assert whole.training["vision"] == 2 * 1000 * 4 * 2 * (3400 + 5200)
+    assert not whole.fits
+    small = plan_local(shape, replace(RUN, optimiser="adamw-8bit", algorithm=AlgorithmConfig(beta=0.0)))
+    assert (small.training["optimiser"], small.training["reference"]) == (48e9, 0)
+    assert plan.slow["training"] == pytest.approx(plan.seconds["training"] * 40 / 15)
 
 
 QWEN25_7B = {
