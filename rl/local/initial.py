@@ -11,9 +11,9 @@ import torch
 from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.runtime import ToolRuntime
 from rl.config import TrainSettings
-from rl.data import Sample
+from rl.data import Sample, draw
 from rl.local.blind import without_blind
-from rl.local.rollout import roll_out_step
+from rl.local.rollout import roll_out_groups
 from rl.local.run import load_frozen
 from rl.rewards import Judge, reward_of
 from rl.rows import Rollout
@@ -42,7 +42,8 @@ class InitialPolicy:
 
     def roll_out(self, step: int) -> list[Rollout]:
         """The rollouts of a step, group by group."""
-        return roll_out_step(self.model, self._runtime, self._settings, self._samples, step)
+        drawn = draw(self._samples, self._settings.prompts_per_step, step, self._settings.seed)
+        return roll_out_groups(self.model, self._runtime, self._settings, drawn, step)
 
     def scores(self, rollouts: Sequence[Rollout]) -> list[Score]:
         """The scores of a step's rollouts."""

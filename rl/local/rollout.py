@@ -21,7 +21,7 @@ from hart_agent.dialogue.policy import Reply, Usage
 from hart_agent.dialogue.reading import answer_of
 from hart_agent.tooling.runtime import ToolRuntime
 from rl.config import TrainSettings
-from rl.data import Sample, draw
+from rl.data import Sample
 from rl.local.model import PolicyModel
 from rl.rows import Rollout, Segment
 
@@ -104,7 +104,7 @@ async def roll_out(
     ]
 
 
-def roll_out_step(
+def roll_out_groups(
     model: PolicyModel,
     runtime: ToolRuntime,
     settings: TrainSettings,
@@ -112,10 +112,9 @@ def roll_out_step(
     step: int,
     reader: PolicyModel | None = None,
 ) -> list[Rollout]:
-    """The rollouts of a step of a run, group by group; see `roll_out`."""
-    drawn = draw(samples, settings.prompts_per_step, step, settings.seed)
+    """The rollouts of questions in a step of a run, group by group; see `roll_out`."""
     seed, group_size = settings.seed * 1_000_003 + step, settings.algorithm.group_size
-    return asyncio.run(roll_out(model, runtime, settings.episode(), drawn, group_size, seed, reader))
+    return asyncio.run(roll_out(model, runtime, settings.episode(), samples, group_size, seed, reader))
 
 
 def answer_blindly(

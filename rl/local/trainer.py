@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +12,11 @@ import torch
 from hart_agent.agent.config import EpisodeConfig
 from rl.ap_grpo import Shaping, ap_grpo_loss, diagnostics, ratio_of, rollout_weights
 from rl.config import TrainSettings
-from rl.data import Sample, check_count
+from rl.data import Sample, check_count, draw
 from rl.local.blind import without_blind
 from rl.local.drawing import ScoredGroup, redrawn
 from rl.local.model import Batch, PolicyModel
-from rl.local.rollout import roll_out, roll_out_step
+from rl.local.rollout import roll_out_groups
 from rl.local.run import Run, load_frozen
 from rl.monitor import rollout_metrics
 from rl.rewards import Judge, Reward, reward_of
@@ -82,7 +81,8 @@ class Trainer(Run[TrainSettings]):
 
     def roll_out(self, step: int) -> list[Rollout]:
         """The rollouts of a step, group by group, from the weights as they are now."""
-        return roll_out_step(self.model, self.runtime, self.settings, self.samples, step, self.reader())
+        drawn = draw(self.samples, self.settings.prompts_per_step, step, self.settings.seed)
+        return roll_out_groups(self.model, self.runtime, self.settings, drawn, step, self.reader())
 
     def scores(self, rollouts: Sequence[Rollout]) -> list[Score]:
         """The scores of a step's rollouts."""
@@ -97,10 +97,7 @@ class Trainer(Run[TrainSettings]):
         settings = self.settings
 
         def draw_groups(samples: Sequence[Sample]) -> list[ScoredGroup]:
-            seed, size = settings.seed * 1_000_003 + self.step, settings.algorithm.group_size
-            return self._scored(
-                asyncio.run(roll_out(self.model, self.runtime, settings.episode(), samples, size, seed, self.reader()))
-            )
+            return self._scored(roll_out_groups(self.model, self.runtime, settings, samples, self.step, self.reader()))
 
         seed = f"{settings.seed} {self.step}"
         return redrawn(groups, self.samples, draw_groups, redraws=settings.redraws, seed=seed)
