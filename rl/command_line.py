@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,7 +64,7 @@ class RunOptions:
     ] = None
 
     def prepare(
-        self, settings: S, engine: str, flags: Collection[str], **more: Any
+        self, settings: S, engine: str, flags: Collection[str]
     ) -> tuple[Manifest[S], list[Sample], list[Sample]]:
         """The run on an engine, its questions and its validation questions.
 
@@ -72,7 +72,6 @@ class RunOptions:
             settings: of the run.
             engine: local or openrlhf.
             flags: of OpenRLHF, by name.
-            more: values of further options of the command; those that were not given are empty.
 
         Raises:
             ConfigError: an option or a flag is the other engine's; also all errors of `load_questions`.
@@ -82,10 +81,12 @@ class RunOptions:
         if engine == "local" and flags:
             raise ConfigError(f"--{next(iter(flags))} is a flag of OpenRLHF: add --engine openrlhf")
         given = {each.name for each in fields(settings) if getattr(settings, each.name) != each.default}
-        given |= {name for name, value in (more | {"validation": self.validation}).items() if value}
+        given |= {"validation"} if part and self.validation else set()
         if engine == "openrlhf" and (missing := next((name for name in KNOWN["local"] if name in given), None)):
             raise ConfigError(f"the engine openrlhf has no {flag(missing)}: {KNOWN['local'][missing]}")
         out, data = self.out.absolute(), self.data.absolute()  # other processes may have other current folders
+        if engine == "openrlhf" and not part and (model := Path(settings.model).expanduser()).is_dir():
+            settings = replace(settings, model=str(model.absolute()))
         return Manifest(out=out, data=data, settings=settings, questions=fingerprint(found[0])), *found
 
 

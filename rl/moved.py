@@ -13,13 +13,13 @@ MOVED = {
     "rl.openrlhf.command": ["rl.openrlhf.flags"],
     "rl.optimiser": ["rl.local.optimiser"],
     "rl.options": ["rl.command_line"],
-    "rl.plan": ["rl.openrlhf.plan"],
+    "rl.plan": ["rl.openrlhf.plan", "rl.planning"],
     "rl.rollout": ["rl.local.rollout", "rl.rows"],
     "rl.run": ["rl.local.run", "rl.loop", "rl.data", "rl.manifest"],
     "rl.settings": ["rl.config"],
     "rl.sft": ["rl.local.sft"],
     "rl.shared_prefix": ["rl.local.shared_prefix"],
-    "rl.trainer": ["rl.local.trainer"],
+    "rl.trainer": ["rl.local.trainer", "rl.local.blind"],
     "rl.validation": ["rl.local.validation"],
 }
 

@@ -11,10 +11,12 @@ import typer
 from hart_agent.agent.modes import Mode
 from rl.command_line import RunOptions, run_command
 from rl.config import AGENT_TURNS, TrainSettings
+from rl.local.plan import estimate as plan_local
 from rl.openrlhf.flags import flags_of
 from rl.openrlhf.launch import train_on_openrlhf
-from rl.openrlhf.plan import estimate, model_shape
-from rl.openrlhf.versions import available
+from rl.openrlhf.plan import estimate as plan_openrlhf
+from rl.openrlhf.versions import available, check_versions
+from rl.planning import GPUS, model_shape
 from rl.progress import train_with_progress
 from rl.rewards import reward_of
 
@@ -36,8 +38,9 @@ def train(
         bool, typer.Option("--dry-run", help="Show three rollouts and which of their tokens carry loss, then stop.")
     ] = False,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Estimate memory and time on OpenRLHF with H100s of 80 GB, then stop.")
+        bool, typer.Option("--plan", help="Estimate memory and time, then stop: of OpenRLHF, unless --engine local.")
     ] = False,
+    plan_gpu: Annotated[Literal["h100", "h200", "a100"], typer.Option(help="Of 80, 141 and 80 GB.")] = "h100",
 ) -> None:
     """Train a policy on questions with answers; no boxes are needed.
 
@@ -53,24 +56,31 @@ def train(
     reward_of(settings)  # a mistake shows before anything starts
     settings.episode()
     if plan:
-        flags = flags_of(run.out, settings, context.obj)
-        print("\n".join(estimate(model_shape(settings.model), settings, flags).lines()))
+        flags = {} if engine == "local" else flags_of(run.out, settings, context.obj)
+        shape, gpu = model_shape(settings.model), GPUS[plan_gpu]
+        found = plan_openrlhf(shape, settings, flags, gpu) if flags else plan_local(shape, settings, gpu)
+        print("\n".join(found.lines()))
         return
     if engine == "auto":
         engine = "openrlhf" if available() else "local"
         _log.info("engine: %s", engine if engine == "openrlhf" else "local (one machine)")
-    manifest, samples, held_out = run.prepare(settings, engine, context.obj, dry_run=dry_run)
-    if engine == "openrlhf":
-        print(train_on_openrlhf(manifest, samples, context.obj))
-        return
+    manifest, samples, held_out = run.prepare(settings, engine, context.obj)
     from rl.local.dry_run import show_rollouts
+    from rl.local.initial import InitialPolicy, filter_blind
     from rl.local.trainer import Trainer
 
-    trainer = Trainer(settings, samples, None, run.out, held_out)
-    if dry_run:
-        show_rollouts(trainer, run.out)
-    else:
-        print(train_with_progress(trainer))
+    if engine == "local":
+        trainer = Trainer(settings, samples, None, run.out, held_out)
+        print(train_with_progress(trainer)) if not dry_run else show_rollouts(trainer, run.out)
+        return
+    if dry_run:  # what OpenRLHF would roll out, on one GPU
+        show_rollouts(InitialPolicy(settings, samples), run.out)
+        return
+    check_versions()
+    flags = flags_of(manifest.out, manifest.settings, context.obj, validated=bool(held_out))
+    if settings.drop_blind:
+        samples = filter_blind(settings, samples, run.out)
+    print(train_on_openrlhf(manifest, samples, flags, held_out, run.validation))
 
 
 if __name__ == "__main__":

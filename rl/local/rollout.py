@@ -6,6 +6,7 @@ a resumed run is the same as an uninterrupted one.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Reply, Usage
 from hart_agent.dialogue.reading import answer_of
 from hart_agent.tooling.runtime import ToolRuntime
+from rl.config import TrainSettings
 from rl.data import Sample
 from rl.local.model import PolicyModel
 from rl.rows import Rollout, Segment
@@ -100,6 +102,19 @@ async def roll_out(
         Rollout(sample, episode.trajectory(), tuple(own))
         for (sample, _), episode, own in zip(pairs, episodes, segments, strict=True)
     ]
+
+
+def roll_out_groups(
+    model: PolicyModel,
+    runtime: ToolRuntime,
+    settings: TrainSettings,
+    samples: Sequence[Sample],
+    step: int,
+    reader: PolicyModel | None = None,
+) -> list[Rollout]:
+    """The rollouts of questions in a step of a run, group by group; see `roll_out`."""
+    seed, group_size = settings.seed * 1_000_003 + step, settings.algorithm.group_size
+    return asyncio.run(roll_out(model, runtime, settings.episode(), samples, group_size, seed, reader))
 
 
 def answer_blindly(

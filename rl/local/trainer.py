@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import random
 import time
 from collections.abc import Sequence
@@ -16,21 +14,16 @@ from hart_agent.agent.config import EpisodeConfig
 from rl.ap_grpo import ap_grpo_loss, diagnostics, ratio_of, rollout_weights
 from rl.config import TrainSettings
 from rl.data import Sample, check_count, draw
-from rl.local.blind import ATTEMPTS, find_blind, read_blind, write_blind
+from rl.local.blind import without_blind
 from rl.local.model import Batch, PolicyModel
-from rl.local.rollout import answer_blindly, roll_out
+from rl.local.rollout import roll_out_groups
 from rl.local.run import Run, load_frozen
 from rl.monitor import rollout_metrics
 from rl.rewards import Reward, reward_of, reward_parts
 from rl.rows import Rollout
 
-_log = logging.getLogger(__name__)
-
 _Group: TypeAlias = "list[tuple[Rollout, dict[str, float]]]"
 """The rollouts of a question, each with the parts of its reward."""
-
-BLIND = "blind.jsonl"
-"""In the run's folder: which questions were dropped."""
 
 
 class Trainer(Run[TrainSettings]):
@@ -58,7 +51,9 @@ class Trainer(Run[TrainSettings]):
         check_count(samples, settings.prompts_per_step)
         super().__init__(settings, samples, out, validation)
         self.reward = reward or reward_of(self.settings)
-        self.samples = self._without_blind(samples) if settings.drop_blind else list(samples)
+        self.samples = list(samples)
+        if settings.drop_blind:
+            self.samples = without_blind(self.initial_model, samples, settings, out)
         self._reference: PolicyModel | None = None
         if settings.algorithm.beta and not settings.lora_rank:
             self._reference = load_frozen(settings)
@@ -90,12 +85,7 @@ class Trainer(Run[TrainSettings]):
         return self._roll_out(draw(self.samples, self.settings.prompts_per_step, step, self.settings.seed), step)
 
     def _roll_out(self, samples: Sequence[Sample], step: int) -> list[Rollout]:
-        settings = self.settings
-        seed = settings.seed * 1_000_003 + step
-        group_size = settings.algorithm.group_size
-        return asyncio.run(
-            roll_out(self.model, self.runtime, settings.episode(), samples, group_size, seed, self.reader())
-        )
+        return roll_out_groups(self.model, self.runtime, self.settings, samples, step, self.reader())
 
     def _groups(self) -> tuple[list[_Group], int]:
         """The groups of this step, and how many were redrawn: a group of equal rewards gives way to another question's.
@@ -124,23 +114,6 @@ class Trainer(Run[TrainSettings]):
 
     def episode(self) -> EpisodeConfig:
         return self.settings.episode()
-
-    def _without_blind(self, samples: Sequence[Sample]) -> list[Sample]:
-        """The questions that the initial policy does not answer without the image; see `rl.local.blind`.
-
-        Raises:
-            ConfigError: too few remain.
-        """
-        record = self.out / BLIND
-        if not record.exists():
-            _log.info("asking %d questions without their images", len(samples))
-            answers = answer_blindly(self.initial_model(), samples, ATTEMPTS, self.settings.seed)
-            write_blind(find_blind(samples, answers), record)
-        dropped = read_blind(record)
-        _log.info("%d questions are answered without the image, and dropped; see %s", len(dropped), record)
-        kept = [sample for sample in samples if sample.id not in dropped]
-        check_count(kept, self.settings.prompts_per_step)
-        return kept
 
     def _differentiate(self, rollouts: Sequence[Rollout], rewards: Sequence[float]) -> dict[str, float]:
         config, device = self.settings.algorithm, self.model.device

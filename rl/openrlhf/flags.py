@@ -6,6 +6,8 @@ import shlex
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from operator import attrgetter
 from pathlib import Path
 from typing import TypeAlias
@@ -16,13 +18,13 @@ from rl.config import TrainSettings
 
 Flag: TypeAlias = "str | int | float | bool | list[str | int | float]"
 
-PROMPTS, CHECKPOINTS = "prompts.jsonl", "openrlhf"
+PROMPTS, VALIDATION, CHECKPOINTS = "prompts.jsonl", "validation.jsonl", "openrlhf"
 """In the run's folder: what OpenRLHF takes for data, and its own checkpoints."""
 DTYPES = {"bfloat16": "bf16", "float16": "fp16"}
 KNOWN = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 _REFUSED = {
-    **dict.fromkeys(KNOWN["fixed"], "it is always the same"),
     **{name: f"use {flag(path.rpartition('.')[2])}" for name, path in KNOWN["settings"].items()},
+    **dict.fromkeys(KNOWN["fixed"], "it is always the same"),
     **KNOWN["refused"],
 }
 
@@ -54,22 +56,44 @@ def parse_flags(arguments: Sequence[str]) -> dict[str, Flag]:
 
 
 def check_flags(flags: Mapping[str, Flag]) -> None:
-    """Check that flags passed on to OpenRLHF don't undo what AP-GRPO needs.
+    """Check that flags may be passed on to OpenRLHF, because they don't undo what AP-GRPO needs.
 
     Raises:
-        ConfigError: one does.
+        ConfigError: one may not, or it isn't of its kind.
     """
-    if refused := next((name for name in flags if name in _REFUSED), None):
-        raise ConfigError(f"--{refused} can't be used here: {_REFUSED[refused]}")
+    for name, value in flags.items():
+        if (kind := KNOWN["allowed"].get(name)) is not None:
+            _check_kind(name, value, kind)
+            continue
+        reason = next((reason for pattern, reason in _REFUSED.items() if fnmatchcase(name, pattern)), None)
+        if reason is not None:
+            raise ConfigError(f"--{name} can't be used here: {reason}")
+        near = get_close_matches(name, KNOWN["allowed"], n=3) or sorted(KNOWN["allowed"])
+        raise ConfigError(f"--{name} is not a flag that is passed on to OpenRLHF; there are: {', '.join(near)}")
 
 
-def flags_of(out: Path, settings: TrainSettings, passed_on: Mapping[str, Flag]) -> dict[str, Flag]:
+def _check_kind(name: str, value: Flag, kind: str) -> None:
+    try:
+        if kind == "whole number":
+            int(str(value))
+        elif kind == "number":
+            float(str(value))
+        elif (kind == "switch") != isinstance(value, bool):
+            raise ValueError
+    except ValueError:
+        raise ConfigError(f"--{name} must be a {kind}, got {value!r}") from None
+
+
+def flags_of(
+    out: Path, settings: TrainSettings, passed_on: Mapping[str, Flag], *, validated: bool = False
+) -> dict[str, Flag]:
     """All flags of OpenRLHF for a run.
 
     Args:
         out: the run's folder.
         settings: of the run.
         passed_on: by name, such as {"vllm.num_engines": 8}; they override our defaults.
+        validated: whether there are validation questions.
 
     Raises:
         ConfigError: one of those passed on can't be used, or the numbers don't go together.
@@ -79,6 +103,8 @@ def flags_of(out: Path, settings: TrainSettings, passed_on: Mapping[str, Flag]) 
         raise ConfigError(f"the engine openrlhf trains in bfloat16 or float16, not in {dtype}")
     if settings.lora_rank:
         raise ConfigError(f"the engine openrlhf has no --lora-rank: {KNOWN['local']['lora_rank']}")
+    if number({"train.max_epochs": 1, **passed_on}, "train.max_epochs") > 1 and settings.algorithm.clip is None:
+        raise ConfigError("--train.max_epochs over 1 needs --clip: the ratio would leave 1 without a bound")
     from_settings = {**KNOWN["default_settings"], **KNOWN["settings"]}
     flags: dict[str, Flag] = {
         **KNOWN["defaults"],
@@ -92,6 +118,12 @@ def flags_of(out: Path, settings: TrainSettings, passed_on: Mapping[str, Flag]) 
         "ckpt.output_dir": str(out),
         **passed_on,
     }
+    if validated:
+        if flags.get("train.async_enable"):
+            raise ConfigError(
+                "--validation can't be used with --train.async_enable: measure checkpoints with hart-agent eval"
+            )
+        flags |= {**KNOWN["validation"], "eval.dataset": str(out / VALIDATION), "eval.steps": settings.checkpoint_every}
     colocated = flags.get("train.colocate_all") and not flags.get("train.async_enable")
     shared = {name: flags[name.replace("ref", "actor")] for name in ("ref.num_nodes", "ref.num_gpus_per_node")}
     flags = {**shared, "vllm.gpu_memory_utilization": 0.5 if colocated else 0.9, **flags}

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.episode import Episode
 from hart_agent.backends.local.prompting import Prompt
 from hart_agent.dialogue.messages import Message, ToolSpec
@@ -58,7 +59,14 @@ class Interaction(Sequencer):
         self._config = settings.episode()
         self._open: dict[str, tuple[SourceImage, int]] = {}
 
-    async def play(self, sample: Sample, engine: Engine, parameters: Parameters, max_length: int) -> Played:
+    async def play(
+        self,
+        sample: Sample,
+        engine: Engine,
+        parameters: Parameters,
+        max_length: int,
+        config: EpisodeConfig | None = None,
+    ) -> Played:
         """One rollout.
 
         Args:
@@ -67,6 +75,7 @@ class Interaction(Sequencer):
             parameters: makes its sampling parameters.
             max_length: tokens of the whole rollout, all rows together. When they are used up the episode ends without
                 an answer; the replies until then are trained on.
+            config: the mode and limits of the episode; by default the run's.
 
         Raises:
             ConfigError: not even the first prompt leaves room for a reply.
@@ -77,7 +86,7 @@ class Interaction(Sequencer):
         truncated = False
         with self._source(sample) as source:
             episode = await asyncio.to_thread(
-                Episode, source, sample.prompt(), policy, self._runtime, self._config
+                Episode, source, sample.prompt(), policy, self._runtime, config or self._config
             )  # decodes the image
             while not episode.done:
                 prompt = await asyncio.to_thread(self.prompter.prompt, episode.messages, episode.tools)

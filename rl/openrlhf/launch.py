@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ from rl.checkpoints import checkpoints
 from rl.config import SftSettings, TrainSettings
 from rl.data import Sample, check_count, draw
 from rl.manifest import Manifest
-from rl.openrlhf.flags import DTYPES, KNOWN, PROMPTS, Flag, check_shares, command_line, flags_of, shown
+from rl.openrlhf.flags import DTYPES, KNOWN, PROMPTS, VALIDATION, Flag, check_shares, command_line, shown
+from rl.openrlhf.validation import tasks
 from rl.openrlhf.versions import check_versions
 
 _log = logging.getLogger(__name__)
@@ -30,13 +30,21 @@ MAY_CHANGE = frozenset({"checkpoint_every", "keep_checkpoints", "micro_batch"})
 """Not the steps of AP-GRPO: OpenRLHF draws the questions of all of them at once."""
 
 
-def train_on_openrlhf(run: Manifest[TrainSettings], samples: Sequence[Sample], passed_on: Mapping[str, Flag]) -> Path:
-    """Train with AP-GRPO. All machines must see the run's folder and the file of its questions.
+def train_on_openrlhf(
+    run: Manifest[TrainSettings],
+    samples: Sequence[Sample],
+    flags: Mapping[str, Flag],
+    held_out: Sequence[Sample] = (),
+    validation: Path | None = None,
+) -> Path:
+    """Train with AP-GRPO. All machines must see the run's folder and the files of its questions.
 
     Args:
         run: to train.
         samples: its questions.
-        passed_on: flags of OpenRLHF.
+        flags: all of OpenRLHF's (see `flags_of`).
+        held_out: validation questions.
+        validation: the file that they are from.
 
     Returns:
         The folder of the last checkpoint.
@@ -49,11 +57,9 @@ def train_on_openrlhf(run: Manifest[TrainSettings], samples: Sequence[Sample], p
     """
     settings = run.settings
     check_count(samples, count := settings.prompts_per_step)
-    if (model := Path(settings.model).expanduser()).is_dir():
-        settings = replace(settings, model=str(model.absolute()))  # Ray's workers have other current folders
     questions = [each for step in range(settings.steps) for each in draw(samples, count, step, settings.seed)]
-    command = command_line(run.out, flags_of(run.out, settings, passed_on))
-    return _launch(replace(run, settings=settings), command, questions, may_change=MAY_CHANGE)
+    asked = tasks(validation.absolute(), held_out, settings) if validation is not None else []
+    return _launch(run, command_line(run.out, flags), questions, asked, may_change=MAY_CHANGE)
 
 
 def fine_tune_on_openrlhf(run: Manifest[SftSettings], processes: int, passed_on: Mapping[str, Flag]) -> Path:
@@ -69,17 +75,31 @@ def fine_tune_on_openrlhf(run: Manifest[SftSettings], processes: int, passed_on:
 
 
 def write_run(
-    run: Manifest[Any], command: Sequence[str], questions: Sequence[Sample] = (), *, may_change: Collection[str]
+    run: Manifest[Any],
+    command: Sequence[str],
+    questions: Sequence[Sample] = (),
+    validation: Sequence[tuple[str, str]] = (),
+    *,
+    may_change: Collection[str],
 ) -> None:
     """Write the manifest, the command and, if there are any, the prompts in the order in which they are asked.
+
+    Args:
+        run: to be written.
+        command: that trains it.
+        questions: that it is trained on.
+        validation: prompts and labels (see `tasks`).
+        may_change: names of settings that may differ when it is resumed.
 
     Raises:
         ConfigError: the folder holds another run.
         OutputError: it can't be written.
     """
     run.save(may_change=may_change)
-    if rows := [json.dumps({"prompt": each.question, "label": each.id}, ensure_ascii=False) for each in questions]:
-        write_whole(run.out / PROMPTS, "".join(f"{row}\n" for row in rows))
+    for name, asked in ((PROMPTS, [(each.question, each.id) for each in questions]), (VALIDATION, validation)):
+        rows = [json.dumps({"prompt": prompt, "label": label}, ensure_ascii=False) for prompt, label in asked]
+        if rows:
+            write_whole(run.out / name, "".join(f"{row}\n" for row in rows))
     write_whole(run.out / COMMAND, "#!/bin/sh\nexec " + shown(command) + "\n")
 
 
@@ -95,11 +115,16 @@ def current_run() -> Manifest[TrainSettings]:
 
 
 def _launch(
-    run: Manifest[Any], command: Sequence[str], questions: Sequence[Sample] = (), *, may_change: Collection[str]
+    run: Manifest[Any],
+    command: Sequence[str],
+    questions: Sequence[Sample] = (),
+    validation: Sequence[tuple[str, str]] = (),
+    *,
+    may_change: Collection[str],
 ) -> Path:
     """Write a run and train it. Returns the last checkpoint."""
     check_versions()
-    write_run(run, command, questions, may_change=may_change)
+    write_run(run, command, questions, validation, may_change=may_change)
     print(shown(command), file=sys.stderr)
     if run.out / f"step-{run.settings.steps:06d}" in checkpoints(run.out)[-1:]:
         _log.info("the run is complete")

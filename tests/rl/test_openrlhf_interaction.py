@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,13 @@ from hart_agent.tooling.discovery import discover_tools  # noqa: E402
 from hart_agent.tooling.runtime import ToolRuntime  # noqa: E402
 from hart_agent.vision.geometry import Box  # noqa: E402
 from rl.config import TrainSettings  # noqa: E402
+from rl.data import load_samples  # noqa: E402
 from rl.local.model import PolicyModel  # noqa: E402
 from rl.local.rollout import roll_out  # noqa: E402
 from rl.openrlhf.interaction import Interaction, Played  # noqa: E402
 from rl.openrlhf.scoring import score, step_metrics  # noqa: E402
 from rl.openrlhf.sequences import ROW_COUNTS, ROW_LENGTHS  # noqa: E402
+from rl.openrlhf.validation import Questions, logged_of, tasks, validation_metrics  # noqa: E402
 from rl.rewards import AreaGuard, answer_reward  # noqa: E402
 
 CROP = tool_call("crop", bbox_2d=[10, 10, 80, 70], label="it")
@@ -180,3 +183,34 @@ def test_rollouts_at_once_are_as_one_after_the_other_and_open_the_image_once(
             == interaction.sequence(other.rollout.segments).token_ids
         )
     assert len(opened) == 4
+
+
+def test_validation_asks_each_held_out_question_with_crops_and_without(
+    folders: Folders, sample: Item, tmp_path: Path
+) -> None:
+    """Two questions, of which one is right with its crop alone, and the other from the overview alone."""
+    chosen = settings(folders("qwen2.5-vl"), Mode.CLOSED_LOOP)
+    rows = [{"id": name, "image": str(sample.image), "question": f"{name}?", "answer": "x"} for name in ("a", "b")]
+    trained, held_out = tmp_path / "trained.jsonl", tmp_path / "held_out.jsonl"
+    trained.write_text(json.dumps({**rows[0], "id": '["of training"]'}) + "\n")
+    held_out.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked = tasks(held_out, load_samples(held_out), chosen)
+    assert [prompt for prompt, _ in asked] == ["a?", "b?"] * 2
+    questions = Questions(trained, chosen)
+    found, limits = questions.find('["of training"]')
+    assert (found.question, limits, logged_of(limits)) == ("a?", None, {})
+
+    scripts = [[CROP, answer("x")], [CROP, answer("y")], [answer("y")], [answer("x")]]
+    interaction, logged = Interaction(chosen), []
+    for (_, label), script in zip(asked, scripts, strict=True):
+        found, limits = questions.find(label)
+        engine = ScriptedEngine(interaction.prompter, script)
+        played = asyncio.run(interaction.play(found, engine, Parameters.of, 4000, limits))
+        logged.append(score(answer_reward, played.rollout, truncated=played.truncated)[1] | logged_of(limits))
+    metrics = validation_metrics(logged)
+    assert (metrics["validation/accuracy"], metrics["validation/accuracy_without_crops"]) == (0.5, 0.5)
+    assert metrics["validation/called_tool"] == 1
+    assert "validation/iou" not in metrics  # there are no boxes
+    alone = validation_metrics(logged[2:])  # as in the mode `direct`
+    assert alone["validation/accuracy"] == 0.5
+    assert "validation/accuracy_without_crops" not in alone
