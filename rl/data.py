@@ -158,9 +158,11 @@ def stage_part(samples: Sequence[Sample], rl_share: float | None, *, supervised:
 
 def fingerprint(samples: Sequence[Sample]) -> str:
     """A hash of the questions and their right answers, by which a resumed run recognises them."""
-    values = [
+    values: list[tuple[object, ...]] = [
         (each.id, each.question, each.options, each.type.value, each.answer, each.alternatives) for each in samples
     ]
+    steps = [(each.id, each.steps) for each in samples if each.steps]
+    values += [("steps", *steps)] if steps else []
     return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
 
 
@@ -206,6 +208,16 @@ def check_disjoint(first: Sequence[Sample], second: Sequence[Sample]) -> None:
             f"images are in both sets: {theirs.id!r} of the second is about the image of {ours.id!r} of the first "
             f"({len(leaks)} in all). Remove such questions, or split again."
         )
+
+
+def apart_from(samples: Sequence[Sample], others: Sequence[Sample]) -> list[Sample]:
+    """The questions whose images none of the others has, whatever the files are called.
+
+    Raises:
+        ImageError: an image can't be read.
+    """
+    taken = set(_contents(others))
+    return [sample for sample, content in zip(samples, _contents(samples), strict=True) if content not in taken]
 
 
 def _contents(samples: Sequence[Sample]) -> list[str]:

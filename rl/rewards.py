@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeAlias
 
-from hart_agent.agent.modes import Mode
 from hart_agent.agent.trajectory import Trajectory
 from hart_agent.errors import ConfigError
 from hart_agent.evals.metrics import union_areas
@@ -44,11 +43,11 @@ answer_reward = AnswerReward()
 def area_fraction(trajectory: Trajectory) -> float:
     """The share of the image that the policy's evidence covers, 0 to 1; overlaps count once.
 
-    Without evidence it is 1, or a policy could avoid the penalty on the area by naming no region. In the mode `direct`
-    no region can be named: there it is 0.
+    Without evidence it is 1, or a policy could avoid the penalty on the area by naming no region. In a mode without
+    tools, such as `direct`, no region can be named: there it is 0.
     """
     if not trajectory.evidence:
-        return 0.0 if trajectory.mode == Mode.DIRECT else 1.0
+        return 0.0 if all(stage.tools == () for stage in trajectory.mode.stages) else 1.0
     (covered,) = union_areas([[item.box for item in trajectory.evidence]])
     return float(covered) / trajectory.image.size.area
 

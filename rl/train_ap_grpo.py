@@ -8,12 +8,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from hart_agent.agent.modes import Mode
+from hart_agent.agent.modes import Mode, find_mode
 from rl.command_line import RunOptions, run_command
 from rl.config import AGENT_TURNS, TrainSettings
 from rl.openrlhf.flags import flags_of
-from rl.openrlhf.launch import available, train_on_openrlhf
+from rl.openrlhf.launch import train_on_openrlhf
 from rl.openrlhf.plan import estimate, model_shape
+from rl.openrlhf.versions import available, check_versions
 from rl.progress import train_with_progress
 from rl.rewards import reward_of
 
@@ -46,7 +47,7 @@ def train(
     Each checkpoint opens with: hart-agent ask IMAGE QUESTION --backend transformers --model RUN/step-000200
     """
     chosen = mode or _MODES[algorithm]
-    turns = (AGENT_TURNS if chosen == Mode.AGENT.name else 2) if max_turns is None else max_turns
+    turns = (AGENT_TURNS if find_mode(chosen).can_look_again else 2) if max_turns is None else max_turns
     formula = settings.algorithm if algorithm == "ap-grpo" else replace(settings.algorithm, k=0.0)
     settings = replace(settings, mode=chosen, max_turns=turns, algorithm=formula)
     reward_of(settings)  # a mistake shows before anything starts
@@ -58,19 +59,23 @@ def train(
     if engine == "auto":
         engine = "openrlhf" if available() else "local"
         _log.info("engine: %s", engine if engine == "openrlhf" else "local (one machine)")
-    needs_local = {"drop_blind": settings.drop_blind, "dry_run": dry_run, "device": settings.device}
-    manifest, samples, held_out = run.prepare(settings, engine, context.obj, **needs_local)
-    if engine == "openrlhf":
-        print(train_on_openrlhf(manifest, samples, context.obj))
-        return
+    manifest, samples, held_out = run.prepare(settings, engine, context.obj)
     from rl.local.dry_run import show_rollouts
+    from rl.local.initial import InitialPolicy, filter_blind
     from rl.local.trainer import Trainer
 
-    trainer = Trainer(settings, samples, None, run.out, held_out)
-    if dry_run:
-        show_rollouts(trainer, run.out)
-    else:
-        print(train_with_progress(trainer))
+    if engine == "local":
+        trainer = Trainer(settings, samples, None, run.out, held_out)
+        print(train_with_progress(trainer)) if not dry_run else show_rollouts(trainer, run.out)
+        return
+    if dry_run:  # what OpenRLHF would roll out, on one GPU
+        show_rollouts(InitialPolicy(settings, samples), run.out)
+        return
+    check_versions()
+    flags = flags_of(manifest.out, manifest.settings, context.obj, validated=bool(held_out))
+    if settings.drop_blind:
+        samples = filter_blind(settings, samples, run.out)
+    print(train_on_openrlhf(manifest, samples, flags, held_out, run.validation))
 
 
 if __name__ == "__main__":

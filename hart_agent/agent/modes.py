@@ -88,6 +88,10 @@ class Mode:
     """HART: it names regions on the overview, then answers from their crops alone (arXiv 2602.23615)."""
     MGPO: ClassVar[Mode]
     """It names regions on the overview, then answers with crops and overview in sight (arXiv 2507.05920)."""
+    INTERLEAVED: ClassVar[Mode]
+    """As `AGENT`, and it says what it finds out on the way: `<finding>` beside a call (arXiv 2505.19640)."""
+    SECTIONS: ClassVar[Mode]
+    """As `DIRECT`, with a description, a thought and a second look before the answer (arXiv 2601.00215)."""
     DIRECT: ClassVar[Mode]
     """It answers from the overview alone, without tools."""
 
@@ -154,10 +158,15 @@ Mode.MGPO = Mode(
         Stage("answer", None, "answer_with_crops", crops=True, tools=()),
     ),
 )
+Mode.INTERLEAVED = Mode("interleaved", (Stage("answer", "interleaved_system", "question"),))
+Mode.SECTIONS = Mode("sections", (Stage("answer", "sections_system", "question", tools=()),))
 Mode.DIRECT = Mode("direct", (Stage("answer", "direct_system", "question", tools=()),))
 
 MODES: Final[Mapping[str, Mode]] = MappingProxyType(
-    {mode.name: mode for mode in (Mode.AGENT, Mode.CLOSED_LOOP, Mode.MGPO, Mode.DIRECT)}
+    {
+        mode.name: mode
+        for mode in (Mode.AGENT, Mode.CLOSED_LOOP, Mode.MGPO, Mode.INTERLEAVED, Mode.SECTIONS, Mode.DIRECT)
+    }
 )
 """The modes that ship with hart-agent, by name."""
 

@@ -40,6 +40,7 @@ class Turn:
         feedback: what the model was told in addition to the results (a format error, a limit), or None.
         seconds: from asking the policy to the last result.
         reasoning: the thoughts of the reply, in the text or sent apart; never parsed.
+        findings: what the reply says it has found out so far, in order (arXiv 2505.19640).
     """
 
     reply: Reply
@@ -47,6 +48,7 @@ class Turn:
     feedback: str | None = None
     seconds: float = 0.0
     reasoning: str = ""
+    findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,11 @@ class Trajectory:
     def read(self) -> tuple[ReadLine, ...] | None:
         """The lines of text that the policy last reported, the likeliest to answer the question first, if any."""
         return next((turn.reply.read for turn in reversed(self.turns) if turn.reply.read is not None), None)
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """All that the policy said it had found out on its way to the answer, in order."""
+        return tuple(finding for turn in self.turns for finding in turn.findings)
 
     @property
     def verdict(self) -> Verdict:

@@ -22,6 +22,7 @@ text as typed values (numbers, ranges, times, dates, codes, words) and compare t
 """
 
 from hart_agent.answers.comparing import MAX_ANSWER, AnswerType, agree, chosen_letter, is_right
+from hart_agent.answers.partial import partial_credit
 from hart_agent.answers.texts import normalise
 
-__all__ = ["MAX_ANSWER", "AnswerType", "agree", "chosen_letter", "is_right", "normalise"]
+__all__ = ["MAX_ANSWER", "AnswerType", "agree", "chosen_letter", "is_right", "normalise", "partial_credit"]

@@ -114,15 +114,15 @@ def _fits(answer: str, gold: str, kind: AnswerType, options: Sequence[str], tole
         return read_option(answer, options, strict=strict) == letter
     if strict and hedges_in(answer) - hedges_in(gold):
         return False
-    if kind is AnswerType.NUMBER and (wanted := _one_number(values_of(gold))) is not None:
-        number = _one_number(values_of(answer, whole=strict))
+    if kind is AnswerType.NUMBER and (wanted := one_number(values_of(gold))) is not None:
+        number = one_number(values_of(answer, whole=strict))
         return number is not None and _within(number, wanted, Fraction(str(tolerance)))
     if kind is AnswerType.LIST and (items := _items(gold)):
         return _same_items(_items(answer), items)
     return same_text(answer, gold, whole=True) if strict else agree(answer, gold)
 
 
-def _one_number(reading: Reading) -> Quantity | None:
+def one_number(reading: Reading) -> Quantity | None:
     """The one number that a text holds; None if there is none, or several different ones."""
     numbers: dict[tuple[object, str], Quantity] = {}
     in_words: dict[tuple[object, str], Quantity] = {}

@@ -69,8 +69,9 @@ class AgentOptions(PolicyOptions):
         typer.Option(
             metavar="MODE",
             rich_help_panel=_EPISODE,
-            help="agent: with all tools; closed-loop: from crops alone; mgpo: from crops and overview; direct: "
-            "without tools.",
+            help="agent: with all tools; closed-loop: from crops alone; mgpo: from crops and overview; "
+            "interleaved: as agent, with findings on the way; direct: without tools; "
+            "sections: so, with parts before the answer.",
         ),
     ] = Mode.AGENT.name
     on_unsupported: Annotated[

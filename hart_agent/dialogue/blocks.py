@@ -1,16 +1,19 @@
-"""Where the blocks of a reply begin and end: answers, abstentions and calls in any dialect."""
+"""Where the blocks of a reply begin and end: findings, answers, abstentions and calls in any dialect."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from hart_agent.dialogue.dialects import DIALECTS
 from hart_agent.dialogue.dialects.base import Block
 from hart_agent.dialogue.json_repair import Ending
 
-_WORDS = {"<answer>": "</answer>", "<abstain>": "</abstain>"}
+FINDING: Final = "<finding>"
+"""Opens what a model has found out on its way to the answer (arXiv 2505.19640); it may stand beside a call."""
+
+_WORDS = {FINDING: "</finding>", "<answer>": "</answer>", "<abstain>": "</abstain>"}
 _CALLS: dict[str, frozenset[str]] = {}
 for _dialect in DIALECTS:
     for _opener, _closer in _dialect.markers:
@@ -31,14 +34,14 @@ class _Mark(NamedTuple):
 
 
 def is_call(block: Block) -> bool:
-    """Whether a block holds calls; otherwise it is an answer or an abstention."""
+    """Whether a block holds calls; otherwise it is words: a finding, an answer or an abstention."""
     return block.opener in _CALLS
 
 
 def find_blocks(text: str, ending: Ending) -> list[Block]:
     """Divide a reply into blocks, in order. Takes time proportional to the length of the text.
 
-    An answer or abstention ends at its closing tag or at the next opening one. A call ends at its own closing marker,
+    Words end at their closing tag or at the next opening one. A call ends at its own closing marker,
     whatever stands in its strings; if it has none, at the next opening marker. A closing marker of calls without any
     block before it means that the opening one stood in the prompt.
 
@@ -60,6 +63,27 @@ def outside_blocks(text: str) -> str:
         kept.append(text[position:start])
         position = end
     return "".join([*kept, text[position:]])
+
+
+def without_findings(text: str, ending: Ending) -> tuple[list[Block], str]:
+    """The findings of a reply, in order, and the reply without them. Those after an answer or abstention don't count.
+
+    Args:
+        text: without thoughts.
+        ending: what follows the text.
+    """
+    if FINDING not in text.lower():
+        return [], text
+    findings: list[Block] = []
+    kept, position, over = [], 0, False
+    for start, end, block in _located(text, ending):
+        opener = block.opener if block is not None else text[start:end].lower()
+        over = over or (block is not None and opener in _WORDS and opener != FINDING)
+        if opener.startswith(FINDING):
+            kept.append(text[position:start])
+            position = end
+            findings += [block] if block is not None and not over else []
+    return findings, "\n".join([*kept, text[position:]]).strip()
 
 
 def _located(text: str, ending: Ending) -> Iterator[tuple[int, int, Block | None]]:

@@ -1,7 +1,7 @@
 """What a reply asks for.
 
 Thoughts are set aside first, and whatever follows an invented tool result is dropped. What is left may hold, in order
-of precedence:
+of precedence, besides what it has found out on the way (`<finding>...</finding>`, which ends nothing):
 
 1. native calls, parsed by the server;
 2. the first block in the text. If it is a call, in whatever dialect, every call of the reply counts and an answer
@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 
-from hart_agent.dialogue.blocks import find_blocks, is_call
+from hart_agent.dialogue.blocks import find_blocks, is_call, without_findings
 from hart_agent.dialogue.dialects import DIALECTS, GLM, HERMES, NAMED_JSON, PYTHONIC, Block, Dialect
 from hart_agent.dialogue.dialects.pythonic import bare_calls
 from hart_agent.dialogue.json_calls import named_call
@@ -66,8 +66,10 @@ def parse_reply(
         thoughts = Thoughts(f"{thoughts.reasoning}\n\n{ended[0]}".strip(), f"{thoughts.rest}\n{ended[1]}")
     rest, dropped = before_invented_turn(thoughts.rest)
     ending = Ending.MARKER if dropped else Ending.LIMIT if truncated else Ending.STOP
+    findings, rest = without_findings(rest, ending)
+    found = filter(None, (tagged_answer(block.body) for block in findings[:MAX_CALLS] if _counts(block)))
     reply = _read(rest, native_calls, ending, schemas or {}, hint)
-    reply = replace(reply, reasoning=thoughts.all)
+    reply = replace(reply, reasoning=thoughts.all, findings=tuple(found))
     if reply.error is None:
         return reply
     if truncated:

@@ -52,6 +52,7 @@ class ParsedReply:
         cut_off: the reply ended at a token limit before any block was complete; nothing of it may be used.
         dialect: the dialect in which calls were read; None for native calls.
         error: why there are no calls, no answer and no abstention.
+        findings: what the model says it has found out so far, in order; empty ones are left out.
     """
 
     calls: tuple[RawCall, ...] = ()
@@ -63,3 +64,4 @@ class ParsedReply:
     cut_off: bool = False
     dialect: str | None = None
     error: ReplyFormatError | None = None
+    findings: tuple[str, ...] = ()

@@ -73,6 +73,7 @@ class Item:
         anchored: indices of options that keep their places whatever the order: the benchmark means them to stand there.
         labels: further kinds of the question that the benchmark reports, each as a (name, value).
         anls: whether the benchmark scores by the similarity of texts; see `hart_agent.evals.scoring.anls`.
+        steps: what must be found out on the way to the answer, in order; see `hart_agent.evals.findings`.
     """
 
     id: str
@@ -89,6 +90,7 @@ class Item:
     anchored: tuple[int, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     anls: bool = False
+    steps: tuple[str, ...] = ()
 
     @property
     def golds(self) -> tuple[str, ...]:

@@ -44,6 +44,8 @@ class Prediction:
         repeat: the run, counted from 0, where the benchmark was asked several times.
         labels: further kinds of the question, each as a (name, value): its task, say.
         anls: similarity of the answer with the gold answer, where the benchmark scores so.
+        steps: for each gold step whether a finding says it; empty if the benchmark has none.
+        findings: for each finding whether it says a gold step; empty if the benchmark has none.
     """
 
     id: str
@@ -60,6 +62,8 @@ class Prediction:
     repeat: int = 0
     labels: tuple[tuple[str, str], ...] = ()
     anls: float | None = None
+    steps: tuple[bool, ...] = ()
+    findings: tuple[bool, ...] = ()
 
     @property
     def key(self) -> str:

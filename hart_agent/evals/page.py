@@ -94,6 +94,8 @@ def _key_numbers(report: dict[str, Any]) -> Html:
         ("Area fraction", summary["area_fraction"], PERCENT, "of the image lies under the evidence, on average"),
         ("Wrong box, right answer", grounding.get("wrong_box_given_right_answer"), PERCENT,
          "of the right answers come without a right box"),
+        ("Steps found out", summary["steps_found"], PERCENT, "of a question's gold steps are said by a finding"),
+        ("Findings right", summary["findings_right"], PERCENT, "of a question's findings say a gold step"),
     ]  # fmt: skip
     return element(
         "dl",

@@ -12,10 +12,13 @@ from typing import Any
 
 from hart_agent.agent import Agent
 from hart_agent.agent.many import ask_many, until_outage
+from hart_agent.agent.modes import Mode
 from hart_agent.agent.trajectory import Trajectory
-from hart_agent.answers import AnswerType
+from hart_agent.answers import AnswerType, partial_credit
+from hart_agent.dialogue.sections import SECTIONS, read_sections, section_scores
 from hart_agent.errors import ConfigError, ImageError, PolicyError
 from hart_agent.evals.controls import run_controls
+from hart_agent.evals.findings import first_finding, right_findings, steps_found
 from hart_agent.evals.items import Item, Order, reversed_order, shuffled_order
 from hart_agent.evals.metrics import Prediction
 from hart_agent.evals.protocols import DEFAULT, SHUFFLED
@@ -29,7 +32,8 @@ from hart_agent.vision.source import SourceImage
 _RESUME = "The records so far are kept: run the same command again to resume."
 
 Record = dict[str, Any]
-Observer = Callable[[Record, Trajectory | None], None]
+Observer = Callable[[Record], None]
+Keeper = Callable[[Record, Trajectory, SourceImage], None]
 
 
 @dataclass(frozen=True)
@@ -104,16 +108,9 @@ class Presentation:
 
 @dataclass(frozen=True)
 class Answered:
-    """A question that was asked.
-
-    Attributes:
-        record: as the journal keeps it.
-        trajectory: of its episode, if it began.
-        error: what went wrong, or None.
-    """
+    """A question that was asked: its record, as the journal keeps it, and what went wrong, or None."""
 
     record: Record
-    trajectory: Trajectory | None
     error: Exception | None
 
 
@@ -137,7 +134,12 @@ def order_of(key: str) -> int:
 
 
 async def evaluate(
-    agent: Agent, items: Sequence[Item], journal: Journal, settings: EvalSettings, observer: Observer | None = None
+    agent: Agent,
+    items: Sequence[Item],
+    journal: Journal,
+    settings: EvalSettings,
+    observer: Observer | None = None,
+    keeper: Keeper | None = None,
 ) -> None:
     """Ask all questions whose answers the journal doesn't hold yet; those that failed are asked again.
 
@@ -146,21 +148,22 @@ async def evaluate(
         items: the benchmark.
         journal: gets a record of each, as it comes.
         settings: how they are asked.
-        observer: called with each new record, and its trajectory where there is one.
+        observer: called with each new record.
+        keeper: called with each record to be, its trajectory and its image, in a thread that may take its time.
 
     Raises:
         PolicyError: an outage of the policy; the questions that failed in it are not recorded. Run it again to resume.
-        OutputError: a record can't be written.
+        OutputError: a record can't be written; or what the keeper raises.
     """
     done = {record["key"] for record in journal.records if record["error"] is None}
     pending = [shown for shown in presentations(items, settings) if shown.key not in done]
     agents = [agent, *(agent.reseeded(settings.seed + repeat) for repeat in range(1, settings.repeat))]
 
     async def ask(shown: Presentation) -> Answered:
-        return await _ask(agents[shown.repeat], shown, items, settings)
+        return await _ask(agents[shown.repeat], shown, items, settings, keeper)
 
     def failed(shown: Presentation, error: Exception) -> Answered:
-        return Answered(_blank(shown) | {"error": _error_record(error)}, None, error)
+        return Answered(_blank(shown) | {"error": _error_record(error)}, error)
 
     asked = ask_many(ask, pending, policy=agent.policy, concurrency=settings.concurrency, failed=failed)
     lasting = until_outage(asked, lambda answered: answered.error, advice=_RESUME)
@@ -168,7 +171,7 @@ async def evaluate(
         async for answered in lasting:
             journal.append(answered.record)
             if observer is not None:
-                observer(answered.record, answered.trajectory)
+                observer(answered.record)
 
 
 def latest(records: Sequence[Record]) -> dict[str, Record]:
@@ -202,12 +205,16 @@ def prediction(record: Record) -> Prediction:
         repeat=record.get("repeat", 0),
         labels=tuple((name, value) for name, value in record.get("labels", ())),
         anls=record.get("anls"),
+        steps=tuple(number is not None for number in record.get("steps_found", ())),
+        findings=tuple(record.get("findings_right", ())),
     )
 
 
-async def _ask(agent: Agent, shown: Presentation, items: Sequence[Item], settings: EvalSettings) -> Answered:
+async def _ask(
+    agent: Agent, shown: Presentation, items: Sequence[Item], settings: EvalSettings, keeper: Keeper | None
+) -> Answered:
     source = await asyncio.to_thread(shown.item.open)
-    record = _blank(shown) | {"image": [source.size.width, source.size.height]}
+    record = _blank(shown) | {"image": [source.size.width, source.size.height], "page": source.page}
     worded = settings.wording.prompt(shown.item, shown.order) if settings.wording else shown.item.prompt(shown.order)
     run = await agent.aask(source, worded)
     record |= _outcome(run, shown)
@@ -219,7 +226,9 @@ async def _ask(agent: Agent, shown: Presentation, items: Sequence[Item], setting
             error = failure
     if error is not None:
         record["error"] = _error_record(error)
-    return Answered(record, run, error)
+    if keeper is not None:
+        await asyncio.to_thread(keeper, record, run, source)
+    return Answered(record, error)
 
 
 def _blank(shown: Presentation) -> Record:
@@ -248,6 +257,7 @@ def _blank(shown: Presentation) -> Record:
         "gold_boxes": [box.as_tuple() for box in item.boxes],
         "image": [1, 1],
         "image_sha256": None,
+        "page": None,
         "verdict": Verdict.UNCHECKED.value,
         "crop_only_answer": None,
         "stop_reason": None,
@@ -256,6 +266,7 @@ def _blank(shown: Presentation) -> Record:
         "controls": {},
         "usage": {"input_tokens": 0, "output_tokens": 0, "requests": 0},
         "image_tokens": None,
+        "fingerprint": "",
         "seconds": 0.0,
         "error": None,
     }
@@ -282,7 +293,34 @@ def _outcome(run: Trajectory, shown: Presentation) -> Record:
         "turns": len(run.turns),
         "usage": asdict(run.usage),
         "image_tokens": _image_tokens(run),
+        "fingerprint": run.turns[-1].reply.fingerprint if run.turns else "",
         "seconds": round(run.seconds, 3),
+        **_found_out(run, shown.item.steps),
+        **({"sections": _sections(run, shown)} if run.mode == Mode.SECTIONS else {}),
+    }
+
+
+def _sections(run: Trajectory, shown: Presentation) -> dict[str, float]:
+    """The score of each section of the reply, and how nearly right its answer is."""
+    item, gold = shown.item, _gold(shown)
+    options = [item.options[place] for place in shown.order]
+    near = max(partial_credit(run.answer, each, item.type, options=options) for each in (gold, *item.alternatives))
+    reply = run.turns[-1].reply if run.turns else None
+    scores = section_scores(read_sections(reply.text, reply.reasoning)) if reply is not None else {}
+    return {name: scores.get(name, 0.0) for name in SECTIONS if name != "answer"} | {"answer": near}
+
+
+def _found_out(run: Trajectory, steps: Sequence[str]) -> Record:
+    """What the policy found out on its way, where that is asked for or said."""
+    findings = run.findings
+    if not findings and not steps and run.mode != Mode.INTERLEAVED:
+        return {}
+    return {
+        "findings": list(findings),
+        "steps": list(steps),
+        "steps_found": steps_found(findings, steps),
+        "findings_right": right_findings(findings, steps) if steps else [],
+        "first_finding": asdict(first_finding(run)),
     }
 
 

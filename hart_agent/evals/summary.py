@@ -79,6 +79,8 @@ class Summary:
         by_label: accuracy by further kinds of question: for each name of a label, by its value.
         questions: how many different ones there are; fewer than predictions where one is asked several times.
         anls: mean similarity of the answers with the gold answers, over the questions that are scored so; None if none.
+        steps_found: mean share of a question's gold steps that a finding says; None if no question has steps.
+        findings_right: mean share of a question's findings that say a gold step, over those with both; None if none.
     """
 
     accuracy: Estimate
@@ -93,6 +95,8 @@ class Summary:
     by_label: dict[str, dict[str, Estimate]] = field(default_factory=dict)
     questions: int = 0
     anls: Estimate | None = None
+    steps_found: Estimate | None = None
+    findings_right: Estimate | None = None
 
     @property
     def large_boxes(self) -> bool:
@@ -145,6 +149,8 @@ def summarise(predictions: Sequence[Prediction], seed: int = 0) -> Summary:
             questions,
             seed,
         ),
+        steps_found=_mean_share([prediction.steps for prediction in predictions], questions, seed),
+        findings_right=_mean_share([prediction.findings for prediction in predictions], questions, seed),
     )
 
 
@@ -207,6 +213,12 @@ def _asked(predictions: Sequence[Prediction]) -> Iterable[tuple[Prediction, str]
 def _mean_of_present(values: FloatArray, questions: Sequence[str], seed: int) -> Estimate | None:
     present = ~np.isnan(values)
     return mean(values[present], seed, np.array(questions, dtype=object)[present].tolist()) if present.any() else None
+
+
+def _mean_share(outcomes: Sequence[Sequence[bool]], questions: Sequence[str], seed: int) -> Estimate | None:
+    """The mean over the questions of the share of their outcomes that are true; those without any don't count."""
+    shares = np.array([sum(each) / len(each) if each else np.nan for each in outcomes])
+    return _mean_of_present(shares, questions, seed)
 
 
 def _share_of_known(outcomes: Iterable[tuple[bool | None, str]]) -> Estimate | None:

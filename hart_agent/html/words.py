@@ -36,7 +36,7 @@ CHANGED: Final = (
 
 
 def tell_turn(turn: Mapping[str, Any], size: tuple[int, int]) -> dict[str, Any]:
-    """A turn of a trace in words: `reasoning`, `said`, `calls`, `feedback`, `seconds`.
+    """A turn of a trace in words: `reasoning`, `said`, `findings`, `calls`, `feedback`, `seconds`.
 
     Args:
         turn: of a trace.
@@ -46,6 +46,7 @@ def tell_turn(turn: Mapping[str, Any], size: tuple[int, int]) -> dict[str, Any]:
     return {
         "reasoning": (turn.get("reasoning") or thoughts).strip(),
         "said": _said(rest, turn["calls"]),
+        "findings": [f"Found: {finding}" for finding in turn.get("findings", ())],
         "calls": [tell_call(call, size) for call in turn["calls"]],
         "feedback": turn["feedback"],
         "seconds": turn["seconds"],
@@ -139,7 +140,7 @@ def _said(text: str, calls: Sequence[Mapping[str, Any]]) -> str:
         return f"{said}\nAnswered: {parsed.answer}".strip()
     if not calls and parsed.abstention is not None:
         return f"{said}\nDeclined to answer: {parsed.abstention}".strip()
-    return said if said or calls else text.strip()
+    return said if said or calls or parsed.findings else text.strip()
 
 
 def _remarks(result: Mapping[str, Any]) -> list[str]:

@@ -241,12 +241,13 @@
     viewer.fly(box, margin);
   }
 
-  function think({ reasoning, said, feedback, seconds }) {
+  function think({ reasoning, said, findings, feedback, seconds }) {
     const [heading, ...calls] = card().children;
     heading.append(make("span", `${seconds.toFixed(2)} s`, { class: "seconds" }));
     const words = [];
     if (reasoning) words.push(folded("Thoughts", make("p", reasoning, { class: "words" })));
     if (said) words.push(make("p", said, { class: "words", tabindex: 0 }));
+    words.push(...findings.map((finding) => make("p", finding, { class: "words finding", tabindex: 0 })));
     heading.after(...words);
     if (feedback) card().append(make("p", `Told to the model: ${feedback}`, { class: "note muted" }));
     shown.card = null;

@@ -100,6 +100,7 @@ def turn_json(turn: Turn) -> dict[str, Any]:
         "calls": [call_json(result) for result in turn.results],
         "feedback": turn.feedback,
         **({"reasoning": turn.reasoning} if turn.reasoning else {}),
+        **({"findings": list(turn.findings)} if turn.findings else {}),
         "seconds": round(turn.seconds, 3),
     }
 

@@ -52,6 +52,8 @@ def print_evaluation(report: dict[str, Any], folder: Path) -> None:
     rows += [(f"right {TITLES[Control(name)]}", share) for name, share in summary["controls"].items()]
     rows.append(("evidence gap", summary["evidence_gap"]))
     rows.append(("ANLS", summary["anls"]))
+    rows.append(("steps found out", summary["steps_found"]))
+    rows.append(("findings right", summary["findings_right"]))
     if report["repeats"] is not None:
         repeats = report["repeats"]
         rows += [("mean of the runs", repeats["mean"]), ("  over runs alone", repeats["over_runs"])]
@@ -90,10 +92,12 @@ def print_evaluation(report: dict[str, Any], folder: Path) -> None:
 
 
 def _beside(report: dict[str, Any]) -> Iterator[str]:
-    """What stands beside the key numbers: several runs, and a judge."""
+    """What stands beside the key numbers: several runs, scores of sections, and a judge."""
     if (repeats := report["repeats"]) is not None:
         best = ", ".join(f"{k}: {value:.3f}" for k, value in repeats["best_of"].items())
         yield f"runs: standard deviation {repeats['deviation']:.4f}; best of k (no accuracy) {best}"
+    if (sections := report["sections"]) is not None:
+        yield "sections: " + ", ".join(f"{name} {score:.3f}" for name, score in sections.items())
     if (judged := report.get("judgement")) is not None:
         kappa = f", kappa {judged['kappa']:.2f}" if judged["kappa"] is not None else ""
         right, rule, agreement = (judged[name]["value"] for name in ("accuracy", "rule", "agreement"))

@@ -6,7 +6,8 @@
 a page. With `options`, a
 list of texts, `answer` is the letter of the right one.
 `boxes` are [x0, y0, x1, y1] in original pixels, half-open. `type` is text (without options) or option unless it says
-number or list; `alternatives` are further right answers; `tolerance` is of a number; `id` and `category` are free.
+number or list; `alternatives` are further right answers; `tolerance` is of a number; `id` and `category` are free;
+`steps` are what must be found out on the way to the answer, in order.
 Other fields are refused, so that a misspelt one isn't overlooked.
 """
 
@@ -43,6 +44,7 @@ RECORD = Draft202012Validator(
             "boxes": {"type": "array", "items": {"type": "array", "items": _PIXEL, "minItems": 4, "maxItems": 4}},
             "category": {"type": "string"},
             "tolerance": {"type": "number", "minimum": 0},
+            "steps": {"type": "array", "items": _TEXT},
         },
     }
 )
@@ -129,4 +131,5 @@ def item_of(record: Record, image: Path | EmbeddedImage, number: str, where: str
         category=record.get("category", ""),
         alternatives=tuple(record.get("alternatives", ())),
         tolerance=record.get("tolerance", 0.0),
+        steps=tuple(record.get("steps", ())),
     )
