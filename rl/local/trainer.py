@@ -14,6 +14,7 @@ import torch
 from hart_agent.agent.config import EpisodeConfig
 from rl.ap_grpo import Shaping, ap_grpo_loss, diagnostics, rollout_weights
 from rl.config import TrainSettings
+from rl.cut_off import ended_by_itself, without_cut_off
 from rl.data import Sample, check_count, draw
 from rl.local.blind import ATTEMPTS, find_blind, read_blind, write_blind
 from rl.local.model import Batch, PolicyModel
@@ -131,7 +132,13 @@ class Trainer(Run[TrainSettings]):
         lengths = [sum(len(segment.token_ids) for segment in rollout.segments) for rollout in rollouts]
         rewarded = torch.tensor(rewards, device=device)
         terms = [Shaping(weight, torch.tensor(values, device=device)) for weight, values in shaping]
-        weights = rollout_weights(rewarded, torch.tensor(lengths, device=device), config, terms)
+        written = torch.tensor(lengths, device=device)
+        weights = rollout_weights(rewarded, written, config, terms)
+        metrics = diagnostics(rewarded, weights, config)
+        if self.settings.mask_cut_off:
+            ended = torch.tensor([ended_by_itself(rollout.trajectory) for rollout in rollouts], device=device)
+            weights = without_cut_off(weights, written, ended)
+            metrics["cut_off"] = float(1 - ended.float().mean())
         self.model.module.train()
         loss = kl = clipped = 0.0
         for indices, batch in self.model.micro_batches([row for _, row in rows]):
@@ -140,7 +147,7 @@ class Trainer(Run[TrainSettings]):
             part = ap_grpo_loss(log_probs, batch.old_log_probs, reference, batch.mask, own, config)
             part.value.backward()
             loss, kl, clipped = loss + float(part.value.detach()), kl + float(part.kl), clipped + float(part.clipped)
-        return {"loss": loss, "kl": kl, "clipped": clipped} | diagnostics(rewarded, weights, config)
+        return {"loss": loss, "kl": kl, "clipped": clipped} | metrics
 
     def _reference_log_probs(self, batch: Batch) -> torch.Tensor | None:
         """The log-probabilities of the same tokens under the initial model, shape (B, L); None without a KL term."""
