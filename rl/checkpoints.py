@@ -47,7 +47,7 @@ def save_checkpoint(
         unfinished.mkdir(parents=True)
         write_model(unfinished)
         torch.save(state, unfinished / _STATE)
-        for path in [*unfinished.iterdir(), unfinished]:
+        for path in [*unfinished.rglob("*"), unfinished]:
             _sync(path)
         shutil.rmtree(target, ignore_errors=True)
         unfinished.rename(target)

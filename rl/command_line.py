@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,7 +29,7 @@ from hart_agent.errors import ConfigError, InstallError
 from rl.config import SftSettings
 from rl.data import Sample, fingerprint, load_questions
 from rl.manifest import Manifest, S
-from rl.openrlhf.flags import parse_flags, split_flags
+from rl.openrlhf.flags import KNOWN, parse_flags, split_flags
 
 SECTIONS = ("data", "policy", "algorithm", "engine", "run")
 FLAGS = "openrlhf"
@@ -64,15 +64,14 @@ class RunOptions:
     ] = None
 
     def prepare(
-        self, settings: S, engine: str, flags: Collection[str], **local: Any
+        self, settings: S, engine: str, flags: Collection[str]
     ) -> tuple[Manifest[S], list[Sample], list[Sample]]:
-        """The run, its questions and its validation questions.
+        """The run on an engine, its questions and its validation questions.
 
         Args:
             settings: of the run.
             engine: local or openrlhf.
             flags: of OpenRLHF, by name.
-            local: values of further options that only the engine local has; empty ones were not given.
 
         Raises:
             ConfigError: an option or a flag is the other engine's; also all errors of `load_questions`.
@@ -81,10 +80,13 @@ class RunOptions:
         found = load_questions(self.data, self.apart_from, self.validation, settings.rl_share, supervised=part)
         if engine == "local" and flags:
             raise ConfigError(f"--{next(iter(flags))} is a flag of OpenRLHF: add --engine openrlhf")
-        given = [flag(name) for name, value in (local | {"validation": self.validation}).items() if value]
-        if engine == "openrlhf" and given:
-            raise ConfigError(f"the engine openrlhf has no {', '.join(given)}: add --engine local")
+        given = {each.name for each in fields(settings) if getattr(settings, each.name) != each.default}
+        given |= {"validation"} if part and self.validation else set()
+        if engine == "openrlhf" and (missing := next((name for name in KNOWN["local"] if name in given), None)):
+            raise ConfigError(f"the engine openrlhf has no {flag(missing)}: {KNOWN['local'][missing]}")
         out, data = self.out.absolute(), self.data.absolute()  # other processes may have other current folders
+        if engine == "openrlhf" and not part and (model := Path(settings.model).expanduser()).is_dir():
+            settings = replace(settings, model=str(model.absolute()))
         return Manifest(out=out, data=data, settings=settings, questions=fingerprint(found[0])), *found
 
 
@@ -136,16 +138,17 @@ def read_config(path: Path, known: Collection[str]) -> tuple[dict[str, Any], dic
     sections = [content.pop(name) for name in SECTIONS if isinstance(content.get(name), dict)]
     options: dict[str, Any] = {}
     flags: dict[str, Any] = {}
-    for section in (*sections, content):
-        passed_on = section.pop(FLAGS, {})
-        if not isinstance(passed_on, dict):
+    for name, value in (pair for section in (*sections, content) for pair in section.items()):
+        if name == FLAGS and not isinstance(value, dict):
             raise ConfigError(f"{path}: under {FLAGS} stand flags by name, such as vllm.num_engines: 8")
-        flags |= dict(_flattened(passed_on))
-        if unknown := [name for name in section if name not in known]:
-            raise ConfigError(f"{path}: there is no option {unknown[0]!r}; there are: {', '.join(sorted(known))}")
-        if twice := section.keys() & options:
-            raise ConfigError(f"{path} gives {min(twice)} twice")
-        options |= {name: value for name, value in section.items() if value is not None}
+        if name == FLAGS:
+            flags |= _flattened(value)
+        elif name not in known:
+            raise ConfigError(f"{path}: there is no option {name!r}; there are: {', '.join(sorted(known))}")
+        elif name in options:
+            raise ConfigError(f"{path} gives {name} twice")
+        elif value is not None:
+            options[name] = value
     return options, flags
 
 

@@ -1,4 +1,4 @@
-"""The settings of training runs: each one declared once, with its default, its check and its help.
+"""The settings of training runs: each one declared once, with its default, its limit and its help.
 
 A field that is an `option` is a flag of the training commands and a name in their YAML files (see `rl.command_line`);
 the others are set from Python only.
@@ -12,16 +12,21 @@ from typing import Any, Literal, Self, get_args
 
 from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Mode, find_mode
-from hart_agent.backends.options import ModelOptions, option
+from hart_agent.backends.options import Limit, ModelOptions, check_options, option
 from hart_agent.dialogue.vocabulary import OWN
 from hart_agent.errors import ConfigError
 
 Aggregation = Literal["sequence", "token"]
 Targets = Literal["gold", "distilled"]
 
-
 AGENT_TURNS = 6
 """Replies in the mode `agent`, where a run sets no limit of its own."""
+
+_POSITIVE: Limit = (lambda value: 0 < value < math.inf, "positive")
+_NOT_NEGATIVE: Limit = (lambda value: 0 <= value < math.inf, "a number of 0 or more")
+_PREFERENCE: Limit = (lambda k: 0 <= k <= 1, "0 to 1, or a weight could turn negative")
+_GROUP: Limit = (lambda size: size >= 2, "2 or more, because advantages are relative")
+_CLIP: Limit = (lambda clip: 0 < clip < 1, "between 0 and 1, or left out")
 
 
 def rollout_episode(mode: Mode, max_turns: int = 2) -> EpisodeConfig:
@@ -37,23 +42,24 @@ class AlgorithmConfig:
 
     Attributes:
         epsilon: added to the standard deviation, so that a group of equal rewards has advantages of 0.
+
+    Raises:
+        ConfigError: a number is out of range.
     """
 
-    k: float = option("Preference for right answers, 0 to 1; 0 is GRPO.", default=0.6)
-    beta: float = option("Weight of the KL to the initial model; 0 needs no reference model.", default=0.02)
-    group_size: int = option("Rollouts per question (G).", default=8)
-    clip: float | None = option("Clip the ratio to 1 - clip ... 1 + clip. Default: no clipping.")
-    aggregation: Aggregation = option("What weighs the same: each rollout, or token.", default="sequence")
-    epsilon: float = 1e-6
+    k: float = option("Preference for right answers, 0 to 1; 0 is GRPO.", default=0.6, limit=_PREFERENCE)
+    beta: float = option(
+        "Weight of the KL to the initial model; 0 needs no reference model.", default=0.02, limit=_NOT_NEGATIVE
+    )
+    group_size: int = option("Rollouts per question (G).", default=8, limit=_GROUP)
+    clip: float | None = option("Clip the ratio to 1 - clip ... 1 + clip. Default: no clipping.", limit=_CLIP)
+    aggregation: Aggregation = option(
+        "What weighs the same: each rollout, or token.", default="sequence", choices=get_args(Aggregation)
+    )
+    epsilon: float = field(default=1e-6, metadata={"limit": _POSITIVE})
 
     def __post_init__(self) -> None:
-        _require(self, "k", 0 <= self.k <= 1, "0 to 1, or a weight could turn negative")
-        _require(self, "beta", 0 <= self.beta < math.inf, "a number of 0 or more")
-        _require(self, "group_size", self.group_size >= 2, "2 or more, because advantages are relative")
-        _require(self, "clip", self.clip is None or 0 < self.clip < 1, "between 0 and 1, or left out")
-        known = get_args(Aggregation)
-        _require(self, "aggregation", self.aggregation in known, f"one of: {', '.join(known)}")
-        _require(self, "epsilon", 0 < self.epsilon < math.inf, "positive")
+        check_options(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,41 +67,30 @@ class RunSettings(ModelOptions):
     """Settings of every run, `ModelOptions` included; the same settings and data give the same run.
 
     Attributes:
-        temperature: also of the log-probabilities of rollouts.
         betas: of AdamW.
-        max_grad_norm: gradients are scaled down to this norm.
-        lora_alpha: scale of the adapters.
-        keep_checkpoints: older ones are removed.
+
+    Raises:
+        ConfigError: one is out of range.
     """
 
     model: str = option("Model folder, or id on the Hugging Face hub.", default=MISSING)
-    max_tokens: int = option("Maximum tokens per reply.", default=512)
-    temperature: float = option("Sampling temperature.", default=1.0)
+    max_tokens: int = option("Maximum tokens per reply.", default=512, limit=_POSITIVE)
+    temperature: float = option("Of sampling, and of the log-probabilities.", default=1.0, limit=_POSITIVE)
     seed: int = option("Seed of sampling and of the order of the questions.", default=0)
-    steps: int = option("Number of updates.", default=200)
-    prompts_per_step: int = option("Questions per update.", default=8)
-    learning_rate: float = option("Learning rate of AdamW.", default=1e-6)
+    steps: int = option("Number of updates.", default=200, limit=_POSITIVE)
+    prompts_per_step: int = option("Questions per update.", default=8, limit=_POSITIVE)
+    learning_rate: float = option("Learning rate of AdamW.", default=1e-6, limit=_POSITIVE)
     betas: tuple[float, float] = (0.9, 0.95)
-    max_grad_norm: float = 1.0
-    micro_batch: int = option("Sequences per forward pass.", default=8)
-    lora_rank: int = option("Train adapters of this rank; 0 trains all weights.", default=0)
-    lora_alpha: int = 32
+    max_grad_norm: float = option("Gradients are scaled down to this norm.", default=1.0, limit=_POSITIVE)
+    micro_batch: int = option("Sequences per forward pass.", default=8, limit=_POSITIVE)
+    lora_rank: int = option("Train adapters of this rank; 0 trains all weights.", default=0, limit=_NOT_NEGATIVE)
+    lora_alpha: int = option("Scale of the adapters.", default=32)
     dtype: str | None = option("Such as bfloat16. Default: that on a GPU, else float32.")
     device: str | None = option("Such as cuda:0. Default: the first GPU, else the CPU.")
     rl_share: float | None = option("Share of the images for RL; SFT with the same share takes the rest. Default: all.")
     strict_reading: bool = option("Whether rewards require an answer without text around it.", default=True)
-    checkpoint_every: int = option("Steps between checkpoints.", default=50)
-    keep_checkpoints: int = 2
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        positive = (
-            "max_tokens temperature steps prompts_per_step learning_rate max_grad_norm micro_batch checkpoint_every "
-            "keep_checkpoints attempts"
-        )
-        for name in positive.split():
-            _require(self, name, getattr(self, name, 1) > 0, "positive")
-        _require(self, "lora_rank", self.lora_rank >= 0, "0 (train all weights) or more")
+    checkpoint_every: int = option("Steps between checkpoints.", default=50, limit=_POSITIVE)
+    keep_checkpoints: int = option("Checkpoints that stay; older ones are removed.", default=2, limit=_POSITIVE)
 
     def record(self) -> dict[str, Any]:
         """The settings as a run's manifest holds them."""
@@ -134,14 +129,19 @@ class TrainSettings(RunSettings):
         object.__setattr__(self, "mode", str(self.mode))  # a `Mode` will do, too
         self._limits()
 
+    @property
+    def rollouts(self) -> int:
+        """Of a step."""
+        return self.prompts_per_step * self.algorithm.group_size
+
     def episode(self) -> EpisodeConfig:
         """The mode and limits of the episodes.
 
         Raises:
             ConfigError: a vocabulary is not spoken in this mode.
         """
-        spoken_in = self.mode in (Mode.AGENT.name, Mode.DIRECT.name)
-        _require(self, "mode", self.vocabulary in (None, OWN) or spoken_in, "agent or direct with a vocabulary")
+        if self.vocabulary not in (None, OWN) and self.mode not in (Mode.AGENT.name, Mode.DIRECT.name):
+            raise ConfigError(f"mode must be agent or direct with a vocabulary; got {self.mode}")
         return self._limits()
 
     def _limits(self) -> EpisodeConfig:
@@ -167,14 +167,9 @@ class TrainSettings(RunSettings):
 class SftSettings(RunSettings):
     """Settings of supervised fine-tuning."""
 
-    prompts_per_step: int = option("Questions per update.", default=16)
-    learning_rate: float = option("Learning rate of AdamW.", default=1e-5)
+    prompts_per_step: int = option("Questions per update.", default=16, limit=_POSITIVE)
+    learning_rate: float = option("Learning rate of AdamW.", default=1e-5, limit=_POSITIVE)
     targets: Targets = option(
         "The right answers, or the model's own episodes that led to them.", default="gold", choices=get_args(Targets)
     )
-    attempts: int = option("Rollouts per question, of which distilled targets keep one.", default=4)
-
-
-def _require(settings: Any, name: str, condition: bool, expected: str) -> None:
-    if not condition:
-        raise ConfigError(f"{name} must be {expected}; got {getattr(settings, name)}")
+    attempts: int = option("Rollouts per question, of which distilled targets keep one.", default=4, limit=_POSITIVE)

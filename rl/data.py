@@ -210,6 +210,16 @@ def check_disjoint(first: Sequence[Sample], second: Sequence[Sample]) -> None:
         )
 
 
+def apart_from(samples: Sequence[Sample], others: Sequence[Sample]) -> list[Sample]:
+    """The questions whose images none of the others has, whatever the files are called.
+
+    Raises:
+        ImageError: an image can't be read.
+    """
+    taken = set(_contents(others))
+    return [sample for sample, content in zip(samples, _contents(samples), strict=True) if content not in taken]
+
+
 def _contents(samples: Sequence[Sample]) -> list[str]:
     """The hash of each sample's image."""
     known: dict[Any, str] = {}

@@ -66,14 +66,10 @@ class Manifest(Generic[S]):
 
     @classmethod
     def load(cls, out: Path, kind: type[S]) -> Self:
-        """The run of a folder.
-
-        Args:
-            out: the folder.
-            kind: of its settings.
+        """The run on OpenRLHF in a folder, with settings of a kind.
 
         Raises:
-            ConfigError: it is not the folder of a run on OpenRLHF.
+            ConfigError: there is none.
         """
         try:
             record = json.loads((out / SETTINGS).read_text(encoding="utf-8"))

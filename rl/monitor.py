@@ -23,6 +23,11 @@ WINDOW = 20
 """Steps over which an alarm averages, at the beginning and now."""
 
 METRICS = "metrics.jsonl"
+VALIDATED = (
+    "accuracy", "answered", "called_tool", "invalid_calls", "area_fraction", "iogt", "iou", "grounded",
+    "wrong_box_given_right",
+)  # fmt: skip
+"""Those of `rollout_metrics` that are measured on validation questions."""
 
 
 def rollout_metrics(rollouts: Sequence[Rollout]) -> dict[str, float]:

@@ -19,7 +19,7 @@ MOVED = {
     "rl.settings": ["rl.config"],
     "rl.sft": ["rl.local.sft"],
     "rl.shared_prefix": ["rl.local.shared_prefix"],
-    "rl.trainer": ["rl.local.trainer"],
+    "rl.trainer": ["rl.local.trainer", "rl.local.blind"],
     "rl.validation": ["rl.local.validation"],
 }
 

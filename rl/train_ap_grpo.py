@@ -12,8 +12,9 @@ from hart_agent.agent.modes import Mode, find_mode
 from rl.command_line import RunOptions, run_command
 from rl.config import AGENT_TURNS, TrainSettings
 from rl.openrlhf.flags import flags_of
-from rl.openrlhf.launch import available, train_on_openrlhf
+from rl.openrlhf.launch import train_on_openrlhf
 from rl.openrlhf.plan import estimate, model_shape
+from rl.openrlhf.versions import available, check_versions
 from rl.progress import train_with_progress
 from rl.rewards import reward_of
 
@@ -58,19 +59,23 @@ def train(
     if engine == "auto":
         engine = "openrlhf" if available() else "local"
         _log.info("engine: %s", engine if engine == "openrlhf" else "local (one machine)")
-    needs_local = {"drop_blind": settings.drop_blind, "dry_run": dry_run, "device": settings.device}
-    manifest, samples, held_out = run.prepare(settings, engine, context.obj, **needs_local)
-    if engine == "openrlhf":
-        print(train_on_openrlhf(manifest, samples, context.obj))
-        return
+    manifest, samples, held_out = run.prepare(settings, engine, context.obj)
     from rl.local.dry_run import show_rollouts
+    from rl.local.initial import InitialPolicy, filter_blind
     from rl.local.trainer import Trainer
 
-    trainer = Trainer(settings, samples, None, run.out, held_out)
-    if dry_run:
-        show_rollouts(trainer, run.out)
-    else:
-        print(train_with_progress(trainer))
+    if engine == "local":
+        trainer = Trainer(settings, samples, None, run.out, held_out)
+        print(train_with_progress(trainer)) if not dry_run else show_rollouts(trainer, run.out)
+        return
+    if dry_run:  # what OpenRLHF would roll out, on one GPU
+        show_rollouts(InitialPolicy(settings, samples), run.out)
+        return
+    check_versions()
+    flags = flags_of(manifest.out, manifest.settings, context.obj, validated=bool(held_out))
+    if settings.drop_blind:
+        samples = filter_blind(settings, samples, run.out)
+    print(train_on_openrlhf(manifest, samples, flags, held_out, run.validation))
 
 
 if __name__ == "__main__":

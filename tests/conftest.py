@@ -16,6 +16,8 @@ import typer.testing
 from hypothesis import HealthCheck, settings
 from PIL import Image
 
+from hart_agent import cli
+
 for profile, examples in {"default": 50, "thorough": 1000}.items():
     settings.register_profile(
         profile, max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -81,6 +83,14 @@ def commands_are_built_once() -> Iterator[None]:
     """As in a process of its own: typer's runner builds all commands anew, 70 ms, each time that one is called."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(typer.testing, "_get_command", cache(typer.main.get_command))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def a_command_does_not_end_this_process() -> Iterator[None]:
+    """A command ends its process where a tool hangs in a thread; here another test may have left one behind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cli, "end_despite_threads", lambda code: None)
         yield
 
 

@@ -36,7 +36,6 @@ def hart_agent(*arguments: str | Path, stdin: bytes = b"") -> Done:
         mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin))),
         mock.patch.object(sys, "excepthook", sys.excepthook),
         mock.patch.object(typer.main, "get_command", _command),
-        mock.patch.object(cli, "end_despite_threads"),  # which would end the tests' own process
         contextlib.redirect_stdout(streams[0]),
         contextlib.redirect_stderr(streams[1]),
         _own_logging(),

@@ -37,11 +37,16 @@ class ScriptedEngine:
         counts = iter([image.width * image.height // self._prompter.family.grid**2 for image in images])
         image_id = self._prompter.image_id
         read = [t for each in prompt_token_ids for t in ([image_id] * next(counts) if each == image_id else [each])]
-        complete = self._prompter.reply_ids(next(self._script))
+        words = next(self._script)
+        unfinished = words.startswith("<think>") and "</think>" not in words  # a stop string in it has ended it
+        complete = self._prompter.reply_ids(words)[: -1 if unfinished else None]
         token_ids = complete[: sampling_params.max_tokens]
         output = SimpleNamespace(
             token_ids=token_ids,
             logprobs=[{token: SimpleNamespace(logprob=-0.5 - number)} for number, token in enumerate(token_ids)],
             finish_reason="length" if token_ids != complete else "stop",
+            stop_reason=next((each for each in self._prompter.stop if words.endswith(each)), None)
+            if unfinished
+            else None,
         )
         return SimpleNamespace(prompt_token_ids=read, outputs=[output])

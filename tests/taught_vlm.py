@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from conftest import answer, tool_call
 from PIL import Image
@@ -29,7 +30,8 @@ def write_lessons(folder: Path, answers: Mapping[str, str], box: Sequence[int]) 
     """Write `questions.jsonl`: each question with its answer, about a picture of its own, `NUMBER.png` of 300 x 200."""
     rows = []
     for number, (question, said) in enumerate(answers.items()):
-        Image.effect_noise((300, 200), 60 + number).convert("RGB").save(folder / f"{number}.png")
+        noise = np.random.default_rng(number).normal(128, 60, (200, 300))  # Pillow's own noise differs from run to run
+        Image.fromarray(noise.clip(0, 255).astype("uint8")).convert("RGB").save(folder / f"{number}.png")
         rows.append({"image": f"{number}.png", "question": question, "answer": said, "boxes": [list(box)]})
     questions = folder / "questions.jsonl"
     questions.write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import Field, dataclass, field, fields
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 from hart_agent.errors import ConfigError
@@ -15,6 +15,8 @@ TOOL_FORMATS = ("auto", "native", "text")
 AUTO = "auto"
 """In place of a coordinate space: the family's, until boxes show another."""
 COORDINATES = (*CoordinateSpace, AUTO)
+Limit: TypeAlias = "tuple[Callable[[Any], bool], str]"
+"""Whether a value is allowed, and which ones are, in words that follow "must be"."""
 
 
 def option(
@@ -23,6 +25,7 @@ def option(
     default: Any = None,
     minimum: int | None = None,
     choices: Sequence[str] = (),
+    limit: Limit | None = None,
     secret: bool = False,
     variables: Sequence[str] = (),
 ) -> Any:
@@ -33,11 +36,12 @@ def option(
         default: `dataclasses.MISSING` if it has none.
         minimum: that `ModelOptions` accept.
         choices: that `ModelOptions` accept; empty for any.
+        limit: of the values that are accepted, where neither of these says it.
         secret: is not shown in a representation.
         variables: of the environment that set it, the first of them on command lines.
     """
     metadata = {"help": meaning, "minimum": minimum, "choices": tuple(choices), "variables": tuple(variables)}
-    return field(default=default, repr=not secret, metadata=metadata)
+    return field(default=default, repr=not secret, metadata=metadata | {"limit": limit})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +73,7 @@ class ModelOptions:
     seed: int = option("Of all that is random.", default=0)
 
     def __post_init__(self) -> None:
-        for declared in fields(self):  # a subclass may add fields without limits
-            _check(declared, getattr(self, declared.name))
+        check_options(self)
 
     def model_options(self) -> dict[str, Any]:
         """The options of `ModelOptions` alone, as keywords."""
@@ -149,10 +152,21 @@ def split_base_url(url: str) -> SplitResult:
     raise ConfigError(f"--base-url {quoted!r} is not a URL; expected one like http://localhost:8000/v1")
 
 
+def check_options(options: Any) -> None:
+    """Check that the fields of a dataclass are within the limits that they were declared with; some have none.
+
+    Raises:
+        ConfigError: one is out of range.
+    """
+    for declared in fields(options):
+        if (value := getattr(options, declared.name)) is not None:
+            _check(declared, value)
+
+
 def _check(declared: Field[Any], value: Any) -> None:
-    name, minimum, choices = declared.name, declared.metadata.get("minimum"), declared.metadata.get("choices")
-    if value is None:
-        return
+    name, (minimum, choices, limit) = declared.name, map(declared.metadata.get, ("minimum", "choices", "limit"))
+    if limit is not None and not limit[0](value):
+        raise ConfigError(f"{name} must be {limit[1]}; got {value}")
     if choices and value not in choices:
         noun = name.replace("_", " ")
         verb = "are" if noun.endswith("s") else "is"

@@ -123,7 +123,7 @@ def evaluate(
         typer.Option(
             metavar="NAME=VALUE,...",
             help="Run once for each value of an option, in a folder each, and show accuracy and cost beside each "
-            "other: mode=direct,agent or max_turns=1,2,4.",
+            "other, and as a curve in variants.html and variants.svg: mode=direct,agent or max_turns=1,2,4.",
             show_default=False,
         ),
     ] = None,
@@ -228,13 +228,17 @@ def evaluate(
             return run(work)
 
     if vary is not None:
+        from hart_agent.evals.variants import write_variants
+
         name, values = _varied(vary, options)
-        reports = {
-            f"{name} {value}": ask(
+        found = {
+            str(value): ask(
                 replace(options, **{name: value}, asked=options.asked | {name}), _made(out) / f"{name}-{value}"
             )
             for value in values
         }
+        write_variants(name, found, out)
+        reports = {f"{name} {value}": report for value, report in found.items()}
         print_json(reports) if json_output else print_variants(reports)
         return
     report = ask(options, out)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.vision.budget import CoordinateProfile
@@ -67,6 +67,7 @@ class Reply:
         reasoning: thoughts that a server sent apart from the text.
         read: lines of text that the policy has read so far, the likeliest to answer the question first; None if it
             doesn't report any.
+        fingerprint: by which a server names the state that it replied in (OpenAI's `system_fingerprint`), if it does.
     """
 
     text: str
@@ -77,6 +78,7 @@ class Reply:
     finish_reason: FinishReason | None = None
     reasoning: str = ""
     read: tuple[ReadLine, ...] | None = None
+    fingerprint: str = ""
 
     @property
     def truncated(self) -> bool:
@@ -124,6 +126,21 @@ class Seeded(Protocol):
 
     def with_seed(self, seed: int) -> Policy:
         """The same policy with another seed."""
+        ...
+
+
+IN_PROCESS: Final = "hart-agent's own process"
+"""The server of a policy that asks none."""
+
+
+@runtime_checkable
+class Identified(Protocol):
+    """A policy that can say what stands behind its name."""
+
+    async def identity(self) -> dict[str, str]:
+        """What is known of `model` (what was loaded under that name), `weights_sha256`, and `server` (the program that
+        runs it, and its version); what can't be told is left out.
+        """
         ...
 
 

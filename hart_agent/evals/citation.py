@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 _HASH: Final = 12
@@ -21,7 +21,7 @@ def facts(manifest: Mapping[str, Any]) -> dict[str, Any]:
     episode, budget = manifest["episode"], manifest["profile"].get("budget", {})
     mode = episode["mode"]
     grid, pixels = budget.get("grid", 1), budget.get("max_pixels")
-    file = manifest.get("file") or {}
+    file, served = manifest.get("file") or {}, manifest.get("served") or {}
     found = {
         "benchmark": dataset["name"],
         "questions": dataset["items"],
@@ -41,7 +41,9 @@ def facts(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "runs": settings.get("repeat", 1),
         "order": settings.get("order", "shuffled"),
         "policy": manifest["policy"],
-        "server": manifest.get("server"),
+        "loaded": served.get("model"),
+        "weights_sha256": served.get("weights_sha256"),
+        "server": served.get("server"),
     }
     found |= {name: version for name, version in manifest["versions"].items() if name in _NAMES}
     return {name: value for name, value in found.items() if value is not None}
@@ -67,7 +69,16 @@ def citation(report: Mapping[str, Any]) -> str:
         f"temperature {known['temperature']:g}, seed {known['seed']}, {runs} run{'s' if runs > 1 else ''}",
         f"options {known['order']}",
         f"answers read by {report['scoring']['name']}",
-        f"model {known['policy']} on {known.get('server', 'an unknown server version')}",
+        _model(known, report.get("fingerprints", ())),
         ", ".join(f"{name} {known[name]}" for name in _NAMES if name in known),
     ]
     return "; ".join(part for part in parts if part)
+
+
+def _model(known: Mapping[str, Any], fingerprints: Sequence[str]) -> str:
+    """The model as it was asked for, and what its server says that it is."""
+    told = [known["loaded"]] if "loaded" in known else []
+    told += [f"weights sha256 {known['weights_sha256'][:_HASH]}"] if "weights_sha256" in known else []
+    told += [f"system fingerprint {' and '.join(fingerprints)}"] if fingerprints else []
+    within = f" ({', '.join(told)})" if told else ""
+    return f"model {known['policy']}{within} on {known.get('server', 'an unknown server version')}"

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from hart_agent.agent import Agent
 from hart_agent.agent.trajectory import Trajectory
-from hart_agent.dialogue.policy import Policy
+from hart_agent.dialogue.policy import Identified, Policy
 from hart_agent.errors import ConfigError, OutputError
+from hart_agent.evals.beside import TRACE_PAGES, TRACES, beside_of, page_path, trace_name
 from hart_agent.evals.citation import facts
 from hart_agent.evals.datasets import GroundedAnswer, write_treebench_predictions
-from hart_agent.evals.items import Item
+from hart_agent.evals.items import LETTERS, Item
 from hart_agent.evals.judge import judge_run
 from hart_agent.evals.listing import listing_page
 from hart_agent.evals.manifest import MAY_DIFFER, make_manifest
 from hart_agent.evals.page import write_report_page
+from hart_agent.evals.photos import PHOTOS, write_photo
 from hart_agent.evals.protocols import DEFAULT, Protocol, differences, write_protocol
 from hart_agent.evals.report import MANIFEST, PAGE, RECORDS, REPORT, make_report
 from hart_agent.evals.rows import rows_of_run, write_tables
@@ -28,12 +29,12 @@ from hart_agent.evals.runner import EvalSettings, Record, evaluate, first_orders
 from hart_agent.evals.scoring import rescored
 from hart_agent.store.files import keep_settings, write_json, write_whole
 from hart_agent.store.journal import Journal
-from hart_agent.trace import write_trace
+from hart_agent.trace import Truth, trace_json, write_page, write_trace
 from hart_agent.vision.geometry import Box
+from hart_agent.vision.source import SourceImage
 
 _log = logging.getLogger(__name__)
 
-TRACES = "traces"
 LISTING = "questions.html"
 """The questions, to be filtered; beside it the same as CSV and Parquet."""
 PROTOCOL = "protocol.toml"
@@ -91,31 +92,35 @@ async def evaluate_folder(
         InstallError: scipy is missing.
     """
     chosen = settings.select(items)
-    try:
-        (out / TRACES if settings.traces else out).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out} can't be written: {error.strerror}. Choose another folder.") from error
+    _make(out)
     _refuse_stranger(out)
-    made = make_manifest(agent, dataset, chosen, settings.recorded(), options, file=file, differs=differs)
+    for name in (PHOTOS, *((TRACES, TRACE_PAGES) if settings.traces else ())):
+        _make(out / name)
+    served = await agent.policy.identity() if isinstance(agent.policy, Identified) else {}
+    made = make_manifest(
+        agent, dataset, chosen, settings.recorded(), options, file=file, differs=differs, served=served
+    )
     manifest = keep_settings(out / MANIFEST, made, may_differ=MAY_DIFFER)
-    if manifest["prompts_sha256"] != made["prompts_sha256"]:
-        _log.warning("the files of prompts have changed since the run in %s was started", out)
+    for name, what in {"prompts_sha256": "the files of prompts", "served": "the model or its server"}.items():
+        if manifest.get(name, made[name]) != made[name]:
+            _log.warning("%s changed after the run in %s was started", what, out)
     with Journal(out / RECORDS, first_key="key") as journal:
         asked = {key for key, record in latest(journal.records).items() if record["error"] is None}
         total = sum(1 for _ in presentations(chosen, settings))
         if watcher is not None:
             watcher.begin(total, len(asked))
 
-        def keep(record: Record, run: Trajectory | None) -> None:
-            if settings.traces and run is not None:
+        def keep(record: Record, run: Trajectory, source: SourceImage) -> None:
+            write_photo(record, source, out)
+            if settings.traces:
                 write_trace(run, out / TRACES / trace_name(record["key"]))
-            if watcher is not None:
-                watcher.advance(record)
+                write_page(trace_json(run), source, out / page_path(record["key"]), truth=_truth(record))
 
-        await evaluate(agent, chosen, journal, settings, keep)
+        await evaluate(agent, chosen, journal, settings, watcher.advance if watcher is not None else None, keep)
         report = make_report(journal.records, manifest, settings.scoring)
+        verdicts: dict[str, bool] = {}
         if judge is not None:
-            judgement = await judge_run(journal.records, judge, out, settings.concurrency)
+            judgement, verdicts = await judge_run(journal.records, judge, out, settings.concurrency)
             report["judgement"] = asdict(judgement) if judgement is not None else None
     if dataset == "treebench":
         write_treebench_predictions(out / TREEBENCH, chosen, grounded_answers(chosen, journal.records))
@@ -126,20 +131,35 @@ async def evaluate_folder(
     write_protocol(replace(ran, run=known), out / PROTOCOL)
     write_json(out / REPORT, report)
     write_report_page(report, out / PAGE)
-    _write_rows(out, dataset, rescored(journal.records, settings.scoring, dataset)[0])
+    _write_rows(out, dataset, rescored(journal.records, settings.scoring, dataset)[0], verdicts)
     return report
 
 
-def _write_rows(out: Path, dataset: str, records: Sequence[Record]) -> None:
+def _write_rows(out: Path, dataset: str, records: Sequence[Record], verdicts: Mapping[str, bool]) -> None:
     """The list of the questions, as a page and as tables."""
 
-    def trace_of(key: str) -> str | None:
-        name = trace_name(key)
-        return f"{TRACES}/{name}" if (out / TRACES / name).is_file() else None
-
-    rows = rows_of_run(records)
-    write_whole(out / LISTING, listing_page(f"{dataset}, question by question", rows, trace_of=trace_of))
+    rows = rows_of_run(records, verdicts)
+    beside = beside_of(records, out)
+    write_whole(out / LISTING, listing_page(f"{dataset}, question by question", rows, beside=beside))
     write_tables(rows, out / LISTING)
+
+
+def _truth(record: Record) -> Truth:
+    """What the benchmark says, for the page of a trace."""
+    gold, options = record["gold"], record["options"]
+    text = options[LETTERS.index(gold)] if options and len(gold) == 1 and gold in LETTERS[: len(options)] else ""
+    return Truth(
+        f"{gold}. {text}" if text else ", or ".join([gold, *record["alternatives"]]),
+        record["right"],
+        [Box(*box) for box in record["gold_boxes"]],
+    )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} can't be written: {error.strerror}. Choose another folder.") from error
 
 
 def _refuse_stranger(out: Path) -> None:
@@ -164,9 +184,3 @@ def grounded_answers(items: Sequence[Item], records: Sequence[Record]) -> dict[s
         for item in items
         if item.id in first
     }
-
-
-def trace_name(key: str) -> str:
-    """The file name of a presentation's trace: readable where the key is, and safe and unique whatever it is."""
-    readable = "".join(char if char.isascii() and (char.isalnum() or char in "-_") else "-" for char in key)[:60]
-    return f"{readable}-{hashlib.sha256(key.encode()).hexdigest()[:8]}.json"

@@ -56,14 +56,19 @@ class Judgement:
     unread: int
 
 
-async def judge_run(records: Sequence[Record], policy: Policy, folder: Path, concurrency: int) -> Judgement | None:
-    """Have the answers in free text of a run judged, each once; None if there are none.
+async def judge_run(
+    records: Sequence[Record], policy: Policy, folder: Path, concurrency: int
+) -> tuple[Judgement | None, dict[str, bool]]:
+    """Have the answers in free text of a run judged, each once.
 
     Args:
         records: of the run.
         policy: the judge.
         folder: of the run, in which the verdicts are kept.
         concurrency: answers at once, at most.
+
+    Returns:
+        What it comes to, or None if there are no verdicts; and the verdicts by the keys of the records.
 
     Raises:
         PolicyError: an outage of the judge; what it said is kept.
@@ -101,11 +106,11 @@ async def judge_run(records: Sequence[Record], policy: Policy, folder: Path, con
     told = [(record, _verdict(known.get(key_of(record)), record)) for record in asked]
     kept = [(record, verdict) for record, verdict in told if verdict is not None]
     if not kept:
-        return None
+        return None, {}
     questions = questions_of([prediction(record) for record, _ in kept])
     rule, judged = [bool(record["right"]) for record, _ in kept], [verdict for _, verdict in kept]
     same = [first == second for first, second in zip(rule, judged, strict=True)]
-    return Judgement(
+    judgement = Judgement(
         policy.name,
         prompt_hash,
         share_of(judged, questions),
@@ -114,6 +119,7 @@ async def judge_run(records: Sequence[Record], policy: Policy, folder: Path, con
         _kappa(rule, judged),
         len(told) - len(kept),
     )
+    return judgement, {record["key"]: verdict for record, verdict in kept}
 
 
 def _verdict(said: str | None, record: Record) -> bool | None:

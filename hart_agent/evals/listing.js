@@ -5,7 +5,8 @@
   const data = JSON.parse(document.querySelector("#data").textContent);
   const [list, lines, panel, count] = ["#list", "#lines", "#panel", "#count"].map((name) => document.querySelector(name));
   const compared = data.rows.some((row) => row.other);
-  const marks = ["wrong", "unsupported", "untagged", "box missed", "failed"];
+  const judged = data.rows.some((row) => row.judged !== null);
+  const marks = ["wrong", "unsupported", "untagged", "box missed", ...(judged ? ["judge disagrees"] : []), "failed"];
   const changes = {
     "only first right": (row) => row.right && row.other && !row.other.right,
     "only second right": (row) => !row.right && row.other && row.other.right,
@@ -84,28 +85,63 @@
 
   // ---- one question ----
 
+  function part(tag, attributes) {
+    const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+    return node;
+  }
+
+  // The photo with the gold boxes and the evidence on it; a click shows what is around them larger, and back.
   function plan(row, other) {
     const [width, height] = row.image;
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    svg.setAttribute("role", "img");
-    svg.setAttribute("aria-label", "gold boxes, solid, and evidence, dashed");
-    const draws = [["gold-box", row.gold_boxes], ["found-box", row.boxes], ["found-box", other ? other.boxes : []]];
+    const photo = row.photo ?? other?.photo;
+    const boxes = [...(row.gold_boxes || []), ...(row.boxes || []), ...(other?.boxes || [])];
+    const whole = `0 0 ${width} ${height}`;
+    const svg = part("svg", { viewBox: whole, role: "img", "aria-label": "the photo with gold boxes and evidence" });
+    if (photo) svg.append(part("image", { href: photo, x: 0, y: 0, width, height, preserveAspectRatio: "none" }));
+    const draws = [["gold-box", row.gold_boxes], ["found-box", row.boxes], ["found-box second", other?.boxes]];
     for (const [kind, places] of draws) {
       for (const [x0, y0, x1, y1] of places || []) {
-        const node = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-        const sides = { x: x0, y: y0, width: x1 - x0, height: y1 - y0, class: kind };
-        for (const [name, value] of Object.entries(sides)) node.setAttribute(name, value);
-        svg.append(node);
+        const sides = { x: x0, y: y0, width: x1 - x0, height: y1 - y0 };
+        svg.append(part("rect", { ...sides, class: "halo-box" }), part("rect", { ...sides, class: kind }));
       }
     }
+    svg.addEventListener("click", () => {
+      svg.setAttribute("viewBox", svg.getAttribute("viewBox") === whole ? around(boxes, width, height) : whole);
+    });
     return svg;
+  }
+
+  function around(boxes, width, height) {
+    const least = (at) => Math.min(...boxes.map((box) => box[at])), most = (at) => Math.max(...boxes.map((box) => box[at]));
+    const margin = Math.max(most(2) - least(0), most(3) - least(1), Math.max(width, height) / 40) / 2;
+    const [x0, y0] = [Math.max(0, least(0) - margin), Math.max(0, least(1) - margin)];
+    return `${x0} ${y0} ${Math.min(width, most(2) + margin) - x0} ${Math.min(height, most(3) + margin) - y0}`;
+  }
+
+  function legend(row, other) {
+    const node = make("p", "", { class: "legend" });
+    const covered = row.iogt === null ? "" : `, ${Math.round(100 * row.iogt)} % of it covered`;
+    const kinds = [["gold-box", `gold${covered}`, row.gold_boxes], ["found-box", other ? "first" : "evidence", row.boxes],
+      ["found-box second", "second", other?.boxes]];
+    for (const [kind, words, places] of kinds) {
+      if (!(places || []).length) continue;
+      const sample = part("svg", { viewBox: "0 0 18 12", class: "sample", "aria-hidden": "true" });
+      sample.append(part("rect", { x: 1, y: 1, width: 16, height: 10, class: kind }));
+      node.append(sample, make("span", words));
+    }
+    return node;
+  }
+
+  function toTrace(row, words) {
+    return row.trace ? [make("a", words, { href: row.trace, class: "trace" })] : [];
   }
 
   function facts(row) {
     const options = (row.options || []).map((text, at) => `${String.fromCharCode(65 + at)}. ${text}`).join("\n");
     const cost = `${row.seconds} s, ${row.requests} requests, ${row.input_tokens} tokens in, ${row.output_tokens} out, ${row.turns} turns`;
-    const said = { options, gold: row.gold, answer: row.answer ?? "none", reply: row.reply, verdict: row.verdict,
+    const counted = judged ? `${row.right ? "right" : "wrong"} by the rule, ${byJudge(row)}` : null;
+    const said = { options, gold: row.gold, answer: row.answer ?? "none", counted, reply: row.reply, verdict: row.verdict,
       marks: row.marks.join(", "), IoGT: row.iogt, cost, error: row.error, file: row.file };
     const node = make("dl");
     for (const [name, value] of Object.entries(said)) {
@@ -114,14 +150,18 @@
     return node;
   }
 
+  function byJudge(row) {
+    return row.judged === null ? "not judged" : `${row.judged ? "right" : "wrong"} by the judge`;
+  }
+
   function open(row) {
     current = row;
     const parts = [make("h2", row.question ?? row.id), make("p", row.key)];
-    if (row.trace) parts.push(make("a", "Its trace", { href: row.trace }));
-    if ((row.gold_boxes || []).length || (row.boxes || []).length) parts.push(plan(row, row.other));
+    const boxed = (row.gold_boxes || []).length || (row.boxes || []).length;
+    if (row.photo || row.other?.photo || boxed) parts.push(plan(row, row.other), legend(row, row.other));
     if (row.other) parts.push(make("h3", data.names[0]));
-    parts.push(facts(row));
-    if (row.other) parts.push(make("h3", data.names[1]), facts(row.other));
+    parts.push(...toTrace(row, "Open its trace"), facts(row));
+    if (row.other) parts.push(make("h3", data.names[1]), ...toTrace(row.other, "Open its trace"), facts(row.other));
     panel.replaceChildren(...parts);
     panel.scrollTop = 0;
     draw();
@@ -135,6 +175,7 @@
     const node = event.target.closest(".line");
     if (node) open(shown[Number(node.dataset.place)]);
   });
+  lines.addEventListener("dblclick", () => current?.trace && location.assign(current.trace));
   list.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!step || !shown.length) return;

@@ -1,14 +1,17 @@
 """A run, or two beside each other, as a list that can be filtered, one line a question: a page that asks no network.
 
+The photos and the traces lie beside it as files; a photo is loaded when its question is looked at.
+
 The page holds its data as JSON, and draws no more lines than fit on the screen, so that it opens as fast with 10,000.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from hart_agent.evals.beside import Beside
 from hart_agent.evals.rows import marks
 from hart_agent.html.markup import Html, document, element, packaged
 
@@ -22,7 +25,8 @@ def listing_page(
     others: Sequence[dict[str, Any]] | None = None,
     *,
     names: tuple[str, str] = ("", ""),
-    trace_of: Callable[[str], str | None] = lambda _: None,
+    beside: Beside = lambda _: (None, None),
+    others_beside: Beside = lambda _: (None, None),
 ) -> str:
     """The page of the rows of `hart_agent.evals.rows.rows_of_run`.
 
@@ -31,19 +35,19 @@ def listing_page(
         rows: of a run.
         others: of another run over the same questions, to be compared row by row.
         names: of the two runs.
-        trace_of: the path of a row's trace from the page, by the row's key, or None.
+        beside: what lies beside the page for each row.
+        others_beside: the same for the other run.
     """
-    beside = {row["key"]: row for row in others or ()}
+    compared = {row["key"]: row for row in others or ()}
     data = {
         "names": list(names),
         "rows": [
-            _shown(row)
-            | {"trace": trace_of(row["key"])}
-            | ({"other": _shown(beside[row["key"]])} if row["key"] in beside else {})
+            _shown(row, beside)
+            | ({"other": _shown(compared[row["key"]], others_beside)} if row["key"] in compared else {})
             for row in rows
         ],
     }
-    style = packaged("hart_agent.trace", "page.css") + packaged("hart_agent.evals", "listing.css")
+    style = packaged("hart_agent.html", "page.css") + packaged("hart_agent.evals", "listing.css")
     script = packaged("hart_agent.evals", "listing.js")
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
     body = Html(
@@ -53,9 +57,11 @@ def listing_page(
                   element("article", id="panel"), id="listing")
         + f'<script type="application/json" id="data">{text}</script>'
     )  # fmt: skip
-    return document(title, body, style=style, script=script)
+    return document(title, body, style=style, script=script, beside=True)
 
 
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
+def _shown(row: dict[str, Any], beside: Beside) -> dict[str, Any]:
     reply = row["reply"] or ""
-    return {**row, "reply": reply[:_LONGEST] + ("\u2026" if len(reply) > _LONGEST else ""), "marks": marks(row)}
+    trace, photo = beside(row["key"])
+    shown = {"marks": marks(row), "trace": trace, "photo": photo}
+    return {**row, **shown, "reply": reply[:_LONGEST] + ("\u2026" if len(reply) > _LONGEST else "")}

@@ -6,7 +6,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ _ADDED = {"tool_timeout": 60.0, "overview_pixels": None, "guess_overview": False
 """Options that version 0.1 didn't have, with the values that it used: left out where nothing else is given."""
 
 
-MAY_DIFFER = frozenset({"versions", "prompts_sha256", "file", "differs"})
+MAY_DIFFER = frozenset({"versions", "prompts_sha256", "file", "differs", "served"})
 """What may be otherwise when a run is resumed."""
 
 
@@ -37,6 +37,7 @@ def make_manifest(
     *,
     file: Path | None = None,
     differs: Sequence[str] = (),
+    served: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The manifest of a run, a JSON object.
 
@@ -48,6 +49,7 @@ def make_manifest(
         options: with which the agent was made.
         file: that the benchmark was read from, whose hash is taken; None for a folder.
         differs: what the user changed of the protocol.
+        served: what is known of the model and its server; see `hart_agent.dialogue.policy.Identified`.
     """
     seconds = {"max_seconds": agent.config.seconds(agent.policy)}
     episode = {name: value for name, value in asdict(agent.config).items() if _ADDED.get(name, _ABSENT) != value}
@@ -62,6 +64,7 @@ def make_manifest(
         "dataset": {"name": dataset, "items": len(items), "sha256": _items_hash(items)},
         "file": {"name": file.name, "sha256": _file_hash(file)} if file is not None and file.is_file() else None,
         "differs": list(differs),
+        "served": dict(served or {}),
         "prompts_sha256": _prompts_hash(),
         "versions": {"python": platform.python_version()} | _versions(),
     }

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from hart_agent.errors import ConfigError
+from hart_agent.evals.beside import beside_of
 from hart_agent.evals.citation import citation, facts
 from hart_agent.evals.intervals import share_of
 from hart_agent.evals.listing import listing_page
@@ -62,6 +65,7 @@ def make_report(records: Sequence[Record], manifest: dict[str, Any], scoring: st
         "remarks": remarks(summary),
         "orders": _orders(current),
         "repeats": asdict(repeats) if repeats is not None else None,
+        "fingerprints": sorted({record.get("fingerprint") or "" for record in answered} - {""}),
         "scoring": {"name": scoring, "unread": unread},
         "usage": {
             name: sum(used[name] for record in current for used in _usages(record))
@@ -125,9 +129,24 @@ def write_comparison(first: Path, second: Path, page: Path) -> None:
         ConfigError: a folder holds no run.
         OutputError: the page can't be written.
     """
-    sides = [rows_of_run(load_run(folder)[0]) for folder in (first, second)]
+    records = [load_run(folder)[0] for folder in (first, second)]
+    sides = [rows_of_run(found) for found in records]
     names = str(first), str(second)
-    write_whole(page, listing_page(f"{names[0]} and {names[1]}", sides[0], sides[1], names=names))
+    beside = [
+        beside_of(found, folder, up=f"{_from(page.parent, folder)}/")
+        for found, folder in zip(records, (first, second), strict=True)
+    ]
+    title = f"{names[0]} and {names[1]}"
+    text = listing_page(title, sides[0], sides[1], names=names, beside=beside[0], others_beside=beside[1])
+    write_whole(page, text)
+
+
+def _from(page: Path, folder: Path) -> str:
+    """How a folder is reached from that of a page, as a URL."""
+    try:
+        return quote(os.path.relpath(folder.resolve(), page.resolve()).replace(os.sep, "/"))
+    except ValueError:  # another drive
+        return folder.resolve().as_uri()
 
 
 def _predictions(records: Sequence[Record]) -> list[Prediction]:

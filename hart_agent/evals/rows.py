@@ -7,7 +7,7 @@ import importlib
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,16 +19,26 @@ from hart_agent.store.outputs import replace_file
 COLUMNS: Final = (
     "key", "id", "repeat", "order", "category", "question", "options", "gold", "answer", "reply", "right", "untagged",
     "verdict", "iogt", "boxes", "gold_boxes", "image", "file", "turns", "seconds", "requests", "input_tokens",
-    "output_tokens", "error",
+    "output_tokens", "error", "judged",
 )  # fmt: skip
-"""Of a row. `iogt` is that of the best pair of boxes; boxes are [x0, y0, x1, y1] in original pixels."""
+"""Of a row. `iogt` is that of the best pair of boxes; boxes are [x0, y0, x1, y1] in original pixels; `judged` is
+whether a judge takes the answer for right, None where none was asked."""
 
 
-def rows_of_run(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """The rows of a run, by their keys in order; what earlier versions didn't record is empty."""
+def rows_of_run(records: Sequence[Record], verdicts: Mapping[str, bool] | None = None) -> list[dict[str, Any]]:
+    """The rows of a run, by their keys in order; what earlier versions didn't record is empty.
+
+    Args:
+        records: of the run.
+        verdicts: of a judge, by the keys.
+    """
+    said = verdicts or {}
     current = sorted(latest(records).values(), key=lambda record: str(record["key"]))
     best = measure([prediction(record) for record in current]).best_iogt.tolist()
-    return [_row(record, covered) for record, covered in zip(current, best, strict=True)]
+    return [
+        _row(record, covered) | {"judged": said.get(record["key"])}
+        for record, covered in zip(current, best, strict=True)
+    ]
 
 
 def _row(record: Record, covered: float) -> dict[str, Any]:
@@ -49,12 +59,13 @@ def _row(record: Record, covered: float) -> dict[str, Any]:
 
 
 def marks(row: dict[str, Any]) -> list[str]:
-    """What a list can be filtered by: wrong, unsupported, untagged, box missed, failed."""
+    """What a list can be filtered by: wrong, unsupported, untagged, box missed, judge disagrees, failed."""
     found = {
         "wrong": not row["right"],
         "unsupported": row["verdict"] == "unsupported",
         "untagged": bool(row["untagged"]),
         "box missed": row["iogt"] is not None and row["iogt"] <= IOGT_THRESHOLD,
+        "judge disagrees": row["judged"] is not None and row["judged"] != row["right"],
         "failed": row["error"] is not None,
     }
     return [name for name, holds in found.items() if holds]

@@ -32,7 +32,8 @@ from hart_agent.vision.source import SourceImage
 _RESUME = "The records so far are kept: run the same command again to resume."
 
 Record = dict[str, Any]
-Observer = Callable[[Record, Trajectory | None], None]
+Observer = Callable[[Record], None]
+Keeper = Callable[[Record, Trajectory, SourceImage], None]
 
 
 @dataclass(frozen=True)
@@ -107,16 +108,9 @@ class Presentation:
 
 @dataclass(frozen=True)
 class Answered:
-    """A question that was asked.
-
-    Attributes:
-        record: as the journal keeps it.
-        trajectory: of its episode, if it began.
-        error: what went wrong, or None.
-    """
+    """A question that was asked: its record, as the journal keeps it, and what went wrong, or None."""
 
     record: Record
-    trajectory: Trajectory | None
     error: Exception | None
 
 
@@ -140,7 +134,12 @@ def order_of(key: str) -> int:
 
 
 async def evaluate(
-    agent: Agent, items: Sequence[Item], journal: Journal, settings: EvalSettings, observer: Observer | None = None
+    agent: Agent,
+    items: Sequence[Item],
+    journal: Journal,
+    settings: EvalSettings,
+    observer: Observer | None = None,
+    keeper: Keeper | None = None,
 ) -> None:
     """Ask all questions whose answers the journal doesn't hold yet; those that failed are asked again.
 
@@ -149,21 +148,22 @@ async def evaluate(
         items: the benchmark.
         journal: gets a record of each, as it comes.
         settings: how they are asked.
-        observer: called with each new record, and its trajectory where there is one.
+        observer: called with each new record.
+        keeper: called with each record to be, its trajectory and its image, in a thread that may take its time.
 
     Raises:
         PolicyError: an outage of the policy; the questions that failed in it are not recorded. Run it again to resume.
-        OutputError: a record can't be written.
+        OutputError: a record can't be written; or what the keeper raises.
     """
     done = {record["key"] for record in journal.records if record["error"] is None}
     pending = [shown for shown in presentations(items, settings) if shown.key not in done]
     agents = [agent, *(agent.reseeded(settings.seed + repeat) for repeat in range(1, settings.repeat))]
 
     async def ask(shown: Presentation) -> Answered:
-        return await _ask(agents[shown.repeat], shown, items, settings)
+        return await _ask(agents[shown.repeat], shown, items, settings, keeper)
 
     def failed(shown: Presentation, error: Exception) -> Answered:
-        return Answered(_blank(shown) | {"error": _error_record(error)}, None, error)
+        return Answered(_blank(shown) | {"error": _error_record(error)}, error)
 
     asked = ask_many(ask, pending, policy=agent.policy, concurrency=settings.concurrency, failed=failed)
     lasting = until_outage(asked, lambda answered: answered.error, advice=_RESUME)
@@ -171,7 +171,7 @@ async def evaluate(
         async for answered in lasting:
             journal.append(answered.record)
             if observer is not None:
-                observer(answered.record, answered.trajectory)
+                observer(answered.record)
 
 
 def latest(records: Sequence[Record]) -> dict[str, Record]:
@@ -210,9 +210,11 @@ def prediction(record: Record) -> Prediction:
     )
 
 
-async def _ask(agent: Agent, shown: Presentation, items: Sequence[Item], settings: EvalSettings) -> Answered:
+async def _ask(
+    agent: Agent, shown: Presentation, items: Sequence[Item], settings: EvalSettings, keeper: Keeper | None
+) -> Answered:
     source = await asyncio.to_thread(shown.item.open)
-    record = _blank(shown) | {"image": [source.size.width, source.size.height]}
+    record = _blank(shown) | {"image": [source.size.width, source.size.height], "page": source.page}
     worded = settings.wording.prompt(shown.item, shown.order) if settings.wording else shown.item.prompt(shown.order)
     run = await agent.aask(source, worded)
     record |= _outcome(run, shown)
@@ -224,7 +226,9 @@ async def _ask(agent: Agent, shown: Presentation, items: Sequence[Item], setting
             error = failure
     if error is not None:
         record["error"] = _error_record(error)
-    return Answered(record, run, error)
+    if keeper is not None:
+        await asyncio.to_thread(keeper, record, run, source)
+    return Answered(record, error)
 
 
 def _blank(shown: Presentation) -> Record:
@@ -253,6 +257,7 @@ def _blank(shown: Presentation) -> Record:
         "gold_boxes": [box.as_tuple() for box in item.boxes],
         "image": [1, 1],
         "image_sha256": None,
+        "page": None,
         "verdict": Verdict.UNCHECKED.value,
         "crop_only_answer": None,
         "stop_reason": None,
@@ -261,6 +266,7 @@ def _blank(shown: Presentation) -> Record:
         "controls": {},
         "usage": {"input_tokens": 0, "output_tokens": 0, "requests": 0},
         "image_tokens": None,
+        "fingerprint": "",
         "seconds": 0.0,
         "error": None,
     }
@@ -287,6 +293,7 @@ def _outcome(run: Trajectory, shown: Presentation) -> Record:
         "turns": len(run.turns),
         "usage": asdict(run.usage),
         "image_tokens": _image_tokens(run),
+        "fingerprint": run.turns[-1].reply.fingerprint if run.turns else "",
         "seconds": round(run.seconds, 3),
         **_found_out(run, shown.item.steps),
         **({"sections": _sections(run, shown)} if run.mode == Mode.SECTIONS else {}),

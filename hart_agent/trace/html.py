@@ -7,6 +7,8 @@ nothing run or load but the script, the style and the pictures that it was writt
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -21,19 +23,35 @@ from hart_agent.vision.source import SourceImage
 _HERE, _SHARED = "hart_agent.trace", "hart_agent.html"
 
 
-def page(trace: dict[str, Any], source: SourceImage, *, same: bool = True) -> str:
+@dataclass(frozen=True)
+class Truth:
+    """What a benchmark says of a question.
+
+    Attributes:
+        answer: the right answer.
+        right: whether the trace's answer is counted as right.
+        boxes: where the evidence really lies, in original pixels.
+    """
+
+    answer: str
+    right: bool
+    boxes: Sequence[Box] = ()
+
+
+def page(trace: dict[str, Any], source: SourceImage, *, same: bool = True, truth: Truth | None = None) -> str:
     """The page of a trace.
 
     Args:
         trace: as `trace_json` or `load_trace` returns it.
         source: its image, of the size that the trace says.
         same: whether it is the very image; if not, the page says so.
+        truth: shown beside the answer and the evidence, if it is known.
 
     Raises:
         ImageError: the image's pixel data is damaged.
     """
     with source:
-        body = _Page(trace, Gallery(source)).body(same=same)
+        body = _Page(trace, Gallery(source), truth).body(same=same)
     style, script = (
         "\n".join(packaged(package, name) for package, name in files)
         for files in (
@@ -44,14 +62,16 @@ def page(trace: dict[str, Any], source: SourceImage, *, same: bool = True) -> st
     return document(f"{trace['question'][:80]} - hart-agent", Html(body.rstrip("\n")), style=style, script=script)
 
 
-def write_page(trace: dict[str, Any], source: SourceImage, path: Path, *, same: bool = True) -> None:
+def write_page(
+    trace: dict[str, Any], source: SourceImage, path: Path, *, same: bool = True, truth: Truth | None = None
+) -> None:
     """Write the page of a trace, whole or not at all; for the arguments see `page`.
 
     Raises:
         ImageError: the image's pixel data is damaged.
         OutputError: the file can't be written.
     """
-    write_whole(path, page(trace, source, same=same))
+    write_whole(path, page(trace, source, same=same, truth=truth))
 
 
 def evidence_turns(trace: dict[str, Any]) -> list[int]:
@@ -75,8 +95,9 @@ def evidence_turns(trace: dict[str, Any]) -> list[int]:
 class _Page:
     """Writes the page of one trace. Each region's picture is in it once: copies name it by its number."""
 
-    def __init__(self, trace: dict[str, Any], gallery: Gallery) -> None:
+    def __init__(self, trace: dict[str, Any], gallery: Gallery, truth: Truth | None) -> None:
         self._trace = trace
+        self._truth = truth
         self._size = (trace["image"]["width"], trace["image"]["height"])
         self._told = tell_result(trace)
         self._turns = evidence_turns(trace)
@@ -88,8 +109,10 @@ class _Page:
         kept = [tuple(item["box"]) for item in trace["evidence"]]
         overview = Size(trace["overview"]["width"], trace["overview"]["height"])
         self._overview = gallery.overview(overview)
-        for box in dict.fromkeys(kept):  # evidence first, at the original's own resolution
-            self._add(box, gallery.crop(Box(*box), len(set(kept)) - len(self._pictures)))
+        gold = [box.as_tuple() for box in truth.boxes] if truth is not None else []
+        sharp = dict.fromkeys([*kept, *gold])
+        for box in sharp:  # first, at the original's own resolution
+            self._add(box, gallery.crop(Box(*box), len(sharp) - len(self._pictures)))
         others = {box: size for box, size in seen.items() if box not in self._pictures}
         for index, (box, size) in enumerate(others.items()):
             self._add(box, gallery.view(Box(*box), size, len(others) - index))
@@ -103,7 +126,7 @@ class _Page:
         """All that the page shows."""
         content = join(
             element("p", CHANGED, class_="warning", role="alert") if not same else "",
-            self._summary(), self._evidence(), self._steps(), self._facts(),
+            self._summary(), self._gold(), self._evidence(), self._steps(), self._facts(),
         )  # fmt: skip
         template = Template(packaged(_HERE, "page.html"))
         bar = packaged(_SHARED, "bar.html")
@@ -112,7 +135,8 @@ class _Page:
     def _held(self) -> str:
         """What the page holds of the photo."""
         size, count = self._overview.size, len(self._pictures)
-        held = f"This page holds no more of the photo than the agent saw: the overview ({size} pixels)"
+        gold = " and where the gold boxes lie" if self._truth is not None and self._truth.boxes else ""
+        held = f"This page holds no more of the photo than the agent saw{gold}: the overview ({size} pixels)"
         held += f" and {count} region{'s' * (count > 1)}, each at the resolution of its view." if count else "."
         if self._shrunk:
             held += f" {self._shrunk} of them had to be shrunk to keep the page small."
@@ -142,6 +166,31 @@ class _Page:
             element("p", told["answer"], class_="answer none" if told["abstained"] else "answer"),
             element("p", told["verdict_words"], class_=f"verdict {told['verdict']}") if told["verdict_words"] else "",
             *(element("p", remark, class_="note muted") for remark in told["remarks"]),
+        )
+
+    def _gold(self) -> Html | str:
+        """The right answer, and each gold box with how much of it the best evidence covers."""
+        truth = self._truth
+        if truth is None:
+            return ""
+        kept = [Box(*item["box"]) for item in self._trace["evidence"]]
+        entries = []
+        for number, box in enumerate(truth.boxes, start=1):
+            covered = max((box.overlap(other) / box.area for other in kept), default=0.0)
+            content = element(
+                "button",
+                element("span", f"Gold box {number}: ", "missed" if not covered else f"covered to {covered:.0%}"),
+                element("span", f" {place_words(box.as_tuple(), self._size)}, {box}", class_="muted"),
+                self._picture(list(box.as_tuple()), f"Gold box {number}, magnified"),
+                type="button", class_="truth", data_look=True, data_box=_numbers(box.as_tuple()), data_turn=0,
+                data_region="gold", data_name=f"Gold box {number}", title="Show it on the image",
+            )  # fmt: skip
+            entries.append(element("li", content))
+        counted = "The answer counts as right." if truth.right else "The answer counts as wrong."
+        return join(
+            element("h2", "Truth"),
+            element("p", f"{counted} Right is: {truth.answer}", class_="note"),
+            element("ol", *entries, class_="proofs") if entries else "",
         )
 
     def _evidence(self) -> Html:

@@ -180,18 +180,17 @@ def smart_size(width: float, height: float, grid: int, min_pixels: int, max_pixe
     Args:
         width, height: of the image, in pixels.
         grid: that divides both sides of the result.
-        min_pixels, max_pixels: bounds of its area.
+        min_pixels, max_pixels: bounds of its area; where no size lies between them, the upper one holds.
 
-    Source: transformers, image_processing_qwen2_vl.
+    Source: transformers, image_processing_qwen2_vl, which exceeds the upper bound in that case.
     """
     sides = [max(grid, round(side / grid) * grid) for side in (width, height)]
-    area = math.prod(sides)
-    if area > max_pixels:
-        scale = math.sqrt(max_pixels / (width * height))
-        sides = [max(grid, math.floor(side * scale / grid) * grid) for side in (width, height)]
-    elif area < min_pixels:
+    if math.prod(sides) < min_pixels:
         scale = math.sqrt(min_pixels / (width * height))
         sides = [math.ceil(side * scale / grid) * grid for side in (width, height)]
+    if math.prod(sides) > max_pixels:
+        scale = math.sqrt(max_pixels / (width * height))
+        sides = [max(grid, math.floor(side * scale / grid) * grid) for side in (width, height)]
     return Size(*sides)
 
 

@@ -99,7 +99,8 @@ class Regions:
         rows = range(stored.y0 // height, -(-stored.y1 // height))
         part = self._decoded(rows, columns)
         left, top = columns.start * width, rows.start * height
-        cut = part.crop((stored.x0 - left, stored.y0 - top, stored.x1 - left, stored.y1 - top))
+        wanted = (stored.x0 - left, stored.y0 - top, stored.x1 - left, stored.y1 - top)
+        cut = part._new(part.im) if wanted == (0, 0, *part.size) else part.crop(wanted)  # crop would copy the whole
         return cut.transpose(UPRIGHT[self._orientation]) if self._orientation in UPRIGHT else cut
 
     def at_least(self, size: tuple[int, int]) -> Regions:
@@ -133,11 +134,10 @@ class Regions:
         offsets, counts = found.numbers(places), found.numbers(lengths)
         with self._opened() as file:
             parts = [_bytes(file, offsets[number], counts[number]) for number in numbers]
-        height = len(rows) * chunk.height if tiled else min(rows.stop * chunk.height, whole.height)
         entries = {tag: found.entries[tag] for tag in _FORM if tag in found.entries}
         numbered = {
-            _WIDTH: len(columns) * chunk.width,
-            _HEIGHT: height if tiled else height - rows.start * chunk.height,
+            _WIDTH: min(columns.stop * chunk.width, whole.width) - columns.start * chunk.width,
+            _HEIGHT: min(rows.stop * chunk.height, whole.height) - rows.start * chunk.height,
             **({_TILE_WIDTH: chunk.width, _TILE_HEIGHT: chunk.height} if tiled else {_STRIP_ROWS: chunk.height}),
         }
         entries |= {tag: longs(found.order, value) for tag, value in numbered.items()}

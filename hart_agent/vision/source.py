@@ -2,7 +2,8 @@
 
 `SourceImage` hides how a file is decoded. A file is decoded once, and its pixels are kept until `close`; only the
 overview of a JPEG comes from a decode of its own, at a reduced scale. Of a large TIFF nothing is kept: the tiles that a
-view needs are decoded for it. Views are 8-bit sRGB whatever the file holds.
+view needs are decoded for it. So are the first regions of a large JPEG, where a library can do it (`jpeg`). Views are
+8-bit sRGB whatever the file holds.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from hart_agent.vision.files import EncodedImage, ImageFile
 from hart_agent.vision.formats import check_given, decoding, open_allowed
 from hart_agent.vision.frames import frames_of
 from hart_agent.vision.geometry import Box, Frame, Size, oriented_to_stored
+from hart_agent.vision.jpeg import JpegRegions, jpeg_regions
 from hart_agent.vision.metadata import (
     declared_maximum,
     deep_channels,
@@ -235,14 +237,15 @@ class SourceImage:
         if self._scalable and 2 * size[0] <= self._stored.width and 2 * size[1] <= self._stored.height:
             return self._use(lambda image, file: _scaled(image, size, resampling))
         decoded, convert = self._decoded()
-        shown = decoded.at_least(size) if isinstance(decoded, Regions) else decoded
+        shown = decoded.at_least(size) if isinstance(decoded, Regions | JpegRegions) else decoded
         pixels = fitted(shown, Size(shown.width, shown.height).box, convert, size, resampling)
         return pixels.copy() if pixels is self._given else pixels
 
     def _region(self, box: Box, size: tuple[int, int], resampling: Image.Resampling) -> Image.Image:
         """A region, as it is stored."""
         decoded, convert = self._decoded()
-        return fitted(decoded, box, convert, size, resampling)
+        shown = decoded.serving(box) if isinstance(decoded, JpegRegions) else decoded
+        return fitted(shown, box, convert, size, resampling)
 
     def _decoded(self) -> tuple[Pixels, Conversion]:
         """The pixels as stored, in the file's own mode, and how they become RGB; decoded once."""
@@ -259,8 +262,10 @@ class SourceImage:
             if deep is not None:
                 deep.info["icc_profile"] = profile
                 return deep, conversion_of(deep)
-        elif self._file is not None and (parts := regions_of(image, self.page or 1, self._file.opened)) is not None:
-            return parts, conversion_of(parts, maximum=maximum, inverted=inverted)
+        elif self._file is not None:
+            place = image, self.page or 1, self._file.opened
+            if (parts := regions_of(*place) or jpeg_regions(*place)) is not None:
+                return parts, conversion_of(parts, maximum=maximum, inverted=inverted)
         image.load()
         return image, conversion_of(image, maximum=maximum, inverted=inverted)
 

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from hart_agent.cli.console.text import printable
 from hart_agent.trace import write_trace
+from rl.local.initial import InitialPolicy
 from rl.local.trainer import Trainer
 
 _SHOWN = 3
@@ -16,7 +17,7 @@ _PROMPT_TAIL = 300
 """Characters of a prompt's end that are shown."""
 
 
-def show_rollouts(trainer: Trainer, out: Path) -> None:
+def show_rollouts(trainer: Trainer | InitialPolicy, out: Path) -> None:
     """Print the first rollouts of a run's next step, and write their traces to its folder.
 
     The policy's own tokens carry loss, and are green; prompts carry none, and are dim.
@@ -25,6 +26,7 @@ def show_rollouts(trainer: Trainer, out: Path) -> None:
         ImageError: an image can't be used.
         PolicyError: the model fails.
     """
+    out.mkdir(parents=True, exist_ok=True)
     console = Console(highlight=False, soft_wrap=True)
     tokenizer = trainer.model.prompter.tokenizer
     rollouts = trainer.roll_out(trainer.step)

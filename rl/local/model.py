@@ -6,7 +6,6 @@ see exactly the same inputs.
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import Any
 
 import torch
 
+from hart_agent.backends.local.adapters import base_of, terms_of
 from hart_agent.backends.local.batching import Job
 from hart_agent.backends.local.checkpoint import find_checkpoint
 from hart_agent.backends.local.generation import Generated
@@ -24,6 +24,7 @@ from hart_agent.commands import install_command
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.errors import InstallError
 from rl.checkpoints import copy_without_weights
+from rl.local.merging import write_merged
 from rl.local.shared_prefix import GroupGenerator, SharedPrefix, Tensors, distinct
 from rl.rows import Row, Segment, join_replies
 
@@ -83,6 +84,7 @@ class PolicyModel:
         self.prompter = Prompter(checkpoint, **{"max_tokens": 512, "temperature": 1.0, **options})
         self._generator = GroupGenerator(checkpoint, self.prompter, device, dtype)
         self._max_batch = max_batch
+        self._base = (base_of(self.checkpoint) if any(terms_of(self.module)) else None) or model
         self._lora: Any = None
         self.name = f"training {model}"
         self.profile = self.prompter.profile
@@ -138,11 +140,9 @@ class PolicyModel:
             yield
 
     def save(self, folder: Path) -> None:
-        """Write a complete checkpoint: weights with merged adapters, tokenizer, processor and chat template."""
-        module = self.module
-        if self._lora is not None:  # merged in a copy: unmerging would leave rounding errors
-            module = copy.deepcopy(module).merge_and_unload()
-        module.save_pretrained(folder)
+        """Write a complete checkpoint: tokenizer, processor, chat template, weights. Adapters are merged into the
+        weights, in float32, and stand beside them."""
+        write_merged(self._bare, folder, self._base)
         copy_without_weights(self.checkpoint, folder)
 
     def prompt(self, messages: Sequence[Message], tools: Sequence[ToolSpec], seed: int) -> Prompt:

@@ -6,6 +6,7 @@ a resumed run is the same as an uninterrupted one.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +20,8 @@ from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Reply, Usage
 from hart_agent.dialogue.reading import answer_of
 from hart_agent.tooling.runtime import ToolRuntime
-from rl.data import Sample
+from rl.config import TrainSettings
+from rl.data import Sample, draw
 from rl.local.model import PolicyModel
 from rl.rows import Rollout, Segment
 
@@ -99,6 +101,20 @@ async def roll_out(
         Rollout(sample, episode.trajectory(), tuple(own))
         for (sample, _), episode, own in zip(pairs, episodes, segments, strict=True)
     ]
+
+
+def roll_out_step(
+    model: PolicyModel,
+    runtime: ToolRuntime,
+    settings: TrainSettings,
+    samples: Sequence[Sample],
+    step: int,
+    reader: PolicyModel | None = None,
+) -> list[Rollout]:
+    """The rollouts of a step of a run, group by group; see `roll_out`."""
+    drawn = draw(samples, settings.prompts_per_step, step, settings.seed)
+    seed, group_size = settings.seed * 1_000_003 + step, settings.algorithm.group_size
+    return asyncio.run(roll_out(model, runtime, settings.episode(), drawn, group_size, seed, reader))
 
 
 def answer_blindly(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,20 +13,15 @@ from hart_agent.agent.config import EpisodeConfig
 from rl.ap_grpo import Shaping, ap_grpo_loss, diagnostics, rollout_weights
 from rl.config import TrainSettings
 from rl.cut_off import ended_by_itself, without_cut_off
-from rl.data import Sample, check_count, draw
-from rl.local.blind import ATTEMPTS, find_blind, read_blind, write_blind
+from rl.data import Sample, check_count
+from rl.local.blind import without_blind
 from rl.local.model import Batch, PolicyModel
-from rl.local.rollout import answer_blindly, roll_out
+from rl.local.rollout import roll_out_step
 from rl.local.run import Run, load_frozen
 from rl.monitor import rollout_metrics
 from rl.rewards import Judge, Reward, reward_of
 from rl.rows import Rollout
-from rl.scores import Attempt, Score, shaping_of
-
-_log = logging.getLogger(__name__)
-
-BLIND = "blind.jsonl"
-"""In the run's folder: which questions were dropped."""
+from rl.scores import Attempt, Score, in_groups, shaping_of
 
 
 class Trainer(Run[TrainSettings]):
@@ -57,7 +50,9 @@ class Trainer(Run[TrainSettings]):
         self._reward_state: dict[str, Any] = {}
         super().__init__(settings, samples, out, validation)
         self.judge = Judge(reward or reward_of(self.settings), settings.algorithm.k, self._reward_state)
-        self.samples = self._without_blind(samples) if settings.drop_blind else list(samples)
+        self.samples = list(samples)
+        if settings.drop_blind:
+            self.samples = without_blind(self.initial_model, samples, settings, out)
         self._reference: PolicyModel | None = None
         if settings.algorithm.beta and not settings.lora_rank:
             self._reference = load_frozen(settings)
@@ -84,19 +79,12 @@ class Trainer(Run[TrainSettings]):
 
     def roll_out(self, step: int) -> list[Rollout]:
         """The rollouts of a step, group by group, from the weights as they are now."""
-        settings = self.settings
-        samples = draw(self.samples, settings.prompts_per_step, step, settings.seed)
-        seed = settings.seed * 1_000_003 + step
-        group_size = settings.algorithm.group_size
-        return asyncio.run(
-            roll_out(self.model, self.runtime, settings.episode(), samples, group_size, seed, self.reader())
-        )
+        return roll_out_step(self.model, self.runtime, self.settings, self.samples, step, self.reader())
 
     def scores(self, rollouts: Sequence[Rollout]) -> list[Score]:
         """The scores of a step's rollouts."""
         attempts = [Attempt(rollout.trajectory, rollout.sample) for rollout in rollouts]
-        size = self.settings.algorithm.group_size
-        return self.judge.scores([attempts[begin : begin + size] for begin in range(0, len(attempts), size)])
+        return self.judge.scores(in_groups(attempts, self.settings.algorithm.group_size))
 
     def episode(self) -> EpisodeConfig:
         return self.settings.episode()
@@ -106,23 +94,6 @@ class Trainer(Run[TrainSettings]):
 
     def restore(self, state: dict[str, Any]) -> None:
         self._reward_state = state.get("reward", {})
-
-    def _without_blind(self, samples: Sequence[Sample]) -> list[Sample]:
-        """The questions that the initial policy does not answer without the image; see `rl.local.blind`.
-
-        Raises:
-            ConfigError: too few remain.
-        """
-        record = self.out / BLIND
-        if not record.exists():
-            _log.info("asking %d questions without their images", len(samples))
-            answers = answer_blindly(self.initial_model(), samples, ATTEMPTS, self.settings.seed)
-            write_blind(find_blind(samples, answers), record)
-        dropped = read_blind(record)
-        _log.info("%d questions are answered without the image, and dropped; see %s", len(dropped), record)
-        kept = [sample for sample in samples if sample.id not in dropped]
-        check_count(kept, self.settings.prompts_per_step)
-        return kept
 
     def _differentiate(
         self, rollouts: Sequence[Rollout], rewards: Sequence[float], shaping: Sequence[tuple[float, list[float]]] = ()

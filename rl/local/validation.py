@@ -11,13 +11,8 @@ from hart_agent.tooling.runtime import ToolRuntime
 from rl.data import Sample
 from rl.local.model import PolicyModel
 from rl.local.rollout import roll_out
-from rl.monitor import rollout_metrics
+from rl.monitor import VALIDATED, rollout_metrics
 from rl.rows import Rollout
-
-_MEASURED = (
-    "accuracy", "answered", "called_tool", "invalid_calls", "area_fraction", "iogt", "iou", "grounded",
-    "wrong_box_given_right",
-)  # fmt: skip
 
 
 async def validate(
@@ -56,7 +51,7 @@ async def validate(
 
     with model.greedily():
         found = rollout_metrics(await ask(config.mode))
-        metrics = {f"validation/{name}": found[name] for name in _MEASURED if name in found}
+        metrics = {f"validation/{name}": found[name] for name in VALIDATED if name in found}
         if config.mode != Mode.DIRECT:
             metrics["validation/accuracy_without_crops"] = rollout_metrics(await ask(Mode.DIRECT))["accuracy"]
     return metrics

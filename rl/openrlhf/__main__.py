@@ -13,7 +13,7 @@ from pathlib import Path
 from hart_agent.cli.console.failure import reported_errors
 from rl.config import TrainSettings
 from rl.manifest import Manifest
-from rl.openrlhf.run import FOLDER_VARIABLE
+from rl.openrlhf.launch import FOLDER_VARIABLE
 from rl.openrlhf.versions import check_versions
 
 _TRAINING = "openrlhf.cli.train_ppo_ray"

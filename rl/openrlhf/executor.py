@@ -10,10 +10,10 @@ from vllm import SamplingParams
 from vllm.sampling_params import RequestOutputKind
 
 from hart_agent.backends.local.prompting import Prompt
-from rl.data import load_samples
 from rl.openrlhf.interaction import Engine, Interaction
-from rl.openrlhf.run import current_run
+from rl.openrlhf.launch import current_run
 from rl.openrlhf.scoring import logged, outcome
+from rl.openrlhf.validation import Questions, logged_of
 from rl.rewards import Judge, reward_of
 
 
@@ -25,7 +25,7 @@ class AgentExecutor(AgentExecutorBase):  # type: ignore[misc]
         assert run.data is not None
         self._interaction = Interaction(run.settings)
         self._judge = Judge(reward_of(run.settings), run.settings.algorithm.k)
-        self._samples = {sample.id: sample for sample in load_samples(run.data)}
+        self._questions = Questions(run.data, run.settings)
 
     async def execute(
         self,
@@ -62,7 +62,8 @@ class AgentExecutor(AgentExecutorBase):  # type: ignore[misc]
                 output_kind=RequestOutputKind.FINAL_ONLY,
             )
 
-        played = await self._interaction.play(self._samples[label], llm_engine, parameters, max_length)
+        sample, config = self._questions.find(label)
+        played = await self._interaction.play(sample, llm_engine, parameters, max_length, config)
         sequence = await asyncio.to_thread(self._interaction.sequence, played.rollout.segments)
         told = outcome(self._judge, played.rollout)
         reward = 0.0 if told.score is None else told.score.reward  # OpenRLHF wants one; the weights are made of `told`
@@ -77,5 +78,5 @@ class AgentExecutor(AgentExecutorBase):  # type: ignore[misc]
             "action_ranges": sequence.action_ranges,
             "rollout_log_probs": sequence.log_probs,
             "truncated": played.truncated,
-            "extra_logs": logged(played.rollout, truncated=played.truncated),
+            "extra_logs": logged(played.rollout, truncated=played.truncated) | logged_of(config),
         }

@@ -6,6 +6,8 @@ import shlex
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from operator import attrgetter
 from pathlib import Path
 from typing import TypeAlias
@@ -16,10 +18,15 @@ from rl.config import TrainSettings
 
 Flag: TypeAlias = "str | int | float | bool | list[str | int | float]"
 
-PROMPTS, CHECKPOINTS = "prompts.jsonl", "openrlhf"
+PROMPTS, VALIDATION, CHECKPOINTS = "prompts.jsonl", "validation.jsonl", "openrlhf"
 """In the run's folder: what OpenRLHF takes for data, and its own checkpoints."""
 DTYPES = {"bfloat16": "bf16", "float16": "fp16"}
 KNOWN = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+_REFUSED = {
+    **{name: f"use {flag(path.rpartition('.')[2])}" for name, path in KNOWN["settings"].items()},
+    **dict.fromkeys(KNOWN["fixed"], "it is always the same"),
+    **KNOWN["refused"],
+}
 
 
 def split_flags(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -49,25 +56,44 @@ def parse_flags(arguments: Sequence[str]) -> dict[str, Flag]:
 
 
 def check_flags(flags: Mapping[str, Flag]) -> None:
-    """Check that flags passed on to OpenRLHF don't undo what AP-GRPO needs.
+    """Check that flags may be passed on to OpenRLHF, because they don't undo what AP-GRPO needs.
 
     Raises:
-        ConfigError: one does.
+        ConfigError: one may not, or it isn't of its kind.
     """
-    reasons = dict.fromkeys(KNOWN["fixed"], "it is always the same")
-    reasons |= {name: f"use {flag(path.rpartition('.')[2])}" for name, path in KNOWN["settings"].items()}
-    reasons |= KNOWN["refused"]
-    if refused := [name for name in flags if name in reasons]:
-        raise ConfigError(f"--{refused[0]} can't be used here: {reasons[refused[0]]}")
+    for name, value in flags.items():
+        if (kind := KNOWN["allowed"].get(name)) is not None:
+            _check_kind(name, value, kind)
+            continue
+        reason = next((reason for pattern, reason in _REFUSED.items() if fnmatchcase(name, pattern)), None)
+        if reason is not None:
+            raise ConfigError(f"--{name} can't be used here: {reason}")
+        near = get_close_matches(name, KNOWN["allowed"], n=3) or sorted(KNOWN["allowed"])
+        raise ConfigError(f"--{name} is not a flag that is passed on to OpenRLHF; there are: {', '.join(near)}")
 
 
-def flags_of(out: Path, settings: TrainSettings, passed_on: Mapping[str, Flag]) -> dict[str, Flag]:
+def _check_kind(name: str, value: Flag, kind: str) -> None:
+    try:
+        if kind == "whole number":
+            int(str(value))
+        elif kind == "number":
+            float(str(value))
+        elif (kind == "switch") != isinstance(value, bool):
+            raise ValueError
+    except ValueError:
+        raise ConfigError(f"--{name} must be a {kind}, got {value!r}") from None
+
+
+def flags_of(
+    out: Path, settings: TrainSettings, passed_on: Mapping[str, Flag], *, validated: bool = False
+) -> dict[str, Flag]:
     """All flags of OpenRLHF for a run.
 
     Args:
         out: the run's folder.
         settings: of the run.
         passed_on: by name, such as {"vllm.num_engines": 8}; they override our defaults.
+        validated: whether there are validation questions.
 
     Raises:
         ConfigError: one of those passed on can't be used, or the numbers don't go together.
@@ -76,11 +102,9 @@ def flags_of(out: Path, settings: TrainSettings, passed_on: Mapping[str, Flag]) 
     if (dtype := settings.dtype or "bfloat16") not in DTYPES:
         raise ConfigError(f"the engine openrlhf trains in bfloat16 or float16, not in {dtype}")
     if settings.lora_rank:
-        raise ConfigError(
-            "OpenRLHF can't hand adapters to vLLM: train all weights, on one GPU with --ds.adam_offload and "
-            "--actor.freeze_visual_encoder, or choose --engine local"
-        )
-    rollouts = settings.prompts_per_step * settings.algorithm.group_size
+        raise ConfigError(f"the engine openrlhf has no --lora-rank: {KNOWN['local']['lora_rank']}")
+    if number({"train.max_epochs": 1, **passed_on}, "train.max_epochs") > 1 and settings.algorithm.clip is None:
+        raise ConfigError("--train.max_epochs over 1 needs --clip: the ratio would leave 1 without a bound")
     from_settings = {**KNOWN["default_settings"], **KNOWN["settings"]}
     flags: dict[str, Flag] = {
         **KNOWN["defaults"],
@@ -88,21 +112,24 @@ def flags_of(out: Path, settings: TrainSettings, passed_on: Mapping[str, Flag]) 
         **{name: attrgetter(path)(settings) for name, path in from_settings.items()},
         "train.agent_func_path": str(Path(__file__).with_name("executor.py")),
         "data.prompt_dataset": str(out / PROMPTS),
-        "train.batch_size": rollouts,
         "algo.kl.use_loss": settings.algorithm.beta > 0,
         "ds.param_dtype": DTYPES[dtype],
         "ckpt.path": str(out / CHECKPOINTS),
         "ckpt.output_dir": str(out),
         **passed_on,
     }
-    flags.setdefault("ref.num_nodes", flags["actor.num_nodes"])
-    flags.setdefault("ref.num_gpus_per_node", flags["actor.num_gpus_per_node"])
+    if validated:
+        if flags.get("train.async_enable"):
+            raise ConfigError(
+                "--validation can't be used with --train.async_enable: measure checkpoints with hart-agent eval"
+            )
+        flags |= {**KNOWN["validation"], "eval.dataset": str(out / VALIDATION), "eval.steps": settings.checkpoint_every}
     colocated = flags.get("train.colocate_all") and not flags.get("train.async_enable")
-    flags.setdefault("vllm.gpu_memory_utilization", 0.5 if colocated else 0.9)
+    shared = {name: flags[name.replace("ref", "actor")] for name in ("ref.num_nodes", "ref.num_gpus_per_node")}
+    flags = {**shared, "vllm.gpu_memory_utilization": 0.5 if colocated else 0.9, **flags}
     gpus = number(flags, "actor.num_nodes") * number(flags, "actor.num_gpus_per_node")
-    check_shares(
-        rollouts, "rollouts of a step (prompts_per_step x group_size)", gpus, number(flags, "train.micro_batch_size")
-    )
+    noun = "rollouts of a step (prompts_per_step x group_size)"
+    check_shares(settings.rollouts, noun, gpus, number(flags, "train.micro_batch_size"))
     return flags
 
 
@@ -130,18 +157,13 @@ def number(flags: Mapping[str, Flag], name: str) -> int:
         raise ConfigError(f"--{name} must be a whole number, got {flags[name]!r}") from error
 
 
-def command_line(out: Path, flags: Mapping[str, Flag]) -> list[str]:
-    """The command that trains, as a list of arguments."""
-    return [sys.executable, "-m", "rl.openrlhf", str(out), *flag_arguments(flags)]
-
-
-def flag_arguments(flags: Mapping[str, Flag]) -> list[str]:
-    """Flags as arguments."""
-    arguments: list[str] = []
+def command_line(out: Path, flags: Mapping[str, Flag], module: Sequence[str] = ("rl.openrlhf",)) -> list[str]:
+    """The command that trains: a module with its own arguments, the run's folder, and flags."""
+    command = [sys.executable, "-m", *module, str(out)]
     for name, value in flags.items():
         values = [] if value is True else value if isinstance(value, list | tuple) else [value]
-        arguments += [] if value is False else [f"--{name}", *map(str, values)]
-    return arguments
+        command += [] if value is False else [f"--{name}", *map(str, values)]
+    return command
 
 
 def shown(command: Sequence[str]) -> str:

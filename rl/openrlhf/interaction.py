@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.episode import Episode
+from hart_agent.backends.local.engine_reply import engine_reply
 from hart_agent.backends.local.prompting import Prompt
 from hart_agent.dialogue.messages import Message, ToolSpec
-from hart_agent.dialogue.policy import FinishReason, Reply, Usage
+from hart_agent.dialogue.policy import FinishReason, Reply
 from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.runtime import ToolRuntime
@@ -58,7 +60,14 @@ class Interaction(Sequencer):
         self._config = settings.episode()
         self._open: dict[str, tuple[SourceImage, int]] = {}
 
-    async def play(self, sample: Sample, engine: Engine, parameters: Parameters, max_length: int) -> Played:
+    async def play(
+        self,
+        sample: Sample,
+        engine: Engine,
+        parameters: Parameters,
+        max_length: int,
+        config: EpisodeConfig | None = None,
+    ) -> Played:
         """One rollout.
 
         Args:
@@ -67,6 +76,7 @@ class Interaction(Sequencer):
             parameters: makes its sampling parameters.
             max_length: tokens of the whole rollout, all rows together. When they are used up the episode ends without
                 an answer; the replies until then are trained on.
+            config: the mode and limits of the episode; by default the run's.
 
         Raises:
             ConfigError: not even the first prompt leaves room for a reply.
@@ -77,7 +87,7 @@ class Interaction(Sequencer):
         truncated = False
         with self._source(sample) as source:
             episode = await asyncio.to_thread(
-                Episode, source, sample.prompt(), policy, self._runtime, self._config
+                Episode, source, sample.prompt(), policy, self._runtime, config or self._config
             )  # decodes the image
             while not episode.done:
                 prompt = await asyncio.to_thread(self.prompter.prompt, episode.messages, episode.tools)
@@ -144,14 +154,9 @@ class _EnginePolicy:
             PolicyError: the engine resized a view.
         """
         images = {"image": [view.image for view in prompt.views]} if prompt.views else None
-        output = await self._engine.generate(list(prompt.token_ids), self._parameters(prompt), images)
-        read = output.prompt_token_ids or []
-        self._prompter.check_counts(prompt.views, read.count(self._prompter.image_id))
-        completion = output.outputs[0]
-        token_ids = tuple(completion.token_ids)
-        log_probs = tuple(entry[token].logprob for entry, token in zip(completion.logprobs, token_ids, strict=True))
-        usage = Usage(len(read), len(token_ids), 1)
-        cut_off = completion.finish_reason == "length"
-        reason = FinishReason.LENGTH if cut_off else FinishReason.STOP
-        words = self._prompter.text(token_ids, prompt.opened)
-        return Reply(words, (), usage, token_ids, log_probs, finish_reason=reason), cut_off
+
+        async def generate(given: Prompt) -> Any:
+            return await self._engine.generate(list(given.token_ids), self._parameters(given), images)
+
+        reply = await engine_reply(self._prompter, prompt, generate)
+        return reply, reply.finish_reason is FinishReason.LENGTH

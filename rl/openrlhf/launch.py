@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,32 +17,34 @@ from rl.checkpoints import checkpoints
 from rl.config import SftSettings, TrainSettings
 from rl.data import Sample, check_count, draw
 from rl.manifest import Manifest
-from rl.openrlhf.flags import DTYPES, KNOWN, PROMPTS, Flag, check_shares, command_line, flag_arguments, flags_of, shown
-from rl.openrlhf.versions import check_versions, installed_version
+from rl.openrlhf.flags import DTYPES, KNOWN, PROMPTS, VALIDATION, Flag, check_shares, command_line, shown
+from rl.openrlhf.validation import tasks
+from rl.openrlhf.versions import check_versions
 
 _log = logging.getLogger(__name__)
 
 COMMAND = "command.sh"
+FOLDER_VARIABLE = "HART_RUN"
+"""The environment variable that names the run's folder to Ray's workers."""
 MAY_CHANGE = frozenset({"checkpoint_every", "keep_checkpoints", "micro_batch"})
 """Not the steps of AP-GRPO: OpenRLHF draws the questions of all of them at once."""
 
 
-def available() -> bool:
-    """Whether OpenRLHF and a CUDA device are available."""
-    if installed_version("openrlhf") is None:
-        return False
-    import torch
-
-    return bool(torch.cuda.is_available())
-
-
-def train_on_openrlhf(run: Manifest[TrainSettings], samples: Sequence[Sample], passed_on: Mapping[str, Flag]) -> Path:
-    """Train with AP-GRPO.
+def train_on_openrlhf(
+    run: Manifest[TrainSettings],
+    samples: Sequence[Sample],
+    flags: Mapping[str, Flag],
+    held_out: Sequence[Sample] = (),
+    validation: Path | None = None,
+) -> Path:
+    """Train with AP-GRPO. All machines must see the run's folder and the files of its questions.
 
     Args:
-        run: all machines must see its folder and the file of its questions.
+        run: to train.
         samples: its questions.
-        passed_on: flags of OpenRLHF.
+        flags: all of OpenRLHF's (see `flags_of`).
+        held_out: validation questions.
+        validation: the file that they are from.
 
     Returns:
         The folder of the last checkpoint.
@@ -53,53 +55,76 @@ def train_on_openrlhf(run: Manifest[TrainSettings], samples: Sequence[Sample], p
         OutputError: the run's folder can't be written.
         PolicyError: OpenRLHF failed; its output says why.
     """
-    check_versions()
     settings = run.settings
     check_count(samples, count := settings.prompts_per_step)
-    if (model := Path(settings.model).expanduser()).is_dir():
-        settings = replace(settings, model=str(model.absolute()))  # Ray's workers have other current folders
-    command = command_line(run.out, flags_of(run.out, settings, passed_on))
     questions = [each for step in range(settings.steps) for each in draw(samples, count, step, settings.seed)]
-    write_run(replace(run, settings=settings), command, questions, may_change=MAY_CHANGE)
-    return _launch(command, run)
+    asked = tasks(validation.absolute(), held_out, settings) if validation is not None else []
+    return _launch(run, command_line(run.out, flags), questions, asked, may_change=MAY_CHANGE)
 
 
 def fine_tune_on_openrlhf(run: Manifest[SftSettings], processes: int, passed_on: Mapping[str, Flag]) -> Path:
     """Fine-tune with as many processes, one for each GPU of this machine. All else is as for `train_on_openrlhf`."""
-    check_versions()
     settings = run.settings
-    if settings.targets != "gold" or settings.lora_rank or settings.device or settings.dtype not in (None, *DTYPES):
-        raise ConfigError(
-            "on the engine openrlhf all weights are fine-tuned on gold answers in bfloat16 or float16: leave out "
-            "--targets, --lora-rank and --device, or choose --engine local"
-        )
+    if settings.dtype not in (None, *DTYPES):
+        raise ConfigError(f"the engine openrlhf fine-tunes in bfloat16 or float16, not in {settings.dtype}")
     check_shares(settings.prompts_per_step, "questions of a step", processes, settings.micro_batch)
     if unknown := passed_on.keys() - (flags := KNOWN["sft"]).keys():
         raise ConfigError(f"--{min(unknown)} is not a flag of fine-tuning; there are: {', '.join(flags)}")
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    command = [*torchrun, "-m", "rl.openrlhf.sft", str(run.out), *flag_arguments(passed_on)]
-    write_run(run, command, may_change={"steps", "checkpoint_every"})
-    return _launch(command, run)
+    torchrun = ("torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m", "rl.openrlhf.sft")
+    return _launch(run, command_line(run.out, passed_on, torchrun), may_change={"steps", "checkpoint_every"})
 
 
 def write_run(
-    run: Manifest[Any], command: Sequence[str], questions: Sequence[Sample] = (), *, may_change: Collection[str]
+    run: Manifest[Any],
+    command: Sequence[str],
+    questions: Sequence[Sample] = (),
+    validation: Sequence[tuple[str, str]] = (),
+    *,
+    may_change: Collection[str],
 ) -> None:
     """Write the manifest, the command and, if there are any, the prompts in the order in which they are asked.
+
+    Args:
+        run: to be written.
+        command: that trains it.
+        questions: that it is trained on.
+        validation: prompts and labels (see `tasks`).
+        may_change: names of settings that may differ when it is resumed.
 
     Raises:
         ConfigError: the folder holds another run.
         OutputError: it can't be written.
     """
     run.save(may_change=may_change)
-    rows = [json.dumps({"prompt": each.question, "label": each.id}, ensure_ascii=False) for each in questions]
-    if rows:
-        write_whole(run.out / PROMPTS, "".join(f"{row}\n" for row in rows))
+    for name, asked in ((PROMPTS, [(each.question, each.id) for each in questions]), (VALIDATION, validation)):
+        rows = [json.dumps({"prompt": prompt, "label": label}, ensure_ascii=False) for prompt, label in asked]
+        if rows:
+            write_whole(run.out / name, "".join(f"{row}\n" for row in rows))
     write_whole(run.out / COMMAND, "#!/bin/sh\nexec " + shown(command) + "\n")
 
 
-def _launch(command: Sequence[str], run: Manifest[Any]) -> Path:
-    """Run a command that trains. Returns the last checkpoint."""
+def current_run() -> Manifest[TrainSettings]:
+    """The run that this process is part of.
+
+    Raises:
+        ConfigError: it is part of none.
+    """
+    if not (folder := os.environ.get(FOLDER_VARIABLE)):
+        raise ConfigError(f"{FOLDER_VARIABLE} is not set: this runs only inside python -m rl.openrlhf")
+    return Manifest.load(Path(folder), TrainSettings)
+
+
+def _launch(
+    run: Manifest[Any],
+    command: Sequence[str],
+    questions: Sequence[Sample] = (),
+    validation: Sequence[tuple[str, str]] = (),
+    *,
+    may_change: Collection[str],
+) -> Path:
+    """Write a run and train it. Returns the last checkpoint."""
+    check_versions()
+    write_run(run, command, questions, validation, may_change=may_change)
     print(shown(command), file=sys.stderr)
     if run.out / f"step-{run.settings.steps:06d}" in checkpoints(run.out)[-1:]:
         _log.info("the run is complete")

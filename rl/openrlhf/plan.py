@@ -120,7 +120,7 @@ def estimate(shape: ModelShape, settings: TrainSettings, flags: Mapping[str, Fla
 
     # A forward pass costs 2 operations per parameter and token, the backward pass 2 more and 2 per trained parameter.
     given, written = rollout_tokens(shape, settings)
-    count = settings.prompts_per_step * settings.algorithm.group_size
+    count = settings.rollouts
     reading = 2 * shape.parameters * count * given / (gpu.flops * engines * split)
     writing = -(-count // max(at_once, 1)) * written * 2 * shape.parameters / split / gpu.bandwidth  # wave by wave
     passes = 2 * shape.parameters * (5 if beta else 4) + 2 * trained  # old, reference, forward, recomputed, backward

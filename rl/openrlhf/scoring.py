@@ -16,7 +16,7 @@ from rl.data import Sample
 from rl.monitor import rollout_metrics
 from rl.rewards import Judge
 from rl.rows import Rollout
-from rl.scores import Attempt, Score
+from rl.scores import Attempt, Score, in_groups
 
 LOGGED = "hart/"
 """Before the names of what our rollouts log, apart from OpenRLHF's own."""
@@ -69,7 +69,7 @@ def scores_of(judge: Judge, outcomes: Sequence[Outcome], samples: Mapping[str, S
     if judge.sees_rollouts_alone:
         return [each.score for each in outcomes if each.score is not None]
     attempts = [Attempt(each.trajectory, samples[each.question]) for each in outcomes if each.trajectory is not None]
-    return judge.scores([attempts[begin : begin + group_size] for begin in range(0, len(attempts), group_size)])
+    return judge.scores(in_groups(attempts, group_size))
 
 
 def logged(rollout: Rollout, *, truncated: bool) -> dict[str, float]:

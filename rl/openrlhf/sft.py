@@ -27,6 +27,7 @@ from rl.demonstrations import gold_answers
 from rl.fine_tuning import SftLoop
 from rl.manifest import Manifest
 from rl.monitor import MetricsLog
+from rl.openrlhf.accumulation import accumulate_in_float32
 from rl.openrlhf.actor import RowActor
 from rl.openrlhf.export import export
 from rl.openrlhf.flags import CHECKPOINTS, DTYPES, KNOWN, parse_flags
@@ -58,7 +59,8 @@ class ImageSft(SftLoop):
         self.writer = Sequencer(settings)
         ds = Namespace(
             zero_stage=int(flags["ds.zero_stage"]), adam_offload=bool(flags["ds.adam_offload"]),
-            param_dtype=DTYPES[settings.dtype or "bfloat16"], tensor_parallel_size=1, ring_attn_size=1,
+            param_dtype=DTYPES[settings.dtype or "bfloat16"], grad_accum_dtype=flags["ds.grad_accum_dtype"],
+            tensor_parallel_size=1, ring_attn_size=1,
         )  # fmt: skip
         train = Namespace(
             seed=settings.seed, micro_batch_size=settings.micro_batch, batch_size=settings.prompts_per_step
@@ -82,6 +84,7 @@ class ImageSft(SftLoop):
             (actor, {"optim": "adam", "adam": adam, "lr_scheduler": "constant", "lr_warmup_ratio": 0.0,
                      "max_norm": settings.max_grad_norm, "scheduler_steps": settings.steps})
         )  # fmt: skip
+        accumulate_in_float32(self._actor.model.optimizer)
         RowActor.adopt(self._actor)
         self.step = 0
         if (self.out / CHECKPOINTS / "latest").exists():

@@ -7,7 +7,12 @@ from importlib.metadata import PackageNotFoundError, version
 from hart_agent.commands import install_command
 from hart_agent.errors import ConfigError, InstallError
 
-TESTED = {"openrlhf": "0.11.2", "vllm": "0.29.0", "ray": "2.55.0", "deepspeed": "0.19.6"}
+TESTED = {
+    "openrlhf": "0.11.2", "vllm": "0.29.0", "ray": "2.55.0", "deepspeed": "0.19.6", "transformers": "5.15.0",
+    "torch": "2.13.0",
+}  # fmt: skip
+"""The newest that OpenRLHF itself allows: it asks for these versions of ray, deepspeed and transformers, and its extra
+`vllm` for this one of vLLM, which asks for this one of torch."""
 
 
 def check_versions() -> None:
@@ -27,8 +32,18 @@ def check_versions() -> None:
         if found.partition("+")[0] != tested:
             raise ConfigError(
                 f"{package} {found} was not tested with this; {tested} was. "
-                f"Run: {install_command(f'{package}=={tested}')}"
+                f"Run: {install_command(f'{package}=={tested}')} "
+                "(in an environment of its own: the extras [train] and [ray] need other versions)"
             )
+
+
+def available() -> bool:
+    """Whether OpenRLHF and a CUDA device are available."""
+    if installed_version("openrlhf") is None:
+        return False
+    import torch
+
+    return bool(torch.cuda.is_available())
 
 
 def installed_version(package: str) -> str | None:

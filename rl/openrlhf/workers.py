@@ -15,10 +15,12 @@ from hart_agent.backends.families import detect_family, detect_profile
 from hart_agent.backends.local.checkpoint import find_checkpoint
 from rl.data import load_samples
 from rl.monitor import MetricsLog
+from rl.openrlhf.accumulation import accumulate_in_float32
 from rl.openrlhf.actor import RowActor
 from rl.openrlhf.algorithm import APGRPOActorTrainer, APGRPOExperienceMaker
 from rl.openrlhf.export import export
-from rl.openrlhf.run import current_run
+from rl.openrlhf.launch import current_run
+from rl.openrlhf.validation import validation_metrics
 from rl.rewards import Judge, reward_of
 
 REWARD_STATE = "hart_reward_state"
@@ -36,6 +38,7 @@ class PolicyWorker(_class_of(ppo_actor.PolicyModelActor)):  # type: ignore[misc]
     def init_model_from_pretrained(self, *args: Any, **kwargs: Any) -> None:
         super().init_model_from_pretrained(*args, **kwargs)
         self._run = current_run()
+        accumulate_in_float32(self.actor.model.optimizer)
         RowActor.adopt(self.actor)
         APGRPOActorTrainer.adopt(self.trainer, self._run.settings.algorithm)
         self._step = self.checkpoint_states.get("global_step", 0)
@@ -89,6 +92,8 @@ def _with_ap_grpo(base: Any) -> Any:
             super().__init__(*args, **kwargs)
             self._run = current_run()
             self._metrics: MetricsLog | None = None
+            self._measured: dict[str, float] = {}
+            self._step = 0
             self.experience_maker.__class__ = APGRPOExperienceMaker
             settings = self._run.settings
             assert self._run.data is not None
@@ -105,6 +110,26 @@ def _with_ap_grpo(base: Any) -> Any:
             kept = (client_states or {}) | {REWARD_STATE: self.experience_maker.judge.state}
             super().save_logs_and_checkpoints(global_step, logs_dict, kept)
 
+        def fit(self, global_step: int = 0) -> None:
+            measures = getattr(self, "eval_dataloader", None) is not None
+            if measures and self.init_checkpoint_states()["global_step"] == 0:
+                self._measure(0)
+            super().fit(global_step)
+            if measures and self._step % self._run.settings.checkpoint_every:
+                self._measure(self._step)
+            if self._measured:
+                self._write(self._step, self._measured)
+
+        def evaluate(self, global_step: int, **parameters: Any) -> dict[str, float]:
+            """Measurements of the weights after so many steps; they are written with the next step's metrics."""
+            samples = self.samples_generator.generate_eval_samples(**parameters)
+            logged = [{name: float(value[0]) for name, value in sample.info.items()} for sample in samples]
+            self._measured = validation_metrics(logged)
+            return {}  # no pass rate, by which OpenRLHF would keep a checkpoint of its own
+
+        def _measure(self, step: int) -> None:
+            self.evaluate(step, **self.generate_kwargs | {"temperature": 0.0, "n_samples_per_prompt": 1})
+
         def train_step(self, rollout_samples: Any, global_step: int) -> Any:
             status, next_step = super().train_step(rollout_samples, global_step)
             learnt = {
@@ -112,8 +137,14 @@ def _with_ap_grpo(base: Any) -> Any:
                 "grad_norm": status["actor_grad_norm"], "engine_apart": status["vllm_kl"],
                 "update_seconds": status["timing/ppo_train"],
             }  # fmt: skip
-            metrics = self.experience_maker.step_metrics | {name: float(value) for name, value in learnt.items()}
+            self._step = next_step
+            metrics = (
+                self._measured
+                | self.experience_maker.step_metrics
+                | {name: float(value) for name, value in learnt.items()}
+            )
             self._write(global_step, metrics)
+            self._measured = {}
             return status | {f"ap_grpo/{name}": value for name, value in metrics.items()}, next_step
 
         def _write(self, step: int, metrics: dict[str, float]) -> None:

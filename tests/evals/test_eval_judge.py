@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,15 @@ def test_a_judge_stands_beside_the_rule(tmp_path: Path) -> None:
     assert found["judge"] == "openai (judge-1)"
     page = (tmp_path / "run/report.html").read_text()
     assert "Answers in free text, judged" in page
+    with (tmp_path / "run/questions.csv").open(newline="") as file:
+        rows = {
+            row["question"]: (row["right"], row["judged"]) for row in csv.DictReader(file) if row["options"] == "[]"
+        }
+    assert rows == {
+        "question 0?": ("True", "True"), "question 1?": ("False", "True"), "question 2?": ("False", "False"),
+        "question 3?": ("False", ""),
+    }  # fmt: skip
+    assert (tmp_path / "run/questions.html").read_text().count('"judge disagrees"],"trace"') == 1
 
 
 def test_a_judge_without_a_server_is_refused(tmp_path: Path) -> None:

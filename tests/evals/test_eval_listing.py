@@ -55,7 +55,7 @@ def tick(browser: Browser, name: str) -> str:
 def test_ten_thousand_questions_are_filtered_and_opened(browser: Browser, tmp_path: Path) -> None:
     rows = rows_of_run([record(number, right=number % 4 > 0) for number in range(COUNT)])
     page = tmp_path / "questions.html"
-    page.write_text(listing_page("squares", rows, trace_of=lambda key: f"traces/{key[:5]}.json"))
+    page.write_text(listing_page("squares", rows, beside=lambda key: (f"traces/{key[:5]}.html", None)))
     browser.open(page)
     assert texts(browser, "#count") == ["10,000 of 10,000, 7,500 right"]
     drawn = texts(browser, ".line")
@@ -78,7 +78,7 @@ def test_ten_thousand_questions_are_filtered_and_opened(browser: Browser, tmp_pa
     browser.js("return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert any(HOSTILE.format(8000) in text for text in texts(browser, ".line"))
     browser.js("[...document.querySelectorAll('.line')].find(n => n.textContent.includes(' 8000')).click()")
-    assert browser.js("return document.querySelector('#panel a').getAttribute('href')") == "traces/08000.json"
+    assert browser.js("return document.querySelector('#panel a').getAttribute('href')") == "traces/08000.html"
     gold, found = browser.js(
         "return ['.gold-box', '.found-box'].map(s => { const n = document.querySelector(s);"
         "return ['x', 'y', 'width', 'height'].map(a => Number(n.getAttribute(a))) })"

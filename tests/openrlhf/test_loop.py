@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from PIL import Image, ImageOps
 from taught_vlm import MAX_PIXELS, make_taught_vlm, make_zooming_vlm, write_lessons
 
 from hart_agent import Mode
@@ -31,11 +32,21 @@ def says_x(trajectory: object, sample: object) -> float:
     return float(trajectory.answer == "x")  # type: ignore[attr-defined]
 
 
+def repaint(folder: Path) -> None:
+    """Make the images of a folder others than they were: held-out questions share none."""
+    for path in folder.glob("*.png"):
+        with Image.open(path) as image:
+            ImageOps.mirror(image).save(path)
+
+
 @pytest.fixture(scope="module")
 def lessons(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with four questions, and a tiny model that points somewhere and answers x or y, at random."""
     folder = tmp_path_factory.mktemp("lessons")
     box = [130, 75, 250, 160]  # in both of the boxes that the model has learnt by heart
+    (folder / "other").mkdir()
+    write_lessons(folder / "other", {f"what is {number}?": "x" for number in range(4)}, box)
+    repaint(folder / "other")
     samples = write_lessons(folder, {f"what is {number}?": "x" for number in range(4)}, box)
     make_taught_vlm(folder, samples, ["x", "y"]).rename(folder / "tiny")
     return folder
@@ -72,13 +83,17 @@ WAYS = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_two_updates(folder: Path, way: str) -> None:
-    done = subprocess.run(command(folder, *WAYS[way]), capture_output=True, text=True, check=False, timeout=WAIT)
+    more = ["--validation", str(folder / "other" / "questions.jsonl")] if way == "sync" else []
+    done = subprocess.run(command(folder, *more, *WAYS[way]), capture_output=True, text=True, check=False, timeout=WAIT)
     assert done.returncode == 0, done.stderr[-5000:]
     checkpoint = folder / "run" / "step-000002"
     assert done.stdout.strip().splitlines()[-1] == str(checkpoint)
     reward = "test_loop:says_x" if way == "async" else "answer"
-    first, second = metrics_of(folder)
-    assert (first["step"], second["step"]) == (0, 1)
+    first, second, *last = metrics_of(folder)
+    assert (first["step"], second["step"], [each["step"] for each in last]) == (0, 1, [2] if way == "sync" else [])
+    for metrics in (first, second, *last) if way == "sync" else ():  # of the weights after 0, 1 and 2 steps
+        assert {"validation/accuracy", "validation/accuracy_without_crops", "validation/iou"} <= metrics.keys()
+        assert metrics["validation/called_tool"] > 0.5
     assert first["kl"] == pytest.approx(0, abs=1e-4)
     assert second["kl"] > first["kl"]
     for metrics in (first, second):
@@ -118,10 +133,9 @@ def test_two_updates_in_another_agents_words(folder: Path) -> None:
     """Mini-o3's, which the model knows by heart: rollouts, rewards and the checkpoint speak them, in vLLM too."""
     taught = make_zooming_vlm(folder / "taught", load_samples(folder / "questions.jsonl"))
     spoken = ["--model", str(taught), "--vocabulary", "mini-o3", "--max-tokens", "120"]
-    done = subprocess.run(
-        command(folder, "--mode", "agent", "--max-turns", "2", "--temperature", "1.5", *spoken),
-        capture_output=True, text=True, check=False, timeout=WAIT,
-    )  # fmt: skip
+    sampled = ["--mode", "agent", "--max-turns", "2", "--group-size", "8", "--temperature", "1.35"]
+    started = command(folder, *sampled, *spoken, "--learning-rate", "1e-5")
+    done = subprocess.run(started, capture_output=True, text=True, check=False, timeout=WAIT)
     assert done.returncode == 0, done.stderr[-5000:]
     for metrics in metrics_of(folder):
         assert metrics["called_tool"] > 0

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from taught_vlm import make_taught_vlm
 from test_loop import WAIT, folder, lessons, metrics_of, opens_elsewhere  # noqa: F401 (fixtures)
 
 from hart_agent import Mode
@@ -18,12 +19,16 @@ pytestmark = pytest.mark.openrlhf
 
 
 def test_its_first_loss_is_that_on_one_machine_and_it_is_resumed(folder: Path) -> None:
+    """A model that knows another answer by heart has something to learn."""
+    questions = folder / "questions.jsonl"
+    taught = make_taught_vlm(folder / "taught", load_samples(questions), ["y", "y"])
+
     def fine_tune(steps: int) -> str:
         command = [
-            sys.executable, "-m", "rl.train_sft", str(folder / "questions.jsonl"), "--engine", "openrlhf", "--model",
-            str(folder / "tiny"), "--out", str(folder / "run"), "--steps", str(steps), "--prompts-per-step", "4",
-            "--micro-batch", "2", "--max-pixels", "16384", "--learning-rate", "2e-3", "--checkpoint-every", "2",
-            "--ds.attn_implementation", "eager",
+            sys.executable, "-m", "rl.train_sft", str(questions), "--engine", "openrlhf", "--model", str(taught),
+            "--out", str(folder / "run"), "--steps", str(steps), "--prompts-per-step", "4", "--micro-batch", "2",
+            "--max-pixels", "16384", "--learning-rate", "5e-4", "--checkpoint-every", "2", "--ds.attn_implementation",
+            "eager",
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT)
         assert done.returncode == 0, done.stderr[-5000:]
@@ -36,7 +41,7 @@ def test_its_first_loss_is_that_on_one_machine_and_it_is_resumed(folder: Path) -
     assert [each["step"] for each in metrics] == [0, 1, 2, 3]
     assert metrics[:2] == first
     assert metrics[3]["loss"] < metrics[0]["loss"] - 0.3
-    settings = SftSettings(model=str(folder / "tiny"), prompts_per_step=4, micro_batch=1, max_pixels=16_384)
-    here = SftTrainer(settings, load_samples(folder / "questions.jsonl"), folder / "here").compute_gradients()
+    settings = SftSettings(model=str(taught), prompts_per_step=4, micro_batch=1, max_pixels=16_384)
+    here = SftTrainer(settings, load_samples(questions), folder / "here").compute_gradients()
     assert metrics[0]["loss"] == pytest.approx(here["loss"], rel=0.01)  # bfloat16 beside float32
     opens_elsewhere(folder, folder / "run" / "step-000004", "transformers", mode=Mode.DIRECT)

@@ -1,24 +1,28 @@
 """The table of parity: simulated replies read by this reader and by the harnesses' own code.
 
-    python tests/parity/table.py VLMEVALKIT LMMS_EVAL MME_REALWORLD TREEVGR
+    python tests/parity/table.py VLMEVALKIT LMMS_EVAL MME_REALWORLD TREEVGR [--styles tests/parity/second] [--list]
 
 Each argument is the folder of a repository, got by hand: github.com/open-compass/VLMEvalKit,
 EvolvingLMMs-Lab/lmms-eval, yfzhang114/MME-RealWorld, Haochen-Wang409/TreeVGR. With `--list`, what is read otherwise
 than it is meant follows. The figures compare readers of text: styles aren't weighted, so that
 they forecast no model's score. What a reply chooses is fixed with its style, by hand.
+
+A folder of styles holds one style a line, where \u23ce is a line break: `choosing.txt` and `nothing.txt` for options,
+`free_choosing.txt` and `free_nothing.txt` for free text. {L} and {T} are the letter and text of the option that is
+meant, {O} and {U} those of another one, {l} the letter in lower case. `first` was written by somebody who knew the
+reader, `second` by somebody who hadn't seen it.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from styles import CHOOSING, NOTHING, styles
 from theirs import Harness, harnesses
 
-from hart_agent.answers import chosen_letter
+from hart_agent.answers import AnswerType, chosen_letter, is_right
 from hart_agent.dialogue.policy import Reply
 from hart_agent.dialogue.reading import answer_of
 
@@ -58,6 +62,27 @@ ITEMS = {
     ],
 }
 
+FREE = (
+    ("27", "72", AnswerType.NUMBER),
+    ("STAFF ONLY", "KEEP CLEAR", AnswerType.TEXT),
+    ("Oak Street", "Elm Street", AnswerType.TEXT),
+    ("$4.50", "$5.40", AnswerType.TEXT),
+    ("2019", "2021", AnswerType.NUMBER),
+    ("red", "blue", AnswerType.TEXT),
+    ("08:45", "09:45", AnswerType.TEXT),
+    ("B 1234 XY", "B 1284 XY", AnswerType.TEXT),
+    ("May 3, 2021", "May 8, 2021", AnswerType.TEXT),
+    ("three", "four", AnswerType.NUMBER),
+    ("12.5 km", "12.8 km", AnswerType.TEXT),
+    ("Café Müller", "Café Moeller", AnswerType.TEXT),
+)
+"""Two answers to a question without options, and of what kind they are."""
+
+
+def styles(file: Path) -> list[str]:
+    """The styles of a file."""
+    return [line.replace("\u23ce", "\n") for line in file.read_text(encoding="utf-8").rstrip("\n").split("\n")]
+
 
 @dataclass(frozen=True)
 class Case:
@@ -69,8 +94,9 @@ class Case:
     meant: str
 
 
-def cases(form: str) -> list[Case]:
+def cases(form: str, folder: Path) -> list[Case]:
     """Every style of each item, meaning the right option (beside two others) and a wrong one."""
+    choosing, nothing = styles(folder / "choosing.txt"), styles(folder / "nothing.txt")
     found = []
     for options, gold in ITEMS[form]:
         others = [letter for letter in LETTERS[: len(options)] if letter != gold]
@@ -79,16 +105,41 @@ def cases(form: str) -> list[Case]:
                 "L": target, "l": target.lower(), "T": options[LETTERS.index(target)],
                 "O": other, "U": options[LETTERS.index(other)],
             }  # fmt: skip
-            found += [Case(style.format(**names), options, gold, target) for style in styles(CHOOSING)]
-            found += [Case(style.format(**names), options, gold, "") for style in styles(NOTHING)]
+            found += [Case(style.format(**names), options, gold, target) for style in choosing]
+            found += [Case(style.format(**names), options, gold, "") for style in nothing]
     return found
 
 
 def ours(case: Case, *, tagged: bool) -> str:
     """What hart-agent reads: in its own tags, as its prompt asks, or the reply as it is, as a plain question has it."""
-    text = case.reply if not tagged or "<answer>" in case.reply else _in_tags(case.reply)
-    answer = answer_of(Reply(text))
+    answer = _answer(case.reply, tagged)
     return (chosen_letter(answer, case.options) if answer is not None else None) or ""
+
+
+def _answer(reply: str, tagged: bool) -> str | None:
+    return answer_of(Reply(reply if not tagged or "<answer>" in reply else _in_tags(reply)))
+
+
+def _free(folder: Path, tagged: bool) -> tuple[str, set[tuple[str, str, str]]]:
+    """A line on answers in free text, each judged beside the right answer and another one; and what is misread."""
+    choosing, nothing = styles(folder / "free_choosing.txt"), styles(folder / "free_nothing.txt")
+    counts = {"replies": 0, "due": 0, "undue": 0, "missed": 0}
+    misread = set()
+    for first, second, kind in FREE:
+        for meant, other in ((first, second), (second, first)):
+            for style, chooses in [*((style, True) for style in choosing), *((style, False) for style in nothing)]:
+                reply = style.format(T=meant, U=other)
+                answer = _answer(reply, tagged)
+                missed = chooses and not is_right(answer, meant, kind)
+                undue = is_right(answer, other, kind) or (not chooses and is_right(answer, meant, kind))
+                counts["replies"] += 1
+                counts["due"] += chooses
+                counts["undue"] += undue
+                counts["missed"] += missed
+                misread |= {(reply, answer or "", meant if chooses else "")} if missed or undue else set()
+    undue, missed = counts["undue"], counts["missed"]
+    shares = f"{undue} ({undue / counts['replies']:.2%}) | {missed} ({missed / counts['due']:.2%})"
+    return f"| free text, {'in tags' if tagged else 'as it is'} | {counts['replies']} | {shares} |", misread
 
 
 def _in_tags(reply: str) -> str:
@@ -116,14 +167,20 @@ def _line(name: str, found: Sequence[Case], theirs: Sequence[bool | None], own: 
     return f"| {' | '.join(cells)} |"
 
 
-def main(folders: Sequence[str]) -> None:
+def main() -> None:
     """Print the tables."""
-    every = harnesses(*map(Path, folders))
+    parser = argparse.ArgumentParser()
+    for name in ("vlmevalkit", "lmms_eval", "mme_realworld", "treevgr"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--styles", type=Path, default=Path(__file__).with_name("first"))
+    parser.add_argument("--list", action="store_true")
+    given = parser.parse_args()
+    every = harnesses(given.vlmevalkit, given.lmms_eval, given.mme_realworld, given.treevgr)
     print("| form, harness | judge | agree | right by reader: ours / theirs | credit not due | credit missed |")
     print("|---|---|---|---|---|---|")
     same, plain, otherwise = [], [], set()
     for form in ITEMS:
-        found = cases(form)
+        found = cases(form, given.styles)
         chosen = {name: [ours(case, tagged=name == "in tags") for case in found] for name in ("in tags", "as it is")}
         due = sum(case.meant == case.gold for case in found)
         for name, letters in chosen.items():
@@ -142,13 +199,17 @@ def main(folders: Sequence[str]) -> None:
                 both = [pair for pair in zip(theirs, _ours_as(harness, found), strict=True) if pair[0] is not None]
                 equal = sum(first == second for first, second in both)
                 same.append(f"| {form}, {harness.name} | {len(both)} | {equal / len(both):.2%} |")
+    for tagged in (True, False) if (given.styles / "free_choosing.txt").exists() else ():
+        line, misread = _free(given.styles, tagged)
+        plain.append(line)
+        otherwise |= misread
     print("\n| reader of this version | replies | credit not due | credit missed |\n|---|---|---|---|")
     print("\n".join(plain))
     print("\n| --scoring, against its own code | replies | the same |\n|---|---|---|")
     print("\n".join(same))
-    if "--list" in sys.argv:
+    if given.list:
         print("\nRead otherwise than meant (reply, read, meant):", *sorted(map(repr, otherwise)), sep="\n")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:5])
+    main()

@@ -21,8 +21,7 @@ from rl.manifest import Manifest
 from rl.openrlhf import versions
 from rl.openrlhf.flags import Flag, check_flags, command_line, parse_flags, shown, split_flags
 from rl.openrlhf.flags import flags_of as all_flags
-from rl.openrlhf.launch import MAY_CHANGE, write_run
-from rl.openrlhf.run import FOLDER_VARIABLE, current_run
+from rl.openrlhf.launch import FOLDER_VARIABLE, MAY_CHANGE, current_run, write_run
 from rl.rewards import AreaGuard, TightnessBonus, reward_of
 
 pytest.importorskip("yaml", reason="PyYAML is not installed: pip install 'hart-agent[train]'")
@@ -79,11 +78,46 @@ def test_passed_flags_override_our_defaults(tmp_path: Path) -> None:
         ("algo.advantage.is_correction_level", "can't be used"),
         ("ds.packing_samples", "can't pack images"),
         ("reward.remote_url", "--reward"),
+        ("rollout.top_p", "not cut off at top_p"),
+        ("critic.freezing_steps", "freezes the policy"),
+        ("critic.adam.lr", "has no critic"),
+        ("ds.load_in_4bit", "not quantised"),
+        ("ds.use_liger_kernel", "no log-probabilities"),
+        ("data.max_samples", "fewer questions"),
+        ("ds.lora.dropout", "the one that sampled"),
+        ("eval.dataset", "use --validation"),
+        ("vllm.num_engine", "is not a flag that is passed on to OpenRLHF; there are: vllm.num_engines"),
     ],
 )
 def test_flags_that_would_undo_ap_grpo_are_refused(flag: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         check_flags({flag: "1"})
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "words"),
+    [
+        ("vllm.num_engines", "many", "must be a whole number, got 'many'"),
+        ("vllm.gpu_memory_utilization", "half", "must be a number, got 'half'"),
+        ("train.colocate_all", "yes", "must be a switch, got 'yes'"),
+        ("ds.attn_implementation", True, "must be a text, got True"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(flag: str, value: Flag, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        check_flags({flag: value})
+
+
+def test_several_epochs_need_a_clipped_ratio(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="needs --clip"):
+        flags_of(a_run(tmp_path), {"train.max_epochs": "2"})
+    clipped = a_run(tmp_path, algorithm=AlgorithmConfig(clip=0.2))
+    assert flags_of(clipped, {"train.max_epochs": 2})["train.max_epochs"] == 2
+
+
+def test_micro_gradients_are_added_up_in_float32(tmp_path: Path) -> None:
+    assert flags_of(a_run(tmp_path), {})["ds.grad_accum_dtype"] == "fp32"
+    assert flags_of(a_run(tmp_path), {"ds.grad_accum_dtype": "bf16"})["ds.grad_accum_dtype"] == "bf16"
 
 
 def test_inconsistent_numbers_are_refused(tmp_path: Path) -> None:
@@ -147,11 +181,15 @@ def test_a_shell_reads_the_command_back(tmp_path: Path) -> None:
 
 
 def test_untested_versions_are_refused_and_the_tested_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    installed = {"openrlhf": "0.11.2", "vllm": "0.29.0+cu130", "ray": "2.55.0", "deepspeed": "0.19.6"}
+    installed = {"openrlhf": "0.11.2", "vllm": "0.29.0+cu130", "ray": "2.55.0", "deepspeed": "0.19.6",
+                 "transformers": "5.15.0", "torch": "2.13.0+cu130"}  # fmt: skip
     monkeypatch.setattr(versions, "installed_version", installed.get)
     versions.check_versions()
     installed["openrlhf"] = "0.12.0"
     with pytest.raises(ConfigError, match=r"openrlhf 0.12.0 was not tested .* 0.11.2 was.*pip install"):
+        versions.check_versions()
+    installed |= {"openrlhf": "0.11.2", "transformers": "5.24.0"}
+    with pytest.raises(ConfigError, match=r"transformers 5.24.0 was not .* 5.15.0 was.*environment of its own"):
         versions.check_versions()
     del installed["openrlhf"]
     with pytest.raises(InstallError, match=r"needs the package openrlhf.*\[rl\]"):

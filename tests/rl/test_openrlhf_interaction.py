@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,12 +29,14 @@ from hart_agent.tooling.runtime import ToolRuntime  # noqa: E402
 from hart_agent.vision.geometry import Box  # noqa: E402
 from rl.config import AlgorithmConfig, TrainSettings  # noqa: E402
 from rl.custom_rewards import load_reward  # noqa: E402
+from rl.data import load_samples  # noqa: E402
 from rl.local.model import PolicyModel  # noqa: E402
 from rl.local.rollout import roll_out  # noqa: E402
 from rl.local.trainer import Trainer  # noqa: E402
 from rl.openrlhf.interaction import Interaction, Played  # noqa: E402
 from rl.openrlhf.scoring import Outcome, logged, outcome, scores_of, step_metrics  # noqa: E402
 from rl.openrlhf.sequences import ROW_COUNTS, ROW_LENGTHS  # noqa: E402
+from rl.openrlhf.validation import Questions, logged_of, tasks, validation_metrics  # noqa: E402
 from rl.rewards import AreaGuard, Judge, answer_reward  # noqa: E402
 from rl.scores import Attempt, Score, Term  # noqa: E402
 
@@ -107,6 +110,23 @@ def test_tokens_masks_and_images_are_those_of_the_engine_on_one_machine(
     assert sequence.tensors[ROW_COUNTS].tolist() == [len(rows)]
     for name in ("pixel_values", "image_grid_thw"):
         assert torch.equal(sequence.tensors[name], torch.cat([batch.suffixes[name] for batch in batches]))
+
+
+def test_a_stop_string_in_a_thought_does_not_end_the_reply(folders: Folders, sample: Item) -> None:
+    """vLLM can't tell thoughts from answers; a model without tokens of its own for them may think all the same."""
+    interaction = Interaction(settings(folders("qwen2.5-vl"), Mode.DIRECT))
+    thought, rest = "<think>Try <answer>no</answer>", f"? No.</think>{answer('x')}"
+    played, engine = play(interaction, sample, [thought, rest])
+    (segment,) = played.rollout.segments
+    (first, room, images), (second, room_left, images_again) = engine.requests
+    said = interaction.prompter.reply_ids(thought)[:-1]
+    assert second == [*first, *said]
+    assert room_left == room - len(said)
+    assert [image.tobytes() for image in images_again] == [image.tobytes() for image in images]
+    assert segment.token_ids == (*said, *interaction.prompter.reply_ids(rest))
+    assert len(segment.log_probs) == len(segment.token_ids)
+    run = played.rollout.trajectory
+    assert (run.answer, run.turns[0].reply.usage.requests, played.truncated) == ("x", 2, False)
 
 
 def test_only_the_policys_words_are_acted(folders: Folders, sample: Item) -> None:
@@ -187,6 +207,37 @@ def test_rollouts_at_once_are_as_one_after_the_other_and_open_the_image_once(
             == interaction.sequence(other.rollout.segments).token_ids
         )
     assert len(opened) == 4
+
+
+def test_validation_asks_each_held_out_question_with_crops_and_without(
+    folders: Folders, sample: Item, tmp_path: Path
+) -> None:
+    """Two questions, of which one is right with its crop alone, and the other from the overview alone."""
+    chosen = settings(folders("qwen2.5-vl"), Mode.CLOSED_LOOP)
+    rows = [{"id": name, "image": str(sample.image), "question": f"{name}?", "answer": "x"} for name in ("a", "b")]
+    trained, held_out = tmp_path / "trained.jsonl", tmp_path / "held_out.jsonl"
+    trained.write_text(json.dumps({**rows[0], "id": '["of training"]'}) + "\n")
+    held_out.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked = tasks(held_out, load_samples(held_out), chosen)
+    assert [prompt for prompt, _ in asked] == ["a?", "b?"] * 2
+    questions = Questions(trained, chosen)
+    found, limits = questions.find('["of training"]')
+    assert (found.question, limits, logged_of(limits)) == ("a?", None, {})
+
+    scripts = [[CROP, answer("x")], [CROP, answer("y")], [answer("y")], [answer("x")]]
+    interaction, told = Interaction(chosen), []
+    for (_, label), script in zip(asked, scripts, strict=True):
+        found, limits = questions.find(label)
+        engine = ScriptedEngine(interaction.prompter, script)
+        played = asyncio.run(interaction.play(found, engine, Parameters.of, 4000, limits))
+        told.append(logged(played.rollout, truncated=played.truncated) | logged_of(limits))
+    metrics = validation_metrics(told)
+    assert (metrics["validation/accuracy"], metrics["validation/accuracy_without_crops"]) == (0.5, 0.5)
+    assert metrics["validation/called_tool"] == 1
+    assert "validation/iou" not in metrics  # there are no boxes
+    alone = validation_metrics(told[2:])  # as in the mode `direct`
+    assert alone["validation/accuracy"] == 0.5
+    assert "validation/accuracy_without_crops" not in alone
 
 
 def of_a_rollout(trajectory: Any, sample: Item) -> float:

@@ -99,6 +99,19 @@ def test_a_dry_run_shows_rollouts_and_trains_nothing(folders: Folders, data: Pat
     assert not list((tmp_path / "run").glob("step-*"))
 
 
+def test_a_dry_run_of_openrlhf_shows_what_it_would_roll_out(
+    folders: Folders, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It needs neither OpenRLHF nor the run's optimiser, and leaves no manifest that the run would not fit."""
+    with pytest.raises(SystemExit) as ended:
+        run_here("train_ap_grpo", data, "--model", folders("qwen3-vl"), "--out", tmp_path / "run", *SMALL, "--dry-run",
+                 "--engine", "openrlhf", "--group-size", 4)  # fmt: skip
+    assert ended.value.code == 0
+    assert "rollout 3:" in capsys.readouterr().out
+    assert load_trace(tmp_path / "run" / "dry-run-1.json")["mode"] == "closed-loop"
+    assert not (tmp_path / "run" / "settings.json").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

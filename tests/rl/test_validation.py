@@ -34,9 +34,11 @@ from rl.config import (  # noqa: E402
     TrainSettings,
 )
 from rl.data import load_samples  # noqa: E402
+from rl.local.blind import BLIND  # noqa: E402
+from rl.local.initial import filter_blind  # noqa: E402
 from rl.local.model import PolicyModel  # noqa: E402
 from rl.local.sft import SftTrainer  # noqa: E402
-from rl.local.trainer import BLIND, Trainer  # noqa: E402
+from rl.local.trainer import Trainer  # noqa: E402
 from rl.rewards import answer_reward  # noqa: E402
 
 MODEL = str(COLD_STARTS / "0")
@@ -145,6 +147,9 @@ def test_questions_that_the_model_answers_blindly_are_dropped_once_and_for_all(
     assert row == {"id": asked[1].id, "question": "number 1?", "answer": "x", "said": ["x", "x", "z", "x"]}
     assert Trainer(chosen, asked, answer_reward, run).samples == kept
     assert len(prompted) == 16  # the second time, the record was read
+    said |= {name: list(letters) for name, letters in words.items()}
+    assert filter_blind(chosen, asked, tmp_path / "on openrlhf") == kept
+    assert len(prompted) == 32
     with pytest.raises(ConfigError, match="another drop_blind"):
         Trainer(replace(chosen, drop_blind=False), asked, answer_reward, run)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hart_agent.dialogue.messages import ToolSpec
 from hart_agent.dialogue.policy import FinishReason, Reply
@@ -101,3 +103,19 @@ def test_the_rule_of_a_crop(
     assert box.as_tuple() == region
     assert rule.size(box.size, grid=28, max_pixels=14_500) == Size(*size)
     assert CropRule.from_json(rule.to_json()) == rule
+
+
+@given(
+    sides=st.tuples(st.integers(1, 6000), st.integers(1, 6000)),
+    grid=st.sampled_from([28, 32]),
+    least=st.integers(1, 300_000),
+    most=st.integers(1024, 2_000_000),
+    enlarge=st.sampled_from([1.0, 2.0, 5.0]),
+)
+def test_no_crop_is_larger_than_the_model_may_see(
+    sides: tuple[int, int], grid: int, least: int, most: int, enlarge: float
+) -> None:
+    """Even where the rule wants more: the engine would make it smaller, and the model's boxes would miss."""
+    size = CropRule(min_pixels=least, enlarge=enlarge).size(Size(*sides), grid=grid, max_pixels=most)
+    assert (size.width % grid, size.height % grid) == (0, 0)
+    assert size.area <= most or grid in (size.width, size.height)

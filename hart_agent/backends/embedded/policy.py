@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from typing import ClassVar
 
 from hart_agent.answers import normalise
@@ -25,7 +26,7 @@ from hart_agent.commands import install_command
 from hart_agent.dialogue.conversations import without_history
 from hart_agent.dialogue.deadline import current_deadline
 from hart_agent.dialogue.messages import Message, ToolSpec
-from hart_agent.dialogue.policy import ReadLine, Reply
+from hart_agent.dialogue.policy import IN_PROCESS, ReadLine, Reply
 from hart_agent.errors import InstallError
 from hart_agent.ocr import PACKAGES, Line, Sign, TextReader, as_one, bounds, group, merge
 from hart_agent.tooling.records import Verdict
@@ -87,6 +88,11 @@ class EmbeddedPolicy:
                 f"the embedded reader lacks a package or its models ({error}). "
                 f"Run: {install_command(*PACKAGES, reinstall=True)}"
             ) from error
+
+    async def identity(self) -> dict[str, str]:
+        """The packages that hold the models, and their versions."""
+        packages = [package.partition("==")[0] for package in PACKAGES]
+        return {"model": ", ".join(f"{name} {version(name)}" for name in packages), "server": IN_PROCESS}
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
         """The next reply; never raises for what it sees. Near the deadline it says what was read by then."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from hart_agent.errors import ConfigError
 from hart_agent.store.hub import from_hub
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _FILES = ["*.json", "*.jinja", "*.txt", "*.model", "*.safetensors"]
 """What a model needs; repositories often hold the same weights in other formats, too."""
 
@@ -33,6 +35,25 @@ class Checkpoint:
     def setting(self, name: str) -> Any:
         """A value of the configuration, of its text part if it isn't on top; None if there is none."""
         return self.config.get(name, self.config.get("text_config", {}).get(name))
+
+
+def weights_sha256(path: Path) -> str:
+    """The hash of the weights in a model's folder: of their file, or of a list of the files' hashes and names.
+
+    The hub's cache names files by their hashes, which are taken as they are; others are read whole.
+    """
+    hashes = [(_file_sha256(file), file.name) for file in sorted(path.glob("*.safetensors"))]
+    if len(hashes) == 1:
+        return hashes[0][0]
+    return hashlib.sha256("".join(f"{digest}  {name}\n" for digest, name in hashes).encode()).hexdigest()
+
+
+def _file_sha256(file: Path) -> str:
+    blob = file.resolve()
+    if blob.parent.name == "blobs" and _SHA256.fullmatch(blob.name):
+        return blob.name
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def find_checkpoint(model: str) -> Checkpoint:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForImageTextToText, GenerationConfig
 
+from hart_agent.backends.local.adapters import read_terms, take_apart
 from hart_agent.backends.local.batching import Job
 from hart_agent.backends.local.checkpoint import Checkpoint
 from hart_agent.backends.local.encoding import Encoder
@@ -56,9 +57,12 @@ class Generator:
         self.device, self.dtype = _choose(device, dtype)
         try:
             self.encoder = Encoder(checkpoint, prompter)
+            terms = read_terms(checkpoint.path) if torch.finfo(self.dtype).bits < 32 else {}
             model, found = AutoModelForImageTextToText.from_pretrained(
-                checkpoint.path, dtype=self.dtype, output_loading_info=True
+                checkpoint.path, dtype=torch.float32 if terms else self.dtype, output_loading_info=True
             )
+            if terms:
+                take_apart(model, terms, self.dtype)
             self.model = model.to(self.device).eval()
         except ConfigError:
             raise

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hart_agent.backends.cut_off import ask_longer_if_cut_off
+from hart_agent.backends.local.checkpoint import weights_sha256
 from hart_agent.backends.local.prompting import Prompt, Prompter
 from hart_agent.dialogue.messages import Message, ToolSpec
-from hart_agent.dialogue.policy import Reply
+from hart_agent.dialogue.policy import IN_PROCESS, Reply
 from hart_agent.dialogue.vocabulary import Vocabulary
 from hart_agent.vision.budget import CoordinateProfile
 
@@ -48,6 +49,11 @@ class LocalPolicy(ABC):
             self._prompter.room,
             self.vocabulary,
         )
+
+    async def identity(self) -> dict[str, str]:
+        """The hash of the weights, which are read whole for it unless the hub's cache names it."""
+        digest = await asyncio.to_thread(weights_sha256, self._prompter.checkpoint.path)
+        return {"weights_sha256": digest, "server": IN_PROCESS}
 
     @abstractmethod
     async def _ask(self, prompt: Prompt) -> Reply:

@@ -74,6 +74,7 @@ class Prompter:
 
     def __init__(self, checkpoint: Checkpoint, **options: Any) -> None:
         settings = ModelOptions.from_keywords(**options)
+        self.checkpoint = checkpoint
         described = str(checkpoint.path), checkpoint.config, checkpoint.processor
         spoken_by = spoken(settings, *described)
         self.vocabulary, self.family, self.profile = spoken_by.vocabulary, spoken_by.family, spoken_by.profile
@@ -182,8 +183,13 @@ class Prompter:
         return self.max_context_tokens - reply.usage.input_tokens
 
     def stops(self, prompt: Prompt) -> tuple[str, ...]:
-        """The stop strings for an engine that can't tell thoughts from answers: none, if the model may think."""
+        """The stop strings for an engine that can't tell thoughts from answers: none, if the model surely thinks."""
         return () if prompt.opened or self._thinks else self.stop
+
+    def thinking(self, token_ids: Sequence[int], opened: str = "") -> bool:
+        """Whether these tokens of a reply end inside a thought; see `text`."""
+        words = opened + self.words(token_ids)
+        return spoken_start(words) == len(words) > 0
 
     def reply_ids(self, text: str) -> tuple[int, ...]:
         """The tokens of a reply with this text, with the one that ends it."""

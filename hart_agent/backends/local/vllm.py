@@ -9,22 +9,27 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import itertools
+import logging
 import os
 import threading
 import weakref
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hart_agent.backends.local.checkpoint import find_checkpoint
+from hart_agent.backends.local.engine_reply import engine_reply
 from hart_agent.backends.local.policy import LocalPolicy
 from hart_agent.backends.local.prompting import Prompt, Prompter
 from hart_agent.backends.options import MODEL_OPTIONS, ModelOptions
 from hart_agent.commands import install_command
-from hart_agent.dialogue.policy import FinishReason, Reply, Usage
+from hart_agent.dialogue.policy import Reply
 from hart_agent.errors import ConfigError, InstallError, PolicyError
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
+
+_log = logging.getLogger(__name__)
 
 DEFAULT_MAX_IMAGES = 16
 """In one prompt; vLLM reserves memory for as many."""
@@ -63,6 +68,11 @@ class VLLMPolicy(LocalPolicy):
         if importlib.util.find_spec("vllm") is None:
             raise InstallError(f"the backend 'vllm' needs the package vllm. Run: {install_command(extra='vllm')}")
         checkpoint = find_checkpoint(model)
+        if (checkpoint.path / "adapters").is_dir() and dtype != "float32":
+            _log.warning(
+                "vLLM rounds the merged weights of %s, and with them most of what its adapters learnt; choose float32, "
+                "or serve the model they were trained on with %s as an adapter", model, checkpoint.path / "adapters",
+            )  # fmt: skip
         settings = ModelOptions.from_keywords(**options)
         max_images = DEFAULT_MAX_IMAGES if settings.max_images is None else settings.max_images
         self._prompter = Prompter(checkpoint, **{**options, "max_images": max_images})
@@ -84,21 +94,11 @@ class VLLMPolicy(LocalPolicy):
         self.name = f"vllm ({model})"
 
     async def _ask(self, prompt: Prompt) -> Reply:
-        output = await self._engine.generate(prompt, self._parameters(prompt))
-        read = output.prompt_token_ids or []
-        self._prompter.check_counts(prompt.views, read.count(self._prompter.image_id))
-        completion = output.outputs[0]
-        token_ids = tuple(completion.token_ids)
-        log_probs = None
-        if completion.logprobs is not None:
-            log_probs = tuple(entry[token].logprob for entry, token in zip(completion.logprobs, token_ids, strict=True))
-        return Reply(
-            self._prompter.text(token_ids, prompt.opened),
-            usage=Usage(len(read), len(token_ids), 1),
-            token_ids=token_ids if self._return_log_probs else None,
-            log_probs=log_probs,
-            finish_reason=FinishReason.LENGTH if completion.finish_reason == "length" else FinishReason.STOP,
-        )
+        async def generate(given: Prompt) -> RequestOutput:
+            return await self._engine.generate(given, self._parameters(given))
+
+        reply = await engine_reply(self._prompter, prompt, generate)
+        return reply if self._return_log_probs else replace(reply, token_ids=None, log_probs=None)
 
     def close(self) -> None:
         """Stop the engine and free its memory. It also stops with the program."""

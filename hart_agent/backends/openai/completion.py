@@ -75,7 +75,15 @@ def read_completion(answer: Any) -> Reply:
         _raise_refusal(message)
         # A server that takes all words for thoughts has put the answer there, too.
         text = "" if finish is FinishReason.LENGTH else _last_verdict(reasoning)
-    return Reply(text, calls, _usage(answer.get("usage")), finish_reason=finish, reasoning=reasoning)
+    state = answer.get("system_fingerprint")
+    return Reply(
+        text,
+        calls,
+        _usage(answer.get("usage")),
+        finish_reason=finish,
+        reasoning=reasoning,
+        fingerprint=state if isinstance(state, str) else "",
+    )
 
 
 def error_words(body: Any) -> str | None:

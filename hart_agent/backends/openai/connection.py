@@ -96,10 +96,17 @@ class Connection:
         """Ask for the models; see `complete`."""
         return await self._request("GET", "models")
 
-    async def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    async def beside(self, path: str) -> Any:
+        """Ask for something that lies beside the API, not in it; see `complete`."""
+        return await self._request("GET", path, base=self._url.path.rstrip("/").removesuffix("/v1"))
+
+    async def _request(
+        self, method: str, path: str, body: dict[str, Any] | None = None, *, base: str | None = None
+    ) -> Any:
         import aiohttp
 
-        url = urlunsplit(self._url._replace(path=f"{self._url.path.rstrip('/')}/{path}"))
+        base = self._url.path.rstrip("/") if base is None else base
+        url = urlunsplit(self._url._replace(path=f"{base}/{path}"))
         data = None
         if body is not None:
             data = aiohttp.BytesPayload(json.dumps(body).encode(), content_type="application/json")

@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Self
 from hart_agent.backends.chat import DEFAULT_MAX_TOKENS
 from hart_agent.backends.cut_off import ask_longer_if_cut_off
 from hart_agent.backends.openai.failures import Problem, ServerError
+from hart_agent.backends.openai.identity import identify
 from hart_agent.backends.openai.images import DEFAULT_MAX_BYTES, is_encoded
 from hart_agent.backends.openai.limits import Limits
 from hart_agent.backends.openai.retries import RetryPolicy
@@ -154,6 +155,10 @@ class OpenAIPolicy:
                     max_turns = max(1, sent.turns // 2)
             else:
                 raise await self._server.explain(failure, str(parameters["model"]), requests)
+
+    async def identity(self) -> dict[str, str]:
+        """What the server tells of the model and of itself; a few small requests."""
+        return await identify(self._server, str(self._parameters["model"]))
 
     def admission(self) -> AbstractAsyncContextManager[None]:
         """Wait until one more episode does the server good, and hold a place for it; see `AdaptiveLimit`."""

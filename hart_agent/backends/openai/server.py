@@ -37,6 +37,8 @@ _SHORTEST_SECRET = 4
 """Characters. What is shorter (a key for a local server, such as "x") would hide words that hold it by chance."""
 _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 _MAX_MODELS = 1_000
+_MAX_FINGERPRINT = 100
+"""Characters that are kept of it."""
 _MAX_CONTEXT = 10**9
 """Tokens. A larger limit is no limit."""
 
@@ -49,11 +51,13 @@ class ServedModel:
         name: to ask for it.
         root: what was loaded under that name (vLLM), or the empty text.
         max_context_tokens: if the server says so (vLLM).
+        owner: who the server says owns it; some programs give their own name.
     """
 
     name: str
     root: str = ""
     max_context_tokens: int | None = None
+    owner: str = ""
 
 
 class Server:
@@ -105,7 +109,8 @@ class Server:
         limit = (await self._connection()).limit
         try:
             async with limit.request():
-                return read_completion(await self._ask(lambda connection: connection.complete(body)))
+                reply = read_completion(await self._ask(lambda connection: connection.complete(body)))
+                return replace(reply, fingerprint=self.shown(reply.fingerprint)[:_MAX_FINGERPRINT])
         except ServerError as error:
             error.failure = replace(error.failure, message=self.shown(error.failure.message))
             error.served = limit.served
@@ -121,6 +126,14 @@ class Server:
         listed = page.get("data", page.get("models")) if isinstance(page, dict) else page
         entries = listed[:_MAX_MODELS] if isinstance(listed, list) else []
         return [model for entry in entries if (model := self._model(entry)) is not None]
+
+    async def beside(self, path: str) -> Any:
+        """What lies at a path beside the API: its JSON, or its words.
+
+        Raises:
+            ServerError: whatever went wrong.
+        """
+        return await self._ask(lambda connection: connection.beside(path))
 
     @asynccontextmanager
     async def admission(self) -> AsyncIterator[None]:
@@ -199,8 +212,8 @@ class Server:
             return None
         root, limit = entry.get("root"), entry.get("max_model_len")
         known = isinstance(limit, int) and not isinstance(limit, bool) and 0 < limit <= _MAX_CONTEXT
-        shown = self.shown(root) if isinstance(root, str) else ""
-        return ServedModel(self.shown(name), shown, limit if known else None)
+        shown, owner = (self.shown(text) if isinstance(text, str) else "" for text in (root, entry.get("owned_by")))
+        return ServedModel(self.shown(name), shown, limit if known else None, owner)
 
     def _refusal(self, refusal: Refusal) -> ServerError:
         """What an HTTP error means."""

@@ -1,0 +1,61 @@
+"""The model that a run starts from, on this machine: what is shown or filtered before any engine trains."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from hart_agent.tooling.discovery import discover_tools
+from hart_agent.tooling.runtime import ToolRuntime
+from rl.config import TrainSettings
+from rl.data import Sample
+from rl.local.blind import without_blind
+from rl.local.rollout import roll_out_step
+from rl.local.run import load_frozen
+from rl.rewards import Judge, reward_of
+from rl.rows import Rollout
+from rl.scores import Attempt, Score, in_groups
+
+
+class InitialPolicy:
+    """Makes the rollouts of a run's first step; for `rl.local.dry_run`.
+
+    Args:
+        settings: of the run.
+        samples: its questions.
+
+    Raises:
+        ConfigError: the model can't be used.
+        InstallError: a package is missing.
+    """
+
+    step = 0
+
+    def __init__(self, settings: TrainSettings, samples: Sequence[Sample]) -> None:
+        self.model = load_frozen(settings)
+        self._judge = Judge(reward_of(settings), settings.algorithm.k)
+        self._settings, self._samples = settings, samples
+        self._runtime = ToolRuntime(discover_tools())
+
+    def roll_out(self, step: int) -> list[Rollout]:
+        """The rollouts of a step, group by group."""
+        return roll_out_step(self.model, self._runtime, self._settings, self._samples, step)
+
+    def scores(self, rollouts: Sequence[Rollout]) -> list[Score]:
+        """The scores of a step's rollouts."""
+        attempts = [Attempt(rollout.trajectory, rollout.sample) for rollout in rollouts]
+        return self._judge.scores(in_groups(attempts, self._settings.algorithm.group_size))
+
+
+def filter_blind(settings: TrainSettings, samples: Sequence[Sample], out: Path) -> list[Sample]:
+    """The questions that the initial model does not answer without the image; see `without_blind`.
+
+    The model's memory is free afterwards, but for about half a gigabyte that CUDA keeps for this process.
+    """
+    kept = without_blind(lambda: load_frozen(settings), samples, settings, out)
+    gc.collect()
+    torch.cuda.empty_cache()
+    return kept

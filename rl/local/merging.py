@@ -1,0 +1,94 @@
+"""Checkpoints of adapters: merged weights in float32, and the adapters beside them. Importing this loads torch.
+
+Why both: see `hart_agent.backends.local.adapters`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from hart_agent.backends.local.adapters import ADAPTERS, PREFIX, WEIGHTS, Terms, terms_of
+
+
+def learnt_terms(model: Any) -> Terms:
+    """What all adapters of a model add: those that are trained, and those of the checkpoint that it was opened from.
+
+    Args:
+        model: of transformers, with PEFT's layers in it or without.
+
+    Returns:
+        On the model's device; the scale is in B.
+    """
+    with torch.no_grad():
+        found = {_plain(name): (a, b) for name, a, b in terms_of(model)}
+        for name, layer in model.named_modules():
+            if not hasattr(layer, "lora_A"):
+                continue
+            for adapter in layer.active_adapters:
+                a, b = layer.lora_A[adapter].weight.float(), layer.lora_B[adapter].weight.float()
+                own = a, b * layer.scaling[adapter]
+                before = found.get(name)
+                found[name] = own if before is None else (torch.cat([before[0], a]), torch.cat([before[1], own[1]], 1))
+        return found
+
+
+def write_merged(model: Any, folder: Path, base: str) -> None:
+    """Write a model, with its adapters, if it has any, both merged in float32 and beside.
+
+    Args:
+        model: of transformers; it stays as it is.
+        folder: of the checkpoint.
+        base: the model that the adapters were trained on.
+    """
+    terms = learnt_terms(model)
+    if not terms:
+        model.save_pretrained(folder)
+        return
+    model.save_pretrained(folder, state_dict=_merged(model, terms))
+    config = (
+        folder / "config.json"
+    )  # by which others choose the precision: the model's own would lose the adapters' part
+    record = json.loads(config.read_text(encoding="utf-8"))
+    config.write_text(json.dumps({**record, "dtype": "float32"}, indent=2) + "\n", encoding="utf-8")
+    _write_adapters(terms, folder / ADAPTERS, base)
+
+
+def _merged(model: Any, terms: Terms) -> dict[str, torch.Tensor]:
+    """The weights on the CPU, under the names that they have without PEFT; tied ones stay one."""
+    moved: dict[int, torch.Tensor] = {}
+    weights = {}
+    for name, value in model.state_dict().items():
+        if ".lora_" in name:
+            continue
+        plain = _plain(name)
+        if (term := terms.get(plain.removesuffix(".weight"))) is not None:
+            weights[plain] = (value.float() + term[1] @ term[0]).cpu()
+        else:
+            weights[plain] = moved.setdefault(value.data_ptr(), value.cpu())
+    return weights
+
+
+def _write_adapters(terms: Terms, folder: Path, base: str) -> None:
+    """Adapters as PEFT has them; lower ranks are filled up with zeros."""
+    from peft import LoraConfig
+
+    rank = max(a.shape[0] for a, _ in terms.values())
+    tensors = {}
+    for name, (a, b) in terms.items():
+        missing = rank - a.shape[0]
+        tensors[f"{PREFIX}{name}.lora_A.weight"] = torch.nn.functional.pad(a, (0, 0, 0, missing)).cpu().contiguous()
+        tensors[f"{PREFIX}{name}.lora_B.weight"] = torch.nn.functional.pad(b, (0, missing)).cpu().contiguous()
+    config = LoraConfig(
+        r=rank, lora_alpha=rank, target_modules=sorted(terms), base_model_name_or_path=base, inference_mode=True
+    )
+    config.save_pretrained(folder)
+    save_file(tensors, folder / WEIGHTS)
+
+
+def _plain(name: str) -> str:
+    return name.replace(".base_layer", "")
