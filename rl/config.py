@@ -168,6 +168,8 @@ class TrainSettings(RunSettings):
     reward: str | None = option("Custom reward, module:function. Default: is the answer right?")
     max_area: float | None = option("No reward for evidence over this share of the image.")
     tightness: float | None = option("Weight of a bonus for little evidence.")
+    turn_cost: float | None = option("Weight of a bonus for few turns.")
+    mask_cut_off: bool = option("Rollouts that a limit cut off teach nothing, instead of being wrong.", default=False)
     drop_blind: bool = option("First drop questions that the model answers without the image.", default=False)
     redraws: int = option(
         "Times that questions whose rollouts have equal rewards are replaced by others.", default=0, limit=_NOT_NEGATIVE
@@ -200,7 +202,11 @@ class TrainSettings(RunSettings):
         name = self.reward or "answer"
         name += f", tightness {self.tightness}" if self.tightness is not None else ""
         name += f", 0 over {self.max_area} of the image" if self.max_area is not None else ""
-        return {**super().record(), "own_reward": self.reward, "reward": name}
+        name += f", turn cost {self.turn_cost}" if self.turn_cost is not None else ""
+        record = {**super().record(), "own_reward": self.reward, "reward": name}
+        if not self.mask_cut_off:  # as in the manifests of runs from before it existed
+            del record["mask_cut_off"]
+        return record
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Self:

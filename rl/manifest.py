@@ -16,8 +16,8 @@ from rl.config import AlgorithmConfig, RunSettings
 _log = logging.getLogger(__name__)
 
 SETTINGS = "settings.json"
-_ADDED = frozenset({"strict_reading", "own_reward", "max_area", "tightness"})
-"""Not in the manifests of older runs, nor are options at their default. The last three are part of the reward there."""
+_ADDED = frozenset({"strict_reading", "own_reward", "max_area", "tightness", "turn_cost"})
+"""Not in the manifests of older runs, nor are options at their default. The last four are part of the reward there."""
 S = TypeVar("S", bound=RunSettings)
 
 

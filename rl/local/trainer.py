@@ -12,6 +12,7 @@ import torch
 from hart_agent.agent.config import EpisodeConfig
 from rl.ap_grpo import Shaping, ap_grpo_loss, diagnostics, ratio_of, rollout_weights
 from rl.config import TrainSettings
+from rl.cut_off import ended_by_itself, without_cut_off
 from rl.data import Sample, check_count, draw
 from rl.local.blind import without_blind
 from rl.local.drawing import ScoredGroup, redrawn
@@ -124,7 +125,13 @@ class Trainer(Run[TrainSettings]):
         lengths = [sum(len(segment.token_ids) for segment in rollout.segments) for rollout in rollouts]
         rewarded = torch.tensor(rewards, device=device)
         terms = [Shaping(weight, torch.tensor(values, device=device)) for weight, values in shaping]
-        weights = rollout_weights(rewarded, torch.tensor(lengths, device=device), config, terms)
+        written = torch.tensor(lengths, device=device)
+        weights = rollout_weights(rewarded, written, config, terms)
+        metrics = diagnostics(rewarded, weights, config)
+        if self.settings.mask_cut_off:
+            ended = torch.tensor([ended_by_itself(rollout.trajectory) for rollout in rollouts], device=device)
+            weights = without_cut_off(weights, written, ended)
+            metrics["cut_off"] = float(1 - ended.float().mean())
         self.model.module.train()
         loss = kl = clipped = ratios = highest = entropy = 0.0
         for indices, batch in self.model.micro_batches([row for _, row in rows]):
@@ -148,7 +155,7 @@ class Trainer(Run[TrainSettings]):
             "ratio": ratios / tokens,
             "ratio_max": highest,
             "entropy": entropy / tokens,  # what sampled tokens tell of it
-            **diagnostics(rewarded, weights, config),
+            **metrics,
         }
 
     def _reference_log_probs(self, batch: Batch) -> torch.Tensor | None:

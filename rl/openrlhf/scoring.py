@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hart_agent.agent.trajectory import Trajectory
+from rl.cut_off import ended_by_itself
 from rl.data import Sample
 from rl.monitor import rollout_metrics
 from rl.rewards import Judge
@@ -31,11 +32,13 @@ class Outcome:
         question: id of its question.
         trajectory: the episode; None where it has its score.
         score: None where it depends on other rollouts.
+        ended: whether no limit cut it off; see `rl.cut_off`.
     """
 
     question: str
     trajectory: Trajectory | None
     score: Score | None
+    ended: bool
 
 
 def outcome(judge: Judge, rollout: Rollout) -> Outcome:
@@ -44,10 +47,11 @@ def outcome(judge: Judge, rollout: Rollout) -> Outcome:
     Raises:
         ConfigError: the reward can't be used; see `Judge.scores`.
     """
+    ended = ended_by_itself(rollout.trajectory)
     if not judge.sees_rollouts_alone:
-        return Outcome(rollout.sample.id, rollout.trajectory, None)
+        return Outcome(rollout.sample.id, rollout.trajectory, None, ended)
     (score,) = judge.scores([[Attempt(rollout.trajectory, rollout.sample)]])
-    return Outcome(rollout.sample.id, None, score)
+    return Outcome(rollout.sample.id, None, score, ended)
 
 
 def scores_of(judge: Judge, outcomes: Sequence[Outcome], samples: Mapping[str, Sample], group_size: int) -> list[Score]:
