@@ -73,7 +73,7 @@ def region(data: bytes, box: tuple[int, int, int, int], size: tuple[int, int], m
             raise GivenUpError(library.tj3GetErrorStr(handle).decode(errors="replace"))
     finally:
         library.tj3Destroy(handle)
-    whole = Image.frombytes(mode, (width, height), pixels, "raw", raw)
+    whole = Image.frombytes(mode, (width, height), pixels.raw, "raw", raw)
     return whole.crop((box[0] - x0, box[1] - y0, box[2] - x0, box[3] - y0))
 
 
