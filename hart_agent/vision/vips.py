@@ -7,39 +7,16 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, Any, Final
 
 from PIL import Image
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from hart_agent.vision.samples import Samples
 
 _BANDS: Final = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}
 
 SMALLEST: Final = 4_000_000
 """Pixels from which a PNG is decoded so."""
-
-
-class Samples:
-    """An image as an array: a byte a channel, where Pillow takes four bytes for three channels. Has what `Pixels` asks.
-
-    Attributes:
-        mode: Pillow's name of how its pixels are stored.
-        info: what the file says of it.
-        width, height: in pixels.
-    """
-
-    def __init__(self, samples: NDArray[np.uint8], mode: str, info: dict[Any, Any]) -> None:
-        self._samples = samples
-        self.mode = mode
-        self.info = info
-        self.height, self.width = samples.shape[:2]
-
-    def crop(self, box: tuple[int, int, int, int]) -> Image.Image:
-        """A part, of the same mode."""
-        part = self._samples[box[1] : box[3], box[0] : box[2]]
-        return Image.frombytes(self.mode, (box[2] - box[0], box[3] - box[1]), part.tobytes())
 
 
 def png(image: Image.Image, file: IO[bytes]) -> Samples | None:

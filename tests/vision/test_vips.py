@@ -14,6 +14,7 @@ from PIL import Image
 from hart_agent.errors import ImageError
 from hart_agent.vision import regions, strips, vips
 from hart_agent.vision.geometry import Box, Size
+from hart_agent.vision.samples import Samples
 from hart_agent.vision.source import EncodedImage, SourceImage
 
 SAMPLES = np.random.default_rng(2).integers(0, 256, (70, 90, 4), np.uint8)
@@ -54,7 +55,7 @@ def alike(data: bytes, path: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
         plain = SourceImage(path)
         assert views(plain) == found
         assert isinstance(plain._decoded()[0], Image.Image)
-    return isinstance(source._decoded()[0], vips.Samples)
+    return isinstance(source._decoded()[0], Samples)
 
 
 def png(image: Image.Image, **options: object) -> bytes:
