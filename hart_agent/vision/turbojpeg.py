@@ -56,18 +56,23 @@ def region(data: bytes, box: tuple[int, int, int, int], size: tuple[int, int], m
     x0 = max(0, box[0] - _MARGIN) // _ALIGNED * _ALIGNED
     y0 = max(0, box[1] - _MARGIN) // _ALIGNED * _ALIGNED
     x1, y1 = min(size[0], box[2] + _MARGIN), min(size[1], box[3] + _MARGIN)
-    around = _decoded(data, (x0, y0, x1, y1), size, mode)
-    return around.crop((box[0] - x0, box[1] - y0, box[2] - x0, box[3] - y0))
+    pixels = _decoded(data, (x0, y0, x1, y1), size, mode)
+    return Image.frombytes(mode, (x1 - x0, y1 - y0), pixels.raw).crop(
+        (box[0] - x0, box[1] - y0, box[2] - x0, box[3] - y0)
+    )
 
 
 def whole(data: bytes, size: tuple[int, int], mode: str) -> Samples:
     """All of a JPEG; arguments and errors as of `region`."""
-    return _decoded(data, (0, 0, *size), size, mode)
-
-
-def _decoded(data: bytes, box: tuple[int, int, int, int], size: tuple[int, int], mode: str) -> Samples:
     import numpy as np
 
+    pixels = _decoded(data, (0, 0, *size), size, mode)
+    return Samples(np.frombuffer(pixels, np.uint8).reshape(size[1], size[0], -1), mode, {})
+
+
+def _decoded(
+    data: bytes, box: tuple[int, int, int, int], size: tuple[int, int], mode: str
+) -> ctypes.Array[ctypes.c_char]:
     library = _library()
     assert library is not None
     pixel_format, depth = _FORMATS[mode]
@@ -76,18 +81,18 @@ def _decoded(data: bytes, box: tuple[int, int, int, int], size: tuple[int, int],
     if not handle:
         raise MemoryError("TurboJPEG can't begin")
     try:
-        pixels = np.empty((height, width, depth), np.uint8)
+        pixels = ctypes.create_string_buffer(width * height * depth)
         done = (
             library.tj3DecompressHeader(handle, data, len(data)) == 0
             and (library.tj3Get(handle, _WIDTH), library.tj3Get(handle, _HEIGHT)) == size
             and library.tj3SetCroppingRegion(handle, _Region(box[0], box[1], width, height)) == 0
-            and library.tj3Decompress8(handle, data, len(data), pixels.ctypes.data, 0, pixel_format) == 0
+            and library.tj3Decompress8(handle, data, len(data), pixels, 0, pixel_format) == 0
         )
         if not done:
             raise GivenUpError(library.tj3GetErrorStr(handle).decode(errors="replace"))
     finally:
         library.tj3Destroy(handle)
-    return Samples(pixels, mode, {})
+    return pixels
 
 
 class _Region(ctypes.Structure):
