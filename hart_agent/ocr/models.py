@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import math
 import os
@@ -18,7 +19,7 @@ _MAX_THREADS = 4
 
 def load(name: str, threads: int | None = None) -> Any:
     """An inference session of a model file in the `rapidocr` package, which itself is never imported: its pipeline
-    resizes images silently, logs and can download.
+    resizes images silently, logs and can download. Safe to share between threads; a process loads each model once.
 
     Args:
         name: of the file.
@@ -27,6 +28,11 @@ def load(name: str, threads: int | None = None) -> Any:
     Raises:
         FileNotFoundError: the package or the file is missing.
     """
+    return _session(_path(name), threads or min(_MAX_THREADS, available_cores()))
+
+
+@functools.cache
+def _session(path: Path, threads: int) -> Any:
     # Set before the import, which already creates a device id.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime as ort  # type: ignore[import-untyped,unused-ignore]
@@ -34,12 +40,16 @@ def load(name: str, threads: int | None = None) -> Any:
     ort.disable_telemetry_events()  # In case the program imported it earlier.
     options = ort.SessionOptions()
     options.log_severity_level = 4
-    options.intra_op_num_threads = threads or min(_MAX_THREADS, available_cores())
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False  # Shapes vary: an arena would keep the largest for ever.
     # A spinning thread burns a core that another process may need: on shared cores, two are slower than one.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return ort.InferenceSession(str(_path(name)), options, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_session.cache_clear)  # a forked process has none of a session's threads
 
 
 def available_cores(cgroup: Path = _CGROUP) -> int:
