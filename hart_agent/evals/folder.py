@@ -101,9 +101,9 @@ async def evaluate_folder(
         agent, dataset, chosen, settings.recorded(), options, file=file, differs=differs, served=served
     )
     manifest = keep_settings(out / MANIFEST, made, may_differ=MAY_DIFFER)
-    for name, what in {"prompts_sha256": "the files of prompts", "served": "the model or its server"}.items():
+    for name, what in {"prompts_sha256": "the files of prompts have", "served": "the model or its server has"}.items():
         if manifest.get(name, made[name]) != made[name]:
-            _log.warning("%s changed after the run in %s was started", what, out)
+            _log.warning("%s changed since the run in %s was started", what, out)
     with Journal(out / RECORDS, first_key="key") as journal:
         asked = {key for key, record in latest(journal.records).items() if record["error"] is None}
         total = sum(1 for _ in presentations(chosen, settings))
