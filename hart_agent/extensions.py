@@ -23,6 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from hart_agent.commands import install_command
 from hart_agent.errors import ConfigError, HartError, PluginError
 
 if TYPE_CHECKING:
@@ -142,6 +143,11 @@ class ExtensionPoint(Generic[T]):
 
     def unknown(self, name: str, known: Sequence[str]) -> ConfigError:
         """The error for a name that nothing has."""
+        if not known:  # a checkout that was updated, or is run, without being installed: pip registers what it has
+            return ConfigError(
+                f"there is no {self.noun} {name!r}, for no {self.noun}s are registered: this hart-agent isn't "
+                f"installed, or was before it had them. Run: {install_command(reinstall=True)}"
+            )
         return ConfigError(
             f"there is no {self.noun} {name!r}; choose one of: {', '.join(known)}; "
             "or give package.module:name or path.py:name"

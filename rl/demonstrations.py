@@ -99,8 +99,8 @@ async def segments_of(model: Writer, demonstration: Demonstration, runtime: Tool
             token_ids = model.prompter.reply_ids(text)
             segments.append(Segment(prompt, token_ids, (0.0,) * len(token_ids)))
             await episode.step(Reply(text))
-    if episode.stop_reason is not StopReason.ANSWERED or not episode.trajectory().format_kept:
+    if episode.outcome.stop_reason is not StopReason.ANSWERED or not episode.trajectory().format_kept:
         raise ValueError(
-            f"sample {demonstration.sample.id}: the replies end in {episode.stop_reason}, not in an answer"
+            f"sample {demonstration.sample.id}: the replies end in {episode.outcome.stop_reason}, not in an answer"
         )
     return segments

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -18,10 +19,30 @@ START_SECONDS = 1200
 _PATIENT = {"VLLM_ENGINE_READY_TIMEOUT_S": str(START_SECONDS)}
 
 
+VLLM_CONTEXT = 8192
+"""Tokens that vLLM's server is started with."""
+
+
 def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
+
+
+@contextmanager
+def serving_vllm(model: Path, name: str, log: Path) -> Iterator[str]:
+    """The base URL of vLLM's OpenAI-compatible server, which serves a checkpoint under a name."""
+    port = free_port()
+    command = [
+        sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model), "--host", "127.0.0.1",
+        "--port", str(port), "--enforce-eager", "--max-model-len", str(VLLM_CONTEXT), "--dtype", "float32",
+        # vLLM 0.29's CPU build dies of a seeded request whose prompt it reads in parts.
+        "--no-enable-chunked-prefill", "--max-num-batched-tokens", str(VLLM_CONTEXT),
+        "--limit-mm-per-prompt", '{"image": 2, "video": 0}', "--served-model-name", name,
+        "--generation-config", "vllm",  # without the checkpoint's repetition penalty: words known by heart repeat
+    ]  # fmt: skip
+    with running(command, port, log) as url:
+        yield url
 
 
 @contextmanager

@@ -6,21 +6,34 @@ a checkpoint can be asked, and a training loop has crops to show and answers to 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from conftest import answer, tool_call
+from PIL import Image
 from tiny_vlm import make_tiny_vlm
 
 from hart_agent.agent.modes import Mode
 from rl.config import SftSettings
-from rl.data import Sample
+from rl.data import Sample, load_samples
 from rl.demonstrations import Demonstration
 from rl.local.sft import SftTrainer
 
 MAX_PIXELS = 16_384
 BOXES = [[20, 20, 120, 90], [60, 40, 150, 100]]
+
+
+def write_lessons(folder: Path, answers: Mapping[str, str], box: Sequence[int]) -> list[Sample]:
+    """Write `questions.jsonl`: each question with its answer, about a picture of its own, `NUMBER.png` of 300 x 200."""
+    rows = []
+    for number, (question, said) in enumerate(answers.items()):
+        Image.effect_noise((300, 200), 60 + number).convert("RGB").save(folder / f"{number}.png")
+        rows.append({"image": f"{number}.png", "question": question, "answer": said, "boxes": [list(box)]})
+    questions = folder / "questions.jsonl"
+    questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return load_samples(questions)
 
 
 def make_taught_vlm(folder: Path, samples: Sequence[Sample], answers: Sequence[str]) -> Path:

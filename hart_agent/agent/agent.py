@@ -11,11 +11,12 @@ from enum import StrEnum
 from functools import partial
 
 from hart_agent.agent.config import EpisodeConfig
-from hart_agent.agent.episode import NO_TIME_TO_CHECK, Episode
+from hart_agent.agent.episode import Episode
 from hart_agent.agent.items import BatchItem, BatchResult, ItemLike, as_item
 from hart_agent.agent.many import ask_many
 from hart_agent.agent.modes import Mode, find_mode
 from hart_agent.agent.observer import ObserverLike, Observers
+from hart_agent.agent.outcome import NO_TIME_TO_CHECK
 from hart_agent.agent.trajectory import StopReason, Trajectory, Turn
 from hart_agent.backends import create_policy
 from hart_agent.concurrency import run_within
@@ -167,7 +168,7 @@ class Agent:
             on_begun(episode)
             watching.on_start(episode.context.question, episode.image, episode.context.views["overview"])
             await self._converse(episode)
-            if self._checks and episode.stop_reason is StopReason.ANSWERED:
+            if self._checks and episode.outcome.stop_reason is StopReason.ANSWERED:
                 await self._settle(episode)
             result = episode.trajectory()
         watching.on_end(result)
@@ -251,32 +252,31 @@ class Agent:
         """Check the answer, and do with it what its verdict demands."""
         verdict = await _check(episode)
         look_again = _LOOK_AGAIN.get(verdict) if self._on_unsupported is OnUnsupported.RETRY else None
-        first = episode.outcome()
+        first = episode.outcome
         if look_again is not None and episode.reopen(look_again):
             await self._converse(episode)
-            if episode.stop_reason is StopReason.ANSWERED:
+            if episode.outcome.stop_reason is StopReason.ANSWERED:
                 await _check(episode)
             else:
-                episode.restore(first)
+                episode.outcome = first.kept_beside(episode.outcome)
         elif self._on_unsupported is OnUnsupported.ABSTAIN and verdict is not Verdict.SUPPORTED:
-            episode.withhold()
+            episode.outcome = episode.outcome.taken_back()
 
 
 async def _check(episode: Episode) -> Verdict:
     """Check the final answer, unless the policy has already had this very answer checked."""
-    assert episode.answer is not None
-    check = episode.verification
+    answer, check = episode.outcome.answer, episode.outcome.verification
+    assert answer is not None
     if check is None:
         margin = MARGIN if episode.config.mode.answers_from_crops_alone else 0.0
         try:
             with seconds_to_answer(episode.seconds_left):
                 async with asyncio.timeout(episode.seconds_left) as limit:
-                    check = await verify_answer(episode.context, episode.answer, margin=margin)
+                    check = await verify_answer(episode.context, answer, margin=margin)
         except (PolicyError, TimeoutError) as error:
-            if isinstance(error, TimeoutError) and limit.expired():
-                episode.reason = NO_TIME_TO_CHECK
-            else:
-                episode.reason = f"the check against the evidence failed: {error}"
+            late = isinstance(error, TimeoutError) and limit.expired()
+            why = NO_TIME_TO_CHECK if late else f"the check against the evidence failed: {error}"
+            episode.outcome = episode.outcome.unchecked(why)
             return Verdict.UNCHECKED
     episode.record_check(check)
     return check.verdict

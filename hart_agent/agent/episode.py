@@ -10,11 +10,12 @@ It never calls a model, so the CLI, batches, evaluation and training can all dri
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Goal, Stage
 from hart_agent.agent.observer import Observer
+from hart_agent.agent.outcome import Outcome
 from hart_agent.agent.speaking import speaker_of, spoken_mode
 from hart_agent.agent.stages import stage_messages
 from hart_agent.agent.trajectory import ImageInfo, StopReason, Trajectory, Turn
@@ -31,28 +32,12 @@ from hart_agent.tooling.runtime import ToolRuntime
 from hart_agent.tooling.verification import made_check
 from hart_agent.vision.source import SourceImage, View
 
-NO_TIME_TO_CHECK = "no time was left to check the answer against the evidence"
 _NO_REGION = "No valid region was named. Don't answer yet: name the regions that show it, each with a call of crop."
 _UNREADABLE = "the model's last {} replies could not be read as a tool call or an answer"
 _CUT_OFF = (
     "the model's reply reached the limit on its tokens before it held a whole answer or call. "
     "Raise the limit: --max-tokens, or max_tokens in Python"
 )
-
-
-@dataclass(frozen=True)
-class _Given:
-    """An answer of the policy.
-
-    Attributes:
-        text: the answer.
-        untagged: whether it was written without the tags of an answer.
-        verification: its check against the evidence, if one was made.
-    """
-
-    text: str
-    untagged: bool
-    verification: Verification | None
 
 
 class Episode:
@@ -71,6 +56,7 @@ class Episode:
         messages: the conversation to which the policy replies. It is only appended to, but where a stage of the mode
             starts a new one.
         tools: that the policy may call now.
+        outcome: how it ended.
 
     Raises:
         ConfigError: the question is empty, or the mode needs a tool that isn't there.
@@ -104,11 +90,7 @@ class Episode:
         self._max_turns, self._max_calls = self._speaker.limits(self.config.max_turns, self.config.max_calls_per_turn)
         self.image = ImageInfo(image.name, image.size, image.sha256())
         self.turns: list[Turn] = []
-        self.withheld: str | None = None
-        self.reason: str | None = None
-        self.stop_reason: StopReason | None = None
-        self._given: _Given | None = None
-        self._failure: PolicyError | None = None
+        self.outcome = Outcome()
         self._observer = observer or Observer()
         self._max_seconds = self.config.seconds(policy)
         self._turn_started = time.perf_counter()
@@ -124,12 +106,7 @@ class Episode:
 
     @property
     def done(self) -> bool:
-        return self.stop_reason is not None
-
-    @property
-    def answer(self) -> str | None:
-        """The answer, if there is one that was not withheld."""
-        return self._given.text if self._given is not None and self.withheld is None else None
+        return self.outcome.stop_reason is not None
 
     async def step(self, reply: Reply) -> Turn:
         """Take the policy's reply: run its calls, or end the episode, or tell the model what to fix.
@@ -139,7 +116,7 @@ class Episode:
             RuntimeError: the episode is over.
         """
         if self.done:
-            raise RuntimeError(f"the episode is over ({self.stop_reason}); start a new one")
+            raise RuntimeError(f"the episode is over ({self.outcome.stop_reason}); start a new one")
         parsed = read_reply(reply, self.tools, self._speaker.vocabulary)
         self._replied += reply.usage
         pointed = self._speaker.pointed_in_thoughts(reply.text) if parsed.answer is not None else []
@@ -177,65 +154,39 @@ class Episode:
         spent = not turns_left or not self.seconds_left or self._over_budget
         if not self._mode.can_look_again or spent or not self.done:
             return False
-        self._given = self.reason = self.stop_reason = None
+        self.outcome = Outcome()
         if turns_left == 1:
             feedback = f"{feedback} {self._last_turn}"
         self.messages.append(Message(Role.USER, (feedback,)))
         return True
 
-    def outcome(self) -> tuple[_Given | None, str | None]:
-        """The answer so far and the remark on it; for `restore`."""
-        return self._given, self.reason
-
-    def restore(self, outcome: tuple[_Given | None, str | None]) -> None:
-        """Return to an earlier answer, after a second look that led to none."""
-        why = self.reason or "no answer"
-        self._given, self.reason = outcome
-        self.reason = self.reason or f"the policy looked again, without a new answer ({why})"
-        self.stop_reason, self._failure = StopReason.ANSWERED, None
-
     def record_check(self, verification: Verification) -> None:
         """Keep the check of the final answer."""
-        assert self._given is not None
-        self._given = replace(self._given, verification=verification)
+        self.outcome = replace(self.outcome, verification=verification)
         self._observer.on_verdict(verification)
-
-    def withhold(self) -> None:
-        """Take back an answer that its evidence doesn't support: the episode ends in an abstention."""
-        assert self._given is not None
-        check = self._given.verification
-        read = f"; from the evidence alone: {check.crop_only_answer!r}" if check and check.crop_only_answer else ""
-        self.reason = f"the evidence does not support the answer {self._given.text!r}{read}"
-        self.withheld, self.stop_reason = self._given.text, StopReason.ABSTAINED
 
     @property
     def seconds_left(self) -> float:
         """What is left of the episode's time; never negative."""
         return max(0.0, self._max_seconds - (time.perf_counter() - self._started))
 
-    @property
-    def verification(self) -> Verification | None:
-        """The check of the answer, if one was made."""
-        return self._given.verification if self._given is not None else None
-
     def fail(self, error: PolicyError | TimeoutError) -> None:
         """End the episode because the policy failed or took too long; what was found so far is kept."""
         if isinstance(error, PolicyError):
-            self._failure = error
-            self._end(StopReason.POLICY_ERROR, str(error))
+            self.outcome = self.outcome.failed(error)
         else:
             self._out_of_time()
 
     def interrupt(self) -> None:
         """End the episode, or the check of its answer, because its time is over; what was found so far is kept."""
-        if not self.done:
+        if self.done:
+            self.outcome = self.outcome.interrupted()
+        else:
             self._out_of_time()
-        elif self.stop_reason is StopReason.ANSWERED and self.verification is None:
-            self.reason = NO_TIME_TO_CHECK
 
     def trajectory(self) -> Trajectory:
         """All that happened so far."""
-        context = self.context
+        context, outcome = self.context, self.outcome
         return Trajectory(
             question=context.question,
             image=self.image,
@@ -244,17 +195,17 @@ class Episode:
             profile=context.policy.profile,
             overview=ViewRecord.of(context.views["overview"]),
             turns=tuple(self.turns),
-            answer=self.answer,
-            withheld=self.withheld,
-            reason=self.reason,
-            verification=self.verification,
+            answer=outcome.answer,
+            withheld=outcome.given if outcome.withheld else None,
+            reason=outcome.reason,
+            verification=outcome.verification,
             evidence=tuple(context.evidence),
-            stop_reason=self.stop_reason or StopReason.MAX_TURNS,
+            stop_reason=outcome.stop_reason or StopReason.MAX_TURNS,
             usage=self._usage,
             seconds=time.perf_counter() - self._started,
-            untagged=self._given is not None and self._given.untagged,
+            untagged=outcome.untagged,
             format_errors=self._unread,
-            failure=self._failure,
+            failure=outcome.failure,
             vocabulary=self._speaker.vocabulary.name,
         )
 
@@ -316,8 +267,8 @@ class Episode:
             return True
         if not self._stage.crops:
             self._speaker.conclude(self._results)
-        self._given = _Given(text, untagged, made_check(self.context, text))
-        self._end(StopReason.ANSWERED, None)
+        check = made_check(self.context, text)
+        self.outcome = Outcome(StopReason.ANSWERED, None, text, untagged, check)
         return True
 
     def _localised(self, parsed: ParsedReply) -> str | None:
@@ -357,8 +308,8 @@ class Episode:
             feedback.append(self._last_turn)
         return " ".join(filter(None, feedback)) or None
 
-    def _end(self, stop_reason: StopReason, reason: str | None) -> None:
-        self.stop_reason, self.reason = stop_reason, reason
+    def _end(self, stop_reason: StopReason, reason: str) -> None:
+        self.outcome = self.outcome.ended(stop_reason, reason)
 
     def _out_of_time(self) -> None:
         self._end(StopReason.MAX_SECONDS, f"no answer within {self._max_seconds:g} seconds")

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import answer, tool_call
 from PIL import Image
-from server_process import free_port, running
+from server_process import VLLM_CONTEXT, serving_vllm
 from test_thinking_model import ANSWERS, MAX_PIXELS, lessons  # noqa: F401 (a fixture)
 from test_thinking_model import check as check_thoughts
 
@@ -31,7 +29,6 @@ pytestmark = pytest.mark.server
 FAMILIES = ["qwen2.5-vl", "qwen3-vl"]
 BOX = {"qwen2.5-vl": [20, 20, 120, 100], "qwen3-vl": [100, 100, 400, 300]}
 """A region, as each family writes it."""
-CONTEXT = 8192
 CLEAN = {
     StopReason.MAX_TURNS, StopReason.ANSWERED, StopReason.ABSTAINED, StopReason.FORMAT_ERRORS, StopReason.CUT_OFF,
 }  # fmt: skip
@@ -58,23 +55,7 @@ def photo() -> Image.Image:
 
 @pytest.fixture(scope="module")
 def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving(folder, folder.name, tmp_path_factory.mktemp("log") / "server.txt") as url:
-        yield url
-
-
-@contextmanager
-def serving(folder: Path, name: str, log: Path) -> Iterator[str]:
-    """The base URL of vLLM's OpenAI-compatible server, which serves a checkpoint under a name."""
-    port = free_port()
-    command = [
-        sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder), "--host", "127.0.0.1",
-        "--port", str(port), "--enforce-eager", "--max-model-len", str(CONTEXT), "--dtype", "float32",
-        # vLLM 0.29's CPU build dies of a seeded request whose prompt it reads in parts.
-        "--no-enable-chunked-prefill", "--max-num-batched-tokens", str(CONTEXT),
-        "--limit-mm-per-prompt", '{"image": 2, "video": 0}', "--served-model-name", name,
-        "--generation-config", "vllm",  # without the checkpoint's repetition penalty: words known by heart repeat
-    ]  # fmt: skip
-    with running(command, port, log) as url:
+    with serving_vllm(folder, folder.name, tmp_path_factory.mktemp("log") / "server.txt") as url:
         yield url
 
 
@@ -141,7 +122,7 @@ def test_vllm_in_process(folder: Path, photo: Image.Image) -> None:
     from hart_agent.backends.local.vllm import VLLMPolicy
 
     options: dict[str, Any] = {
-        "max_tokens": 16, "max_pixels": 100_000, "max_context_tokens": CONTEXT, "dtype": "float32",
+        "max_tokens": 16, "max_pixels": 100_000, "max_context_tokens": VLLM_CONTEXT, "dtype": "float32",
         "return_log_probs": True,
     }  # fmt: skip
     sampling = VLLMPolicy(str(folder), temperature=1.0, max_images=3, engine_options={"enforce_eager": True}, **options)
@@ -176,7 +157,7 @@ def test_the_same_words_execute_byte_identical_crops_in_vllm(folder: Path) -> No
     )
     script = [zoom, crops, answer("yes"), answer("yes")]
     policy = VLLMPolicy(
-        str(folder), max_pixels=40_000, max_tokens=256, max_context_tokens=CONTEXT, dtype="float32",
+        str(folder), max_pixels=40_000, max_tokens=256, max_context_tokens=VLLM_CONTEXT, dtype="float32",
         engine_options={"enforce_eager": True, "logits_processors": ["scripted_logits:ScriptedLogits"]},
     )  # fmt: skip
     parameters, tokenizer, words = policy._parameters, policy._prompter.tokenizer, iter(script)
@@ -215,7 +196,7 @@ def test_the_doctor_examines_a_real_server(server: str) -> None:
 @pytest.mark.parametrize("name", ["thinking", "opened"])
 def test_a_model_that_thinks_behind_a_server(lessons: Path, tmp_path: Path, name: str) -> None:
     """Its thoughts, whose opening tag its template may have written, hold a call and an answer that don't count."""
-    with serving(lessons / name, "qwen2.5-vl", tmp_path / "server.txt") as url:
+    with serving_vllm(lessons / name, "qwen2.5-vl", tmp_path / "server.txt") as url:
         policy = OpenAIPolicy("qwen2.5-vl", base_url=url, max_pixels=MAX_PIXELS, max_tokens=150)
         for number, said in enumerate(ANSWERS):
             run = Agent(policy, mode="closed-loop").ask(lessons / f"{number}.png", f"what is {number}?")

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 pytest.importorskip("torch", reason="torch and transformers are not installed")
 pytest.importorskip("transformers", reason="torch and transformers are not installed")
-from taught_vlm import BOXES, MAX_PIXELS, make_thinking_vlm, open_thoughts
+from taught_vlm import BOXES, MAX_PIXELS, make_thinking_vlm, open_thoughts, write_lessons
 
 from hart_agent import Agent, Trajectory
 from hart_agent.backends.chat import STOP
 from hart_agent.backends.local.transformers import TransformersPolicy
 from hart_agent.trace import trace_json
-from rl.data import load_samples
 
 ANSWERS = ["red", "blue"]
 
@@ -26,15 +23,8 @@ ANSWERS = ["red", "blue"]
 def lessons(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two questions, and a model that thinks."""
     folder = tmp_path_factory.mktemp("lessons")
-    rows = []
-    for number, said in enumerate(ANSWERS):
-        Image.effect_noise((300, 200), 60 + number).convert("RGB").save(folder / f"{number}.png")
-        rows.append(
-            {"image": f"{number}.png", "question": f"what is {number}?", "answer": said, "boxes": [[0, 0, 9, 9]]}
-        )
-    questions = folder / "questions.jsonl"
-    questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    make_thinking_vlm(folder, load_samples(questions)).rename(folder / "thinking")
+    samples = write_lessons(folder, {f"what is {number}?": said for number, said in enumerate(ANSWERS)}, [0, 0, 9, 9])
+    make_thinking_vlm(folder, samples).rename(folder / "thinking")
     shutil.copytree(folder / "thinking", folder / "opened")
     open_thoughts(folder / "opened")
     return folder

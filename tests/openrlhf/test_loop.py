@@ -13,8 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from PIL import Image
-from taught_vlm import MAX_PIXELS, make_taught_vlm
+from taught_vlm import MAX_PIXELS, make_taught_vlm, make_zooming_vlm, write_lessons
 
 from hart_agent import Mode
 from rl.data import load_samples
@@ -36,15 +35,9 @@ def says_x(trajectory: object, sample: object) -> float:
 def lessons(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with four questions, and a tiny model that points somewhere and answers x or y, at random."""
     folder = tmp_path_factory.mktemp("lessons")
-    rows = []
-    for number in range(4):
-        Image.effect_noise((300, 200), 60 + number).convert("RGB").save(folder / f"{number}.png")
-        box = [130, 75, 250, 160]  # in both of the boxes that the model has learnt by heart
-        row = {"image": f"{number}.png", "question": f"what is {number}?", "answer": "x", "boxes": [box]}
-        rows.append(row)
-    questions = folder / "questions.jsonl"
-    questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    make_taught_vlm(folder, load_samples(questions), ["x", "y"]).rename(folder / "tiny")
+    box = [130, 75, 250, 160]  # in both of the boxes that the model has learnt by heart
+    samples = write_lessons(folder, {f"what is {number}?": "x" for number in range(4)}, box)
+    make_taught_vlm(folder, samples, ["x", "y"]).rename(folder / "tiny")
     return folder
 
 
@@ -119,6 +112,34 @@ def opens_elsewhere(folder: Path, checkpoint: Path, *backends: str, mode: Mode =
         run = json.loads(asked.stdout)
         assert run["answer"] in ("x", "y")
         assert bool(run["evidence"]) == (mode == Mode.CLOSED_LOOP)
+
+
+def test_two_updates_in_another_agents_words(folder: Path) -> None:
+    """Mini-o3's, which the model knows by heart: rollouts, rewards and the checkpoint speak them, in vLLM too."""
+    taught = make_zooming_vlm(folder / "taught", load_samples(folder / "questions.jsonl"))
+    spoken = ["--model", str(taught), "--vocabulary", "mini-o3", "--max-tokens", "120"]
+    done = subprocess.run(
+        command(folder, "--mode", "agent", "--max-turns", "2", "--temperature", "1.5", *spoken),
+        capture_output=True, text=True, check=False, timeout=WAIT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-5000:]
+    for metrics in metrics_of(folder):
+        assert metrics["called_tool"] > 0
+        assert metrics["accuracy"] > 0
+        assert metrics["iou"] > 0
+        assert metrics["grad_norm"] > 0
+    spoken[1] = str(folder / "run" / "step-000002")
+    asked = subprocess.run(
+        [sys.executable, "-m", "hart_agent", "ask", str(folder / "0.png"), "what is 0?", "--backend", "vllm", "--json",
+         "--max-pixels", str(MAX_PIXELS), "--max-context-tokens", "4096", "--no-verify", *spoken],
+        capture_output=True, text=True, check=False, timeout=WAIT,
+    )  # fmt: skip
+    assert asked.returncode == 0, asked.stderr[-3000:]
+    run = json.loads(asked.stdout)
+    assert run["answer"] == "x"
+    (evidence,) = run["evidence"]
+    assert evidence["inferred"]
+    assert evidence["box"] == [30, 40, 150, 120]  # the call says [0.1, 0.2, 0.5, 0.6], of 300 x 200 pixels
 
 
 @pytest.mark.parametrize("victim", ["VLLM::EngineCore", "ray::Policy"])

@@ -150,6 +150,12 @@ def test_an_extension_that_is_not_there_or_broken_is_named(
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
+def test_where_nothing_is_registered_the_message_says_how_it_will_be() -> None:
+    nothing = ExtensionPoint[float]("number", ("hart_agent.numbers_of_a_later_version",), float)
+    with pytest.raises(ConfigError, match=r"no number 'two'.* installed.* Run: .* install .*--force-reinstall"):
+        nothing.find("two")
+
+
 def register(folder: Path, owner: str, name: str) -> None:
     """Lay out a package that registers a number under a name."""
     package(folder, owner, "two = 2", "acme.numbers", "two")
