@@ -144,7 +144,7 @@ def evaluate(
         bool, typer.Option("--controls", help="Ask each question again with its evidence taken away.")
     ] = False,
     concurrency: Annotated[int, typer.Option(min=1, help="Questions at once.")] = 1,
-    traces: Annotated[bool, typer.Option("--traces", help="Keep the trace of each question in the folder.")] = False,
+    traces: Annotated[bool, typer.Option("--traces", help="Keep each trace, as JSON and as a page.")] = False,
     allow_download: Annotated[
         bool,
         typer.Option("--allow-download", help="Images may be URLs; without files, get them from Hugging Face's hub."),
