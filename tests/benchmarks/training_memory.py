@@ -23,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -103,6 +104,20 @@ def without_content(shape: str) -> Iterator[None]:
         yield
 
 
+def once_a_size(look: Any) -> Any:
+    """A frozen tower that really looks at one image of each size alone; all others have features of the same shape."""
+    seen: dict[Any, Any] = {}
+
+    def shaped(pixels: Any, **given: Any) -> Any:
+        if pixels.shape not in seen:
+            output = look(pixels, **given)
+            seen[pixels.shape] = output.pooler_output
+            return output
+        return SimpleNamespace(pooler_output=tuple(map(torch.empty_like, seen[pixels.shape])))
+
+    return shaped
+
+
 def rows_of(model: PolicyModel, photo: Path, side: int = 500) -> list[list[Row]]:
     """The rows of each rollout: the overview and a call, a crop, of so many of the overview's pixels, and an answer."""
     sample = Item("0", photo, "what is there?", "x", AnswerType.TEXT)
@@ -139,6 +154,8 @@ def measure(folder: Path, photo: Path, shape: str, part: str, recompute: bool) -
         )  # fmt: skip
         with FakeTensorMode(allow_non_fake_inputs=True):
             model.add_lora(32, 32, part)
+        if model._features is not None:
+            model._features._look = once_a_size(model._features._look)
         for each in (*model.module.parameters(), *model.module.buffers()):
             counter.add(each)
         moments = [torch.empty_like(each) for each in model.trainable().values() for _ in range(2)]
