@@ -43,9 +43,11 @@ from hart_agent.evals.items import Item
 from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.runtime import ToolRuntime
 from rl.ap_grpo import ap_grpo_loss, rollout_weights
-from rl.config import AlgorithmConfig
+from rl.config import AlgorithmConfig, TrainSettings
 from rl.demonstrations import Demonstration, segments_of
 from rl.local.model import PolicyModel
+from rl.local.plan import FIXED, estimate
+from rl.planning import model_shape
 from rl.rows import Row
 
 GROUP = 8
@@ -179,6 +181,15 @@ def measure(folder: Path, photo: Path, shape: str, part: str, recompute: bool) -
     return {"before": static / 1e9, "peak": counter.peak / 1e9, "batches": tokens}
 
 
+def planned(folder: Path, shape: str, part: str, recompute: bool) -> float:
+    """What `--plan --engine local` says of the same update, in GB, but for what isn't counted here."""
+    true_config(shape, folder).save_pretrained(folder / shape)
+    settings = TrainSettings(
+        model="", lora_rank=32, train_part=part, gradient_checkpointing=recompute, micro_batch=GROUP, max_tokens=REPLY
+    )  # fmt: skip
+    return (sum(estimate(model_shape(str(folder / shape)), settings).training.values()) - FIXED) / 1e9
+
+
 def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", choices=sorted(SHAPES), default="7b")
@@ -191,7 +202,8 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
         Image.effect_noise((4000, 3000), 60).convert("RGB").save(photo, compress_level=1)
         for name, choice in CHOICES.items():
             if given.only in (None, name):
-                found.append({"adapters in": name, **measure(folder, photo, given.shape, **choice)})
+                plan = planned(folder, given.shape, **choice)
+                found.append({"adapters in": name, "plan": plan, **measure(folder, photo, given.shape, **choice)})
                 print(json.dumps(found[-1]), flush=True)
     return found
 
