@@ -23,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -42,9 +43,11 @@ from hart_agent.evals.items import Item
 from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.runtime import ToolRuntime
 from rl.ap_grpo import ap_grpo_loss, rollout_weights
-from rl.config import AlgorithmConfig
+from rl.config import AlgorithmConfig, TrainSettings
 from rl.demonstrations import Demonstration, segments_of
 from rl.local.model import PolicyModel
+from rl.local.plan import FIXED, estimate
+from rl.planning import model_shape
 from rl.rows import Row
 
 GROUP = 8
@@ -103,6 +106,20 @@ def without_content(shape: str) -> Iterator[None]:
         yield
 
 
+def once_a_size(look: Any) -> Any:
+    """A frozen tower that really looks at one image of each size alone; all others have features of the same shape."""
+    seen: dict[Any, Any] = {}
+
+    def shaped(pixels: Any, **given: Any) -> Any:
+        if pixels.shape not in seen:
+            output = look(pixels, **given)
+            seen[pixels.shape] = output.pooler_output
+            return output
+        return SimpleNamespace(pooler_output=tuple(map(torch.empty_like, seen[pixels.shape])))
+
+    return shaped
+
+
 def rows_of(model: PolicyModel, photo: Path, side: int = 500) -> list[list[Row]]:
     """The rows of each rollout: the overview and a call, a crop, of so many of the overview's pixels, and an answer."""
     sample = Item("0", photo, "what is there?", "x", AnswerType.TEXT)
@@ -139,6 +156,8 @@ def measure(folder: Path, photo: Path, shape: str, part: str, recompute: bool) -
         )  # fmt: skip
         with FakeTensorMode(allow_non_fake_inputs=True):
             model.add_lora(32, 32, part)
+        if model._features is not None:
+            model._features._look = once_a_size(model._features._look)
         for each in (*model.module.parameters(), *model.module.buffers()):
             counter.add(each)
         moments = [torch.empty_like(each) for each in model.trainable().values() for _ in range(2)]
@@ -162,6 +181,15 @@ def measure(folder: Path, photo: Path, shape: str, part: str, recompute: bool) -
     return {"before": static / 1e9, "peak": counter.peak / 1e9, "batches": tokens}
 
 
+def planned(folder: Path, shape: str, part: str, recompute: bool) -> float:
+    """What `--plan --engine local` says of the same update, in GB, but for what isn't counted here."""
+    true_config(shape, folder).save_pretrained(folder / shape)
+    settings = TrainSettings(
+        model="", lora_rank=32, train_part=part, gradient_checkpointing=recompute, micro_batch=GROUP, max_tokens=REPLY
+    )  # fmt: skip
+    return (sum(estimate(model_shape(str(folder / shape)), settings).training.values()) - FIXED) / 1e9
+
+
 def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", choices=sorted(SHAPES), default="7b")
@@ -174,7 +202,8 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
         Image.effect_noise((4000, 3000), 60).convert("RGB").save(photo, compress_level=1)
         for name, choice in CHOICES.items():
             if given.only in (None, name):
-                found.append({"adapters in": name, **measure(folder, photo, given.shape, **choice)})
+                plan = planned(folder, given.shape, **choice)
+                found.append({"adapters in": name, "plan": plan, **measure(folder, photo, given.shape, **choice)})
                 print(json.dumps(found[-1]), flush=True)
     return found
 
