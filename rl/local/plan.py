@@ -35,15 +35,20 @@ def estimate(shape: ModelShape, settings: TrainSettings, gpu: GPU = H100) -> Pla
     rows, view = settings.micro_batch, view_pixels(settings) / shape.grid**2
     length = TEXT + view + settings.max_tokens
     inside = layer_bytes(shape.hidden, shape.intermediate)
-    kept = 2 * shape.hidden * shape.layers + inside if settings.gradient_checkpointing else inside * shape.layers
+    recomputed, words = settings.gradient_checkpointing, settings.max_tokens * shape.vocabulary
+    kept = (2 * shape.hidden if recomputed else inside) * shape.layers
+    # Recomputed: logits and their gradient in bfloat16, and in float32 those of one row at a time; all of it is gone
+    # when the first layer's insides are there again.
+    logits = (4 * rows + 12) * words if recomputed else 14 * rows * words
+    insides = max(rows * length * inside - logits, 0) if recomputed else 0
     depth, width, mlp = shape.tower
     patch = layer_bytes(width, mlp)
-    looked = 2 * width * depth + patch if settings.gradient_checkpointing else patch * depth
+    looked = 2 * width * depth + patch if recomputed else patch * depth
     training = {
         **weights,
-        "activations": rows * length * kept,
+        "activations": rows * length * kept + insides,
         "vision": rows * view * shape.patches * looked if sees else 0,
-        "logits": 14 * rows * settings.max_tokens * shape.vocabulary,
+        "logits": logits,
         "fixed": FIXED,
     }
     at_once = int((gpu.memory - sum(weights.values()) - FIXED) // (shape.cache * length))
@@ -52,7 +57,7 @@ def estimate(shape: ModelShape, settings: TrainSettings, gpu: GPU = H100) -> Pla
     count, views = settings.rollouts, settings.rollouts * views_of(settings)
     waves = -(-count // (settings.generation_batch or settings.micro_batch))
     passes = 2 * shape.parameters * (3 if beta else 2) + 2 * (0 if settings.lora_rank else trained)
-    passes += 2 * shape.parameters if settings.gradient_checkpointing else 0
+    passes += 2 * shape.parameters if recomputed else 0
     shown = views * view * (shape.patches - 1)
 
     def step(gpu: GPU, share: float) -> dict[str, float]:

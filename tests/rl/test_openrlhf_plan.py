@@ -147,14 +147,17 @@ def test_the_plan_of_one_machine_by_hand() -> None:
     adapters = 16 * 10 * (9 * 1000 + 2 * 1250 + 3 * 4000)
     assert plan.training["weights"] == 16e9
     assert plan.training["adapters"] == 16 * adapters
-    # 2 rows of 700 words, 1000 tokens of a view and 400 of a reply: 2000 bytes a layer, and one layer's insides
-    assert plan.training["activations"] == 2 * 2100 * (2000 * 10 + 34_000 + 52_000)
-    assert plan.training["logits"] == 14 * 2 * 400 * 100_000
+    # 2 rows of 700 words, 1000 tokens of a view and 400 of a reply: 2000 bytes a layer; logits outweigh its insides
+    assert plan.training["activations"] == 2 * 2100 * 2000 * 10
+    assert plan.training["logits"] == (4 * 2 + 12) * 400 * 100_000
+    brief = plan_local(shape, replace(lora, max_tokens=40)).training
+    assert brief["activations"] + brief["logits"] == 2 * 1740 * (2000 * 10 + 34_000 + 52_000)
     assert plan.training["vision"] == 0
     assert plan.fits
     whole = plan_local(shape, replace(RUN, micro_batch=2))
     assert (whole.training["gradients"], whole.training["optimiser"], whole.training["reference"]) == (32e9, 96e9, 16e9)
     assert whole.training["activations"] == 2 * 2100 * 10 * 86_000
+    assert whole.training["logits"] == 14 * 2 * 400 * 100_000
     assert whole.training["vision"] == 2 * 1000 * 4 * 2 * (3400 + 5200)
     assert not whole.fits
     small = plan_local(shape, replace(RUN, optimiser="adamw-8bit", algorithm=AlgorithmConfig(beta=0.0)))
