@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -134,3 +135,42 @@ def test_train_on_20_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
         torch.set_num_threads(threads)
     assert ended.value.code == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "run" / "step-000001")
+
+
+@pytest.mark.slow
+def test_from_data_to_table(tmp_path: Path) -> None:
+    """The whole chain with a tiny model: eight published questions, one of whose images is in the benchmark, too."""
+    pytest.importorskip("torch", reason="torch is not installed: pip install 'hart-agent[train]'")
+    from tiny_vlm import make_tiny_vlm
+
+    published = []
+    for number in range(8):
+        Image.new("RGB", (300, 200), (30 * number, 60, 200 - 20 * number)).save(tmp_path / f"{number}.png")
+        talk = [{"value": f"<image>\nwhat is {number}?"}, {"value": "x"}]
+        published.append({"image": f"{number}.png", "conversations": talk, "target_instances": []})
+    (tmp_path / "published.json").write_text(json.dumps(published))
+    benchmark = tmp_path / "benchmark.jsonl"
+    benchmark.write_text(json.dumps({"image": "7.png", "question": "what is 7?", "answer": "x"}) + "\n")
+    small = "--steps 1 --prompts-per-step 2 --max-tokens 8 --max-pixels 16384"
+    command = [
+        sys.executable, "examples/from_data_to_table.py", "vstar-train", tmp_path / "published.json",
+        "--out", tmp_path / "out", "--model", make_tiny_vlm(tmp_path / "model", "qwen3-vl"), "--rl-share", "0.5",
+        "--benchmark", f"jsonl={benchmark}", "--rl", f"{small} --group-size 2 --engine local", "--sft", small,
+        "--eval", "--max-tokens 8 --max-pixels 16384",
+    ]  # fmt: skip
+    for _ in range(2):  # the second time, all is there
+        done = subprocess.run(
+            list(map(str, command)), cwd=EXAMPLES.parent, capture_output=True, text=True, check=False, timeout=900
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        header, _, row = done.stdout.splitlines()
+        assert header == "| benchmark | this run | HART-7B | Qwen2.5-VL-7B |"
+        assert re.fullmatch(r"\| jsonl \| \d+\.\d \|  \|  \|", row)
+    assert (tmp_path / "out" / "table.md").read_text() == done.stdout
+    asked = [json.loads(line) for line in (tmp_path / "out" / "questions.jsonl").read_text().splitlines()]
+    assert [row["question"] for row in asked] == [f"what is {number}?" for number in range(7)]
+    used = {
+        stage: json.loads((tmp_path / "out" / stage / "settings.json").read_text())["questions"]
+        for stage in ("rl", "sft")
+    }
+    assert used["rl"] != used["sft"]
