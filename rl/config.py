@@ -17,7 +17,7 @@ from hart_agent.dialogue.vocabulary import OWN
 from hart_agent.errors import ConfigError
 
 Aggregation = Literal["sequence", "token"]
-Targets = Literal["gold", "distilled"]
+Targets = Literal["gold", "distilled", "glance"]
 
 AGENT_TURNS = 6
 """Replies in the mode `agent`, where a run sets no limit of its own."""
@@ -120,6 +120,7 @@ class TrainSettings(RunSettings):
     reward: str | None = option("Custom reward, module:function. Default: is the answer right?")
     max_area: float | None = option("No reward for evidence over this share of the image.")
     tightness: float | None = option("Weight of a bonus for little evidence.")
+    branching: bool = option("Fork rollouts where the policy is unsure of a box, as MedVR does.", default=False)
     drop_blind: bool = option("First drop questions that the model answers without the image.", default=False)
 
     def __post_init__(self) -> None:
@@ -164,6 +165,8 @@ class SftSettings(RunSettings):
     prompts_per_step: int = option("Questions per update.", default=16, limit=_POSITIVE)
     learning_rate: float = option("Learning rate of AdamW.", default=1e-5, limit=_POSITIVE)
     targets: Targets = option(
-        "The right answers, or the model's own episodes that led to them.", default="gold", choices=get_args(Targets)
+        "The right answers; the model's own episodes that led to them; or the answers of these, at a glance.",
+        default="gold",
+        choices=get_args(Targets),
     )
     attempts: int = option("Rollouts per question, of which distilled targets keep one.", default=4, limit=_POSITIVE)

@@ -16,7 +16,7 @@ from rl.config import RunSettings
 _log = logging.getLogger(__name__)
 
 SETTINGS = "settings.json"
-_ADDED = frozenset({"strict_reading", "own_reward", "max_area", "tightness"})
+_ADDED = frozenset({"strict_reading", "own_reward", "max_area", "tightness", "branching"})
 """Not in the manifests of older runs, nor are `ModelOptions` of None. The last three are part of the reward there."""
 S = TypeVar("S", bound=RunSettings)
 

@@ -13,10 +13,11 @@ from hart_agent.tooling.runtime import ToolRuntime
 from rl.config import TrainSettings
 from rl.data import Sample
 from rl.local.blind import without_blind
-from rl.local.rollout import roll_out_step
+from rl.local.rollout import roll_out_step, scores_of
 from rl.local.run import load_frozen
-from rl.rewards import reward_of
+from rl.rewards import Judge, reward_of
 from rl.rows import Rollout
+from rl.scores import Score
 
 
 class InitialPolicy:
@@ -35,13 +36,17 @@ class InitialPolicy:
 
     def __init__(self, settings: TrainSettings, samples: Sequence[Sample]) -> None:
         self.model = load_frozen(settings)
-        self.reward = reward_of(settings)
+        self.judge = Judge(reward_of(settings), settings.algorithm.k)
         self._settings, self._samples = settings, samples
         self._runtime = ToolRuntime(discover_tools())
 
     def roll_out(self, step: int) -> list[Rollout]:
         """The rollouts of a step, group by group."""
         return roll_out_step(self.model, self._runtime, self._settings, self._samples, step)
+
+    def scores(self, rollouts: Sequence[Rollout]) -> list[Score]:
+        """The scores of a step's rollouts."""
+        return scores_of(self.judge, rollouts, self._settings.algorithm.group_size)
 
 
 def filter_blind(settings: TrainSettings, samples: Sequence[Sample], out: Path) -> list[Sample]:

@@ -15,12 +15,13 @@ from rl.config import TrainSettings
 from rl.data import Sample, check_count
 from rl.local.blind import without_blind
 from rl.local.model import Batch, PolicyModel
-from rl.local.rollout import roll_out_step
+from rl.local.rollout import roll_out_step, scores_of
 from rl.local.run import Run, load_frozen
+from rl.medvr import entropy_metrics
 from rl.monitor import rollout_metrics
 from rl.rewards import Judge, Reward, reward_of
 from rl.rows import Rollout
-from rl.scores import Attempt, Score, shaping_of
+from rl.scores import Score, shaping_of
 
 
 class Trainer(Run[TrainSettings]):
@@ -70,6 +71,7 @@ class Trainer(Run[TrainSettings]):
             "reward": sum(rewards) / len(rewards),
             **{f"reward/{name}": sum(named[name] for named in parts) / len(parts) for name in parts[0]},
             **rollout_metrics(rollouts),
+            **entropy_metrics(rollouts, self.model.prompter.words),
             **losses,
             "tokens_per_second": tokens / (ended - started),
             "rollout_seconds": rolled_out - started,
@@ -82,9 +84,7 @@ class Trainer(Run[TrainSettings]):
 
     def scores(self, rollouts: Sequence[Rollout]) -> list[Score]:
         """The scores of a step's rollouts."""
-        attempts = [Attempt(rollout.trajectory, rollout.sample) for rollout in rollouts]
-        size = self.settings.algorithm.group_size
-        return self.judge.scores([attempts[begin : begin + size] for begin in range(0, len(attempts), size)])
+        return scores_of(self.judge, rollouts, self.settings.algorithm.group_size)
 
     def episode(self) -> EpisodeConfig:
         return self.settings.episode()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from hart_agent.agent.modes import Mode
 from hart_agent.errors import ConfigError
 from hart_agent.vision.geometry import Box, Size
 from rl.ap_grpo import Shaping, ap_grpo_loss, rollout_weights
@@ -25,7 +26,7 @@ def attempt(value: float, area: float = 0.0) -> Attempt:
     """A rollout whose reward is `value`, and whose evidence covers this share of an image of 100 x 100 pixels."""
     evidence = [SimpleNamespace(box=Box(0, 0, round(100 * area), 100))] if area else []
     trajectory = SimpleNamespace(
-        answer=value, evidence=evidence, mode="agent", image=SimpleNamespace(size=Size(100, 100))
+        answer=value, evidence=evidence, mode=Mode.AGENT, image=SimpleNamespace(size=Size(100, 100))
     )
     return Attempt(trajectory, SimpleNamespace(id="q"))  # type: ignore[arg-type]
 
