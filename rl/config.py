@@ -21,7 +21,7 @@ Part = Literal["both", "language", "vision"]
 Attention = Literal["eager", "sdpa", "flash_attention_2"]
 Schedule = Literal["constant", "linear", "cosine", "inverse_sqrt"]
 OptimiserName = Literal["adamw", "adamw-8bit"]
-Targets = Literal["gold", "distilled"]
+Targets = Literal["gold", "distilled", "glance"]
 
 AGENT_TURNS = 6
 """Replies in the mode `agent`, where a run sets no limit of its own."""
@@ -170,6 +170,7 @@ class TrainSettings(RunSettings):
     tightness: float | None = option("Weight of a bonus for little evidence.")
     turn_cost: float | None = option("Weight of a bonus for few turns.")
     mask_cut_off: bool = option("Rollouts that a limit cut off teach nothing, instead of being wrong.", default=False)
+    branching: bool = option("Fork rollouts where the policy is unsure of a box, as MedVR does.", default=False)
     drop_blind: bool = option("First drop questions that the model answers without the image.", default=False)
     redraws: int = option(
         "Times that questions whose rollouts have equal rewards are replaced by others.", default=0, limit=_NOT_NEGATIVE
@@ -220,7 +221,9 @@ class SftSettings(RunSettings):
 
     prompts_per_step: int = option("Questions per update.", default=16, limit=_POSITIVE)
     targets: Targets = option(
-        "The right answers, or the model's own episodes that led to them.", default="gold", choices=get_args(Targets)
+        "The right answers; the model's own episodes that led to them; or the answers of these, at a glance.",
+        default="gold",
+        choices=get_args(Targets),
     )
     attempts: int = option("Rollouts per question, of which distilled targets keep one.", default=4, limit=_POSITIVE)
     _rates: ClassVar[tuple[float, float]] = (1e-5, 1e-4)

@@ -27,11 +27,13 @@ class Segment:
         prompt: instructions, question, results of tools, and views.
         token_ids: of the reply, with the end token, shape (T,).
         log_probs: of those tokens under the distribution that they were sampled from, shape (T,).
+        entropies: of those distributions, in nats, shape (T,); empty where the engine doesn't give them.
     """
 
     prompt: Prompt
     token_ids: tuple[int, ...]
     log_probs: tuple[float, ...]
+    entropies: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

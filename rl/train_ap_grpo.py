@@ -23,14 +23,16 @@ from rl.rewards import reward_of
 _log = logging.getLogger("rl.train_ap_grpo")  # also when it is run as __main__
 
 _Engine = Literal["auto", "local", "openrlhf"]
-_MODES = {"ap-grpo": Mode.CLOSED_LOOP.name, "mgpo": Mode.MGPO.name, "grpo": Mode.DIRECT.name}
+_Algorithm = Literal["ap-grpo", "mgpo", "grpo", "medvr"]
+_MODES = {"ap-grpo": Mode.CLOSED_LOOP.name, "mgpo": Mode.MGPO.name, "grpo": Mode.DIRECT.name, "medvr": Mode.AGENT.name}
+_MEDVR = "rl.medvr:reward"
 
 
 def train(
     context: typer.Context,
     run: RunOptions,
     settings: TrainSettings,
-    algorithm: Annotated[Literal["ap-grpo", "mgpo", "grpo"], typer.Option(help="Sets the mode and k.")] = "ap-grpo",
+    algorithm: Annotated[_Algorithm, typer.Option(help="Sets the mode and k.")] = "ap-grpo",
     mode: Annotated[str | None, typer.Option(help="Mode of the episodes. Default: the algorithm's.")] = None,
     max_turns: Annotated[int | None, typer.Option(help="Turns per episode. Default: 2, in mode agent 6.")] = None,
     engine: Annotated[_Engine, typer.Option(help="auto: openrlhf if it and CUDA are available, else local.")] = "auto",
@@ -45,7 +47,8 @@ def train(
     """Train a policy on questions with answers; no boxes are needed.
 
     Algorithms: ap-grpo answers from its crops alone; mgpo with crops and overview in sight, k = 0; grpo from the
-    overview, k = 0. Flags with a dot, after all others, are passed on to OpenRLHF (see docs/openrlhf.md).
+    overview, k = 0; medvr as an agent, k = 0, with its reward and its branching. Flags with a dot, after all others,
+    are passed on to OpenRLHF (see docs/openrlhf.md).
 
     Each checkpoint opens with: hart-agent ask IMAGE QUESTION --backend transformers --model RUN/step-000200
     """
@@ -53,6 +56,8 @@ def train(
     turns = (AGENT_TURNS if find_mode(chosen).can_look_again else 2) if max_turns is None else max_turns
     formula = settings.algorithm if algorithm == "ap-grpo" else replace(settings.algorithm, k=0.0)
     settings = replace(settings, mode=chosen, max_turns=turns, algorithm=formula)
+    if algorithm == "medvr":
+        settings = replace(settings, reward=settings.reward or _MEDVR, branching=True)
     reward_of(settings)  # a mistake shows before anything starts
     settings.episode()
     if plan:

@@ -13,11 +13,11 @@ from hart_agent.tooling.runtime import ToolRuntime
 from rl.config import TrainSettings
 from rl.data import Sample, draw
 from rl.local.blind import without_blind
-from rl.local.rollout import roll_out_groups
+from rl.local.rollout import roll_out_groups, scores_of
 from rl.local.run import load_frozen
 from rl.rewards import Judge, reward_of
 from rl.rows import Rollout
-from rl.scores import Attempt, Score, in_groups
+from rl.scores import Score
 
 
 class InitialPolicy:
@@ -47,8 +47,7 @@ class InitialPolicy:
 
     def scores(self, rollouts: Sequence[Rollout]) -> list[Score]:
         """The scores of a step's rollouts."""
-        attempts = [Attempt(rollout.trajectory, rollout.sample) for rollout in rollouts]
-        return self._judge.scores(in_groups(attempts, self._settings.algorithm.group_size))
+        return scores_of(self._judge, rollouts, self._settings.algorithm.group_size)
 
 
 def filter_blind(settings: TrainSettings, samples: Sequence[Sample], out: Path) -> list[Sample]:

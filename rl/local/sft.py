@@ -63,7 +63,12 @@ class SftTrainer(SftLoop, Run[SftSettings]):
         torch.autograd.backward(loss)
 
     def episode(self) -> EpisodeConfig:
-        """As what it learns: crops, and the full image in sight; an agent with words of its own is asked in these."""
+        """As what it learns: crops, and the full image in sight; an agent with words of its own is asked in these.
+
+        Where it learns to answer at a glance, from the full image alone.
+        """
+        if self.settings.targets == "glance":
+            return rollout_episode(Mode.DIRECT)
         own = self.model.prompter.vocabulary.own
         return rollout_episode(Mode.MGPO) if own else rollout_episode(Mode.AGENT, AGENT_TURNS)
 
@@ -80,7 +85,8 @@ async def distil(
     """The policy's own way to the right answer, to be shown with the full image in sight (rejection sampling).
 
     It is asked in the closed loop, where the answer comes from the crops alone; the first attempt that is right is
-    kept. Questions without one are left out.
+    kept. Questions without one are left out. For the targets `glance` only its answer is kept, to be given at once from
+    the full image: what it saw when it zoomed, it learns to see without (the aim of arXiv 2605.18740).
 
     Args:
         model: that was trained with reinforcement learning.
@@ -97,6 +103,8 @@ async def distil(
     for rollout in await roll_out(model, runtime, episode, samples, settings.attempts, settings.seed):
         run = rollout.trajectory
         if right(run, rollout.sample) == 1:
-            replies = tuple(turn.reply.text for turn in run.turns)
-            kept.setdefault(rollout.sample.id, Demonstration(rollout.sample, replies, Mode.MGPO))
+            way = tuple(turn.reply.text for turn in run.turns), Mode.MGPO
+            if settings.targets == "glance":
+                way = (f"<answer>{run.answer}</answer>",), Mode.DIRECT
+            kept.setdefault(rollout.sample.id, Demonstration(rollout.sample, *way))
     return list(kept.values())

@@ -106,6 +106,7 @@ class GroupGenerator(Generator):
         inputs = {name: tensor.to(self.device) for name, tensor in self.encoder.encode(unique, self.dtype).items()}
         prompter = self._prompter
         choice = Choice(prompter.banned_ids, prompter.temperature, [prompt.seed for prompt in prompts], self.device)
+        choice.measured = True
         ending = Ending(prompter, jobs, 0)
         written = torch.empty(len(jobs), 0, dtype=torch.long, device=self.device)
         with torch.inference_mode():
@@ -118,10 +119,12 @@ class GroupGenerator(Generator):
                     break
                 logits = rows.extend({"input_ids": chosen, "attention_mask": torch.ones_like(chosen)}, 1)[:, -1]
         log_probs = torch.stack(choice.log_probs, dim=1).tolist()  # (B, T)
+        entropies = torch.stack(choice.entropies, dim=1).tolist()  # (B, T)
         counts = inputs["attention_mask"].sum(-1).tolist()
+        each = zip(written.tolist(), log_probs, entropies, ending.lengths, indices, strict=True)
         return [
-            Generated(tuple(ids[:length]), tuple(values[:length]), counts[index])
-            for ids, values, length, index in zip(written.tolist(), log_probs, ending.lengths, indices, strict=True)
+            Generated(tuple(ids[:length]), tuple(values[:length]), counts[index], tuple(spread[:length]))
+            for ids, values, spread, length, index in each
         ]
 
 

@@ -17,12 +17,13 @@ from rl.data import Sample, check_count, draw
 from rl.local.blind import without_blind
 from rl.local.drawing import ScoredGroup, redrawn
 from rl.local.model import Batch, PolicyModel
-from rl.local.rollout import roll_out_groups
+from rl.local.rollout import roll_out_groups, scores_of
 from rl.local.run import Run, load_frozen
+from rl.medvr import entropy_metrics
 from rl.monitor import rollout_metrics
 from rl.rewards import Judge, Reward, reward_of
 from rl.rows import Rollout
-from rl.scores import Attempt, Score, in_groups, shaping_of
+from rl.scores import Score, shaping_of
 
 
 class Trainer(Run[TrainSettings]):
@@ -73,6 +74,7 @@ class Trainer(Run[TrainSettings]):
             "reward": sum(rewards) / len(rewards),
             **{f"reward/{name}": sum(named[name] for named in parts) / len(parts) for name in parts[0]},
             **rollout_metrics(rollouts),
+            **entropy_metrics(rollouts, self.model.prompter.words),
             **losses,
             **({"redrawn_groups": redraws / len(groups)} if self.settings.redraws else {}),
             "tokens_per_second": tokens / (ended - started),
@@ -87,8 +89,7 @@ class Trainer(Run[TrainSettings]):
 
     def scores(self, rollouts: Sequence[Rollout]) -> list[Score]:
         """The scores of a step's rollouts."""
-        attempts = [Attempt(rollout.trajectory, rollout.sample) for rollout in rollouts]
-        return self.judge.scores(in_groups(attempts, self.settings.algorithm.group_size))
+        return scores_of(self.judge, rollouts, self.settings.algorithm.group_size)
 
     def _groups(self) -> tuple[list[ScoredGroup], int]:
         """The scored groups of this step, and how many of them were redrawn."""

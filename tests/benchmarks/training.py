@@ -41,7 +41,7 @@ from hart_agent.tooling.protocol import ToolContext
 from rl.config import AlgorithmConfig, TrainSettings
 from rl.data import Sample, load_samples
 from rl.local.model import PolicyModel
-from rl.local.rollout import Asker
+from rl.local.playing import Asker
 from rl.local.trainer import Trainer
 from rl.rewards import answer_reward
 

@@ -26,7 +26,7 @@ from hart_agent.vision.source import SourceImage  # noqa: E402
 from rl.config import SftSettings  # noqa: E402
 from rl.demonstrations import Demonstration, gold_answers, segments_of  # noqa: E402
 from rl.local.model import PolicyModel  # noqa: E402
-from rl.local.rollout import Asker  # noqa: E402
+from rl.local.playing import Asker  # noqa: E402
 from rl.local.sft import SftTrainer  # noqa: E402
 
 
@@ -86,8 +86,9 @@ def test_it_learns_the_answers_and_is_resumed(folders: Folders, samples: list[It
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
+@pytest.mark.parametrize("targets", ["distilled", "glance"])
 def test_distilled_targets_are_right_ones_alone(
-    folders: Folders, samples: list[Item], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folders: Folders, samples: list[Item], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, targets: str
 ) -> None:
     """The model's words are given: one rollout of each question is right, others are wrong or malformed."""
     crop = tool_call("crop", bbox_2d=[100, 100, 500, 500], label="it")
@@ -100,12 +101,14 @@ def test_distilled_targets_are_right_ones_alone(
         return [_generated(self, text) for text in words]
 
     monkeypatch.setattr(PolicyModel, "generate", generate)
-    run = SftTrainer(settings(folders("qwen3-vl"), targets="distilled", attempts=4), samples[:1], tmp_path / "run")
+    run = SftTrainer(settings(folders("qwen3-vl"), targets=targets, attempts=4), samples[:1], tmp_path / "run")
     (shown,) = run.demonstrations
-    assert (shown.replies, shown.mode) == ((crop, answer("red")), Mode.MGPO)
+    expected = {"distilled": ((crop, answer("red")), Mode.MGPO), "glance": ((answer("red"),), Mode.DIRECT)}
+    assert (shown.replies, shown.mode) == expected[targets]
+    assert (run.episode().mode == Mode.DIRECT) == (targets == "glance")
     run.train()
     with pytest.raises(ConfigError, match="nothing to learn from"):
-        SftTrainer(settings(folders("qwen3-vl"), targets="distilled"), samples[1:2], tmp_path / "none")
+        SftTrainer(settings(folders("qwen3-vl"), targets=targets), samples[1:2], tmp_path / "none")
 
 
 def _generated(model: PolicyModel, text: str) -> object:

@@ -119,6 +119,7 @@ def test_a_dry_run_of_openrlhf_shows_what_it_would_roll_out(
         (("--prompts-per-step", 9), "only 4"),
         (("--reward", "nowhere:nothing"), "can't be loaded"),
         (("--engine", "openrlhf"), "-m pip install "),
+        (("--engine", "openrlhf", "--algorithm", "medvr"), "entropy of whole distributions"),
         (("--max-area", 2), "share of the image"),
         (("--model", "nowhere"), "no folder 'nowhere'"),
         (("--rl-share", 1), "between 0 and 1"),

@@ -29,11 +29,13 @@ class Generated:
         token_ids: with the token that ended it, shape (T,).
         log_probs: natural logarithms, of each token under the distribution it was sampled from, shape (T,).
         prompt_tokens: how many the prompt had, those of images included.
+        entropies: of those distributions, in nats, shape (T,); empty where nobody asked for them.
     """
 
     token_ids: tuple[int, ...]
     log_probs: tuple[float, ...]
     prompt_tokens: int
+    entropies: tuple[float, ...] = ()
 
 
 GenerationJob = Job[Prompt, Generated]
@@ -149,6 +151,9 @@ class Choice:
     def __init__(self, banned: list[int], temperature: float, seeds: list[int], device: torch.device) -> None:
         self.log_probs: list[torch.Tensor] = []
         """Of the chosen tokens, one tensor of shape (B,) for each step."""
+        self.entropies: list[torch.Tensor] = []
+        """Of the distributions, likewise; in `measured` steps alone."""
+        self.measured = False
         self._banned = banned
         self._temperature = temperature
         self._noise = [torch.Generator(device).manual_seed(seed) for seed in seeds]
@@ -163,6 +168,8 @@ class Choice:
             weighed = log_probs - draws.clamp_min(1e-30).log()
         chosen = weighed.argmax(dim=-1, keepdim=True)
         self.log_probs.append(log_probs.gather(-1, chosen)[:, 0])
+        if self.measured:
+            self.entropies.append(-(log_probs.exp() * log_probs.clamp_min(-1e9)).sum(dim=-1))
         return weighed
 
 
