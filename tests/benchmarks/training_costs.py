@@ -2,11 +2,11 @@
 
     taskset -c 1 python tests/benchmarks/training_costs.py [--steps 5]
 
-The miniature model (0.4 million parameters), 16 questions a step, one thread. One thing is changed at a time: G rollouts
-of a question, the pixels of a view, one turn (from the overview) or two (the closed loop: name a region, answer from
-its crop). Medians over the steps, in milliseconds of the processor: overviews (each image is decoded for its own),
-crops, prompts, sampling, log-probabilities under the policy and the reference, backward; the rest is the loop, rewards
-and the optimiser.
+The miniature model (0.4 million parameters), 16 questions a step, one thread. One thing is changed at a time:
+G rollouts of a question, the pixels of a view, one turn (from the overview) or two (the closed loop: name a region,
+answer from its crop). Medians over the steps, in milliseconds of the processor: overviews (each image is decoded for
+its own), crops, prompts, sampling, log-probabilities under the policy and the reference, backward; the rest is the
+loop, rewards and the optimiser.
 """
 
 from __future__ import annotations
