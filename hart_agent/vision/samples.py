@@ -28,5 +28,7 @@ class Samples:
 
     def crop(self, box: tuple[int, int, int, int]) -> Image.Image:
         """A part, of the same mode."""
-        part = self._samples[box[1] : box[3], box[0] : box[2]]
-        return Image.frombytes(self.mode, (box[2] - box[0], box[3] - box[1]), part.tobytes())
+        import numpy as np
+
+        part = np.ascontiguousarray(self._samples[box[1] : box[3], box[0] : box[2]])
+        return Image.frombytes(self.mode, (box[2] - box[0], box[3] - box[1]), part)

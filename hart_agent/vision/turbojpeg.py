@@ -64,7 +64,7 @@ def whole(data: bytes, size: tuple[int, int], mode: str) -> Samples:
     import numpy as np
 
     pixels = _decoded(data, (0, 0, *size), size, mode)
-    return Samples(np.frombuffer(pixels, np.uint8).reshape(size[1], size[0], -1), mode, {})
+    return Samples(np.frombuffer(memoryview(pixels), np.uint8).reshape(size[1], size[0], -1), mode, {})
 
 
 def _decoded(data: bytes, box: tuple[int, int, int, int], size: tuple[int, int], mode: str) -> memoryview:
