@@ -11,6 +11,11 @@ The loss is -J. The ratio and the KL are taken token by token, over the tokens t
 Where the paper is silent: std is that of the sample (divided by G - 1), so that k = 0 is GRPO as TRL has
 it; a group of equal rewards has A = 0; KL is the estimator exp(d) - d - 1, d = log pi_ref - log pi (k3), as in GRPO.
 
+Off unless a setting asks for it: `clip`, with a higher bound from above by `clip_high` (DAPO, arXiv 2503.14476);
+`ratio_cap`, above which a token's ratio is scaled down to the cap (truncated importance sampling: its gradient is kept,
+unlike a clipped one's); advantages that are not divided by std, and `aggregation` "constant", which divides each
+rollout's sum by the same number of tokens (both Dr. GRPO, arXiv 2503.20783).
+
 Shapes: N rollouts, G of each question in a row; B sequences of T tokens. A rollout of several turns is several
 sequences.
 """
@@ -34,7 +39,8 @@ class RolloutWeights:
         advantages: A.
         mu1: of the advantage.
         mu2: of the KL term.
-        share: of one of its tokens in the objective; over all tokens of all rollouts these sum to 1.
+        share: of one of its tokens in the objective; over all tokens of all rollouts these sum to 1, unless tokens are
+            weighed by a constant.
     """
 
     advantages: torch.Tensor
@@ -96,6 +102,8 @@ def rollout_weights(
     written = lengths.to(rewards.dtype)
     if config.aggregation == "sequence":
         share = 1 / (rewards.numel() * written.clamp_min(1))
+    elif config.aggregation == "constant":
+        share = torch.full_like(rewards, 1 / (rewards.numel() * config.token_budget))
     else:
         share = (1 / written.sum().clamp_min(1)).expand_as(rewards)
     return RolloutWeights(advantages, 1 + preference, config.beta * (1 - preference), share)
@@ -135,12 +143,15 @@ def ap_grpo_loss(
         config: the algorithm.
     """
     share = weights.share[:, None] * mask  # (B, T)
-    ratio = torch.exp(torch.where(mask > 0, log_probs - old_log_probs.detach(), 0.0))
+    ratio = ratio_of(log_probs, old_log_probs, mask)
+    if config.ratio_cap is not None:
+        ratio = ratio * (config.ratio_cap / ratio.detach()).clamp_max(1)
     advantages = (weights.mu1 * weights.advantages)[:, None]  # (B, 1)
     gain = ratio * advantages
     clipped = torch.zeros_like(ratio)
     if config.clip is not None:
-        bounded = ratio.clamp(1 - config.clip, 1 + config.clip) * advantages
+        highest = config.clip if config.clip_high is None else config.clip_high
+        bounded = ratio.clamp(1 - config.clip, 1 + highest) * advantages
         clipped = (bounded < gain).to(ratio.dtype)
         gain = torch.minimum(gain, bounded)
     kl = torch.zeros_like(ratio)
@@ -149,6 +160,11 @@ def ap_grpo_loss(
         kl = torch.exp(distance) - distance - 1
     objective = (share * (gain - weights.mu2[:, None] * kl)).sum()
     return Loss(-objective, (share * kl).sum().detach(), (share * clipped).sum())
+
+
+def ratio_of(log_probs: torch.Tensor, old_log_probs: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The policy's probability of each token over that of the policy that sampled it, 1 where the mask is 0, (B, T)."""
+    return torch.exp(torch.where(mask > 0, log_probs - old_log_probs.detach(), 0.0))
 
 
 def diagnostics(rewards: torch.Tensor, weights: RolloutWeights, config: AlgorithmConfig) -> dict[str, float]:
@@ -178,4 +194,7 @@ def _normalised(values: torch.Tensor, config: AlgorithmConfig) -> tuple[torch.Te
     groups = values.view(-1, config.group_size)  # (N / G, G)
     varied = ~_equal_rewards(groups)[:, None]  # rounding of the mean must not become an advantage
     centred = torch.where(varied, groups - groups.mean(dim=1, keepdim=True), 0.0)
-    return centred.flatten(), (centred / (groups.std(dim=1, keepdim=True) + config.epsilon)).flatten()
+    advantages = centred
+    if config.scale_advantages:
+        advantages = centred / (groups.std(dim=1, keepdim=True) + config.epsilon)
+    return centred.flatten(), advantages.flatten()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import MISSING, asdict, dataclass, field, fields
-from typing import Any, Literal, Self, get_args
+from typing import Any, ClassVar, Literal, Self, get_args
 
 from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Mode, find_mode
@@ -16,7 +16,11 @@ from hart_agent.backends.options import Limit, ModelOptions, check_options, opti
 from hart_agent.dialogue.vocabulary import OWN
 from hart_agent.errors import ConfigError
 
-Aggregation = Literal["sequence", "token"]
+Aggregation = Literal["sequence", "token", "constant"]
+Part = Literal["both", "language", "vision"]
+Attention = Literal["eager", "sdpa", "flash_attention_2"]
+Schedule = Literal["constant", "linear", "cosine", "inverse_sqrt"]
+OptimiserName = Literal["adamw", "adamw-8bit"]
 Targets = Literal["gold", "distilled", "glance"]
 
 AGENT_TURNS = 6
@@ -27,6 +31,7 @@ _NOT_NEGATIVE: Limit = (lambda value: 0 <= value < math.inf, "a number of 0 or m
 _PREFERENCE: Limit = (lambda k: 0 <= k <= 1, "0 to 1, or a weight could turn negative")
 _GROUP: Limit = (lambda size: size >= 2, "2 or more, because advantages are relative")
 _CLIP: Limit = (lambda clip: 0 < clip < 1, "between 0 and 1, or left out")
+_CAP: Limit = (lambda cap: 1 <= cap < math.inf, "1 or more, or left out")
 
 
 def rollout_episode(mode: Mode, max_turns: int = 2) -> EpisodeConfig:
@@ -53,13 +58,25 @@ class AlgorithmConfig:
     )
     group_size: int = option("Rollouts per question (G).", default=8, limit=_GROUP)
     clip: float | None = option("Clip the ratio to 1 - clip ... 1 + clip. Default: no clipping.", limit=_CLIP)
+    clip_high: float | None = option("Clip it to 1 + this from above. Default: clip.", limit=_POSITIVE)
+    ratio_cap: float | None = option(
+        "Weigh no token more than this where trainer and sampler differ. Default: no cap.", limit=_CAP
+    )
+    scale_advantages: bool = option("Divide advantages by the group's standard deviation.", default=True)
     aggregation: Aggregation = option(
-        "What weighs the same: each rollout, or token.", default="sequence", choices=get_args(Aggregation)
+        "What weighs the same: each rollout, or token; constant: tokens, by token_budget.",
+        default="sequence",
+        choices=get_args(Aggregation),
+    )
+    token_budget: int = option(
+        "Tokens that a rollout's sum is divided by, with --aggregation constant.", default=1024, limit=_POSITIVE
     )
     epsilon: float = field(default=1e-6, metadata={"limit": _POSITIVE})
 
     def __post_init__(self) -> None:
         check_options(self)
+        if self.clip_high is not None and self.clip is None:
+            raise ConfigError("clip_high needs clip, the bound from below")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,18 +96,49 @@ class RunSettings(ModelOptions):
     seed: int = option("Seed of sampling and of the order of the questions.", default=0)
     steps: int = option("Number of updates.", default=200, limit=_POSITIVE)
     prompts_per_step: int = option("Questions per update.", default=8, limit=_POSITIVE)
-    learning_rate: float = option("Learning rate of AdamW.", default=1e-6, limit=_POSITIVE)
+    learning_rate: float | None = option(
+        "Learning rate of AdamW. Default: 1e-6, of adapters 1e-5; in SFT 10 times as high.", limit=_POSITIVE
+    )
+    warmup: int = option("Steps in which the learning rate rises from 0.", default=0, limit=_NOT_NEGATIVE)
+    schedule: Schedule = option(
+        "How the learning rate goes on, to the last step.", default="constant", choices=get_args(Schedule)
+    )
+    optimiser: OptimiserName = option(
+        "AdamW, or with states of 8 bits.", default="adamw", choices=get_args(OptimiserName)
+    )
     betas: tuple[float, float] = (0.9, 0.95)
     max_grad_norm: float = option("Gradients are scaled down to this norm.", default=1.0, limit=_POSITIVE)
-    micro_batch: int = option("Sequences per forward pass.", default=8, limit=_POSITIVE)
+    micro_batch: int = option("Sequences per forward pass of an update.", default=8, limit=_POSITIVE)
+    generation_batch: int | None = option("Replies generated together. Default: micro_batch.", limit=_POSITIVE)
     lora_rank: int = option("Train adapters of this rank; 0 trains all weights.", default=0, limit=_NOT_NEGATIVE)
-    lora_alpha: int = option("Scale of the adapters.", default=32)
+    lora_alpha: int | None = option("Scale of the adapters, times the rank. Default: the rank.", limit=_POSITIVE)
+    train_part: Part = option(
+        "The part that is trained; without vision, each image is looked at once a step.",
+        default="both",
+        choices=get_args(Part),
+    )
+    gradient_checkpointing: bool = option("Compute each layer twice to need far less memory.", default=False)
+    attention: Attention | None = option("Default: sdpa, where the model has it.", choices=get_args(Attention))
     dtype: str | None = option("Such as bfloat16. Default: that on a GPU, else float32.")
     device: str | None = option("Such as cuda:0. Default: the first GPU, else the CPU.")
     rl_share: float | None = option("Share of the images for RL; SFT with the same share takes the rest. Default: all.")
     strict_reading: bool = option("Whether rewards require an answer without text around it.", default=True)
     checkpoint_every: int = option("Steps between checkpoints.", default=50, limit=_POSITIVE)
     keep_checkpoints: int = option("Checkpoints that stay; older ones are removed.", default=2, limit=_POSITIVE)
+
+    _rates: ClassVar[tuple[float, float]] = (1e-6, 1e-5)
+    """The learning rates of all weights and of adapters, unless another is given. Schulman et al., LoRA Without Regret
+    (2025), found one 10 times as high best for adapters, in fine-tuning and reinforcement learning alike."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, value in self.adapted().items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
+
+    def adapted(self) -> dict[str, Any]:
+        """The defaults that depend on what is trained."""
+        return {"learning_rate": self._rates[self.lora_rank > 0], "lora_alpha": self.lora_rank or 32}
 
     def record(self) -> dict[str, Any]:
         """The settings as a run's manifest holds them."""
@@ -121,7 +169,12 @@ class TrainSettings(RunSettings):
     max_area: float | None = option("No reward for evidence over this share of the image.")
     tightness: float | None = option("Weight of a bonus for little evidence.")
     branching: bool = option("Fork rollouts where the policy is unsure of a box, as MedVR does.", default=False)
+    turn_cost: float | None = option("Weight of a bonus for few turns.")
+    mask_cut_off: bool = option("Rollouts that a limit cut off teach nothing, instead of being wrong.", default=False)
     drop_blind: bool = option("First drop questions that the model answers without the image.", default=False)
+    redraws: int = option(
+        "Times that questions whose rollouts have equal rewards are replaced by others.", default=0, limit=_NOT_NEGATIVE
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -150,7 +203,11 @@ class TrainSettings(RunSettings):
         name = self.reward or "answer"
         name += f", tightness {self.tightness}" if self.tightness is not None else ""
         name += f", 0 over {self.max_area} of the image" if self.max_area is not None else ""
-        return {**super().record(), "own_reward": self.reward, "reward": name}
+        name += f", turn cost {self.turn_cost}" if self.turn_cost is not None else ""
+        record = {**super().record(), "own_reward": self.reward, "reward": name}
+        if not self.mask_cut_off:  # as in the manifests of runs from before it existed
+            del record["mask_cut_off"]
+        return record
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Self:
@@ -163,10 +220,10 @@ class SftSettings(RunSettings):
     """Settings of supervised fine-tuning."""
 
     prompts_per_step: int = option("Questions per update.", default=16, limit=_POSITIVE)
-    learning_rate: float = option("Learning rate of AdamW.", default=1e-5, limit=_POSITIVE)
     targets: Targets = option(
         "The right answers; the model's own episodes that led to them; or the answers of these, at a glance.",
         default="gold",
         choices=get_args(Targets),
     )
     attempts: int = option("Rollouts per question, of which distilled targets keep one.", default=4, limit=_POSITIVE)
+    _rates: ClassVar[tuple[float, float]] = (1e-5, 1e-4)

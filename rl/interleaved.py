@@ -19,11 +19,12 @@ is our choice: every reply could be read, the policy ended by itself, and it sai
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from hart_agent.agent.trajectory import StopReason, Trajectory
 from hart_agent.evals.findings import steps_found
 from rl.data import Sample
+from rl.scores import Group
 
 BASE: Final = 0.5
 """R_base."""
@@ -78,19 +79,31 @@ def is_improving(accuracy: float, before: float | None) -> bool:
     return before is None or accuracy > before - MARGIN
 
 
-def all_or_none(trajectory: Trajectory, sample: Sample) -> float:
-    """`--reward rl.interleaved:all_or_none`, without the condition on the step's accuracy."""
-    return interleaved_reward(trajectory, sample, all_or_none_credit)
+def all_or_none(groups: Sequence[Group], state: dict[str, Any]) -> list[list[float]]:
+    """The rewards of a step with this credit: `--reward rl.interleaved:all_or_none`."""
+    return _of_step(groups, state, all_or_none_credit)
 
 
-def partial(trajectory: Trajectory, sample: Sample) -> float:
-    """`--reward rl.interleaved:partial`, without the condition on the step's accuracy."""
-    return interleaved_reward(trajectory, sample, partial_credit)
+def partial(groups: Sequence[Group], state: dict[str, Any]) -> list[list[float]]:
+    """The rewards of a step with this credit: `--reward rl.interleaved:partial`."""
+    return _of_step(groups, state, partial_credit)
 
 
-def time_discounted(trajectory: Trajectory, sample: Sample) -> float:
-    """`--reward rl.interleaved:time_discounted`, the paper's choice, without the condition on the step's accuracy."""
-    return interleaved_reward(trajectory, sample, time_discounted_credit)
+def time_discounted(groups: Sequence[Group], state: dict[str, Any]) -> list[list[float]]:
+    """The rewards of a step with this credit, the paper's choice: `--reward rl.interleaved:time_discounted`."""
+    return _of_step(groups, state, time_discounted_credit)
+
+
+def _of_step(groups: Sequence[Group], state: dict[str, Any], credit: Credit) -> list[list[float]]:
+    """The rewards of a step; `state` keeps its accuracy for the next one."""
+    right = [each.sample.is_right(each.trajectory.answer, strict=True) for group in groups for each in group]
+    accuracy = sum(right) / len(right)
+    improving = is_improving(accuracy, state.get("accuracy"))
+    state["accuracy"] = accuracy
+    return [
+        [interleaved_reward(each.trajectory, each.sample, credit, improving=improving) for each in group]
+        for group in groups
+    ]
 
 
 def _scaled(value: float) -> float:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from hart_agent.errors import ConfigError
 from hart_agent.store.files import renew_settings
-from rl.config import RunSettings
+from rl.config import AlgorithmConfig, RunSettings
 
 _log = logging.getLogger(__name__)
 
 SETTINGS = "settings.json"
-_ADDED = frozenset({"strict_reading", "own_reward", "max_area", "tightness", "branching"})
-"""Not in the manifests of older runs, nor are `ModelOptions` of None. The last three are part of the reward there."""
+_ADDED = frozenset({"strict_reading", "own_reward", "max_area", "tightness", "turn_cost", "branching"})
+"""Not in the manifests of older runs, nor are options at their default. The last four are part of the reward there."""
 S = TypeVar("S", bound=RunSettings)
 
 
@@ -44,7 +44,7 @@ class Manifest(Generic[S]):
             may_change: names of settings that may differ when a run is resumed.
 
         Returns:
-            The settings of the run. A run from before answers were read strictly keeps the lenient reading.
+            The settings of the run, which keeps the defaults that it was started with.
 
         Raises:
             ConfigError: the folder holds another run.
@@ -53,14 +53,15 @@ class Manifest(Generic[S]):
         self.out.mkdir(parents=True, exist_ok=True)
         path, settings = self.out / SETTINGS, self.settings
         stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else settings.record()
-        if settings.strict_reading and "strict_reading" not in stored:
-            _log.info("this run was started with the lenient reading of answers, and keeps it")
-            settings = replace(settings, strict_reading=False)
+        settings = _as_begun(settings, stored)
         record = settings.record() | {"questions": self.questions}
         if self.data is not None:
             record |= {"engine": "openrlhf", "data": str(self.data)}
-        absent = {name for name in record.keys() - stored if name in _ADDED or record[name] is None}
+        defaults = {each.name: each.default for each in fields(settings)}
+        absent = {name for name in record.keys() - stored if name in _ADDED or record[name] == defaults.get(name)}
         known = {name: value for name, value in record.items() if name not in absent}
+        if "algorithm" in known and known["algorithm"] == asdict(AlgorithmConfig()) | stored["algorithm"]:
+            known["algorithm"] = stored["algorithm"]
         renew_settings(path, known, may_differ=may_change)
         return settings
 
@@ -79,3 +80,16 @@ class Manifest(Generic[S]):
             return cls(out=out, settings=settings, questions=record["questions"], data=Path(record["data"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(f"{out} holds no run on OpenRLHF ({error}). Start one with --engine openrlhf.") from error
+
+
+def _as_begun(settings: S, stored: dict[str, Any]) -> S:
+    """The settings of a run, with the defaults of when it was started where they were others."""
+    kept: dict[str, Any] = {}
+    if settings.strict_reading and "strict_reading" not in stored:
+        kept["strict_reading"] = False
+    if settings.lora_rank and "schedule" not in stored:  # adapters had the defaults of all weights, and one scale
+        chosen = {name for name, value in settings.adapted().items() if getattr(settings, name) == value}
+        kept |= {name: stored[name] for name in chosen if stored[name] != getattr(settings, name)}
+    for name, value in kept.items():
+        _log.info("this run was started when %s was %s by default, and keeps it", name, value)
+    return replace(settings, **kept)

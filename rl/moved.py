@@ -13,7 +13,7 @@ MOVED = {
     "rl.openrlhf.command": ["rl.openrlhf.flags"],
     "rl.optimiser": ["rl.local.optimiser"],
     "rl.options": ["rl.command_line"],
-    "rl.plan": ["rl.openrlhf.plan"],
+    "rl.plan": ["rl.openrlhf.plan", "rl.planning"],
     "rl.rollout": ["rl.local.rollout", "rl.rows"],
     "rl.run": ["rl.local.run", "rl.loop", "rl.data", "rl.manifest"],
     "rl.settings": ["rl.config"],

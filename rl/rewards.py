@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeAlias
 
+from hart_agent.agent.modes import Mode
 from hart_agent.agent.trajectory import Trajectory
 from hart_agent.errors import ConfigError
 from hart_agent.evals.metrics import union_areas
@@ -43,11 +44,11 @@ answer_reward = AnswerReward()
 def area_fraction(trajectory: Trajectory) -> float:
     """The share of the image that the policy's evidence covers, 0 to 1; overlaps count once.
 
-    Without evidence it is 1, or a policy could avoid the penalty on the area by naming no region. In a mode without
-    tools, such as `direct`, no region can be named: there it is 0.
+    Without evidence it is 1, or a policy could avoid the penalty on the area by naming no region. In the modes
+    without tools, `direct` and `sections`, no region can be named: there it is 0.
     """
     if not trajectory.evidence:
-        return 0.0 if all(stage.tools == () for stage in trajectory.mode.stages) else 1.0
+        return 0.0 if trajectory.mode in (Mode.DIRECT, Mode.SECTIONS) else 1.0
     (covered,) = union_areas([[item.box for item in trajectory.evidence]])
     return float(covered) / trajectory.image.size.area
 
@@ -119,6 +120,39 @@ class TightnessBonus:
         return _adjusted(self, score, score.reward, {**score.terms, self.name: term}, trajectory)
 
 
+@dataclass(frozen=True)
+class TurnCost:
+    """More for a right answer in few turns: not part of the paper. As `TightnessBonus`, with 1 / turns.
+
+    Attributes:
+        reward: without it.
+        weight: of the bonus; more than 0.
+    """
+
+    reward: Reward
+    weight: float
+    name: ClassVar[str] = "turn_cost"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.weight < math.inf:
+            raise ConfigError(f"the weight of the turn cost must be a positive number, got {self.weight}")
+
+    def __call__(self, trajectory: Trajectory, sample: Sample) -> float:
+        return self.adjust(self.reward(trajectory, sample), trajectory)
+
+    def adjust(self, value: float, trajectory: Trajectory) -> float:
+        """The reward after this rule."""
+        return value * (1 + self.weight / max(1, len(trajectory.turns))) / (1 + self.weight)
+
+    def applied(self, score: Score, trajectory: Trajectory) -> Score:
+        """The score with this term."""
+        term = Term(self.weight, score.reward / max(1, len(trajectory.turns)))
+        return _adjusted(self, score, score.reward, {**score.terms, self.name: term}, trajectory)
+
+
+_Rule: TypeAlias = AreaGuard | TightnessBonus | TurnCost
+
+
 def reward_of(settings: TrainSettings) -> Reward:
     """The reward that the settings of a run name.
 
@@ -128,6 +162,8 @@ def reward_of(settings: TrainSettings) -> Reward:
     reward: Reward = AnswerReward(settings.strict_reading) if settings.reward is None else load_reward(settings.reward)
     if settings.tightness is not None:
         reward = TightnessBonus(reward, settings.tightness)
+    if settings.turn_cost is not None:
+        reward = TurnCost(reward, settings.turn_cost)
     return reward if settings.max_area is None else AreaGuard(reward, settings.max_area)
 
 
@@ -149,7 +185,7 @@ class Judge:
     def sees_rollouts_alone(self) -> bool:
         """Whether a rollout's score depends on nothing else."""
         reward = self.reward
-        while isinstance(reward, AreaGuard | TightnessBonus):
+        while isinstance(reward, _Rule):
             reward = reward.reward
         return not isinstance(reward, CustomReward) or reward.scope == "rollout"
 
@@ -163,7 +199,7 @@ class Judge:
 
     def _scores(self, reward: Reward, groups: Sequence[Group]) -> list[Score]:
         attempts = [attempt for group in groups for attempt in group]
-        if isinstance(reward, AreaGuard | TightnessBonus):
+        if isinstance(reward, _Rule):
             inner = self._scores(reward.reward, groups)
             return [reward.applied(score, each.trajectory) for score, each in zip(inner, attempts, strict=True)]
         if isinstance(reward, CustomReward):
@@ -180,9 +216,7 @@ def reward_parts(reward: Reward, trajectory: Trajectory, sample: Sample) -> dict
     return dict(Judge(reward).scores([[Attempt(trajectory, sample)]])[0].parts)
 
 
-def _adjusted(
-    rule: AreaGuard | TightnessBonus, score: Score, reward: float, terms: dict[str, Term], trajectory: Trajectory
-) -> Score:
+def _adjusted(rule: _Rule, score: Score, reward: float, terms: dict[str, Term], trajectory: Trajectory) -> Score:
     *_, inner = score.parts.values()
     return Score(reward, terms, {**score.parts, rule.name: rule.adjust(inner, trajectory)})
 

@@ -29,6 +29,11 @@ Group: TypeAlias = Sequence[Attempt]
 """The rollouts of one question in one step."""
 
 
+def in_groups(attempts: Sequence[Attempt], size: int) -> list[Group]:
+    """The attempts of a step, which stand group by group, as one list for each group of that size."""
+    return [attempts[begin : begin + size] for begin in range(0, len(attempts), size)]
+
+
 @dataclass(frozen=True)
 class Term:
     """A shaping term of one rollout: what it earns beside the reward.

@@ -11,10 +11,12 @@ import typer
 from hart_agent.agent.modes import Mode, find_mode
 from rl.command_line import RunOptions, run_command
 from rl.config import AGENT_TURNS, TrainSettings
+from rl.local.plan import estimate as plan_local
 from rl.openrlhf.flags import flags_of
 from rl.openrlhf.launch import train_on_openrlhf
-from rl.openrlhf.plan import estimate, model_shape
+from rl.openrlhf.plan import estimate as plan_openrlhf
 from rl.openrlhf.versions import available, check_versions
+from rl.planning import GPUS, model_shape
 from rl.progress import train_with_progress
 from rl.rewards import reward_of
 
@@ -38,8 +40,9 @@ def train(
         bool, typer.Option("--dry-run", help="Show three rollouts and which of their tokens carry loss, then stop.")
     ] = False,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Estimate memory and time on OpenRLHF with H100s of 80 GB, then stop.")
+        bool, typer.Option("--plan", help="Estimate memory and time, then stop: of OpenRLHF, unless --engine local.")
     ] = False,
+    plan_gpu: Annotated[Literal["h100", "h200", "a100"], typer.Option(help="Of 80, 141 and 80 GB.")] = "h100",
 ) -> None:
     """Train a policy on questions with answers; no boxes are needed.
 
@@ -58,8 +61,10 @@ def train(
     reward_of(settings)  # a mistake shows before anything starts
     settings.episode()
     if plan:
-        flags = flags_of(run.out, settings, context.obj)
-        print("\n".join(estimate(model_shape(settings.model), settings, flags).lines()))
+        flags = {} if engine == "local" else flags_of(run.out, settings, context.obj)
+        shape, gpu = model_shape(settings.model), GPUS[plan_gpu]
+        found = plan_openrlhf(shape, settings, flags, gpu) if flags else plan_local(shape, settings, gpu)
+        print("\n".join(found.lines()))
         return
     if engine == "auto":
         engine = "openrlhf" if available() else "local"

@@ -1,6 +1,7 @@
 """Writes puzzles with known answers as a training set: ``python examples/puzzles/make_puzzles.py OUT --count 300``.
 
-OUT gets a file questions.jsonl and the pictures, the same ones for the same arguments. Nothing is downloaded.
+OUT gets a file questions.jsonl and the pictures, the same ones for the same arguments. Nothing is downloaded. The kind
+`nested` is larger, and is drawn where it is asked for: ``--kinds nested``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ import random
 from pathlib import Path
 
 from drawing import KINDS
+from nested import nested
+
+_ALL = {**KINDS, "nested": nested}
 
 
 def write_puzzles(out: Path, count: int, seed: int, kinds: list[str]) -> Path:
@@ -30,7 +34,7 @@ def write_puzzles(out: Path, count: int, seed: int, kinds: list[str]) -> Path:
     lines = []
     for number in range(count):
         kind = kinds[number % len(kinds)]
-        puzzle = KINDS[kind](random.Random(f"{seed} {kind} {number}"))
+        puzzle = _ALL[kind](random.Random(f"{seed} {kind} {number}"))
         name = f"{number:05}-{kind}.png"
         puzzle.image.save(images / name, optimize=True)
         line = {
@@ -53,7 +57,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="folder to write")
     parser.add_argument("--count", type=int, default=300, help="puzzles in all")
     parser.add_argument("--seed", type=int, default=0, help="another seed gives other puzzles")
-    parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS), help="in turn")
+    parser.add_argument("--kinds", nargs="+", choices=list(_ALL), default=list(KINDS), help="in turn")
     given = parser.parse_args()
     print(write_puzzles(given.out, given.count, given.seed, given.kinds))
 

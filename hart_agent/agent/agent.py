@@ -12,6 +12,7 @@ from functools import partial
 
 from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.episode import Episode
+from hart_agent.agent.guess import Guess, guess_overview
 from hart_agent.agent.items import BatchItem, BatchResult, ItemLike, as_item
 from hart_agent.agent.many import ask_many
 from hart_agent.agent.modes import Mode, find_mode
@@ -67,6 +68,8 @@ class Agent:
             but where the answer comes from the crops alone (the mode `closed-loop`) and no answer is to be withheld: it
             has seen nothing else, and is `unchecked`.
         tool_timeout: seconds for one tool call.
+        guess_overview: whether the size of the overview is chosen for each question, from a first guess on a small one
+            (see `hart_agent.agent.guess`); it takes a request more.
         observer: sees every episode of this agent.
 
     Raises:
@@ -85,6 +88,7 @@ class Agent:
         on_unsupported: OnUnsupported | str = OnUnsupported.KEEP,
         verify: bool | None = None,
         tool_timeout: float = 60.0,
+        guess_overview: bool = False,
         observer: ObserverLike | None = None,
     ) -> None:
         self.policy: Policy = policy if policy is not None else create_policy("embedded")
@@ -100,6 +104,7 @@ class Agent:
         if verify is False and self._on_unsupported is not OnUnsupported.KEEP:
             raise ConfigError(f"on_unsupported={self._on_unsupported.value!r} needs verify=True; leave out --no-verify")
         self._verify = verify
+        self._guess_overview = guess_overview
         self._observer = observer
 
     def ask(
@@ -154,9 +159,12 @@ class Agent:
     ) -> Trajectory:
         started = time.perf_counter()
         with image if isinstance(image, SourceImage) else open_image(image) as source:
+            guess = await self._guess(source, question) if self._guess_overview else None
+            config = self.config if guess is None else replace(self.config, overview_pixels=guess.pixels)
             begin = partial(
-                Episode, source, question, self.policy, self._runtime, self.config, observer=watching, started=started
-            )
+                Episode, source, question, self.policy, self._runtime, config,
+                observer=watching, started=started, guess=guess,
+            )  # fmt: skip
             if source.at_hand(self.policy.profile.view_size(source.size, whole=True)):
                 episode = begin()
             else:
@@ -173,6 +181,16 @@ class Agent:
             result = episode.trajectory()
         watching.on_end(result)
         return result
+
+    async def _guess(self, source: SourceImage, question: str) -> Guess | None:
+        """A first guess, if there is time for it."""
+        try:
+            async with asyncio.timeout(self.config.seconds(self.policy)) as limit:
+                return await guess_overview(source, question, self.policy, self._runtime.specs)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            return None
 
     def abatch(
         self,

@@ -26,6 +26,8 @@ class EpisodeConfig:
             `DEFAULT_SECONDS` where it has none.
         token_budget: tokens in and out, those of thoughts and checks included, after which no further reply is asked
             for; None for no limit. Only for policies that count tokens.
+        overview_pixels: the largest area of the overview; None for all that the policy takes. Crops and zooms keep the
+            policy's own budget: regions are found at a low resolution, and cut out at the full one.
 
     Raises:
         ConfigError: a limit is not positive, or there are fewer turns than the mode has stages.
@@ -37,9 +39,11 @@ class EpisodeConfig:
     max_format_errors: int = 3
     max_seconds: float | None = None
     token_budget: int | None = None
+    overview_pixels: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("max_turns", "max_calls_per_turn", "max_format_errors", "max_seconds", "token_budget"):
+        limits = "max_turns max_calls_per_turn max_format_errors max_seconds token_budget overview_pixels"
+        for name in limits.split():
             if getattr(self, name) is not None and getattr(self, name) <= 0:
                 raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
         stages = len(self.mode.stages)

@@ -13,6 +13,7 @@ import time
 from dataclasses import replace
 
 from hart_agent.agent.config import EpisodeConfig
+from hart_agent.agent.guess import Guess
 from hart_agent.agent.modes import Goal, Stage
 from hart_agent.agent.observer import Observer
 from hart_agent.agent.outcome import Outcome
@@ -26,6 +27,7 @@ from hart_agent.dialogue.refusals import is_refusal
 from hart_agent.dialogue.results import HINT_ANSWER, ParsedReply, RawCall
 from hart_agent.dialogue.vocabulary import vocabulary_of
 from hart_agent.errors import ConfigError, PolicyError
+from hart_agent.tooling.overview import show_overview
 from hart_agent.tooling.protocol import ToolContext
 from hart_agent.tooling.records import ToolResult, Verification, ViewRecord
 from hart_agent.tooling.runtime import ToolRuntime
@@ -51,6 +53,7 @@ class Episode:
         config: the mode and the limits.
         observer: sees tool calls and turns.
         started: when its time began, by `time.perf_counter`; by default now.
+        guess: from which its overview's size was chosen, if it was.
 
     Attributes:
         messages: the conversation to which the policy replies. It is only appended to, but where a stage of the mode
@@ -76,6 +79,7 @@ class Episode:
         *,
         observer: Observer | None = None,
         started: float | None = None,
+        guess: Guess | None = None,
     ) -> None:
         if not question.strip():
             raise ConfigError("the question is empty; ask something about the image")
@@ -99,9 +103,10 @@ class Episode:
         self._unread = 0  # in all
         self._call_count = 0
         self._results: list[ToolResult] = []
-        self._replied = Usage()
+        self._guess = guess
+        self._replied = Usage() if guess is None else guess.usage
         self._all_tools = runtime
-        self.context.render(image.size.box, "overview")
+        show_overview(self.context, self.config.overview_pixels)
         self._enter(0)
 
     @property
@@ -207,6 +212,7 @@ class Episode:
             format_errors=self._unread,
             failure=outcome.failure,
             vocabulary=self._speaker.vocabulary.name,
+            glance=self._guess.view if self._guess is not None else None,
         )
 
     @property

@@ -84,6 +84,7 @@ class Trajectory:
         format_errors: how many replies could not be read.
         failure: the policy's error, with the stop reason `policy_error`.
         vocabulary: the name of the words in which the policy was asked.
+        glance: the small overview on which the size of the overview was guessed, if it was.
     """
 
     question: str
@@ -105,6 +106,7 @@ class Trajectory:
     format_errors: int = 0
     failure: PolicyError | None = field(default=None, repr=False, compare=False)
     vocabulary: str = OWN
+    glance: ViewRecord | None = None
 
     @property
     def read(self) -> tuple[ReadLine, ...] | None:

@@ -6,14 +6,22 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from hart_agent.answers.framing import after_correction, field_of_object, without_framing
+
 _MAX_MARKS = 30  # in a row, as in Unicode's stream-safe text format; normalising more takes quadratic time
 _SAME = str.maketrans(
     {"−": "-", "‐": "-", "‑": "-", "﹣": "-", "‒": "–", "—": "–", "’": "'", "‘": "'", "⁄": "/", "≦": "≤", "≧": "≥"}
 )
 _BOX_TOKENS = re.compile(r"<\|begin_of_box\|>([^<]*(?:<(?!\|(?:begin|end)_of_box\|>)[^<]*)*)<\|end_of_box\|>")
-_TOKEN = re.compile(r"<\|[^|<>\s]{1,40}\|>|</?answer>")
+_TOKEN = re.compile(
+    r"<\|[^|<>\s]{1,40}\|>|</?(?:answer|ans|final_answer|final|conclusion|strong|em|br|(?-i:[biup]))\s?/?>",
+    re.IGNORECASE,
+)
+_STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
+_ANSWER_TAGS = re.compile(r"<(ans|final_answer|conclusion)>([^<>]{1,400})</\1>", re.IGNORECASE)
+_FENCED = re.compile(r"\s{0,9}```[a-z]{0,10}\n([^`]*)```\s{0,9}")
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
-_COMMAND = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mathit|rm|bf|left|right)\b\s*\{?|\\[,;! ()\[\]]")
+_COMMAND = re.compile(r"\\(?:boxed|text|textbf|mathrm|mathbf|mathit|rm|bf|left|right)\b\s*\{?|\\[,;! ()\[\]]")
 _EMPHASIS = re.compile(r"\*\*+|__+|`+|^#+ ", re.MULTILINE)
 _MARKER = re.compile(
     r"(?:^|[\n.!?:;])[\s>-]{0,5}"
@@ -46,12 +54,17 @@ def canonical(text: str) -> str:
 
 
 def unwrapped(text: str, *, whole: bool = False) -> str:
-    r"""A text without special tokens, LaTeX and emphasis around its words.
+    r"""A text without special tokens, tags, LaTeX and emphasis around its words; of a JSON object its answer.
 
-    What stands in a box (`\boxed{}`, `<|begin_of_box|>`) is the answer: the words around it are left out, unless the
-    whole is asked for or several boxes hold different things.
+    What stands in a box (`\boxed{}`, `<|begin_of_box|>`, `<ans>`) is the answer: the words around it are left out, and
+    so is what is struck through, unless the whole is asked for or several boxes hold different things.
     """
+    text = text if whole else _STRUCK.sub(" ", text)
+    if "{" in text and not whole:
+        fenced = _FENCED.fullmatch(text)
+        text = field_of_object((fenced[1] if fenced else text).strip()) or ""
     boxes = {box.strip() for box in _BOX_TOKENS.findall(text)} | {box.strip() for box in _boxed(text)}
+    boxes |= {found[2].strip() for found in _ANSWER_TAGS.finditer(text)}
     if len(boxes) == 1 and not whole:
         text = boxes.pop()
     plain = _TOKEN.sub(" ", text)
@@ -62,9 +75,10 @@ def unwrapped(text: str, *, whole: bool = False) -> str:
 
 
 def conclusion(text: str) -> str:
-    """What follows the one "the answer is", where a text has one; otherwise all of it."""
+    """What a text comes to: behind its correction of itself, or the one "the answer is", without what leads in."""
+    text = after_correction(text) or text
     ends = [marker.end() for marker in _MARKER.finditer(text)]
-    return text[ends[0] :] if len(ends) == 1 and text[ends[0] :].strip() else text
+    return without_framing(text[ends[0] :] if len(ends) == 1 and text[ends[0] :].strip() else text)
 
 
 def _boxed(text: str) -> list[str]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from hart_agent.answers.cleaning import canonical, unwrapped
+from hart_agent.answers.framing import is_negated, without_framing
 from hart_agent.answers.options import read_option
 from hart_agent.answers.texts import hedges_in, same_text, values_of
 from hart_agent.answers.values import Code, Date, Quantity, Range, Reading, Time, same_reading
@@ -38,7 +39,7 @@ def agree(first: str, second: str) -> bool:
     If one of them is the letter of an option, the other is read as a choice ("B, because ..."). Texts longer than
     `MAX_ANSWER` agree only if they are identical.
     """
-    if first.strip() == second.strip():
+    if first.strip().casefold() == second.strip().casefold():
         return bool(first.strip())
     if not (_is_short(first) and _is_short(second)):
         return False
@@ -115,7 +116,8 @@ def _fits(answer: str, gold: str, kind: AnswerType, options: Sequence[str], tole
     if strict and hedges_in(answer) - hedges_in(gold):
         return False
     if kind is AnswerType.NUMBER and (wanted := one_number(values_of(gold))) is not None:
-        number = one_number(values_of(answer, whole=strict))
+        denied = is_negated(without_framing(canonical(answer)))
+        number = None if denied else one_number(values_of(answer, whole=strict))
         return number is not None and _within(number, wanted, Fraction(str(tolerance)))
     if kind is AnswerType.LIST and (items := _items(gold)):
         return _same_items(_items(answer), items)

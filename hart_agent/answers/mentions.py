@@ -20,7 +20,7 @@ _EAST_ASIAN = r"[\u3040-\u9fff\uac00-\ud7af]"
 _SCRIPT_EDGE = re.compile(rf"(?<={_EAST_ASIAN})(?=[A-Za-z])|(?<=[A-Za-z])(?={_EAST_ASIAN})")
 _TOKEN = re.compile(
     r"[(\[]\s?(?P<boxed>[A-Za-z])\s?[)\]]|(?P<letter>(?<![\w'])(?<!\w\.)[A-Za-z](?![\w'+#]|-\w|\.\w\b))(?P<close>\))?"
-    r"|(?P<word>[-+<>≤≥$€£¥]{0,4}\d+(?:[.,:/]\d+)*[%°+]?|[^\W\d_]+(?:'[^\W\d_]+)*(?:\+{1,2}|#)?|[✓✔✅✗❌\u00d7])|(?P<end>\n|[.!?;。…])"
+    r"|(?P<word>[-+<>≤≥$€£¥]{0,4}\d+(?:[.,:/]\d+)*[%°+]?|[^\W\d_]+(?:'[^\W\d_]+)*(?:\+{1,2}|#)?|[✓✔✅☑✗✘☒❌\u00d7])|(?P<end>\n|[.!?;。…])"
     r"|(?P<comma>[,、()\u2013]|(?<=\s)-+(?=\s)|[=-]>|→)|(?P<colon>:)|(?P<is>=)|(?P<or>[/|])|(?P<and>&)"
 )
 _MINUS = re.compile(r"\b(?:minus|negative)\s(?=\d)", re.IGNORECASE)
@@ -94,7 +94,8 @@ def _is_letter(raw: list[Token], at: int) -> bool:
     before = raw[at - 1].text if at else "\n"
     after = raw[at + 1].text if at + 1 < len(raw) else "\n"
     asked = before in OPTION_WORDS | CHOOSING
-    word_follows = after[:1].isalnum() and after not in FOLLOWERS
+    letter_follows = at + 1 < len(raw) and bool(raw[at + 1].options)
+    word_follows = after[:1].isalnum() and after not in FOLLOWERS and not letter_follows
     letter = raw[at].text
     if before in ("a", "an"):
         return False

@@ -13,11 +13,16 @@ from dataclasses import dataclass, field
 
 from hart_agent.answers import phrases
 from hart_agent.answers.cleaning import canonical, unwrapped
+from hart_agent.answers.framing import after_correction, said_once, without_leave
 from hart_agent.answers.mentions import LABEL, LETTERS, Token, tokens_of, unlabelled
 from hart_agent.answers.tables import HEDGES
 from hart_agent.answers.texts import same_text
 
-_LONE = re.compile(r"[^\w¬~≠✗❌\u00d7]*([A-Za-z])(?![+#]|-$)[^\w✗❌\u00d7]*")
+_LONE = re.compile(r"[^\w¬~≠✗✘☒❌\u00d7]*([A-Za-z])(?![+#]|-$)[^\w✗✘☒❌\u00d7]*")
+_BULLET = re.compile(r"^[ \t]{0,8}[-*\u2022>]{1,2}[ \t]{1,4}(?=\S)", re.MULTILINE)
+_QUOTED = re.compile(r"(?<!\w)'([A-Za-z])'(?!\w)")
+_OPENING_QUOTE = re.compile(r"(?<!\w)'(?=[A-Za-z][).])")
+_MARKS = frozenset("✓ ✔ ✅ ☑ ✗ ✘ ☒ ❌ ×".split())
 _COPULA = re.compile(rf"\b(?:{'|'.join(filter(str.isalpha, phrases.COPULAS))})\b", re.IGNORECASE)
 _ENDS = frozenset("\n . ! ? ; 。 …".split(" "))
 
@@ -49,8 +54,16 @@ def read_option(answer: str, options: Sequence[str], *, strict: bool = False) ->
 
 
 def _read(answer: str, texts: Sequence[str], *, strict: bool) -> str | None:
-    letters = LETTERS[: len(texts)] if texts else LETTERS
     text = unwrapped(canonical(answer), whole=strict)
+    if strict:
+        return _chosen(text, texts, strict=True)
+    text = _OPENING_QUOTE.sub("", _QUOTED.sub(r"(\1)", _BULLET.sub("", without_leave(text))))
+    parts = filter(None, (after_correction(text), said_once(text), text))
+    return next(filter(None, (_chosen(part, texts, strict=False) for part in parts)), None)
+
+
+def _chosen(text: str, texts: Sequence[str], *, strict: bool) -> str | None:
+    letters = LETTERS[: len(texts)] if texts else LETTERS
     if lone := _LONE.fullmatch(text):
         letter = lone[1].upper()
         return letter if letter in letters and not (strict and "?" in text) else None
@@ -92,17 +105,19 @@ def _is_hedged(tokens: Sequence[Token], letter: str) -> bool:
 
 def _votes(tokens: list[Token]) -> _Votes:
     votes = _Votes()
-    sentences = list(_sentences(tokens))
+    sentences = [_mark_last(_without_comparison(sentence)) for sentence in _sentences(tokens)]
     labels = {min(sentence[0].options) for sentence in sentences if _label_length(sentence)}
-    for sentence in sentences:
-        if sentence[-1].text == "?" or any(token.text in phrases.DOUBT for token in sentence):
+    for sentence in map(_without_doubt, sentences):
+        if not sentence or sentence[-1].text == "?":
             continue
         label, said = sentence[: _label_length(sentence)], sentence[_label_length(sentence) :]
         if label and (len(labels) > 1 or label[-1].text != "."):
+            verdicts = {said[0].text, said[-1].text if said[-1].text != "right" else ""}
             denied = said[0].text in phrases.NEGATIONS | phrases.WRONG and not (len(said) > 1 and said[1].options)
+            denied = denied or said[-1].text in phrases.WRONG | {"no"}
             if denied or len(labels) > 1:
                 named = votes.denied if denied else votes.gone_through
-                named |= label[0].options if denied or said[0].text in phrases.RIGHT else set()
+                named |= label[0].options if denied or verdicts & phrases.RIGHT else set()
                 continue
         votes.affirmed |= label[0].options if label else set()
         for clause in _clauses(_grouped(_without_reason(said))):
@@ -110,12 +125,33 @@ def _votes(tokens: list[Token]) -> _Votes:
     return votes
 
 
+def _without_comparison(sentence: list[Token]) -> list[Token]:
+    """Without "Unlike A," in front."""
+    comma = next((at for at, token in enumerate(sentence) if token.text == ","), len(sentence))
+    return sentence[comma + 1 :] or sentence if sentence[0].text in phrases.COMPARING else sentence
+
+
+def _mark_last(sentence: list[Token]) -> list[Token]:
+    """With a mark that stands in front of an option behind it."""
+    return [*sentence[1:], sentence[0]] if sentence[0].text in _MARKS and len(sentence) > 1 else sentence
+
+
+def _without_doubt(sentence: list[Token]) -> list[Token]:
+    """A sentence that leaves open what is right chooses nothing, but for what follows a "but" behind the doubt."""
+    doubts = [at for at, token in enumerate(sentence) if token.text in phrases.DOUBT]
+    if not doubts:
+        return sentence
+    turns = [at for at, token in enumerate(sentence) if token.text == "but" and at > doubts[-1]]
+    return sentence[turns[0] + 1 :] if turns else []
+
+
 def _sentences(tokens: list[Token]) -> Iterator[list[Token]]:
     """Up to the marks that end a sentence; a label in front of one belongs to it."""
     sentence: list[Token] = []
     for token, after in zip(tokens, [*tokens, Token("\n")][1:], strict=True):
-        is_label = len(sentence) == 1 and token.text == "." and _is_letter_mention(sentence[0])
-        if token.text in _ENDS and not (is_label and after.text not in _ENDS):
+        marked = sentence[bool(sentence and sentence[0].text in _MARKS) :]
+        is_label = len(marked) == 1 and token.text == "." and _is_letter_mention(marked[0])
+        if token.text in _ENDS and after.text != "or" and not (is_label and after.text not in _ENDS):
             if sentence:
                 yield [*sentence, token] if token.text == "?" else sentence
             sentence = []
@@ -191,6 +227,8 @@ def _clauses(sentence: list[Token]) -> Iterator[list[Token]]:
 def _vote(clause: list[Token], votes: _Votes) -> None:
     options = {letter for token in clause for letter in token.options}
     words = {token.text for token in clause if not token.options}
+    if words & phrases.LISTED and words & {"are", "include"}:
+        return
     negated, wrong = bool(words & phrases.NEGATIONS), bool(words & phrases.WRONG)
     if negated != wrong:
         votes.denied |= options

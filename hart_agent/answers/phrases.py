@@ -24,8 +24,10 @@ NEGATIONS = frozenset(
     "not no never neither nor cannot isnt arent wasnt dont doesnt cant wont wouldnt shouldnt couldnt didnt kein nicht "
     "reject exclude eliminate nunca pas".split()
 )
-WRONG = frozenset("wrong incorrect false eliminated excluded impossible rejected falsch incorrecta faux ✗ ❌ ×".split())
-RIGHT = frozenset("yes correct right true ✓ ✔ ✅".split())
+WRONG = frozenset(
+    "wrong incorrect false eliminated excluded impossible rejected falsch incorrecta faux ✗ ✘ ☒ ❌ ×".split()
+)
+RIGHT = frozenset("yes correct right true ✓ ✔ ✅ ☑".split())
 DOUBT = frozenset(
     "could might may if unless otherwise except whether unsure uncertain depends doubt hardly unable undecided".split()
 )
@@ -43,6 +45,10 @@ BE = frozenset("is are was be its es ist est".split())
 PASSED_OVER = frozenset("a an the on at in to like side one color colour".split())
 """Between "is" and an option's text, or behind it."""
 OPTION_WORDS = frozenset("option options choice answer letter opción respuesta antwort réponse réponds is : be".split())
+COMPARING = frozenset("unlike between compared versus".split())
+"""What stands behind them, up to a comma, is compared and not chosen."""
+LISTED = frozenset("options choices".split())
+"""What is said to be them is not chosen."""
 CHOOSING = frozenset("choose chose pick select go with say think select answer take".split())
 FOLLOWERS = COPULAS | NEGATIONS | BREAKS | REASONS | frozenset(
     "and or option isnt must would fits matches right correct wrong definitely clearly obviously it i".split()
@@ -57,6 +63,7 @@ NEUTRAL = COPULAS | CHOOSING | OPTION_WORDS | RIGHT | frozenset(
     "will well ok okay here there in of from on for and can conclude conclusion following response result also "
     "describes fits matches closest suggest therefore visible seen confident absolutely opt settle by me now actually "
     "la el die der le correcta correcto richtig richtige bonne opción ill thats number corresponding corresponds let "
-    "us all".split()
+    "us all points match what agrees supports leaves more after zooming zoomed closer closely inspection upon looking "
+    "crop crops whole with change finish submit".split()
 )  # fmt: skip
 """Words that leave a choice as it is. A clause with any other word says something about an option, and chooses none."""

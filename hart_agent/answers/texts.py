@@ -7,6 +7,7 @@ import unicodedata
 from functools import lru_cache
 
 from hart_agent.answers.cleaning import canonical, conclusion, unwrapped
+from hart_agent.answers.framing import without_asides
 from hart_agent.answers.reading import read
 from hart_agent.answers.tables import HEDGES
 from hart_agent.answers.values import Reading, same_reading
@@ -33,8 +34,9 @@ def normalise(text: str) -> str:
 @lru_cache(maxsize=256)
 def values_of(text: str, *, whole: bool = False) -> Reading:
     """The values of an answer: of what it concludes ("... so the answer is 7", a box), or of the whole."""
-    plain = unwrapped(canonical(text), whole=whole)
-    return read(plain if whole else conclusion(plain))
+    if whole:
+        return read(unwrapped(canonical(text), whole=True))
+    return read(conclusion(unwrapped(without_asides(canonical(text)))))
 
 
 def same_text(first: str, second: str, *, whole: bool = False) -> bool:

@@ -94,6 +94,23 @@ class AgentOptions(PolicyOptions):
         int | None,
         typer.Option(min=1, rich_help_panel=_EPISODE, help="Tokens in and out, of one question, before it must stop."),
     ] = None
+    overview_pixels: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            rich_help_panel=_EPISODE,
+            help="Largest area of the overview; crops and zooms keep the model's own. By default all that it takes.",
+            show_default=False,
+        ),
+    ] = None
+    guess_overview: Annotated[
+        bool,
+        typer.Option(
+            "--guess-overview",
+            rich_help_panel=_EPISODE,
+            help="Choose the overview's size for each question, from a first guess on a small one.",
+        ),
+    ] = False
     verify: Annotated[
         bool | None,
         typer.Option(
@@ -125,7 +142,11 @@ class AgentOptions(PolicyOptions):
             ConfigError, InstallError, PluginError, PolicyError: see `create_policy`, `find_tool` and `Agent`.
         """
         config = EpisodeConfig(
-            find_mode(self.mode), max_turns=self.max_turns, max_seconds=self.max_seconds, token_budget=self.token_budget
+            find_mode(self.mode),
+            max_turns=self.max_turns,
+            max_seconds=self.max_seconds,
+            token_budget=self.token_budget,
+            overview_pixels=self.overview_pixels,
         )
         tools = with_extra_tools(self.tool or ())
         return Agent(
@@ -134,6 +155,7 @@ class AgentOptions(PolicyOptions):
             config=config,
             on_unsupported=self.on_unsupported,
             tool_timeout=self.tool_timeout,
+            guess_overview=bool(self.guess_overview),
             verify=self.verify,
         )
 

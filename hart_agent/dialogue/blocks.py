@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final, NamedTuple
 
+from hart_agent.answers.framing import takes_back
 from hart_agent.dialogue.dialects import DIALECTS
 from hart_agent.dialogue.dialects.base import Block
 from hart_agent.dialogue.json_repair import Ending
@@ -50,6 +52,21 @@ def find_blocks(text: str, ending: Ending) -> list[Block]:
         ending: what follows the text.
     """
     return [block for _, _, block in _located(text, ending) if block is not None]
+
+
+def corrected_answer(text: str) -> Block | None:
+    """The last of several answers in a reply, where the words in front of it take back the one before.
+
+    Args:
+        text: without thoughts.
+    """
+    found = [place for place in _located(text, Ending.STOP) if place[2] is not None]
+    corrected = None
+    for (_, before, first), (after, _, second) in pairwise(found):
+        if first is None or second is None or {first.opener, second.opener} != {"<answer>"}:
+            break
+        corrected = second if takes_back(text[before:after]) else corrected
+    return corrected
 
 
 def outside_blocks(text: str) -> str:

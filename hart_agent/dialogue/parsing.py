@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 
-from hart_agent.dialogue.blocks import find_blocks, is_call, without_findings
+from hart_agent.dialogue.blocks import corrected_answer, find_blocks, is_call, without_findings
 from hart_agent.dialogue.dialects import DIALECTS, GLM, HERMES, NAMED_JSON, PYTHONIC, Block, Dialect
 from hart_agent.dialogue.dialects.pythonic import bare_calls
 from hart_agent.dialogue.json_calls import named_call
@@ -91,7 +91,7 @@ def _read(text: str, native: Sequence[tuple[str, str]], ending: Ending, schemas:
         calls = [call for _, _, calls in found for call in calls]
         return _with_calls(calls, found[0][1], blocks, hint)
     if found:
-        return _with_words(found[0][0], hint)
+        return _with_words((corrected_answer(text) if len(found) > 1 else None) or found[0][0], hint)
     dialect, calls = _unmarked_calls(text, ending, schemas, hint)
     if calls:
         return _with_calls(calls, dialect, blocks, hint)

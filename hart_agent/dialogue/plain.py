@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from hart_agent.answers.framing import without_asides
 from hart_agent.dialogue.json_calls import unfenced
 from hart_agent.dialogue.json_repair import whole_json
 from hart_agent.dialogue.markers import without_markers
@@ -61,7 +62,7 @@ def plain_answer(text: str) -> str | None:
         found = find(tail)
         if found:
             return _short(found)
-    words = _emphasised(without_markers(unfenced(text)))
+    words = _emphasised(without_markers(unfenced(without_asides(text))))
     if any(pattern.fullmatch(words) for pattern in _LEAD_INS):
         return None
     return (words if " " in words else _short(words)) or None

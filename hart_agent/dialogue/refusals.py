@@ -20,8 +20,13 @@ _REFUSALS = tuple(
     )
 )
 
+_STILL = re.compile(
+    r"\b(?:but|so)\b[^.\n]{0,40}\b(?:guess|answer is|likely|probably|it is|it's|choose|go with|say it)\b", re.IGNORECASE
+)
+"""Behind the refusal there is an answer still."""
+
 
 def is_refusal(words: str) -> bool:
     """Whether plain words say no more than that the question can't be answered."""
     words = words.strip().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
-    return len(words) <= _LONGEST and any(pattern.match(words) for pattern in _REFUSALS)
+    return len(words) <= _LONGEST and not _STILL.search(words) and any(pattern.match(words) for pattern in _REFUSALS)

@@ -20,7 +20,7 @@ from hart_agent.trace import profile_json
 _PACKAGES = ("hart-agent", "numpy", "pillow", "onnxruntime", "rapidocr", "openai", "torch", "transformers", "vllm")
 
 _ABSENT = object()
-_ADDED = {"tool_timeout": 60.0}
+_ADDED = {"tool_timeout": 60.0, "overview_pixels": None, "guess_overview": False}
 """Options that version 0.1 didn't have, with the values that it used: left out where nothing else is given."""
 
 
@@ -52,10 +52,11 @@ def make_manifest(
         served: what is known of the model and its server; see `hart_agent.dialogue.policy.Identified`.
     """
     seconds = {"max_seconds": agent.config.seconds(agent.policy)}
+    episode = {name: value for name, value in asdict(agent.config).items() if _ADDED.get(name, _ABSENT) != value}
     return {
         "policy": agent.policy.name,
         "profile": profile_json(agent.policy.profile),
-        "episode": asdict(agent.config) | {"mode": _mode_json(agent.config.mode)} | seconds,
+        "episode": episode | {"mode": _mode_json(agent.config.mode)} | seconds,
         "options": {
             name: seconds.get(name, value) for name, value in options.items() if _ADDED.get(name, _ABSENT) != value
         },

@@ -72,6 +72,7 @@ def make_report(records: Sequence[Record], manifest: dict[str, Any], scoring: st
             for name in ("input_tokens", "output_tokens", "requests")
         },
         "per_question": _cost(answered),
+        "right_per_1000_image_tokens": _right_per_token(answered),
         "sections": _section_scores(answered),
         "median_seconds": round(statistics.median(record["seconds"] for record in answered), 3) if answered else None,
     }
@@ -162,6 +163,13 @@ def _cost(records: Sequence[Record]) -> dict[str, float]:
         "share_to_first_finding": [record.get("first_finding", {}).get("share") for record in records],
     } | {name: [record["usage"][name] for record in records] for name in ("requests", "input_tokens", "output_tokens")}
     return {name: round(statistics.fmean(values), 3) for name, values in costs.items() if values and None not in values}
+
+
+def _right_per_token(records: Sequence[Record]) -> float | None:
+    """Right answers for each 1,000 image tokens; None where these aren't known of all."""
+    known: list[int] = [record["image_tokens"] for record in records if record.get("image_tokens") is not None]
+    right, tokens = sum(bool(record["right"]) for record in records), sum(known)
+    return round(1000 * right / tokens, 4) if tokens and len(known) == len(records) else None
 
 
 def _section_scores(records: Sequence[Record]) -> dict[str, float] | None:

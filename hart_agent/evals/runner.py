@@ -327,7 +327,8 @@ def _found_out(run: Trajectory, steps: Sequence[str]) -> Record:
 def _image_tokens(run: Trajectory) -> int | None:
     """Of all views that the policy was shown, each once, by their sizes; None where the family's grid isn't known."""
     grid = run.profile.budget.grid
-    views = (run.overview, *(view for turn in run.turns for result in turn.results for view in result.views))
+    glances = (run.glance,) if run.glance is not None else ()
+    views = (*glances, run.overview, *(view for turn in run.turns for result in turn.results for view in result.views))
     return sum(view.frame.size.area for view in views) // grid**2 if grid > 1 else None
 
 

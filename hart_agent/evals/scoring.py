@@ -4,9 +4,11 @@ Each rule is written here from what the harness's code does with a reply, and co
 suite in `tests/parity`:
 
     vlmevalkit   github.com/open-compass/VLMEvalKit at e8e78f0: `vlmeval/utils/matching_util.py` (V*Bench, HR-Bench),
-                 `vlmeval/dataset/utils/multiple_choice.py` (MME-RealWorld, TreeBench), `utils/vqa_eval.py` (ANLS)
+                 `vlmeval/dataset/utils/multiple_choice.py` (MME-RealWorld, TreeBench), `utils/vqa_eval.py` (ANLS),
+                 `vlmeval/dataset/image_mcq.py` (XLRS-Bench)
     lmms-eval    github.com/EvolvingLMMs-Lab/lmms-eval at 75571cf: `tasks/vstar_bench`, `tasks/hrbench`,
-                 `tasks/mme_realworld`, `api/metrics.py` (ANLS), after `api/reasoning.py` has taken out thoughts
+                 `tasks/mme_realworld`, `tasks/xlrs`, `api/metrics.py` (ANLS), after `api/reasoning.py` has taken out
+                 thoughts
     ours         `hart_agent.answers`
 
 Where a harness would ask a language model, there is no choice here: such a reply counts as wrong, as VLMEvalKit counts
@@ -49,6 +51,14 @@ _LEADS = (
     "The correct option is",
     "Best answer:",
     "Best option:",
+)
+_XLRS_LEADS = (
+    "The best answer is",
+    "The correct answer is",
+    "The answer is",
+    "The answer",
+    "The best option isThe correct option is",  # as published: a comma is missing there
+    "Best answer:Best option:",
 )
 _VSTAR = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -186,6 +196,25 @@ def letter_of_vstar(reply: str, options: Sequence[str]) -> str:
     return letters[0] if len(letters) == 1 else NONE
 
 
+def letters_of_xlrs(reply: str, options: Sequence[str]) -> str:
+    """XLRS-Bench's own reading: all letters in brackets, else every letter from A to E, those in words as well.
+
+    Both harnesses have it, and count a reply as right where these are the right letters, no more and no less. They
+    come in order, as "A, C".
+    """
+    text = reply.strip()
+    for lead in _XLRS_LEADS:
+        text = text.replace(lead, "")
+    if not re.search("[ABCDE]", text):
+        return NONE
+    letters = re.findall(r"\(([A-Ea-e])\)", text) or re.findall("[A-Ea-e]", text)
+    return ", ".join(sorted({letter.upper() for letter in letters}))
+
+
+def _letters_of_xlrs_without_thoughts(reply: str, options: Sequence[str]) -> str:
+    return letters_of_xlrs(without_thoughts(reply), options)
+
+
 def anls(answer: str, golds: Sequence[str]) -> float:
     """Average normalised Levenshtein similarity of an answer with the gold answer that is nearest (arXiv 1905.13648).
 
@@ -231,11 +260,13 @@ _CHOOSERS: Final[Mapping[str, Mapping[str, Chooser]]] = {
         "hr-bench": infer_vlmevalkit,
         "mme-realworld": _first_letter_of_tagged,
         "treebench": _first_letter_of_tagged,
+        "xlrs-bench": letters_of_xlrs,
     },
     "lmms-eval": {
         "vstar": letter_of_vstar,
         "hr-bench": infer_lmms,
         "mme-realworld": _first_letter_without_thoughts,
+        "xlrs-bench": _letters_of_xlrs_without_thoughts,
     },
 }
 """By harness, then by how the names of its benchmarks begin."""

@@ -59,6 +59,7 @@ def trace_json(trajectory: Trajectory) -> dict[str, Any]:
         "version": TRACE_VERSION,
         "profile": profile_json(trajectory.profile),
         "overview": _view(trajectory.overview),
+        **({"glance": _view(trajectory.glance)} if trajectory.glance is not None else {}),
         **result_json(trajectory),
     }
 

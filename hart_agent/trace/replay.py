@@ -10,6 +10,7 @@ from typing import Any
 from hart_agent.dialogue.messages import ToolCall
 from hart_agent.errors import PolicyError, ReplyFormatError
 from hart_agent.tooling.discovery import all_tools
+from hart_agent.tooling.overview import show_sized_overview
 from hart_agent.tooling.protocol import Tool, ToolContext
 from hart_agent.tooling.records import ViewRecord
 from hart_agent.tooling.runtime import ToolRuntime
@@ -144,7 +145,10 @@ async def _replay(trace: dict[str, Any], source: SourceImage, runtime: ToolRunti
         crop=CropRule.from_json(pointing["crop"]) if "crop" in pointing else None,
     )
     context = ToolContext(source, trace["question"], Nobody(profile, trace["policy"]))
-    overview = context.render(source.size.box, "overview")
+    recorded = Size(trace["overview"]["width"], trace["overview"]["height"])
+    usual = profile.view_size(source.size, whole=True)
+    smaller = recorded.width <= usual.width and recorded.height <= usual.height
+    overview = show_sized_overview(context, recorded if smaller else usual)
     views, difference = _compare([trace["overview"]], (ViewRecord.of(overview),))
     calls = [ReplayedCall(0, "overview", "overview", views, difference=difference)]
     _align(context, [trace["overview"]], {})

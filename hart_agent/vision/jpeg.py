@@ -36,7 +36,7 @@ class JpegRegions:
         self.width, self.height = image.size
         self._opened = opened
         self._lock = threading.Lock()
-        self._whole: Image.Image | None = None
+        self._whole: Pixels | None = None
         self._spent = 0.0
 
     def at_least(self, size: tuple[int, int]) -> Pixels:
@@ -57,22 +57,27 @@ class JpegRegions:
             Exception: whatever a decoder raises on a damaged file.
         """
         if self._whole is None:
-            with self._opened() as file:
-                data = file.read()
             try:
-                return turbojpeg.region(data, box, (self.width, self.height), self.mode)
+                return turbojpeg.region(self._data(), box, (self.width, self.height), self.mode)
             except turbojpeg.GivenUpError:  # Pillow shows what warnings are about, and names what is wrong
                 pass
         return self._decoded().crop(box)
 
-    def _decoded(self) -> Image.Image:
+    def _decoded(self) -> Pixels:
         with self._lock:
             if self._whole is None:
-                with self._opened() as file:
-                    whole = open_allowed(file)
-                    whole.load()
-                self._whole = whole
+                try:
+                    self._whole = turbojpeg.whole(self._data(), (self.width, self.height), self.mode)
+                except turbojpeg.GivenUpError:
+                    with self._opened() as file:
+                        image = open_allowed(file)
+                        image.load()
+                    self._whole = image
             return self._whole
+
+    def _data(self) -> bytes:
+        with self._opened() as file:
+            return file.read()
 
 
 def jpeg_regions(image: Image.Image, page: int, opened: Opener) -> JpegRegions | None:

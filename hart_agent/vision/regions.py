@@ -17,6 +17,7 @@ from typing import IO, Any, Final, TypeAlias
 from PIL import Image
 
 from hart_agent.errors import ImageError
+from hart_agent.vision import vips
 from hart_agent.vision.directories import Directory, directories, longs, sub_directories, written
 from hart_agent.vision.formats import open_allowed
 from hart_agent.vision.geometry import Box, Size, oriented_to_stored
@@ -33,6 +34,10 @@ _WIDTH, _HEIGHT, _SUBFILE, _COMPRESSION, _ORIENTATION = 256, 257, 254, 259, 274
 _STRIPS, _STRIP_ROWS, _STRIP_BYTES = 273, 278, 279
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES = 322, 323, 324, 325
 _PLANES, _SAMPLES = 284, 277
+_COLOURS: Final = 262
+_PLAIN: Final = (1, 2, 6)
+"""Grey with black at zero, RGB, and the YCbCr of JPEG."""
+
 _OLD_JPEG: Final = 6
 """A compression whose tables lie anywhere in the file."""
 
@@ -142,7 +147,10 @@ class Regions:
         }
         entries |= {tag: longs(found.order, value) for tag, value in numbered.items()}
         entries[lengths] = longs(found.order, *map(len, parts))
-        image = open_allowed(io.BytesIO(written(found.order, entries, places, parts)))
+        data = written(found.order, entries, places, parts)
+        image = open_allowed(io.BytesIO(data))
+        if found.number(_COLOURS, 1) in _PLAIN and (faster := vips.tiff(data, image)) is not None:
+            return faster
         image.load()
         if image.mode != self.mode:
             raise ImageError(f"a part of the image is {image.mode}, not {self.mode}")

@@ -21,6 +21,7 @@ from typing import IO, Final, Generic, TypeAlias, TypeVar
 from PIL import Image
 
 from hart_agent.errors import ImageError
+from hart_agent.vision import vips
 from hart_agent.vision.files import EncodedImage, ImageFile
 from hart_agent.vision.formats import check_given, decoding, open_allowed
 from hart_agent.vision.frames import frames_of
@@ -264,7 +265,8 @@ class SourceImage:
                 return deep, conversion_of(deep)
         elif self._file is not None:
             place = image, self.page or 1, self._file.opened
-            if (parts := regions_of(*place) or jpeg_regions(*place)) is not None:
+            parts = regions_of(*place) or jpeg_regions(*place) or (vips.png(image, file) if file is not None else None)
+            if parts is not None:
                 return parts, conversion_of(parts, maximum=maximum, inverted=inverted)
         image.load()
         return image, conversion_of(image, maximum=maximum, inverted=inverted)

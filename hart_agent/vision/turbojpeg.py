@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from PIL import Image
 
+from hart_agent.vision.samples import Samples
+
 _NAMES: Final = {"win32": ("turbojpeg.dll",), "darwin": ("libturbojpeg.0.dylib", "libturbojpeg.dylib")}
 _OTHER_NAMES: Final = ("libturbojpeg.so.0",)
 _PACKAGE: Final = "turbojpeg"
@@ -20,8 +22,8 @@ _PACKAGE: Final = "turbojpeg"
 
 _DECOMPRESS: Final = 1
 _WIDTH, _HEIGHT = 5, 6
-_FORMATS: Final = {"RGB": (2, "RGBX", 4), "L": (6, "L", 1)}
-"""By Pillow's mode: TurboJPEG's pixel format, Pillow's name for it, and bytes a pixel."""
+_FORMATS: Final = {"RGB": (0, 3), "L": (6, 1)}
+"""By Pillow's mode: TurboJPEG's pixel format, and bytes a pixel."""
 
 _ALIGNED: Final = 32
 """Pixels: a multiple of the widths of all blocks that are decoded together."""
@@ -51,13 +53,26 @@ def region(data: bytes, box: tuple[int, int, int, int], size: tuple[int, int], m
     Raises:
         GivenUpError: see there.
     """
-    library = _library()
-    assert library is not None
-    pixel_format, raw, depth = _FORMATS[mode]
     x0 = max(0, box[0] - _MARGIN) // _ALIGNED * _ALIGNED
     y0 = max(0, box[1] - _MARGIN) // _ALIGNED * _ALIGNED
-    width = min(size[0], box[2] + _MARGIN) - x0
-    height = min(size[1], box[3] + _MARGIN) - y0
+    x1, y1 = min(size[0], box[2] + _MARGIN), min(size[1], box[3] + _MARGIN)
+    pixels = _decoded(data, (x0, y0, x1, y1), size, mode)
+    return Image.frombytes(mode, (x1 - x0, y1 - y0), pixels).crop((box[0] - x0, box[1] - y0, box[2] - x0, box[3] - y0))
+
+
+def whole(data: bytes, size: tuple[int, int], mode: str) -> Samples:
+    """All of a JPEG; arguments and errors as of `region`."""
+    import numpy as np
+
+    pixels = _decoded(data, (0, 0, *size), size, mode)
+    return Samples(np.frombuffer(pixels, np.uint8).reshape(size[1], size[0], -1), mode, {})
+
+
+def _decoded(data: bytes, box: tuple[int, int, int, int], size: tuple[int, int], mode: str) -> memoryview:
+    library = _library()
+    assert library is not None
+    pixel_format, depth = _FORMATS[mode]
+    width, height = box[2] - box[0], box[3] - box[1]
     handle = library.tj3Init(_DECOMPRESS)
     if not handle:
         raise MemoryError("TurboJPEG can't begin")
@@ -66,15 +81,14 @@ def region(data: bytes, box: tuple[int, int, int, int], size: tuple[int, int], m
         done = (
             library.tj3DecompressHeader(handle, data, len(data)) == 0
             and (library.tj3Get(handle, _WIDTH), library.tj3Get(handle, _HEIGHT)) == size
-            and library.tj3SetCroppingRegion(handle, _Region(x0, y0, width, height)) == 0
+            and library.tj3SetCroppingRegion(handle, _Region(box[0], box[1], width, height)) == 0
             and library.tj3Decompress8(handle, data, len(data), pixels, 0, pixel_format) == 0
         )
         if not done:
             raise GivenUpError(library.tj3GetErrorStr(handle).decode(errors="replace"))
     finally:
         library.tj3Destroy(handle)
-    whole = Image.frombytes(mode, (width, height), pixels, "raw", raw)
-    return whole.crop((box[0] - x0, box[1] - y0, box[2] - x0, box[3] - y0))
+    return memoryview(pixels)
 
 
 class _Region(ctypes.Structure):

@@ -11,13 +11,13 @@ import torch
 from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.runtime import ToolRuntime
 from rl.config import TrainSettings
-from rl.data import Sample
+from rl.data import Sample, draw
 from rl.local.blind import without_blind
-from rl.local.rollout import roll_out_step, scores_of
+from rl.local.rollout import roll_out_groups
 from rl.local.run import load_frozen
 from rl.rewards import Judge, reward_of
 from rl.rows import Rollout
-from rl.scores import Score
+from rl.scores import Attempt, Score, in_groups
 
 
 class InitialPolicy:
@@ -36,17 +36,19 @@ class InitialPolicy:
 
     def __init__(self, settings: TrainSettings, samples: Sequence[Sample]) -> None:
         self.model = load_frozen(settings)
-        self.judge = Judge(reward_of(settings), settings.algorithm.k)
+        self._judge = Judge(reward_of(settings), settings.algorithm.k)
         self._settings, self._samples = settings, samples
         self._runtime = ToolRuntime(discover_tools())
 
     def roll_out(self, step: int) -> list[Rollout]:
         """The rollouts of a step, group by group."""
-        return roll_out_step(self.model, self._runtime, self._settings, self._samples, step)
+        drawn = draw(self._samples, self._settings.prompts_per_step, step, self._settings.seed)
+        return roll_out_groups(self.model, self._runtime, self._settings, drawn, step)
 
     def scores(self, rollouts: Sequence[Rollout]) -> list[Score]:
         """The scores of a step's rollouts."""
-        return scores_of(self.judge, rollouts, self._settings.algorithm.group_size)
+        attempts = [Attempt(rollout.trajectory, rollout.sample) for rollout in rollouts]
+        return self._judge.scores(in_groups(attempts, self._settings.algorithm.group_size))
 
 
 def filter_blind(settings: TrainSettings, samples: Sequence[Sample], out: Path) -> list[Sample]:

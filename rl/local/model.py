@@ -24,8 +24,12 @@ from hart_agent.commands import install_command
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.errors import InstallError
 from rl.checkpoints import copy_without_weights
+from rl.config import Part
 from rl.local.merging import write_merged
+from rl.local.parts import adapted_layers
+from rl.local.recomputing import checkpointed, recompute_layers
 from rl.local.shared_prefix import GroupGenerator, SharedPrefix, Tensors, distinct
+from rl.local.vision import FeatureEncoder
 from rl.rows import Row, Segment, join_replies
 
 
@@ -56,13 +60,18 @@ class PolicyModel:
         model: a folder, or an id on Hugging Face's hub.
         device: such as "cuda:1"; None for the first accelerator, else the CPU.
         dtype: such as "bfloat16"; None for that on accelerators, and "float32" on the CPU.
-        max_batch: sequences in one pass through the model.
+        max_batch: sequences in one pass of an update.
+        generation_batch: replies that are generated together; None for as many.
+        attention: how it is computed, as transformers names it; None for its choice.
+        recompute: whether layers compute their insides again in the backward pass (gradient checkpointing).
+        frozen_vision: whether the vision tower is not trained: each image goes through it once, until `forget_images`.
         options: of `ModelOptions`; `max_tokens` defaults to 512, `temperature` to 1; the latter is also that of all
             log-probabilities.
 
     Attributes:
         name: shown in trajectories.
         profile: how the model sees and points.
+        max_batch: sequences in one pass of an update, which may be changed.
 
     Raises:
         ConfigError: a setting is out of range, or the model can't be loaded.
@@ -77,13 +86,24 @@ class PolicyModel:
         device: str | None = None,
         dtype: str | None = None,
         max_batch: int = 32,
+        generation_batch: int | None = None,
+        attention: str | None = None,
+        recompute: bool = False,
+        frozen_vision: bool = False,
         **options: Any,
     ) -> None:
         checkpoint = find_checkpoint(model)
         self.checkpoint: Path = checkpoint.path
         self.prompter = Prompter(checkpoint, **{"max_tokens": 512, "temperature": 1.0, **options})
-        self._generator = GroupGenerator(checkpoint, self.prompter, device, dtype)
-        self._max_batch = max_batch
+        self._generator = GroupGenerator(checkpoint, self.prompter, device, dtype, attention)
+        self.max_batch = max_batch
+        self._generation_batch = generation_batch or max_batch
+        self._recompute = recompute
+        if recompute:
+            recompute_layers(self.module)
+        self._features: FeatureEncoder | None = None
+        if frozen_vision:
+            self._features = self._generator.encoder = FeatureEncoder(checkpoint, self.prompter, self.module)
         self._base = (base_of(self.checkpoint) if any(terms_of(self.module)) else None) or model
         self._lora: Any = None
         self.name = f"training {model}"
@@ -115,8 +135,8 @@ class PolicyModel:
         finally:
             self.prompter.temperature = before
 
-    def add_lora(self, rank: int, alpha: int) -> None:
-        """Train low-rank adapters of all linear layers instead of the model itself, which is then the reference.
+    def add_lora(self, rank: int, alpha: int, part: Part = "both") -> None:
+        """Train low-rank adapters of a part's linear layers instead of the model itself, which is then the reference.
 
         Raises:
             InstallError: the package peft is missing.
@@ -125,7 +145,8 @@ class PolicyModel:
             from peft import LoraConfig, get_peft_model
         except ImportError as error:
             raise InstallError(f"LoRA needs the package peft. Run: {install_command(extra='train')}") from error
-        config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules="all-linear")
+        layers = adapted_layers(self.module, part)
+        config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=layers)
         self.module = get_peft_model(self.module, config)
         self._lora = config
 
@@ -162,10 +183,16 @@ class PolicyModel:
         was_training = self.module.training
         self.module.eval()
         replies: list[Generated] = []
-        for begin in range(0, len(prompts), self._max_batch):
-            replies += self._generator.generate([Job(prompt) for prompt in prompts[begin : begin + self._max_batch]])
+        size = self._generation_batch
+        for begin in range(0, len(prompts), size):
+            replies += self._generator.generate([Job(prompt) for prompt in prompts[begin : begin + size]])
         self.module.train(was_training)
         return replies
+
+    def forget_images(self) -> None:
+        """Free what was kept of images that a frozen vision tower looked at."""
+        if self._features is not None:
+            self._features.forget()
 
     def rows(self, segments: Sequence[Segment]) -> list[Row]:
         """The replies of one episode; those of one conversation share a row."""
@@ -181,12 +208,12 @@ class PolicyModel:
             suffixes = self._inputs([_joined(each, row) for each, row in zip(last, rows, strict=True)])
         else:
             suffixes = self._inputs([_joined(row.prompt, row) for row in rows])
-        mask = torch.zeros(suffixes["input_ids"].shape)
+        mask = torch.zeros(suffixes["input_ids"].shape, dtype=self._precision)
         for number, row in enumerate(rows):
             for start, stop in row.spans:
                 mask[number, mask.shape[1] - start : mask.shape[1] - stop] = 1
         old_log_probs = torch.zeros_like(mask)
-        old_log_probs[mask > 0] = torch.tensor([value for row in rows for value in row.log_probs])
+        old_log_probs[mask > 0] = torch.tensor([value for row in rows for value in row.log_probs], dtype=mask.dtype)
         return Batch(
             self._inputs(prefixes) if shared else {},
             torch.tensor(index, device=self.device) if shared else None,
@@ -206,12 +233,20 @@ class PolicyModel:
             logits = self._bare(**batch.suffixes, logits_to_keep=columns - 1, use_cache=False).logits  # (B, K, V)
         else:
             logits = SharedPrefix(self._bare, batch.prefixes, batch.prefix_index).extend(batch.suffixes, columns - 1)
-        logits = logits.float()
-        logits[..., self.prompter.banned_ids] = -torch.inf
-        targets = batch.suffixes["input_ids"][:, columns, None]  # (B, K, 1)
-        log_probs = torch.log_softmax(logits / (self.prompter.temperature or 1.0), dim=-1).gather(-1, targets)[..., 0]
+        targets = batch.suffixes["input_ids"][:, columns]  # (B, K)
+        if self._recompute and torch.is_grad_enabled():  # one row's log-probabilities of all words at a time
+            log_probs = torch.stack([checkpointed(self._chosen, *row) for row in zip(logits, targets, strict=True)])
+        else:
+            log_probs = self._chosen(logits, targets)
         log_probs = torch.where(batch.mask[:, columns] > 0, log_probs, 0.0)
         return torch.zeros_like(batch.mask).index_copy(1, columns, log_probs)
+
+    def _chosen(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """The log-probabilities of tokens, (..., K), among those of all words, whose logits are (..., K, V)."""
+        logits = logits.to(self._precision, copy=True)
+        logits[..., self.prompter.banned_ids] = -torch.inf
+        log_probs = torch.log_softmax(logits / (self.prompter.temperature or 1.0), dim=-1)
+        return log_probs.gather(-1, targets[..., None])[..., 0]
 
     def micro_batches(self, rows: Sequence[Row]) -> Iterator[tuple[Sequence[int], Batch]]:
         """The rows in batches of at most `max_batch`, grouped by length, then by prefix, deterministically.
@@ -228,9 +263,14 @@ class PolicyModel:
         order = sorted(range(len(rows)), key=lambda number: (kind(number), prefix[number], number))
         for _, alike in itertools.groupby(order, key=lambda number: kind(number)[1]):
             numbers = list(alike)
-            for begin in range(0, len(numbers), self._max_batch):
-                indices = numbers[begin : begin + self._max_batch]
+            for begin in range(0, len(numbers), self.max_batch):
+                indices = numbers[begin : begin + self.max_batch]
                 yield indices, self.batch([rows[index] for index in indices])
+
+    @property
+    def _precision(self) -> torch.dtype:
+        """Of log-probabilities."""
+        return torch.promote_types(self.dtype, torch.float32)
 
     @property
     def _bare(self) -> Any:

@@ -16,13 +16,11 @@ from hart_agent.dialogue.conversations import answer_blind
 from hart_agent.dialogue.reading import answer_of
 from hart_agent.tooling.runtime import ToolRuntime
 from rl.config import TrainSettings
-from rl.data import Sample, draw
+from rl.data import Sample
 from rl.local.branching import others
 from rl.local.model import PolicyModel
 from rl.local.playing import begin, play_on, reply_of, seed_of
-from rl.rewards import Judge
 from rl.rows import Rollout
-from rl.scores import Attempt, Score
 
 
 async def roll_out(
@@ -54,6 +52,7 @@ async def roll_out(
         ImageError: an image can't be used.
         PolicyError: the model fails, or its memory doesn't suffice.
     """
+    model.forget_images()
     sources = {sample.id: sample.open() for sample in samples}
     starts = [partial(begin, model, runtime, config, sources[sample.id], sample) for sample in samples]
     base = (group_size + 1) // 2 if branching else group_size
@@ -74,7 +73,7 @@ async def roll_out(
     return [play.rollout() for group in groups for play in group]
 
 
-def roll_out_step(
+def roll_out_groups(
     model: PolicyModel,
     runtime: ToolRuntime,
     settings: TrainSettings,
@@ -82,17 +81,10 @@ def roll_out_step(
     step: int,
     reader: PolicyModel | None = None,
 ) -> list[Rollout]:
-    """The rollouts of a step of a run, group by group; see `roll_out`."""
-    drawn = draw(samples, settings.prompts_per_step, step, settings.seed)
+    """The rollouts of questions in a step of a run, group by group; see `roll_out`."""
     seed, group_size = settings.seed * 1_000_003 + step, settings.algorithm.group_size
     config, branching = settings.episode(), settings.branching
-    return asyncio.run(roll_out(model, runtime, config, drawn, group_size, seed, reader, branching=branching))
-
-
-def scores_of(judge: Judge, rollouts: Sequence[Rollout], group_size: int) -> list[Score]:
-    """The scores of a step's rollouts, which come group by group."""
-    attempts = [Attempt(rollout.trajectory, rollout.sample) for rollout in rollouts]
-    return judge.scores([attempts[begin : begin + group_size] for begin in range(0, len(attempts), group_size)])
+    return asyncio.run(roll_out(model, runtime, config, samples, group_size, seed, reader, branching=branching))
 
 
 def answer_blindly(

@@ -8,16 +8,18 @@ and resumed is therefore bit-identical to one that isn't.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from hart_agent.agent.config import EpisodeConfig
-from hart_agent.errors import ConfigError
+from hart_agent.backends.local.generation import out_of_memory
+from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.runtime import ToolRuntime
 from rl.checkpoints import checkpoints, load_state, save_checkpoint
@@ -25,6 +27,7 @@ from rl.config import RunSettings
 from rl.data import Sample, fingerprint
 from rl.local.model import PolicyModel
 from rl.local.optimiser import Optimiser
+from rl.local.parts import freeze_except
 from rl.local.validation import validate
 from rl.loop import TrainingLoop
 from rl.manifest import Manifest, S
@@ -32,7 +35,18 @@ from rl.monitor import MetricsLog
 
 _log = logging.getLogger(__name__)
 
-_MAY_CHANGE = frozenset({"steps", "checkpoint_every", "keep_checkpoints", "device"})
+_MAY_CHANGE = frozenset(
+    {
+        "steps",
+        "checkpoint_every",
+        "keep_checkpoints",
+        "device",
+        "generation_batch",
+        "gradient_checkpointing",
+        "attention",
+    }
+)
+T = TypeVar("T")
 
 
 class Run(TrainingLoop[S]):
@@ -68,7 +82,9 @@ class Run(TrainingLoop[S]):
         torch.manual_seed(settings.seed)  # of the adapters' first weights
         self.model = load_model(settings, settings.model if settings.lora_rank or not found else str(found[-1]))
         if settings.lora_rank:
-            self.model.add_lora(settings.lora_rank, settings.lora_alpha)
+            self.model.add_lora(settings.lora_rank, settings.lora_alpha or settings.lora_rank, settings.train_part)
+        else:
+            freeze_except(self.model.module, settings.train_part)
         if self.model.dtype is torch.float16:
             raise ConfigError("gradients are too small for float16: choose another --dtype, bfloat16 or float32")
         self._optimiser = Optimiser(self.model.trainable().values(), settings)
@@ -100,7 +116,32 @@ class Run(TrainingLoop[S]):
         """Take up what `state` gave to the checkpoint; an older one may lack it."""
 
     def update(self) -> dict[str, float]:
-        return self.compute_gradients() | {"grad_norm": self._optimiser.step()}
+        rate = self._optimiser.learning_rate
+        return self.compute_gradients() | {"grad_norm": self._optimiser.step(), "learning_rate": rate}
+
+    def within_memory(self, differentiate: Callable[[], T]) -> T:
+        """Differentiate a step; if the memory runs out, again with half as many sequences at a time, from now on.
+
+        Raises:
+            PolicyError: the memory doesn't suffice for one.
+        """
+        while True:
+            try:
+                return differentiate()
+            except Exception as error:
+                if not out_of_memory(error):
+                    raise
+                if (size := self.model.max_batch) == 1:
+                    raise PolicyError(
+                        f"out of memory on {self.model.device} with one sequence. Add --gradient-checkpointing, "
+                        "--train-part language or --lora-rank, or lower --max-pixels or --max-tokens."
+                    ) from error
+            self._optimiser.zero_grad()
+            gc.collect()  # the error held the graph
+            if self.model.device.type == "cuda":
+                torch.cuda.empty_cache()
+            self.model.max_batch = (size + 1) // 2
+            _log.warning("out of memory with %d sequences at a time: going on with %d", size, self.model.max_batch)
 
     def validate(self) -> dict[str, float]:
         """Measurements of the policy as it is now on the validation questions, if there are any.
@@ -111,7 +152,7 @@ class Run(TrainingLoop[S]):
         """
         if not self._validation:
             return {}
-        batch = self.settings.micro_batch
+        batch = self.settings.generation_batch or self.settings.micro_batch
         return asyncio.run(validate(self.model, self.runtime, self.episode(), self._validation, batch, self.reader()))
 
     def save(self) -> Path:
@@ -139,6 +180,10 @@ def load_model(settings: RunSettings, model: str) -> PolicyModel:
         device=settings.device,
         dtype=settings.dtype,
         max_batch=settings.micro_batch,
+        generation_batch=settings.generation_batch,
+        attention=settings.attention,
+        recompute=settings.gradient_checkpointing,
+        frozen_vision=settings.train_part == "language",
         **settings.model_options(),
     )
 

@@ -50,6 +50,10 @@ class SftTrainer(SftLoop, Run[SftSettings]):
                 "or choose the targets gold"
             )
 
+    def compute_gradients(self) -> dict[str, float]:
+        self.model.forget_images()
+        return self.within_memory(super().compute_gradients)
+
     def forward_passes(self, episodes: Sequence[Sequence[Segment]]) -> Iterator[torch.Tensor]:
         self.model.module.train()
         for _, batch in self.model.micro_batches([row for segments in episodes for row in self.model.rows(segments)]):

@@ -10,18 +10,20 @@ from typing import Any
 import torch
 
 from hart_agent.agent.config import EpisodeConfig
-from rl.ap_grpo import Shaping, ap_grpo_loss, diagnostics, rollout_weights
+from rl.ap_grpo import Shaping, ap_grpo_loss, diagnostics, ratio_of, rollout_weights
 from rl.config import TrainSettings
-from rl.data import Sample, check_count
+from rl.cut_off import ended_by_itself, without_cut_off
+from rl.data import Sample, check_count, draw
 from rl.local.blind import without_blind
+from rl.local.drawing import ScoredGroup, redrawn
 from rl.local.model import Batch, PolicyModel
-from rl.local.rollout import roll_out_step, scores_of
+from rl.local.rollout import roll_out_groups
 from rl.local.run import Run, load_frozen
 from rl.medvr import entropy_metrics
 from rl.monitor import rollout_metrics
 from rl.rewards import Judge, Reward, reward_of
 from rl.rows import Rollout
-from rl.scores import Score, shaping_of
+from rl.scores import Attempt, Score, in_groups, shaping_of
 
 
 class Trainer(Run[TrainSettings]):
@@ -60,11 +62,12 @@ class Trainer(Run[TrainSettings]):
     def compute_gradients(self) -> dict[str, float]:
         """Make rollouts, reward them, and differentiate the loss of AP-GRPO. Returns the step's metrics."""
         started = time.perf_counter()
-        rollouts = self.roll_out(self.step)
+        groups, redraws = self._groups()
         rolled_out = time.perf_counter()
-        scores = self.scores(rollouts)
+        rollouts = [rollout for group in groups for rollout, _ in group]
+        scores = [score for group in groups for _, score in group]
         rewards, parts = [score.reward for score in scores], [score.parts for score in scores]
-        losses = self._differentiate(rollouts, rewards, shaping_of(scores))
+        losses = self.within_memory(lambda: self._differentiate(rollouts, rewards, shaping_of(scores)))
         ended = time.perf_counter()
         tokens = sum(len(segment.token_ids) for rollout in rollouts for segment in rollout.segments)
         return {
@@ -73,6 +76,7 @@ class Trainer(Run[TrainSettings]):
             **rollout_metrics(rollouts),
             **entropy_metrics(rollouts, self.model.prompter.words),
             **losses,
+            **({"redrawn_groups": redraws / len(groups)} if self.settings.redraws else {}),
             "tokens_per_second": tokens / (ended - started),
             "rollout_seconds": rolled_out - started,
             "update_seconds": ended - rolled_out,
@@ -80,11 +84,31 @@ class Trainer(Run[TrainSettings]):
 
     def roll_out(self, step: int) -> list[Rollout]:
         """The rollouts of a step, group by group, from the weights as they are now."""
-        return roll_out_step(self.model, self.runtime, self.settings, self.samples, step, self.reader())
+        drawn = draw(self.samples, self.settings.prompts_per_step, step, self.settings.seed)
+        return roll_out_groups(self.model, self.runtime, self.settings, drawn, step, self.reader())
 
     def scores(self, rollouts: Sequence[Rollout]) -> list[Score]:
         """The scores of a step's rollouts."""
-        return scores_of(self.judge, rollouts, self.settings.algorithm.group_size)
+        attempts = [Attempt(rollout.trajectory, rollout.sample) for rollout in rollouts]
+        return self.judge.scores(in_groups(attempts, self.settings.algorithm.group_size))
+
+    def _groups(self) -> tuple[list[ScoredGroup], int]:
+        """The scored groups of this step, and how many of them were redrawn."""
+        groups = self._scored(self.roll_out(self.step))
+        if not self.settings.redraws:
+            return groups, 0
+        settings = self.settings
+
+        def draw_groups(samples: Sequence[Sample]) -> list[ScoredGroup]:
+            return self._scored(roll_out_groups(self.model, self.runtime, settings, samples, self.step, self.reader()))
+
+        seed = f"{settings.seed} {self.step}"
+        return redrawn(groups, self.samples, draw_groups, redraws=settings.redraws, seed=seed)
+
+    def _scored(self, rollouts: Sequence[Rollout]) -> list[ScoredGroup]:
+        scored = list(zip(rollouts, self.scores(rollouts), strict=True))
+        size = self.settings.algorithm.group_size
+        return [scored[begin : begin + size] for begin in range(0, len(scored), size)]
 
     def episode(self) -> EpisodeConfig:
         return self.settings.episode()
@@ -103,16 +127,38 @@ class Trainer(Run[TrainSettings]):
         lengths = [sum(len(segment.token_ids) for segment in rollout.segments) for rollout in rollouts]
         rewarded = torch.tensor(rewards, device=device)
         terms = [Shaping(weight, torch.tensor(values, device=device)) for weight, values in shaping]
-        weights = rollout_weights(rewarded, torch.tensor(lengths, device=device), config, terms)
+        written = torch.tensor(lengths, device=device)
+        weights = rollout_weights(rewarded, written, config, terms)
+        metrics = diagnostics(rewarded, weights, config)
+        if self.settings.mask_cut_off:
+            ended = torch.tensor([ended_by_itself(rollout.trajectory) for rollout in rollouts], device=device)
+            weights = without_cut_off(weights, written, ended)
+            metrics["cut_off"] = float(1 - ended.float().mean())
         self.model.module.train()
-        loss = kl = clipped = 0.0
+        loss = kl = clipped = ratios = highest = entropy = 0.0
         for indices, batch in self.model.micro_batches([row for _, row in rows]):
             own = weights.of([rows[index][0] for index in indices])
-            log_probs, reference = self.model.log_probs(batch), self._reference_log_probs(batch)
+            reference = self._reference_log_probs(batch)  # first: it needs no graph, and the policy's is large
+            log_probs = self.model.log_probs(batch)
             part = ap_grpo_loss(log_probs, batch.old_log_probs, reference, batch.mask, own, config)
             part.value.backward()
             loss, kl, clipped = loss + float(part.value.detach()), kl + float(part.kl), clipped + float(part.clipped)
-        return {"loss": loss, "kl": kl, "clipped": clipped} | diagnostics(rewarded, weights, config)
+            ratio = ratio_of(log_probs.detach(), batch.old_log_probs, batch.mask)
+            ratios, highest = (
+                ratios + float((ratio * batch.mask).sum()),
+                max(highest, float((ratio * batch.mask).max())),
+            )
+            entropy -= float(batch.old_log_probs.sum())
+        tokens = max(sum(lengths), 1)
+        return {
+            "loss": loss,
+            "kl": kl,
+            "clipped": clipped,
+            "ratio": ratios / tokens,
+            "ratio_max": highest,
+            "entropy": entropy / tokens,  # what sampled tokens tell of it
+            **metrics,
+        }
 
     def _reference_log_probs(self, batch: Batch) -> torch.Tensor | None:
         """The log-probabilities of the same tokens under the initial model, shape (B, L); None without a KL term."""

@@ -12,6 +12,7 @@ from openrlhf.trainer.ray.ppo_actor import ActorPPOTrainer
 
 from rl.ap_grpo import RolloutWeights, Shaping, ap_grpo_loss, diagnostics, rollout_weights
 from rl.config import AlgorithmConfig
+from rl.cut_off import without_cut_off
 from rl.data import Sample
 from rl.openrlhf.scoring import LOGGED, Outcome, scores_of, step_metrics
 from rl.rewards import Judge
@@ -28,12 +29,14 @@ class APGRPOExperienceMaker(RemoteExperienceMaker):  # type: ignore[misc]
         algorithm: its numbers.
         judge: gives the rewards.
         samples: the questions by id.
+        mask_cut_off: whether rollouts that a limit cut off teach nothing; see `rl.cut_off`.
         step_metrics: of the last batch.
     """
 
     algorithm: AlgorithmConfig
     judge: Judge
     samples: dict[str, Sample]
+    mask_cut_off: bool = False
     step_metrics: dict[str, float]
 
     def compute_advantages_and_returns(self, experiences: list[Experience]) -> list[Experience]:
@@ -47,6 +50,11 @@ class APGRPOExperienceMaker(RemoteExperienceMaker):  # type: ignore[misc]
         lengths = torch.empty_like(written).index_copy(0, place, written)
         shaping = [Shaping(weight, torch.tensor(values)) for weight, values in shaping_of(scores)]
         weights = rollout_weights(rewards, lengths, self.algorithm, shaping)
+        found = diagnostics(rewards, weights, self.algorithm)
+        if self.mask_cut_off:
+            ended = torch.tensor([outcome.ended for outcome in in_order])
+            weights = without_cut_off(weights, lengths, ended)
+            found["cut_off"] = float(1 - ended.float().mean())
         logged: dict[str, list[float]] = defaultdict(list)
         for experience in experiences:
             own = weights.of(experience.index)
@@ -59,7 +67,7 @@ class APGRPOExperienceMaker(RemoteExperienceMaker):  # type: ignore[misc]
         parts = {f"reward/{name}": [score.parts[name] for score in scores] for name in scores[0].parts}
         self.step_metrics = {
             "reward": float(rewards.mean()), **step_metrics(logged | parts),
-            **diagnostics(rewards, weights, self.algorithm),
+            **found,
         }  # fmt: skip
         return experiences
 
@@ -109,6 +117,9 @@ class APGRPOLoss(torch.nn.Module):  # type: ignore[misc]
         written = action_mask.sum(dim=-1).to(log_probs).clamp_min(1)
         if self.config.aggregation == "sequence":
             share = dp_size / (global_batch_size * written)
+        elif self.config.aggregation == "constant":
+            share = (dp_size / torch.as_tensor(global_batch_size * self.config.token_budget)).to(log_probs)
+            share = share.expand_as(written)
         else:
             share = (dp_size / torch.as_tensor(batch_num_tokens)).to(log_probs).expand_as(written)
         weights = RolloutWeights(advantage, mu1, mu2, share)

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from hart_agent.agent.trajectory import Trajectory
+from rl.cut_off import ended_by_itself
 from rl.data import Sample
 from rl.monitor import rollout_metrics
 from rl.rewards import Judge
 from rl.rows import Rollout
-from rl.scores import Attempt, Score
+from rl.scores import Attempt, Score, in_groups
 
 LOGGED = "hart/"
 """Before the names of what our rollouts log, apart from OpenRLHF's own."""
@@ -31,11 +32,13 @@ class Outcome:
         question: id of its question.
         trajectory: the episode; None where it has its score.
         score: None where it depends on other rollouts.
+        ended: whether no limit cut it off; see `rl.cut_off`.
     """
 
     question: str
     trajectory: Trajectory | None
     score: Score | None
+    ended: bool
 
 
 def outcome(judge: Judge, rollout: Rollout) -> Outcome:
@@ -44,10 +47,11 @@ def outcome(judge: Judge, rollout: Rollout) -> Outcome:
     Raises:
         ConfigError: the reward can't be used; see `Judge.scores`.
     """
+    ended = ended_by_itself(rollout.trajectory)
     if not judge.sees_rollouts_alone:
-        return Outcome(rollout.sample.id, rollout.trajectory, None)
+        return Outcome(rollout.sample.id, rollout.trajectory, None, ended)
     (score,) = judge.scores([[Attempt(rollout.trajectory, rollout.sample)]])
-    return Outcome(rollout.sample.id, None, score)
+    return Outcome(rollout.sample.id, None, score, ended)
 
 
 def scores_of(judge: Judge, outcomes: Sequence[Outcome], samples: Mapping[str, Sample], group_size: int) -> list[Score]:
@@ -65,7 +69,7 @@ def scores_of(judge: Judge, outcomes: Sequence[Outcome], samples: Mapping[str, S
     if judge.sees_rollouts_alone:
         return [each.score for each in outcomes if each.score is not None]
     attempts = [Attempt(each.trajectory, samples[each.question]) for each in outcomes if each.trajectory is not None]
-    return judge.scores([attempts[begin : begin + group_size] for begin in range(0, len(attempts), group_size)])
+    return judge.scores(in_groups(attempts, group_size))
 
 
 def logged(rollout: Rollout, *, truncated: bool) -> dict[str, float]:

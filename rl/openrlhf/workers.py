@@ -99,6 +99,7 @@ def _with_ap_grpo(base: Any) -> Any:
             assert self._run.data is not None
             self.experience_maker.algorithm = settings.algorithm
             self.experience_maker.judge = Judge(reward_of(settings), settings.algorithm.k)
+            self.experience_maker.mask_cut_off = settings.mask_cut_off
             self.experience_maker.samples = {sample.id: sample for sample in load_samples(self._run.data)}
 
         def restore_best_checkpoint_state(self, checkpoint_states: Any) -> None:

@@ -11,8 +11,8 @@ also the processor's for the overview and for the first region; the peak is the 
   to at least 256 x 32 x 32 pixels, and saves a PNG, which is then read again and sent as JPEG.
 - `verl`: as its image_zoom_in_tool.py does it: one decode, shrunk to 12.8 megapixels, of which all crops are.
   It sees less: of 100 megapixels a third in each direction.
-- `ours`: the image layer, and the encoding of a request. `by decodes`: the same without TurboJPEG, which decodes the
-  first regions of a large JPEG alone where it is installed.
+- `ours`: the image layer, and the encoding of a request. `ours, base`: the same without TurboJPEG and libvips, which it
+  decodes with where they are installed (pip install hart-agent[large]; see docs/cost.md).
 - `libvips`: the fastest parts that install here (pip install pyvips pyvips-binary); left out where they don't.
 """
 
@@ -57,9 +57,9 @@ def work(path, boxes):
         if number < 2:
             parts.append(time.process_time() - started)
 """
-BY_DECODES = f"""
-from hart_agent.vision import turbojpeg
-turbojpeg._library = lambda: None
+OURS_BASE = f"""
+from hart_agent.vision import turbojpeg, vips
+turbojpeg._library = vips._vips = lambda: None
 {OURS}"""
 QWEN_AGENT = """
 import base64, io, math, tempfile, uuid
@@ -110,7 +110,7 @@ def work(path, boxes):
 WAYS = {
     "Pillow": PILLOW,
     "ours": OURS,
-    "by decodes": BY_DECODES,
+    "ours, base": OURS_BASE,
     "libvips": LIBVIPS,
     "verl": VERL,
     "Qwen-Agent": QWEN_AGENT,

@@ -17,6 +17,7 @@ from hart_agent.errors import DatasetError
 from hart_agent.evals.datasets import HUB_IDS, NAMES, Benchmark, benchmarks, load_dataset
 from hart_agent.evals.datasets.reading import gold_boxes
 from hart_agent.evals.items import Item
+from hart_agent.evals.scoring import rescored
 from hart_agent.vision.geometry import Box
 from hart_agent.vision.source import SourceImage
 
@@ -168,6 +169,19 @@ def test_xlrs_bench(tmp_path: Path, form: str) -> None:
     assert "C. water" in several.question
     assert several.is_right("C and A")
     assert not several.is_right("A")
+    gold = {"anls": None, "alternatives": [], "options": [], "gold": several.answer}
+    said = {
+        "A C": True,
+        "(C) and (A)": True,
+        "A": False,
+        "A, B, C": False,
+        "Answer: A, C": False,
+        "AC.": True,
+        "": False,
+    }
+    replies = [gold | {"reply": reply} for reply in said]
+    for scoring in ("vlmevalkit", "lmms-eval"):
+        assert [record["right"] for record in rescored(replies, scoring, "xlrs-bench")[0]] == list(said.values())
     with several.open() as image:
         assert (image.size.width, image.size.height) == (64, 48)
 

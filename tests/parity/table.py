@@ -52,6 +52,14 @@ ITEMS = {
         (("Turn left", "Turn right", "Go straight", "Stop", "The image does not feature the signal"), "A"),
         (("2019", "2020", "2021", "2022", "The image does not feature the year."), "E"),
     ],
+    "xlrs-bench": [
+        (("farmland", "city", "water", "forest"), "B"),
+        (("12", "15", "72", "75"), "C"),
+        (("moving", "stationary", "parked in a row", "cannot be told"), "A"),
+        (("white", "black", "red", "grey"), "D"),
+        (("north of the bridge", "south of the bridge", "on the bridge", "east of the bridge"), "B"),
+        (("an airport", "a harbour", "a stadium", "a power plant"), "A"),
+    ],
     "treebench": [
         (("To the left", "To the right", "Front right", "Front left"), "C"),
         (("wood", "metal", "plastic", "glass"), "B"),

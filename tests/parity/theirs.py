@@ -49,6 +49,8 @@ def harnesses(vlmevalkit: Path, lmms_eval: Path, mme_realworld: Path, treevgr: P
     vstar = _module(tasks / "vstar_bench/utils.py")
     mme = _module(tasks / "mme_realworld/utils.py")
     hr_bench = _module(tasks / "hrbench/hrbench_evals.py").HRBenchEval("", "")
+    xlrs = _module(tasks / "xlrs/mcq_utils.py").extract_characters_regex
+    xlrs_kit = _method(table, "XLRSBench", "extract_characters_regex")
     official = _functions(mme_realworld / "evaluation/eval_your_results.py", "extract_characters_regex")
     tree = _statements(treevgr / "inference_treebench.py", "eval_model_row", {"pattern", "match", "ans"})
 
@@ -72,8 +74,15 @@ def harnesses(vlmevalkit: Path, lmms_eval: Path, mme_realworld: Path, treevgr: P
                 _each(lambda reply, options: official["extract_characters_regex"](
                     reply, [f"({letter}) {text}" for letter, text in zip("ABCDE", options, strict=False)]))),
         Harness("VLMEvalKit", "treebench", "vlmevalkit", _evaluated(table, "TreeBench", first_letter)),
+        Harness("VLMEvalKit", "xlrs-bench", "vlmevalkit", _each(lambda reply, _: _single(xlrs_kit(reply)))),
+        Harness("lmms-eval", "xlrs-bench", "lmms-eval", _each(lambda reply, _: _single(xlrs(stripped(reply))))),
         Harness("TreeVGR", "treebench", None, _each(lambda reply, _: tree({"output_text": [reply]})["ans"].upper())),
     ]  # fmt: skip
+
+
+def _single(letters: str) -> str:
+    """Letters in any order, of which one alone can be the right one."""
+    return letters if len(letters) == 1 else ""
 
 
 def _letter(inferred: Any) -> str | None:
@@ -139,6 +148,16 @@ def _functions(path: Path, *names: str) -> dict[str, Any]:
     found: dict[str, Any] = {"re": __import__("re")}
     exec(compile(ast.Module(body, []), str(path), "exec"), found)
     return found
+
+
+def _method(path: Path, owner: str, name: str) -> Any:
+    """A static method of a class."""
+    body = next(node for node in ast.parse(path.read_text(encoding="utf-8")).body if _is_class(node, owner)).body
+    method = next(node for node in body if isinstance(node, ast.FunctionDef) and node.name == name)
+    method.decorator_list = []
+    found: dict[str, Any] = {"re": __import__("re")}
+    exec(compile(ast.Module([method], []), str(path), "exec"), found)
+    return found[name]
 
 
 def _statements(path: Path, function: str, targets: set[str]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:

@@ -246,7 +246,7 @@ def test_no_weight_is_negative_for_rewards_from_0_to_1(rewards: list[float], k: 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [({"k": 1.5}, "k must"), ({"beta": -1}, "beta"), ({"group_size": 1}, "group_size"), ({"clip": 0}, "clip"),
-     ({"aggregation": "mean"}, "sequence, token"), ({"epsilon": 0}, "epsilon"),
+     ({"aggregation": "mean"}, r"sequence \| token"), ({"epsilon": 0}, "epsilon"),
      ({"k": math.nan}, "k must"), ({"beta": math.inf}, "beta"), ({"epsilon": math.nan}, "epsilon")],
 )  # fmt: skip
 def test_settings_out_of_range_are_named(changes: dict[str, Any], words: str) -> None:

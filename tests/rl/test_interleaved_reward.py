@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import answer
@@ -23,6 +24,8 @@ from rl.interleaved import (
     time_discounted,
     time_discounted_credit,
 )
+from rl.rewards import Judge, load_reward
+from rl.scores import Attempt
 
 CREDITS = {"all": all_or_none_credit, "partial": partial_credit, "discounted": time_discounted_credit}
 
@@ -66,20 +69,45 @@ def sample(*steps: str) -> Item:
     return Item("a", Path("a.png"), "how many?", "4", AnswerType.NUMBER, steps=steps)
 
 
+def alone(reward: Any, run: Trajectory, gold: Item) -> float:
+    ((value,),) = reward([[Attempt(run, gold)]], {})
+    return float(value)
+
+
 def test_rewards_worked_by_hand() -> None:
     gold = sample("red", "2")
-    assert time_discounted(rolled("red", "2"), gold) == pytest.approx((1 + 2 + 0.5 + 1) / 4.5) == 1
-    assert time_discounted(rolled("blue", "2"), gold) == pytest.approx((1 + 2 + 0.125 + 1) / 4.5)
-    assert partial(rolled("blue", "2"), gold) == pytest.approx((1 + 2 + 0.25 + 1) / 4.5)
-    assert all_or_none(rolled("blue", "2"), gold) == pytest.approx((1 + 2 + 1) / 4.5)
-    assert partial(rolled("red", "2", said="5"), gold) == pytest.approx((1 - 1.5 + 1) / 4.5)
-    assert partial(rolled("red", said=None), gold) == 0  # 1 - 2 = -1
-    assert partial(rolled(), gold) == 0  # nothing was said on the way: -1
-    assert partial(rolled("red", "2", tagged=False), gold) == 0
-    assert partial(rolled("red"), sample()) == pytest.approx(4 / 4.5)  # without steps the form alone is paid
-    assert partial(rolled("red or 2"), gold) == partial(rolled("perhaps red, or 2"), gold) == pytest.approx(4 / 4.5)
+    assert alone(time_discounted, rolled("red", "2"), gold) == pytest.approx((1 + 2 + 0.5 + 1) / 4.5) == 1
+    assert alone(time_discounted, rolled("blue", "2"), gold) == pytest.approx((1 + 2 + 0.125 + 1) / 4.5)
+    assert alone(partial, rolled("blue", "2"), gold) == pytest.approx((1 + 2 + 0.25 + 1) / 4.5)
+    assert alone(all_or_none, rolled("blue", "2"), gold) == pytest.approx((1 + 2 + 1) / 4.5)
+    assert alone(partial, rolled("red", "2", said="5"), gold) == pytest.approx((1 - 1.5 + 1) / 4.5)
+    assert alone(partial, rolled("red", said=None), gold) == 0  # 1 - 2 = -1
+    assert alone(partial, rolled(), gold) == 0  # nothing was said on the way: -1
+    assert alone(partial, rolled("red", "2", tagged=False), gold) == 0
+    assert alone(partial, rolled("red"), sample()) == pytest.approx(4 / 4.5)  # without steps the form alone is paid
+    assert (
+        alone(partial, rolled("red or 2"), gold)
+        == alone(partial, rolled("perhaps red, or 2"), gold)
+        == pytest.approx(4 / 4.5)
+    )
     without = interleaved_reward(rolled("red", "2"), gold, partial_credit, improving=False)
     assert without == pytest.approx(4 / 4.5)
+
+
+def test_nothing_is_paid_for_findings_after_a_step_that_was_better() -> None:
+    judge = Judge(load_reward("rl.interleaved:partial"), k=0.6)
+    gold = sample("red")
+    right, wrong = Attempt(rolled("red"), gold), Attempt(rolled("red", said="5"), gold)
+    paid, unpaid, none = 1.0, 4 / 4.5, 0.5 / 4.5
+
+    def step(*attempts: Attempt) -> list[float]:
+        return [score.reward for score in judge.scores([attempts[:2], attempts[2:]])]
+
+    assert step(right, right, right, wrong) == pytest.approx([paid, paid, paid, none])
+    assert step(right, right, wrong, wrong) == pytest.approx([unpaid, unpaid, none, none])  # .5 after .75
+    assert judge.state == {"accuracy": 0.5}
+    judge.state = dict(judge.state)  # as a checkpoint gives it back
+    assert step(right, right, wrong, wrong) == pytest.approx([paid, paid, none, none])
 
 
 def reference(words: list[str], gold: list[str], said: str | None, credit: str, *, improving: bool) -> Fraction:

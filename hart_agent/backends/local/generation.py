@@ -49,19 +49,30 @@ class Generator:
         prompter: knows its tokens.
         device: such as "cuda:1"; None for the first of CUDA, Apple's MPS and the CPU that is there.
         dtype: such as "bfloat16"; None for that on accelerators that have it, and "float32" on the CPU.
+        attention: how it is computed, as transformers names it; None for its choice.
 
     Raises:
         ConfigError: the device or dtype is not available, or the checkpoint can't be loaded.
     """
 
-    def __init__(self, checkpoint: Checkpoint, prompter: Prompter, device: str | None, dtype: str | None) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        prompter: Prompter,
+        device: str | None,
+        dtype: str | None,
+        attention: str | None = None,
+    ) -> None:
         self._prompter = prompter
         self.device, self.dtype = _choose(device, dtype)
         try:
             self.encoder = Encoder(checkpoint, prompter)
             terms = read_terms(checkpoint.path) if torch.finfo(self.dtype).bits < 32 else {}
             model, found = AutoModelForImageTextToText.from_pretrained(
-                checkpoint.path, dtype=torch.float32 if terms else self.dtype, output_loading_info=True
+                checkpoint.path,
+                dtype=torch.float32 if terms else self.dtype,
+                attn_implementation=attention,
+                output_loading_info=True,
             )
             if terms:
                 take_apart(model, terms, self.dtype)
@@ -94,7 +105,7 @@ class Generator:
         except PolicyError:
             raise
         except Exception as error:
-            if not _out_of_memory(error):
+            if not out_of_memory(error):
                 raise PolicyError(f"the model failed ({type(error).__name__}: {error}).") from error
             if len(jobs) == 1:
                 prompt = jobs[0].item
@@ -208,5 +219,6 @@ def _choose(device: str | None, dtype: str | None) -> tuple[torch.device, torch.
     return chosen, torch.bfloat16 if chosen.type != "cuda" or torch.cuda.is_bf16_supported() else torch.float16
 
 
-def _out_of_memory(error: Exception) -> bool:
+def out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory ran out."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

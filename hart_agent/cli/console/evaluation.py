@@ -96,6 +96,8 @@ def _beside(report: dict[str, Any]) -> Iterator[str]:
     if (repeats := report["repeats"]) is not None:
         best = ", ".join(f"{k}: {value:.3f}" for k, value in repeats["best_of"].items())
         yield f"runs: standard deviation {repeats['deviation']:.4f}; best of k (no accuracy) {best}"
+    if (rate := report["right_per_1000_image_tokens"]) is not None:
+        yield f"right answers per 1,000 image tokens: {rate:.3f}"
     if (sections := report["sections"]) is not None:
         yield "sections: " + ", ".join(f"{name} {score:.3f}" for name, score in sections.items())
     if (judged := report.get("judgement")) is not None:
@@ -111,13 +113,21 @@ def print_variants(reports: Mapping[str, dict[str, Any]]) -> None:
     """Runs that differ in one option, beside each other: accuracy and what a question costs."""
     names = sorted({name for report in reports.values() for name in report["per_question"]})
     table = Table(
-        "", "accuracy", "95 % interval", *(name.replace("_", " ") for name in names), box=None, pad_edge=False
+        "",
+        "accuracy",
+        "95 % interval",
+        "right per 1,000 image tokens",
+        *(name.replace("_", " ") for name in names),
+        box=None,
+        pad_edge=False,
     )
     for variant, report in reports.items():
         accuracy, costs = report["summary"]["accuracy"], report["per_question"]
         shown = (f"{costs[name]:,g}" if name in costs else "" for name in names)
         interval = f"{accuracy['low']:.3f} - {accuracy['high']:.3f}"
-        table.add_row(Text(one_line(variant)), f"{accuracy['value']:.3f}", interval, *shown)
+        rate = report["right_per_1000_image_tokens"]
+        per_token = "" if rate is None else f"{rate:.3f}"
+        table.add_row(Text(one_line(variant)), f"{accuracy['value']:.3f}", interval, per_token, *shown)
     Console(highlight=False, soft_wrap=True).print(table)
 
 

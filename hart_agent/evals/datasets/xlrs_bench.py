@@ -8,7 +8,8 @@ Formats, with the columns `index`, `question`, `multi-choice options`, `answer` 
 - Parquet of initiacms/XLRS-Bench-lite: a list with one picture in `image`, the options as a list, as
   `lmms_eval/tasks/xlrs` of github.com/EvolvingLMMs-Lab/lmms-eval reads it.
 
-A question may have several right options; then all of them, and no other, are the right answer.
+A question may have several right options; then all of them, and no other, are the right answer, as its own scoring has
+it (see `hart_agent.evals.scoring.letters_of_xlrs`).
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def read_xlrs_bench(path: Path) -> list[Item]:
 def _item(row: Row) -> Item:
     values, where = row.values, row.where
     options = split_options(listed_choices(values["multi-choice options"], where), where)
-    letters = [letter for letter in values["answer"].upper() if letter in LETTERS]
+    letters = sorted({letter for letter in values["answer"].upper() if letter in LETTERS})
     if not letters:
         raise DatasetError(f"{where}: the answer {values['answer']!r} names no option")
     golds = [gold_letter(letter, options, where) for letter in letters]
