@@ -98,15 +98,12 @@ def fork_probability(gain: float) -> float:
 
 
 def entropy_metrics(rollouts: Sequence[Rollout], words: Callable[[Sequence[int]], str]) -> dict[str, float]:
-    """The mean entropy of all tokens of a step's replies, and of their boxes, in nats; none without entropies."""
-    every: list[float] = []
+    """The mean entropy of the tokens that hold boxes in a step's replies, in nats; none without entropies or boxes."""
     boxed: list[float] = []
     for rollout in rollouts:
         for segment, turn in zip(rollout.segments, rollout.trajectory.turns, strict=False):
-            every += segment.entropies
             calls = [result.call.raw for result in turn.results]
             if calls and segment.entropies:
                 pieces = [words([token]) for token in segment.token_ids]
                 boxed += [segment.entropies[index] for index in coordinate_tokens(pieces, calls)]
-    named = {"entropy": every, "coordinate_entropy": boxed}
-    return {name: sum(values) / len(values) for name, values in named.items() if values}
+    return {"coordinate_entropy": sum(boxed) / len(boxed)} if boxed else {}

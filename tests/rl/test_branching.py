@@ -104,7 +104,6 @@ def test_a_fork_is_likelier_the_less_sure_the_policy_is_of_the_box() -> None:
 def test_the_entropies_of_boxes_are_measured(model: PolicyModel, tmp_path: Path) -> None:
     measured = entropy_metrics(roll(model, tmp_path, UNSURE), model.prompter.words)
     assert measured["coordinate_entropy"] == UNSURE
-    assert 0.5 < measured["entropy"] < UNSURE
     assert entropy_metrics([], model.prompter.words) == {}
 
 
