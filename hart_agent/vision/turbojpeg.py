@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import sys
-from importlib import metadata
 from typing import Any, Final
 
 from PIL import Image
@@ -120,6 +119,8 @@ def _library() -> Any:
 
 
 def _of_the_package() -> list[str]:
+    from importlib import metadata
+
     try:
         files = metadata.files(_PACKAGE) or []
     except metadata.PackageNotFoundError:
