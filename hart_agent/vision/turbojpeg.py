@@ -16,8 +16,6 @@ from hart_agent.vision.samples import Samples
 
 _NAMES: Final = {"win32": ("turbojpeg.dll",), "darwin": ("libturbojpeg.0.dylib", "libturbojpeg.dylib")}
 _OTHER_NAMES: Final = ("libturbojpeg.so.0",)
-_PACKAGE: Final = "turbojpeg"
-"""On PyPI; its wheels hold the library."""
 
 _DECOMPRESS: Final = 1
 _WIDTH, _HEIGHT = 5, 6
@@ -96,8 +94,8 @@ class _Region(ctypes.Structure):
 
 @functools.cache
 def _library() -> Any:
-    """The library, the package's before the system's; None if there is none, or one before version 3."""
-    for name in (*_of_the_package(), *_NAMES.get(sys.platform, _OTHER_NAMES)):
+    """The system's library; None if there is none, or one before version 3."""
+    for name in _NAMES.get(sys.platform, _OTHER_NAMES):
         try:
             library = ctypes.CDLL(name)
             place, size = ctypes.c_void_p, ctypes.c_size_t
@@ -112,18 +110,3 @@ def _library() -> Any:
             continue
         return library
     return None
-
-
-def _of_the_package() -> list[str]:
-    from importlib import metadata  # with the parser of mail, which takes its time
-
-    try:
-        files = metadata.files(_PACKAGE) or []
-    except metadata.PackageNotFoundError:
-        return []
-    shared = (".so", ".dylib", ".dll")
-    return [
-        str(file.locate())
-        for file in files
-        if file.name.startswith(("libturbojpeg", "turbojpeg-")) and any(ending in file.name for ending in shared)
-    ]

@@ -15,7 +15,7 @@ from hart_agent.vision.samples import Samples
 
 _BANDS: Final = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}
 
-SMALLEST: Final = 4_000_000
+SMALLEST: Final = 16_000_000
 """Pixels from which a PNG is decoded so."""
 
 
