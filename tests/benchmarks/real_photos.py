@@ -163,11 +163,17 @@ def main() -> None:
     parser.add_argument("questions", type=Path)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--max-seconds", type=float, help="for a question; by default what the policy takes")
+    parser.add_argument("--readings", type=Path, help="keep what was read in this folder, for the next time")
     parser.add_argument("--json", type=Path, help="write every outcome to this file")
     parser.add_argument("--show", action="store_true", help="print each outcome")
     arguments = parser.parse_args()
     limit = {} if arguments.max_seconds is None else {"max_seconds": arguments.max_seconds}
-    agent, outcomes, seen = Agent(config=EpisodeConfig(**limit)), [], set()
+    policy = None
+    if arguments.readings is not None:
+        import kept_readings
+
+        policy = kept_readings.policy(arguments.readings)
+    agent, outcomes, seen = Agent(policy, config=EpisodeConfig(**limit)), [], set()
     for case in load(arguments.questions):
         outcomes.append(ask(agent, arguments.photos, case, case.file not in seen))
         seen.add(case.file)
