@@ -1,6 +1,7 @@
 """How much the embedded reader helps with questions that people ask about real photos.
 
     python tests/benchmarks/real_photos.py QUESTIONS.tsv PHOTO_FOLDER [--max-seconds 20] [--json FILE] [--show]
+                                           [--readings DIR]
 
 QUESTIONS.tsv has a line per question: id, file, question, right answers (" | " between them; "-" if text can't tell;
 "@X" for the place of X), kind, rows ("6+" where the photo holds more than five rows of text). Run it with PYTHONPATH
@@ -11,6 +12,8 @@ set to another checkout to measure that one.
 - false: an answer that isn't right, of all questions; false "supported": such an answer with that verdict.
 
 Seconds are those of the first question about each photo: later ones may know what was read. Intervals: Wilson's, 95 %.
+With --readings every view is read once and kept in DIR: the next run with other rules takes a fraction of a second for
+a question, and its seconds mean nothing. Give enough --max-seconds for the first run, so that no reading is cut short.
 """
 
 from __future__ import annotations
