@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 
 from scene_texts import Fact, SignText
-from scenes import Scene, draw_scene
+from scenes import STREET, Scene, draw_scene
 
-STREET_SEED = 13  # puts the three signs side by side in the grass
+STREET_SEED = 13
+STREET_PLACES = ((2010, 2060), (3290, 2170), (1060, 2170))  # all of them stand on the pavement
 STREET_SIGNS = (
     SignText(
         "shop",
@@ -52,7 +53,7 @@ def draw_examples() -> dict[str, tuple[Scene, int]]:
     small = (2000, 1500)
     return {
         "street.jpg": (
-            draw_scene(STREET_SEED, 16, background="dandelions.jpg", texts=STREET_SIGNS),
+            draw_scene(STREET_SEED, 16, background=STREET, texts=STREET_SIGNS, places=STREET_PLACES, max_rotation=1.5),
             82,
         ),
         "several.jpg": (draw_scene(8, 14, size=small, background="mountains.jpg"), 75),

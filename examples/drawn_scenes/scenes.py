@@ -19,8 +19,10 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.ImageFilter import GaussianBlur
 from scene_questions import Question, Sign, ask
 from scene_texts import BOARDS, KINDS, REPEATABLE, SPLITS, Box, Rgb, SignText, Split, Vocabulary, compose_sign
+from street import draw_street
 
 BACKGROUNDS = Path(__file__).parents[1] / "images" / "backgrounds"
+STREET = "street"  # a background that is drawn
 HELD_OUT_FROM = SPLITS[-1]  # seeds from here on use the words and phrasings that are held out
 INKS: tuple[Rgb, ...] = (
     (250, 250, 246),
@@ -54,7 +56,9 @@ def contrast(a: Rgb, b: Rgb) -> float:
 
 @functools.lru_cache(maxsize=1)
 def load_background(name: str, size: tuple[int, int]) -> Image.Image:
-    """Loads a background photo, cropped and resized to ``size``; copy it before drawing."""
+    """Loads a background photo, cropped and resized to ``size``, or draws `STREET`; copy it before drawing."""
+    if name == STREET:
+        return draw_street(size)
     with Image.open(BACKGROUNDS / name) as photo:
         rgb = photo.convert("RGB")
     return rgb if rgb.size == size else ImageOps.fit(rgb, size, Image.Resampling.BICUBIC)
@@ -239,6 +243,7 @@ def draw_scene(
     size: tuple[int, int] = (5312, 2988),
     background: str | None = None,
     texts: Sequence[SignText] | None = None,
+    places: Sequence[tuple[int, int]] | None = None,
     max_rotation: float = 10.0,
     low_contrast: bool | None = None,
     lettering: bool = True,
@@ -250,8 +255,9 @@ def draw_scene(
             with the held-out words and phrasings.
         letter_px: Height of the capital letters; one sign may have letters 1.6 times as high.
         size: Width and height of the scene.
-        background: File name of one of `background_names`.
+        background: One of `background_names`, or `STREET`.
         texts: The signs' texts, instead of composed ones.
+        places: Top left corners of the signs, instead of chosen ones.
         max_rotation: Largest rotation of a sign, in degrees.
         low_contrast: Whether text is faded into its board; None leaves it to the seed.
         lettering: False leaves the boards blank, for checks.
@@ -278,7 +284,7 @@ def draw_scene(
         faded = rng.random() < 0.2 if low_contrast is None else low_contrast
         style = random.Random(f"sign {seed} {index}")
         pixels, alpha, sign = _draw_sign(style, text, board, letter, max_rotation, faded, lettering)
-        place = _find_place(style, pixels.size, size, taken, 2 * letter)
+        place = places[index] if places else _find_place(style, pixels.size, size, taken, 2 * letter)
         if place is None:
             continue
         x, y = place

@@ -165,3 +165,19 @@ def test_no_two_splits_share_anything() -> None:
             seen = [{text.casefold() for pool in pools[split].values() for text in pool} for split in (first, second)]
             assert not seen[0] & seen[1]
         assert not set(scene_texts.OPENERS[first]) & set(scene_texts.OPENERS[second])
+
+
+def test_signs_stand_where_they_are_put_in_a_street() -> None:
+    size, places = (1200, 675), ((200, 480), (700, 500))
+    texts = scenes.draw_scene(SEEDS[0], 12, size=size, background="fig.jpg").signs[:2]
+    street = scenes.draw_street(size)
+    scene = scenes.draw_scene(
+        SEEDS[0], 12, size=size, background=scenes.STREET, texts=[sign.text for sign in texts], places=places
+    )
+    assert np.array_equal(np.asarray(street), np.asarray(scenes.draw_street(size)))
+    for sign, (x, y) in zip(scene.signs, places, strict=True):
+        assert x <= sign.box[0] < x + 20
+        assert y <= sign.box[1] < y + 20
+    changed = (np.asarray(scene.image) != np.asarray(street)).any(axis=2)
+    assert not changed[: min(y for _, y in places)].any()
+    assert changed.any()

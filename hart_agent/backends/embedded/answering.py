@@ -96,9 +96,13 @@ def _find(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
         return _where(query, signs, photo)
     if query.kind == "under" and (query.quoted or query.words):
         return _neighbour(query, signs, photo)
+    if query.colour and query.painted and all(colour_distance(sign.rgb, query.colour) is None for sign in signs):
+        query = replace(query, colour=None)  # the red box has a white label
     chosen = _select(query, signs, photo)
     if isinstance(chosen, Finding):
         return chosen
+    if query.kind == "warning" and photo and len(signs) == 1 and not warnings(signs[0]) and _is_short(signs[0]):
+        return Finding(signs[0].text, (signs[0].lines,))  # the only text there is
     if query.kind in TYPED:
         return _typed(query, chosen, signs) if photo else _typed_alone(query, chosen)
     if photo and query.relative and not query.quoted and (len(signs) > 1 or query.kind == "whole"):
@@ -106,6 +110,11 @@ def _find(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
     if query.kind in ("whole", "under"):
         return _whole(query, chosen, photo)
     return _layout(query, chosen, photo)
+
+
+def _is_short(sign: Sign) -> bool:
+    """Whether a sign says little, and no number."""
+    return len(sign.rows) < _FEW and not any(map(str.isdigit, sign.text))
 
 
 def _none(why: str, *, rivals: bool = False) -> Finding:
@@ -300,7 +309,7 @@ def _may_be(query: Query, row: Row) -> bool:
         or (kind != "topic" and is_running(row))
         or (kind == "author" and not is_name(text))
         or (kind == "brand" and len(text.split()) >= _FEW)
-        or (kind in ("brand", "name", "place", "destination") and letters < _LETTERS)
+        or (kind in ("brand", "name", "place", "destination", "heading", "author") and letters < _LETTERS)
         or (kind == "place" and (not has_cue(kind, text) or all(map(is_filler, text.split()))))
     )
 

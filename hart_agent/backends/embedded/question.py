@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, field
 from functools import cache
@@ -42,6 +43,7 @@ class Query:
         across: wanted place from left to right: 0, 0.5 or 1; None if not asked.
         down: wanted place from top to bottom, likewise.
         colour: wanted colour of the sign, as `colours.colour_name` gives it.
+        painted: the colour may be that of a thing on which text stands (the red box) rather than a sign's.
         size: "largest" or "smallest".
         above: for the kind "under", whether the line above is wanted.
         ordinal: index of the wanted line or place, from 0, or -1 for the last.
@@ -58,6 +60,7 @@ class Query:
     across: float | None = None
     down: float | None = None
     colour: str | None = None
+    painted: bool = False
     size: str | None = None
     above: bool = False
     ordinal: int | None = None
@@ -128,6 +131,10 @@ def understand(question: str) -> Query:
         across=0.5 if middle and across is None else across,
         down=0.5 if middle and down is None else down,
         colour=next((COLOURS[stem] for word in lowered if (stem := word.removesuffix("ish")) in COLOURS), None),
+        painted=any(
+            word.removesuffix("ish") in COLOURS and is_filler(thing, "carriers.txt")
+            for word, thing in itertools.pairwise(lowered)
+        ),
         size=next((size for size in _SIZES if pattern(size).search(plain)), None) if sized else None,
         above=pattern("above").search(plain) is not None,
         ordinal=ordinal,

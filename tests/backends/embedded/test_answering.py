@@ -116,6 +116,8 @@ ANSWERS = [
     ("What does the sign in the bottom left say?", EVERYTHING, "Brack Chandler 0722 918 344", list(CHANDLER.lines)),
     ("What does the sign in the middle say?", EVERYTHING, MUSEUM.text, list(MUSEUM.lines)),
     ("Read the sign mentioning QUINCES.", EVERYTHING, STALL.text, list(STALL.lines)),
+    ("What's on the label of the purple crate?", (sign("Walnuts"),), "Walnuts", None),  # the crate is, not the label
+    ("What is the sign warning about?", (sign("Otters"),), "Otters", None),  # all that there is
     ("Read all the text.", (EVENT, STREET, STALL),
      "Tanner Row\nRhubarb $4.20 Quinces $3.75\nKite Festival Sat 14 May Lowmoor Common, 15:30", None),
 ]  # fmt: skip
@@ -202,6 +204,7 @@ REASONS = [
     ("What is written under TURNIPS?", EVERYTHING, "I found no text under 'TURNIPS'"),
     ("What does the sign on the left say?", (STALL,), "I found no readable text at that place"),
     ("What is the licence plate?", EVERYTHING, "I found no number plate in the text that I can read"),
+    ("What is the title of the book?", (sign("ISBN 0-306-40615-2"),), "I found no title in the text that I can read"),
     ("What are the opening hours?", (WARNING,), "I found no opening hours in the text that I can read"),
 ]  # fmt: skip
 
