@@ -28,11 +28,12 @@ def load(name: str, threads: int | None = None) -> Any:
     Raises:
         FileNotFoundError: the package or the file is missing.
     """
-    return _session(_path(name), threads or min(_MAX_THREADS, available_cores()))
+    return _session(_path(name), threads or min(_MAX_THREADS, available_cores()), os.getpid())
 
 
 @functools.cache
-def _session(path: Path, threads: int) -> Any:
+def _session(path: Path, threads: int, _process: int) -> Any:
+    """For this process alone: in a fork of it the threads are gone, for which a run, and even the end, would wait."""
     # Set before the import, which already creates a device id.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime as ort  # type: ignore[import-untyped,unused-ignore]
@@ -46,10 +47,6 @@ def _session(path: Path, threads: int) -> Any:
     # A spinning thread burns a core that another process may need: on shared cores, two are slower than one.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_session.cache_clear)  # a forked process has none of a session's threads
 
 
 def available_cores(cgroup: Path = _CGROUP) -> int:
