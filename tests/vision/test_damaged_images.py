@@ -111,6 +111,7 @@ def test_a_file_without_permission(tmp_path: Path, small: Image.Image) -> None:
         finally:
             os.write(writer, message.encode())
             os._exit(0)
+    os.close(writer)
     os.waitpid(child, 0)
     message = os.read(reader, 10_000).decode()
     assert message == f"ImageError: {path}: may not be read. Change the file's permissions."
