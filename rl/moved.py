@@ -14,7 +14,7 @@ MOVED = {
     "rl.optimiser": ["rl.local.optimiser"],
     "rl.options": ["rl.command_line"],
     "rl.plan": ["rl.openrlhf.plan", "rl.planning"],
-    "rl.rollout": ["rl.local.rollout", "rl.rows"],
+    "rl.rollout": ["rl.local.rollout", "rl.local.playing", "rl.rows"],
     "rl.run": ["rl.local.run", "rl.loop", "rl.data", "rl.manifest"],
     "rl.settings": ["rl.config"],
     "rl.sft": ["rl.local.sft"],

@@ -47,7 +47,7 @@ def test_the_line_names_what_the_server_tells(tmp_path: Path, caplog: pytest.Log
     assert model in found["citation"]
     assert model in again["citation"]
     assert found["manifest"]["served"] == {"model": "Qwen/Qwen2.5-VL-7B-Instruct", "server": "vllm 0.8.5"}
-    assert caplog.messages == [f"the model or its server changed after the run in {tmp_path / 'run'} was started"]
+    assert caplog.messages == [f"the model or its server has changed since the run in {tmp_path / 'run'} was started"]
 
 
 @pytest.mark.parametrize(
