@@ -11,7 +11,7 @@ from typing import Any
 
 _CORRECTION = re.compile(
     r"[\n.!?\u2026]\s{0,3}(?:hmm[,.]?\s)?(?:(?:but\s)?wait[,.:]\s|correction:|actually,?\sno\b|on second thought"
-    r"|scratch that|i was wrong)|(?:\.\.|\u2026)\s?no,\s",
+    r"|scratch that|i was wrong)|(?:\.\.|\u2026)\s?(?:no|sorry),\s(?:i meant\s)?",
     re.IGNORECASE,
 )
 _LEAVE = re.compile(

@@ -105,16 +105,17 @@ def _is_hedged(tokens: Sequence[Token], letter: str) -> bool:
 
 def _votes(tokens: list[Token]) -> _Votes:
     votes = _Votes()
-    sentences = [_mark_last(_without_comparison(sentence)) for sentence in _sentences(tokens)]
+    sentences = [_mark_last(_without_comparison(sentence)) for sentence in _sentences(_without_repetition(tokens))]
     labels = {min(sentence[0].options) for sentence in sentences if _label_length(sentence)}
     for sentence in map(_without_doubt, sentences):
         if not sentence or sentence[-1].text == "?":
             continue
         label, said = sentence[: _label_length(sentence)], sentence[_label_length(sentence) :]
         if label and (len(labels) > 1 or label[-1].text != "."):
-            verdicts = {said[0].text, said[-1].text if said[-1].text != "right" else ""}
-            denied = said[0].text in phrases.NEGATIONS | phrases.WRONG and not (len(said) > 1 and said[1].options)
-            denied = denied or said[-1].text in phrases.WRONG | {"no"}
+            first, last = said[0].text, _without_reason(said, mentioned=True)[-1].text
+            verdicts = {first, last if last != "right" else ""}
+            denied = first in phrases.NEGATIONS | phrases.WRONG and not (len(said) > 1 and said[1].options)
+            denied = denied or last in phrases.WRONG | {"no"}
             if denied or len(labels) > 1:
                 named = votes.denied if denied else votes.gone_through
                 named |= label[0].options if denied or verdicts & phrases.RIGHT else set()
@@ -123,6 +124,18 @@ def _votes(tokens: list[Token]) -> _Votes:
         for clause in _clauses(_grouped(_without_reason(said))):
             _vote(clause, votes)
     return votes
+
+
+def _without_repetition(tokens: Sequence[Token]) -> list[Token]:
+    """With "B (cotton)", which is B, cotton, by now, as B alone."""
+    kept: list[Token] = []
+    at = 0
+    while at < len(tokens):
+        kept.append(tokens[at])
+        named, *after = tokens[at : at + 4]
+        repeated = len(after) == 3 and _is_letter_mention(named) and [mark.text for mark in after[::2]] == [",", ","]
+        at += 4 if repeated and after[1].by_text and after[1].options == named.options else 1
+    return kept
 
 
 def _without_comparison(sentence: list[Token]) -> list[Token]:
@@ -178,11 +191,10 @@ def _label_length(sentence: list[Token]) -> int:
     )
 
 
-def _without_reason(sentence: list[Token]) -> list[Token]:
-    """Up to the word behind a mention that begins a reason or a comparison."""
-    mentioned = False
+def _without_reason(sentence: list[Token], *, mentioned: bool = False) -> list[Token]:
+    """Up to the word behind a mention, which may stand before the sentence, that begins a reason or a comparison."""
     for at, token in enumerate(sentence):
-        if mentioned and token.text in phrases.REASONS:
+        if at and mentioned and token.text in phrases.REASONS:
             return sentence[:at]
         mentioned = mentioned or bool(token.options)
     return sentence
