@@ -193,7 +193,7 @@ def test_questions_begin_when_the_server_has_room_for_them(tmp_path: Path) -> No
         Item(str(number), image, f"what is number {number}?", right_answer(number), AnswerType.TEXT)
         for number in range(60)
     ]
-    crowd = Crowd(2, 0.05)
+    crowd = Crowd(2, 0.15)  # long enough for all that it refuses to be told before it answers any
     with serve(crowd.behave) as server:
         policy = Counting("qwen2.5-vl", base_url=server.url, retry=RetryPolicy(retries=4, base=0.05))
         policy.history = []
