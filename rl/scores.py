@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from hart_agent.agent.trajectory import Trajectory
 from hart_agent.errors import ConfigError
 from rl.data import Sample
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,9 @@ Group: TypeAlias = Sequence[Attempt]
 """The rollouts of one question in one step."""
 
 
-def in_groups(attempts: Sequence[Attempt], size: int) -> list[Group]:
-    """The attempts of a step, which stand group by group, as one list for each group of that size."""
-    return [attempts[begin : begin + size] for begin in range(0, len(attempts), size)]
+def in_groups(rollouts: Sequence[T], size: int) -> list[Sequence[T]]:
+    """What stands group by group, such as the attempts of a step, as one sequence for each group of that size."""
+    return [rollouts[begin : begin + size] for begin in range(0, len(rollouts), size)]
 
 
 @dataclass(frozen=True)

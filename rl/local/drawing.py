@@ -10,7 +10,7 @@ from rl.data import Sample
 from rl.rows import Rollout
 from rl.scores import Score
 
-ScoredGroup: TypeAlias = "list[tuple[Rollout, Score]]"
+ScoredGroup: TypeAlias = Sequence[tuple[Rollout, Score]]
 """The rollouts of a question, each with its score."""
 
 

@@ -23,7 +23,7 @@ from rl.medvr import entropy_metrics
 from rl.monitor import rollout_metrics
 from rl.rewards import Judge, Reward, reward_of
 from rl.rows import Rollout
-from rl.scores import Score, shaping_of
+from rl.scores import Score, in_groups, shaping_of
 
 
 class Trainer(Run[TrainSettings]):
@@ -106,8 +106,7 @@ class Trainer(Run[TrainSettings]):
 
     def _scored(self, rollouts: Sequence[Rollout]) -> list[ScoredGroup]:
         scored = list(zip(rollouts, self.scores(rollouts), strict=True))
-        size = self.settings.algorithm.group_size
-        return [scored[begin : begin + size] for begin in range(0, len(scored), size)]
+        return in_groups(scored, self.settings.algorithm.group_size)
 
     def episode(self) -> EpisodeConfig:
         return self.settings.episode()
