@@ -19,12 +19,14 @@ from re import _constants, _parser  # type: ignore[attr-defined]
 from types import FrameType, ModuleType
 from typing import Any
 
-SIZE = 5_000
-"""Characters of the shorter text."""
-FLOOR = 0.03
+SIZES = (2_500, 10_000, 40_000)
+"""Characters of the shorter text: the first of them that takes long enough to tell."""
+FACTOR = 4
+"""Of the longer text's length to the shorter one's."""
+FLOOR = 0.12
 """Seconds of processor time below which a growth can't be told from noise."""
-GROWTH = 3.0
-"""Of the time when the text doubles: 2 where it is linear, 4 where it is quadratic."""
+GROWTH = 8.0
+"""Of the time when the text is four times as long: 4 where it is linear, 16 where it is quadratic."""
 LIMIT = 1.0
 """Seconds of processor time for one text."""
 
@@ -75,12 +77,15 @@ def _is_searched(module: ModuleType, pattern: re.Pattern[str]) -> bool:
     return not uses or not all(id(node) in matched for node in uses)
 
 
-def growth(pattern: re.Pattern[str], unit: str, size: int = SIZE, *, searched: bool = True) -> float | None:
-    """How the time of finding all matches grows when the text doubles; None where it is too short to tell."""
-    short, long = (unit * (length // len(unit)) for length in (size, 2 * size))
-    if (slow := _seconds(pattern, long, searched)) < FLOOR:
-        return None
-    return slow / max(_seconds(pattern, short, searched), 1e-6)
+def growth(pattern: re.Pattern[str], unit: str, *, searched: bool = True) -> float | None:
+    """How the time of finding all matches grows with the text; None where it stays too short to tell."""
+    for size in SIZES:
+        short, long = (unit * (length // len(unit)) for length in (size, FACTOR * size))
+        if (slow := _seconds(pattern, long, searched)) >= FLOOR:
+            # A busy machine only ever adds to a time.
+            slow = min(slow, _seconds(pattern, long, searched))
+            return slow / max(min(_seconds(pattern, short, searched) for _ in range(3)), 1e-6)
+    return None
 
 
 def _seconds(pattern: re.Pattern[str], text: str, searched: bool) -> float:
@@ -92,7 +97,7 @@ def _seconds(pattern: re.Pattern[str], text: str, searched: bool) -> float:
                 pass
         pattern.fullmatch(text + "\0")
     except TimeoutError:
-        return 4 * LIMIT
+        return FACTOR**2 * LIMIT
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
     return time.process_time() - started
