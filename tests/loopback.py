@@ -42,7 +42,7 @@ class Handler(BaseHTTPRequestHandler):
     """Hands each request to the `Loopback`."""
 
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # head and body are written apart: the second would wait 40 ms for an acknowledgement
+    disable_nagle_algorithm = True  # else a body waits 40 ms for the acknowledgement of its head
     loopback: Loopback
 
     def do_GET(self) -> None:
