@@ -21,7 +21,7 @@ def test_what_a_table_chooses_is_what_the_episode_has() -> None:
     assert [each.sample.steps for each in attempts[::2]] == [each.sample.steps for each in attempts[1::2]]
     for attempt, choices in zip(attempts, chosen, strict=True):
         said = [str(choice.taken) for choice in choices[:2] if choice.taken]
-        assert [finding.text for finding in attempt.trajectory.findings] == said
+        assert list(attempt.trajectory.findings) == said
         assert attempt.trajectory.answer == str(choices[2].taken)
     favoured = math.exp(1.5) / (math.exp(1.5) + 4)  # one of five words
     (chance,) = policy.log_probs([[Choice("first", 3, 3), Choice("second", 1, 0)]]).exp().tolist()
