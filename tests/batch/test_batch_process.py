@@ -119,7 +119,7 @@ def test_an_interrupt_gives_up_what_is_under_way_and_says_how_to_go_on(tmp_path:
         started = time.monotonic()
         process.send_signal(signal.SIGINT)
         code, said = finish(process)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 20  # the server would say nothing for a minute
     assert code == 130, said
     assert "Run the same command again" in said
     assert "Traceback" not in said
