@@ -18,6 +18,9 @@ from hart_agent.answers.mentions import Token
 
 _CUTS = phrases.BREAKS | frozenset((",", ":", ".", "and", "because", "since"))
 _CONTRASTS = frozenset("rather instead unlike over than versus vs not".split())
+_CONCEDING = frozenset("although though while whereas".split())
+_KEPT = _CONCEDING | {"if", "which"}
+"""Where they begin a clause, they say what it is worth."""
 _AGAINST = frozenset("rather instead not".split())
 _NEAR = 12
 """Words after a contrast in which the other option is named."""
@@ -165,7 +168,7 @@ def _said(sentence: list[Token], last: frozenset[str]) -> Iterator[_Event]:
         if phrases.EXCEPT & found:
             yield _all_but(clause, denied=bool(words_of_all & (_DENIALS | {"same"})))
         elif phrases.OPEN & found:
-            yield _Event(_Act.DOUBT, options)
+            yield _Event(_Act.ASK if _CONCEDING & found else _Act.DOUBT, options)
         elif _is_denied(words):
             yield _Event(_Act.DENY, options)
         elif len(options) > 1:
@@ -195,7 +198,9 @@ def _is_choice(found: set[str], *, bare: bool) -> bool:
         found: the words, none of which denies or doubts.
         bare: the option's name alone chooses it.
     """
-    return not found & phrases.PLANNING and bool(found & phrases.CONFIRMING or (bare and found <= phrases.NEUTRAL))
+    return not found & phrases.PLANNING and bool(
+        found & phrases.CONFIRMING or (bare and found <= phrases.NEUTRAL | _CONCEDING)
+    )
 
 
 def _all_but(clause: list[Token], *, denied: bool) -> _Event:
@@ -227,7 +232,7 @@ def _clauses(sentence: list[Token]) -> Iterator[tuple[list[Token], bool]]:
         if (token.text in _CUTS and not goes_on) or contrast or reason:
             if clause:
                 yield clause, contrast and token.text in _AGAINST
-            clause = [Token("not")] if contrast else [token] if token.text in ("if", "which") else []
+            clause = [Token("not")] if contrast else [token] if token.text in _KEPT else []
             named, denies = False, contrast
         else:
             clause.append(token)

@@ -116,7 +116,7 @@ def stated(text: str) -> str:
 def _is_of_text(before: str, span: str) -> bool:
     """Whether a few words go on with those before them, as in "STOP. WAIT HERE", which answer only together."""
     other, bare = next(_spans(before), ("", False))
-    return bare and other != span and not _HEADING.fullmatch(before)
+    return bare and other != span and not _HEADING.fullmatch(before) and not _DENIED.search(before)
 
 
 def _is_passed_over(sentence: str) -> bool:
