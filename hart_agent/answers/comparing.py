@@ -8,8 +8,10 @@ from enum import StrEnum
 from fractions import Fraction
 
 from hart_agent.answers.cleaning import canonical, unwrapped
-from hart_agent.answers.framing import is_negated, without_framing
+from hart_agent.answers.framing import is_negated, is_question, without_framing
+from hart_agent.answers.markup import handed_in, undecorated
 from hart_agent.answers.options import read_option
+from hart_agent.answers.stating import stated
 from hart_agent.answers.texts import hedges_in, same_text, values_of
 from hart_agent.answers.values import Code, Date, Quantity, Range, Reading, Time, same_reading
 
@@ -89,7 +91,8 @@ def is_right(
     if answer is None or not _is_short(answer):
         return False
     return any(
-        all(_fits(answer, right, kind, options, tolerance, mode) for mode in {False, strict})
+        _holds(answer, right, kind, options, tolerance)
+        and (not strict or _fits(answer, right, kind, options, tolerance, strict=True))
         for right in (gold, *alternatives)
     )
 
@@ -110,7 +113,20 @@ def _is_short(text: str) -> bool:
     return len(text) <= MAX_ANSWER and len(canonical(text)) <= MAX_ANSWER
 
 
-def _fits(answer: str, gold: str, kind: AnswerType, options: Sequence[str], tolerance: float, strict: bool) -> bool:
+def _holds(answer: str, gold: str, kind: AnswerType, options: Sequence[str], tolerance: float) -> bool:
+    """Whether an answer is right, by all that it says or by what it states in the end."""
+    if kind is not AnswerType.OPTION and is_question(answer) and "?" not in gold:
+        return False
+    if _fits(answer, gold, kind, options, tolerance, strict=False):
+        return True
+    if kind not in (AnswerType.NUMBER, AnswerType.TEXT):
+        return False
+    words = canonical(answer)
+    said = handed_in(words) or stated(unwrapped(undecorated(words)))
+    return said not in ("", answer) and _fits(said, gold, kind, options, tolerance, strict=False)
+
+
+def _fits(answer: str, gold: str, kind: AnswerType, options: Sequence[str], tolerance: float, *, strict: bool) -> bool:
     if kind is AnswerType.OPTION and (letter := read_option(gold, options)) is not None:
         return read_option(answer, options, strict=strict) == letter
     if strict and hedges_in(answer) - hedges_in(gold):

@@ -15,7 +15,8 @@ _CORRECTION = re.compile(
     re.IGNORECASE,
 )
 _LEAVE = re.compile(
-    r"(?<=[.!?)])\s{1,3}(?:let me know|would you like|do you (?:want|need)|feel free|(?:i )?hope (?:this|that)"
+    r"(?<=\S)\s{1,3}(?-i:Let me know if|Would you like me|Do you want me|Is there anything).*"
+    r"|(?<=[.!?)])\s{1,3}(?:let me know|would you like|do you (?:want|need)|feel free|(?:i )?hope (?:this|that)"
     r"|is there anything|if you (?:need|have|want))\b.*",
     re.IGNORECASE | re.DOTALL,
 )
@@ -24,6 +25,7 @@ _ASIDE_LINES = re.compile(
     r"[*_]{0,2}\s?:.*",
     re.IGNORECASE | re.DOTALL,
 )
+_SURENESS = re.compile(r"\s[\[(](?:confidence|certainty|probability)[^\[\]()\n]{0,40}[\])]", re.IGNORECASE)
 _BOLD_FIRST = re.compile(r"\s{0,9}\*\*([^*\n]{1,200})\*\*\s{0,3}\n")
 _SAID = re.compile(
     r"(?:^|[\n.!?:;])[\s>*#-]{0,6}(?:so|thus|hence|therefore)?,?\s?(?:the |my )?(?:final |correct )?"
@@ -50,7 +52,12 @@ _LEAD_IN = re.compile(
     re.IGNORECASE,
 )
 _ROLE = re.compile(r"\s{0,3}(?:assistant|model|response)\s?:\s", re.IGNORECASE)
-_NEGATION = re.compile(r"\b(?:not|never|cannot|\w{2,8}n't)\b", re.IGNORECASE)
+_NEGATION = re.compile(
+    r"\b(?:not|never|cannot|\w{2,8}n't|wrong|neither|no other)\b|ません|できない|无法|不能|없습니다|어렵", re.IGNORECASE
+)
+_QUESTION = re.compile(
+    r"\s{0,9}(?:is|are|was|were|does|do|did|can|could|which|what|who|where|how)\b[^\n]*\?\s{0,9}", re.IGNORECASE
+)
 _FIELDS = ("answer", "final_answer")
 _CALLED = ("arguments", "parameters")
 _LARGEST = 2_000
@@ -75,15 +82,15 @@ def said_once(text: str) -> str:
 
 
 def without_leave(text: str) -> str:
-    """Without "Let me know if you need more" at the end."""
-    return _LEAVE.sub("", text, count=1)
+    """Without "Let me know if you need more" at the end, and without how sure it is."""
+    return _SURENESS.sub("", _LEAVE.sub("", text, count=1))
 
 
 def without_asides(text: str) -> str:
     """The answer alone, of a text that gives one and goes on with lines about it."""
     kept = _ASIDE_LINES.sub("", without_leave(text), count=1)
     bold = _BOLD_FIRST.match(kept)
-    return bold[1] if bold else kept
+    return bold[1] if bold and "**" not in kept[bold.end() :] else kept
 
 
 def without_framing(text: str) -> str:
@@ -100,6 +107,11 @@ def without_framing(text: str) -> str:
 def is_negated(text: str) -> bool:
     """Whether a text denies something."""
     return _NEGATION.search(text) is not None
+
+
+def is_question(text: str) -> bool:
+    """Whether a text does nothing but ask."""
+    return _QUESTION.fullmatch(text) is not None
 
 
 def field_of_object(text: str) -> str | None:

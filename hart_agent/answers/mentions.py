@@ -5,24 +5,38 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from hart_agent.answers.cleaning import canonical
-from hart_agent.answers.phrases import CHOOSING, COPULAS, FOLLOWERS, OPTION_WORDS, REASONS, TRANSLATIONS, WRONG
+from hart_agent.answers.phrases import CHOOSING, COPULAS, FOLLOWERS, NAMING, OPTION_WORDS, REASONS, TRANSLATIONS, WRONG
 from hart_agent.answers.tables import NUMBER_WORDS
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 LABEL = re.compile(r"[\s\"'(\[]*([A-Za-z])\s?[).:\],、]+\s*")
 """A letter in front of an option's text."""
 
-_PHRASES = (rf"\b{p}\b" if p.isascii() else re.escape(p) for p in sorted(TRANSLATIONS, key=len, reverse=True))
+_SPACED = re.compile(r"[\0-\u058f\u1e00-\u1eff]+")  # Latin, Greek and Cyrillic
+_WORDS = {canonical(phrase): word for phrase, word in TRANSLATIONS.items()}
+_PHRASES = (
+    rf"\b{re.escape(p)}\b" if _SPACED.fullmatch(p) else re.escape(p) for p in sorted(_WORDS, key=len, reverse=True)
+)
 _PHRASE = re.compile("|".join(_PHRASES), re.IGNORECASE)
-_EAST_ASIAN = r"[\u3040-\u9fff\uac00-\ud7af]"
+_EAST_ASIAN = r"[\u0e00-\u0e7f\u3040-\u9fff\uac00-\ud7af]"
 _SCRIPT_EDGE = re.compile(rf"(?<={_EAST_ASIAN})(?=[A-Za-z])|(?<=[A-Za-z])(?={_EAST_ASIAN})")
 _TOKEN = re.compile(
     r"[(\[]\s?(?P<boxed>[A-Za-z])\s?[)\]]|(?P<letter>(?<![\w'])(?<!\w\.)[A-Za-z](?![\w'+#]|-\w|\.\w\b))(?P<close>\))?"
-    r"|(?P<word>[-+<>≤≥$€£¥]{0,4}\d+(?:[.,:/]\d+)*[%°+]?|[^\W\d_]+(?:'[^\W\d_]+)*(?:\+{1,2}|#)?|[✓✔✅☑✗✘☒❌\u00d7])|(?P<end>\n|[.!?;。…])"
-    r"|(?P<comma>[,、()\u2013]|(?<=\s)-+(?=\s)|[=-]>|→)|(?P<colon>:)|(?P<is>=)|(?P<or>[/|])|(?P<and>&)"
+    r"|(?P<word>[-+<>≤≥$€£¥]{0,4}\d+(?:[.,:/]\d+)*[%°+]?|[^\W\d_]+(?:'[^\W\d_]+)*(?:\+{1,2}|#)?|[✓✔✅☑✗✘☒❌\u00d7])"
+    r"|(?P<end>\n|[.!?;。…؟؛])"
+    r"|(?P<comma>[,、،()\u2013]|(?<=\s)-+(?=\s)|[=-]>|→)|(?P<colon>:)|(?P<is>=)|(?P<or>[/|])|(?P<and>&)"
 )
+_ELISION = re.compile(r"\b(?:dell|nell|all|qu|[ldc])'(?=[^\W\d_])", re.IGNORECASE)
+_GLUED = re.compile(r"(?<=[a-z])_(?=[A-Z]\b)|(?<=\b[A-H])'(?=[dt][iıuü]r\b)")
+"""Between a word and an option's letter: "Option_B", and "B'dir", Turkish for "is B"."""
+_STOP_WITHIN = (
+    r"\.(?=[\"')\],;:*\u201c\u201d\u300d\u00bb]"
+    r"|\s{0,3}[\u2713\u2714\u2705\u2717\u2718\u274c\u2192]|\s{1,3}[a-z(\u2013-])"
+)
+"""A full stop that belongs to an option's text, for the sentence goes on behind it."""
 _MINUS = re.compile(r"\b(?:minus|negative)\s(?=\d)", re.IGNORECASE)
 _MARKS = {"comma": ",", "colon": ":", "is": "is", "or": "or", "and": "and"}
 
@@ -53,10 +67,9 @@ def tokens_of(answer: str, texts: Sequence[str]) -> list[Token]:
         answer: without mark-up.
         texts: of the options, in the order of their letters.
     """
-    letters: dict[tuple[str, ...], str] = {}
-    for letter, text in zip(LETTERS, texts, strict=False):
-        if words := _without_edges([token.text.casefold() for token in _plain_tokens(canonical(text))]):
-            letters[words] = "" if words in letters else letter
+    letters, stems = _named(tuple(texts))
+    for stem in stems:
+        answer = re.sub(re.escape(stem) + _STOP_WITHIN, lambda found: found[0][:-1], answer)
     lengths = sorted({len(words) for words in letters}, reverse=True)
     first = {words[0] for words in letters}
     raw = list(_plain_tokens(answer))
@@ -81,6 +94,17 @@ def tokens_of(answer: str, texts: Sequence[str]) -> list[Token]:
     return tokens
 
 
+@lru_cache(maxsize=64)
+def _named(texts: tuple[str, ...]) -> tuple[dict[tuple[str, ...], str], tuple[str, ...]]:
+    """The letter of each option by the words of its text, "" where two are the same; and texts that end with a stop."""
+    letters: dict[tuple[str, ...], str] = {}
+    for letter, text in zip(LETTERS, texts, strict=False):
+        if words := _without_edges([token.text.casefold() for token in _plain_tokens(canonical(text))]):
+            letters[words] = "" if words in letters else letter
+    stems = (canonical(text).rstrip() for text in texts)
+    return letters, tuple(stem[:-1] for stem in stems if stem.endswith("."))
+
+
 def unlabelled(options: Sequence[str]) -> list[str]:
     """The options' texts without their letters, if all of them carry theirs."""
     labels = [LABEL.match(option) for option in options]
@@ -93,12 +117,16 @@ def _is_letter(raw: list[Token], at: int) -> bool:
     """Whether a single letter stands for an option: not an article, a pronoun, or a word of another language."""
     before = raw[at - 1].text if at else "\n"
     after = raw[at + 1].text if at + 1 < len(raw) else "\n"
-    asked = before in OPTION_WORDS | CHOOSING
+    asked = before in OPTION_WORDS | CHOOSING or before == "its"
     letter_follows = at + 1 < len(raw) and bool(raw[at + 1].options)
     word_follows = after[:1].isalnum() and after not in FOLLOWERS and not letter_follows
     letter = raw[at].text
     if before in ("a", "an"):
         return False
+    if letter.isupper() and (before in NAMING or not (before + after).isascii()):
+        return True
+    if letter == "A" and before[:1].isalpha() and before not in ("s", "ii"):
+        return True  # no article begins with a capital within a sentence
     if letter in "Ii":
         return asked and not word_follows
     if letter in "Aa":
@@ -113,8 +141,8 @@ def _is_letter(raw: list[Token], at: int) -> bool:
 
 
 def _plain_tokens(text: str) -> Iterator[Token]:
-    text = _MINUS.sub("-", text)
-    text = _SCRIPT_EDGE.sub(" ", _PHRASE.sub(lambda match: f" {TRANSLATIONS[match[0].lower()]} ", text))
+    text = _ELISION.sub(" ", _GLUED.sub(" ", _MINUS.sub("-", text)))
+    text = _SCRIPT_EDGE.sub(" ", _PHRASE.sub(lambda match: f" {_WORDS[match[0].lower()]} ", text))
     for match in _TOKEN.finditer(text):
         kind = str(match.lastgroup)
         if letter := match["boxed"] or match["letter"]:
@@ -131,6 +159,6 @@ def _without_edges(words: list[str]) -> tuple[str, ...]:
     start, stop = 0, len(words)
     while start < stop - 1 and words[start] in ("a", "an", "the", ",", ".", "\n"):
         start += 1
-    while stop > start and not words[stop - 1][:1].isalnum():
+    while stop > start and not any(map(str.isalnum, words[stop - 1])):
         stop -= 1
     return tuple(words[start:stop])

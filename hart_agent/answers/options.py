@@ -12,8 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from hart_agent.answers import phrases
+from hart_agent.answers.clauses import grouped, label_length, sentences_of
 from hart_agent.answers.cleaning import canonical, unwrapped
+from hart_agent.answers.commitments import committed, gives_up
 from hart_agent.answers.framing import after_correction, said_once, without_leave
+from hart_agent.answers.markup import handed_in, undecorated
 from hart_agent.answers.mentions import LABEL, LETTERS, Token, tokens_of, unlabelled
 from hart_agent.answers.tables import HEDGES
 from hart_agent.answers.texts import same_text
@@ -22,9 +25,7 @@ _LONE = re.compile(r"[^\w¬~≠✗✘☒❌\u00d7]*([A-Za-z])(?![+#]|-$)[^\w✗�
 _BULLET = re.compile(r"^[ \t]{0,8}[-*\u2022>]{1,2}[ \t]{1,4}(?=\S)", re.MULTILINE)
 _QUOTED = re.compile(r"(?<!\w)'([A-Za-z])'(?!\w)")
 _OPENING_QUOTE = re.compile(r"(?<!\w)'(?=[A-Za-z][).])")
-_MARKS = frozenset("✓ ✔ ✅ ☑ ✗ ✘ ☒ ❌ ×".split())
 _COPULA = re.compile(rf"\b(?:{'|'.join(filter(str.isalpha, phrases.COPULAS))})\b", re.IGNORECASE)
-_ENDS = frozenset("\n . ! ? ; 。 …".split(" "))
 
 
 @dataclass
@@ -54,9 +55,12 @@ def read_option(answer: str, options: Sequence[str], *, strict: bool = False) ->
 
 
 def _read(answer: str, texts: Sequence[str], *, strict: bool) -> str | None:
-    text = unwrapped(canonical(answer), whole=strict)
+    text = canonical(answer)
     if strict:
-        return _chosen(text, texts, strict=True)
+        return _chosen(unwrapped(text, whole=True), texts, strict=True)
+    if (marked := handed_in(text)) and (letter := _chosen(unwrapped(marked), texts, strict=False)):
+        return letter
+    text = unwrapped(undecorated(text))
     text = _OPENING_QUOTE.sub("", _QUOTED.sub(r"(\1)", _BULLET.sub("", without_leave(text))))
     parts = filter(None, (after_correction(text), said_once(text), text))
     return next(filter(None, (_chosen(part, texts, strict=False) for part in parts)), None)
@@ -69,6 +73,8 @@ def _chosen(text: str, texts: Sequence[str], *, strict: bool) -> str | None:
         return letter if letter in letters and not (strict and "?" in text) else None
     tokens = tokens_of(text, texts)
     letter = _option_with_text(text, texts) or _votes(tokens).winner() or _stated_value(text, tokens, texts)
+    if not strict:
+        letter = committed(tokens) if letter is None else None if gives_up(tokens) else letter
     if letter is None or letter not in letters:
         return None
     return None if strict and _is_hedged(tokens, letter) else letter
@@ -105,12 +111,12 @@ def _is_hedged(tokens: Sequence[Token], letter: str) -> bool:
 
 def _votes(tokens: list[Token]) -> _Votes:
     votes = _Votes()
-    sentences = [_mark_last(_without_comparison(sentence)) for sentence in _sentences(_without_repetition(tokens))]
-    labels = {min(sentence[0].options) for sentence in sentences if _label_length(sentence)}
+    sentences = list(sentences_of(tokens))
+    labels = {min(sentence[0].options) for sentence in sentences if label_length(sentence)}
     for sentence in map(_without_doubt, sentences):
         if not sentence or sentence[-1].text == "?":
             continue
-        label, said = sentence[: _label_length(sentence)], sentence[_label_length(sentence) :]
+        label, said = sentence[: label_length(sentence)], sentence[label_length(sentence) :]
         if label and (len(labels) > 1 or label[-1].text != "."):
             first, last = said[0].text, _without_reason(said, mentioned=True)[-1].text
             verdicts = {first, last if last != "right" else ""}
@@ -120,33 +126,11 @@ def _votes(tokens: list[Token]) -> _Votes:
                 named = votes.denied if denied else votes.gone_through
                 named |= label[0].options if denied or verdicts & phrases.RIGHT else set()
                 continue
-        votes.affirmed |= label[0].options if label else set()
-        for clause in _clauses(_grouped(_without_reason(said))):
+        planned = any(token.text in phrases.PLANNING for token in said)
+        votes.affirmed |= label[0].options if label and not planned else set()
+        for clause in _clauses(grouped(_without_reason(said))):
             _vote(clause, votes)
     return votes
-
-
-def _without_repetition(tokens: Sequence[Token]) -> list[Token]:
-    """With "B (cotton)", which is B, cotton, by now, as B alone."""
-    kept: list[Token] = []
-    at = 0
-    while at < len(tokens):
-        kept.append(tokens[at])
-        named, *after = tokens[at : at + 4]
-        repeated = len(after) == 3 and _is_letter_mention(named) and [mark.text for mark in after[::2]] == [",", ","]
-        at += 4 if repeated and after[1].by_text and after[1].options == named.options else 1
-    return kept
-
-
-def _without_comparison(sentence: list[Token]) -> list[Token]:
-    """Without "Unlike A," in front."""
-    comma = next((at for at, token in enumerate(sentence) if token.text == ","), len(sentence))
-    return sentence[comma + 1 :] or sentence if sentence[0].text in phrases.COMPARING else sentence
-
-
-def _mark_last(sentence: list[Token]) -> list[Token]:
-    """With a mark that stands in front of an option behind it."""
-    return [*sentence[1:], sentence[0]] if sentence[0].text in _MARKS and len(sentence) > 1 else sentence
 
 
 def _without_doubt(sentence: list[Token]) -> list[Token]:
@@ -158,39 +142,6 @@ def _without_doubt(sentence: list[Token]) -> list[Token]:
     return sentence[turns[0] + 1 :] if turns else []
 
 
-def _sentences(tokens: list[Token]) -> Iterator[list[Token]]:
-    """Up to the marks that end a sentence; a label in front of one belongs to it."""
-    sentence: list[Token] = []
-    for token, after in zip(tokens, [*tokens, Token("\n")][1:], strict=True):
-        marked = sentence[bool(sentence and sentence[0].text in _MARKS) :]
-        is_label = len(marked) == 1 and token.text == "." and _is_letter_mention(marked[0])
-        if token.text in _ENDS and after.text != "or" and not (is_label and after.text not in _ENDS):
-            if sentence:
-                yield [*sentence, token] if token.text == "?" else sentence
-            sentence = []
-        else:
-            sentence.append(token)
-    if sentence:
-        yield sentence
-
-
-def _is_letter_mention(token: Token) -> bool:
-    return len(token.options) == 1 and not token.by_text
-
-
-def _label_length(sentence: list[Token]) -> int:
-    """How many tokens the label has with which a sentence begins and is followed by something; 0 if there is none."""
-    if not _is_letter_mention(sentence[0]):
-        return 0
-    if len(sentence) > 2 and sentence[1].text in (":", "."):
-        return 2
-    return int(
-        len(sentence) > 1
-        and sentence[0].sure
-        and sentence[1].text not in phrases.FOLLOWERS - phrases.NEGATIONS - phrases.RIGHT - phrases.WRONG
-    )
-
-
 def _without_reason(sentence: list[Token], *, mentioned: bool = False) -> list[Token]:
     """Up to the word behind a mention, which may stand before the sentence, that begins a reason or a comparison."""
     for at, token in enumerate(sentence):
@@ -198,20 +149,6 @@ def _without_reason(sentence: list[Token], *, mentioned: bool = False) -> list[T
             return sentence[:at]
         mentioned = mentioned or bool(token.options)
     return sentence
-
-
-def _grouped(sentence: list[Token]) -> list[Token]:
-    """With mentions that follow each other, or are linked by "and", "or" and commas, as one."""
-    grouped: list[Token] = []
-    links = 0
-    for token in sentence:
-        if token.options and len(grouped) > links and (last := grouped[-1 - links]).options:
-            del grouped[len(grouped) - links - 1 :]
-            grouped.append(Token("", last.options | token.options, last.by_text and token.by_text))
-        else:
-            grouped.append(token)
-        links = links + 1 if not token.options and token.text in phrases.LINKS else 0
-    return grouped
 
 
 def _clauses(sentence: list[Token]) -> Iterator[list[Token]]:
@@ -246,7 +183,7 @@ def _vote(clause: list[Token], votes: _Votes) -> None:
         votes.denied |= options
     elif not negated and words <= phrases.NEUTRAL:
         votes.affirmed |= options
-    elif not negated and len(options) == 1 and _is_predicate(clause):
+    elif not negated and "initially" not in words and len(options) == 1 and _is_predicate(clause):
         votes.stated |= options
 
 

@@ -2,23 +2,75 @@
 
 from __future__ import annotations
 
-_EAST_ASIAN = """
-答案 answer,选项 option,選項 option,项 option,选择 choose,選擇 choose,选 choose,選 choose,应该 must,應該 must
-正确 correct,正確 correct,对的 correct,不正确 incorrect,不正確 incorrect,错误 wrong,錯誤 wrong,不对 wrong,不對 wrong
-而是 but,但 but,不是 not,并非 not,不选 not,因为 because,因為 because,由于 because,所以 so,因此 so
-或者 or,还是 or,還是 or,或 or,以及 and,和 and,最终 final,认为 think,認為 think,我 i,是 is,为 is,為 is,的 the
-可能 maybe,也许 maybe,不确定 unsure,图中 image,图片 image,吗 ?
-答えは answer is,正解は answer is,です is,画像から判断すると image,が正しい is correct,正しい correct
-정답은 answer is,답은 answer is,번입니다 is,입니다 is,이미지를 image,보면 see,이므로 so
+_PHRASES = """
+answer: 答案,解答,回答,答え,정답,답변,답,odpowiedź,đáp án,câu trả lời,คำตอบ,jawaban,उत्तर,cevap,svar,الإجابة
+answer: ответ,antwoord
+answer is: 答えは,正解は,答えとして,정답은,답은,답변은,คำตอบคือ,คำตอบที่ถูกต้องคือ
+option: 选项,選項,项,選択肢,选择肢,보기,선택지,опция,вариант,optie,opcja,lựa chọn,ตัวเลือก,pilihan,विकल्प,seçenek
+choose: 选择,選擇,选,選,選びます,選択,선택합니다,고르겠습니다,chọn,เลือก,memilih,выбираю
+correct: 正确,正確,对的,正しい,が正しい,適切,符合,相符,吻合,一致,对应,맞습니다,맞는,적절합니다,적절,일치합니다,일치
+correct: 해당,правильный,правильная,правильно,верный
+correct: prawidłowa,poprawna,đúng,ถูกต้อง,benar,सही,doğru,الصحيحة,juiste,correcte
+incorrect: 不正确,不正確,不符合,不符,不一致,不匹配,矛盾,一致しない,一致しません,合致しません,当てはまりません
+incorrect: 該当しません,不適切
+wrong: 错误,錯誤,不对,不對,排除,間違い,除外,맞지 않습니다,맞지 않으며,맞지 않고,틀립니다,틀렸습니다,제외
+wrong: неправильный,неверный
+wrong: ruled out,rule out,rules out,ruling out
+but: 而是,但是,但,しかし,ですが,하지만,그러나,но
+not: 不是,并非,不选,ではなく,ではありません,아니라,아닙니다,cross out,не
+because: 因为,因為,由于,なぜなら,때문에,이므로,parce que
+so: 所以,因此,因而,于是,综上所述,综上,故,よって,したがって,従って,따라서,그러므로,그래서,por lo tanto,por tanto
+so: поэтому,следовательно
+or: 或者,还是,還是,或,または,それとも,或いは,또는,혹은,или
+and: 以及,和
+final: 最终,最終,최종
+think: 认为,認為
+i: 我
+is: é a,é o,è la,est la,es la,es el,lautet,是,为,為,です,である,であり,입니다,이다,번입니다,है
+the: 的
+must: 应该,應該,应为,应是,应,應
+maybe: 可能,也许,也許,かもしれません,일 수도,if i had to guess,if i had to choose,if i must choose
+maybe: if i have to choose,if i had to pick
+unsure: 不确定,拿不准,说不准,无法确定,无法判断,无法决定,无法选择,决められません,決められません,判断できません
+unsure: 選べません,わかりません,分かりません
+unsure: 결정하기 어렵습니다,판단하기 어렵습니다,알 수 없습니다,모르겠습니다,판단할 수 없습니다,not sure,no puedo
+unsure: não consigo,je ne peux pas,non riesco,не могу
+image: 图中,图片,画像から判断すると,画像,이미지를,이미지,사진
+see: 보면
+also: 也
+?: 吗,呢
+surely: no doubt,without a doubt,beyond doubt
+except: everything but,anything but,all but,any but,other than,with the exception of,apart from
+except: aside from,除了
+answer: απάντηση,odpověď,پاسخ,جواب,الجواب,lösung
+option: الخيار,خيار,گزینه,επιλογή,možnost,şıkkı,şık,буквой
+choose: put me down for,my money,my bet,my vote,tippe auf,tippe,wähle,je retiens,je choisis,je dirais
+choose: elijo,escojo
+choose: scelgo,sceglierei,escolho,jag väljer,kies,wybieram,выбрал,برگزیدم,seçiyorum,entscheide mich
+correct: σωστή,σωστό,správná,صحیح,صحيح,والصحيح,الصحيح,doğrudur,zutreffend,trifft zu,zutrifft,entspricht
+correct: stimmt,passt
+correct: correspond à,coincide con,corresponde,corrisponde,соответствует,подходит,phù hợp
+incorrect: غير صحيح,неверно,fausses,falsa,falsas,falsche,falschen,sbagliate
+wrong: à écarter,écarté,écartée,éliminée,elenir,yanlış,ausgeschlossen,scheidet aus,descartamos,descarto
+wrong: descartada,escludo
+wrong: escluderei,esclusa,eliminada,descartar,исключаем,исключить,can be dismissed
+but: mà là,mà,sondern,aber,sino,mais,però,mas,maar,ale,ama,fakat,vielmehr,لكن,αλλά
+though: auch wenn,même si,aunque,anche se,хотя,obwohl,bien que,embora,even if,even though
+so: daher,deshalb,somit,folglich,donc,quindi,portanto,por lo que,logo,dus,więc,αρα,άρα,لذلك,bu yüzden
+so: tedy
+not: nikoli,nikoliv,değil,ليس,ليست,δεν,không phải,bukan,niet,nie
+is: هو,هي,است,είναι,là,adalah,je správně
+the: η,το,ο
+maybe: vielleicht,peut-être,quizás,quizá,tal vez,talvez,forse,возможно,может быть,belki,if i had to bet
+maybe: puede ser
+maybe: entweder,soit
+undecided: give up,gave up,giving up
+unsure: nicht entscheiden,j'hésite,hésite,dudo entre,não sei,non so,не знаю,no lo sé,không chọn được
+initially: at first,first impression,my first thought,first thought,i first,zuerst,d'abord,al principio
+initially: all'inizio,сначала
 """
-_IDIOMS = """
-no doubt surely,without a doubt surely,beyond doubt surely,ruled out wrong,cross out not,not sure unsure
-everything but except,anything but except,all but except,any but except
-if i had to guess maybe,if i had to choose maybe,if i must choose maybe,if i have to choose maybe
-"""
-_PAIRS = [pair.rsplit(" ", 1) for pair in _IDIOMS.strip().replace("\n", ",").split(",")]
-_PAIRS += [pair.split(" ", 1) for pair in _EAST_ASIAN.strip().replace("\n", ",").split(",")]
-TRANSLATIONS = dict(_PAIRS)
+_ROWS = (line.split(": ", 1) for line in _PHRASES.strip().splitlines())
+TRANSLATIONS = {phrase: word for word, phrases in _ROWS for phrase in phrases.split(",")}
 """Phrases to the words below, for scripts without spaces between words and for idioms."""
 
 NEGATIONS = frozenset(
@@ -37,18 +89,25 @@ BREAKS = frozenset("but so therefore thus hence while whereas although though ho
 """Words that begin another clause."""
 REASONS = frozenset("because since as for which where who due given than rather instead over unlike versus vs".split())
 """Behind an option: what follows gives the reason, or compares, and chooses nothing."""
-LINKS = frozenset(", : . and or nor option options choice the a maybe possibly perhaps also even".split())
+LINKS = frozenset(
+    "か と 와 과 나 이나 und oder y o ou et e и , : . and or nor option options choice the a "
+    "maybe possibly perhaps also even".split()
+)
 """Between options that are named together."""
 COPULAS = frozenset(
     "is are was were be its says reads shows show looks seems appears answer count see say costs es ist est è é".split()
 )
 BE = frozenset("is are was be its es ist est è é".split())
-PASSED_OVER = frozenset("a an the on at in to like side one color colour".split())
+PASSED_OVER = frozenset(
+    "clearly actually definitely indeed really a an the on at in to like side one color colour".split()
+)
 """Between "is" and an option's text, or behind it."""
 OPTION_WORDS = frozenset(
-    "option options choice answer letter opción respuesta antwort réponse réponds risposta resposta opzione opção "
+    "option options choice answer ans letter opción respuesta antwort réponse réponds risposta resposta opzione opção "
     "alternativa letra odpowiedź to is : be".split()
 )
+NAMING = frozenset("option choice letter opción opção alternativa".split())
+"""A capital letter behind them is an option."""
 COMPARING = frozenset("unlike between compared versus although though while initially".split())
 """What stands behind them, up to a comma, is compared or conceded, and not chosen."""
 LISTED = frozenset("options choices".split())
@@ -56,7 +115,9 @@ LISTED = frozenset("options choices".split())
 CHOOSING = frozenset("choose chose pick select go with say think select answer take".split())
 FOLLOWERS = COPULAS | NEGATIONS | BREAKS | REASONS | frozenset(
     "and or option isnt must would fits matches right correct wrong definitely clearly obviously it i "
-    "wählen nehmen".split()
+    "wählen nehmen please stays remains states describes matches agrees passes fails speaks holds can could "
+    "should best "
+    "corresponds looks seems appears".split()
 )  # fmt: skip
 """Behind a lone "A" that is a letter, not an article."""
 
@@ -68,11 +129,50 @@ NEUTRAL = COPULAS | CHOOSING | OPTION_WORDS | RIGHT | frozenset(
     "will well ok okay here there in of from on for and can conclude conclusion following response result also "
     "describes fits matches closest suggest therefore visible seen confident absolutely opt settle by me now actually "
     "la el die der le les das il lo o que creo correcta correcto corretta correta richtig richtige bonne opción "
+    "de du des dans en au à sur del dem den im auf zu al nel no na do da op het van w z на в по "
     "shown reflection prawidłowa poprawna c cest d dune l après selon limage agit sagit ich würde wählen nehmen "
     "glaube dass denke "
     "я думаю считаю что это правильный верный ответ вариант الإجابة الصحيحة هي overall evidence "
-    "ill thats number corresponding corresponds let "
+    "ill thats like number corresponding corresponds let "
     "us all points match what agrees supports leaves more after zooming zoomed closer closely inspection upon looking "
-    "crop crops whole with change finish submit".split()
+    "crop crops whole with change finish submit please ans label".split()
 )  # fmt: skip
 """Words that leave a choice as it is. A clause with any other word says something about an option, and chooses none."""
+
+TICKS = frozenset("✓ ✔ ✅ ☑".split())
+CROSSES = frozenset("✗ ✘ ☒ ❌ ×".split())
+REJECTED = frozenset(
+    "inconsistent contradicts contradict contradicted contradicting unlikely unsupported mistaken mistake fails failed "
+    "dismissed discarded misread withdrawn tempting off exclude excluded eliminated eliminate eliminating "
+    "excluding rejected runner inclined initially first none nothing nobody mismatch unclear unverified".split()
+)
+"""Beside the words for what is wrong, in a clause of any other words: the option that it names isn't the choice."""
+EXCEPT = frozenset("except".split())
+OPEN = (DOUBT - EXCEPT) | frozenset("either both or between equally maybe perhaps whether torn".split())
+"""A clause with one of them leaves its options open."""
+PLANNING = frozenset("check checking need compare comparing examine verify zoom options choices listed let".split())
+"""What is still to be done, or only listed."""
+DECIDING = frozenset(
+    "answer choose chose chosen choosing pick picking select selecting selected go going lean leaning settle settling "
+    "favor favour opt conclude conclusion decision final guess submit leaves left "
+    "answered vote majority argmax prediction predicted output verdict impression mapped result".split()
+)
+"""Words by which somebody decides."""
+CONFIRMING = DECIDING | RIGHT | frozenset(
+    "match matches fit fits agree agrees consistent correspond corresponds best closest nearest only supports support "
+    "supported confirmed confirms likely probable likeliest plausible accurate passes holds describes satisfies "
+    "appropriate suitable favors favours speaks speak stays remains holds "
+    "stands trust counts".split()
+)  # fmt: skip
+"""Words by which an option is chosen or found right."""
+DECISIONS = DECIDING | frozenset(
+    "decide tell say single commit committing comfortable determine settle narrow prefer preference able "
+    "sure know certain idea".split()
+)
+CHOICES = frozenset("answer choose pick select decide commit option options".split())
+UNDECIDED = frozenset("undecided unsure uncertain".split())
+POINTING = frozenset("that this it which latter former neither".split())
+TURNS = BREAKS | frozenset(
+    "wait actually final finally correction again instead conclusion closer inspection fact ultimately overall".split()
+)
+"""A sentence with one of them may choose another option than the sentences before it."""

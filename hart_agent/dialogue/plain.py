@@ -6,6 +6,7 @@ import json
 import re
 
 from hart_agent.answers.framing import without_asides
+from hart_agent.answers.markup import handed_in, undecorated
 from hart_agent.dialogue.json_calls import unfenced
 from hart_agent.dialogue.json_repair import whole_json
 from hart_agent.dialogue.markers import without_markers
@@ -55,6 +56,9 @@ def plain_answer(text: str) -> str | None:
         text: the reply without its thoughts.
     """
     tail = text[-_MAX_SEARCHED:]
+    if marked := handed_in(tail):
+        return _short(without_markers(marked))
+    tail, text = undecorated(tail), undecorated(text)
     if box := _glm_box(tail):
         return _short(without_markers(box))
     tail = _emphasised(without_markers(unfenced(tail)))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hart_agent.answers.markup import handed_in
 from hart_agent.dialogue.messages import ToolSpec
 from hart_agent.dialogue.policy import Reply
 from hart_agent.dialogue.refusals import is_refusal
 from hart_agent.dialogue.results import HINT_ANSWER, HINT_TOOLS, ParsedReply
+from hart_agent.dialogue.thoughts import split_thoughts
 from hart_agent.dialogue.vocabulary import OURS, Vocabulary
 
 
@@ -37,7 +39,8 @@ def read_reply(reply: Reply, tools: Sequence[ToolSpec] = (), vocabulary: Vocabul
 def answer_of(reply: Reply, vocabulary: Vocabulary = OURS) -> str | None:
     """The answer of a reply that can mean nothing but an answer, with or without tags; None if it holds none.
 
-    An abstention, in tags or in plain words, a call, and an answer that a limit on tokens cut off are no answer.
+    An abstention, in tags or in plain words, and an answer that a limit on tokens cut off are no answer; nor is a call,
+    but for one that hands in an answer, and an answer that the model goes on to give.
 
     Args:
         reply: of the policy.
@@ -46,5 +49,7 @@ def answer_of(reply: Reply, vocabulary: Vocabulary = OURS) -> str | None:
     parsed = read_reply(reply, (), vocabulary)
     if parsed.answer is not None:
         return parsed.answer
+    if not (reply.truncated or parsed.abstention) and (marked := handed_in(split_thoughts(reply.text)[1])):
+        return marked
     unusable = parsed.calls or parsed.abstention is not None or parsed.cut_off or parsed.plain is None
     return None if unusable or is_refusal(parsed.plain or "") else parsed.plain

@@ -21,7 +21,9 @@ _REFUSALS = tuple(
 )
 
 _STILL = re.compile(
-    r"\b(?:but|so)\b[^.\n]{0,40}\b(?:guess|answer is|likely|probably|it is|it's|choose|go with|say it)\b", re.IGNORECASE
+    r"\b(?:but|so|however|though)\b[^\n]{0,80}\b(?:guess|answer(?:ed)?(?:\sis|:)|likely|probably|it is|it's|choose|pick"
+    r"|lean|go with|say it|i'd say|options?|best|most|closest|appears|looks like)\b",
+    re.IGNORECASE,
 )
 """Behind the refusal there is an answer still."""
 

@@ -1,0 +1,87 @@
+"""A reply's tokens cut into sentences, and the labels of options with which sentences begin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from hart_agent.answers import phrases
+from hart_agent.answers.mentions import Token
+
+_MARKS = frozenset("✓ ✔ ✅ ☑ ✗ ✘ ☒ ❌ ×".split())
+_ENDS = frozenset("\n . ! ? ; 。 …".split(" "))
+
+
+def sentences_of(tokens: Sequence[Token]) -> Iterator[list[Token]]:
+    """The sentences of a reply; a question ends with its mark."""
+    for sentence in _sentences(_without_repetition(tokens)):
+        yield _mark_last(_without_comparison(sentence))
+
+
+def _without_repetition(tokens: Sequence[Token]) -> list[Token]:
+    """With "B (cotton)", which is B, cotton, by now, as B alone."""
+    kept: list[Token] = []
+    at = 0
+    while at < len(tokens):
+        kept.append(tokens[at])
+        named, *after = tokens[at : at + 4]
+        repeated = len(after) == 3 and is_letter_mention(named) and [mark.text for mark in after[::2]] == [",", ","]
+        at += 4 if repeated and after[1].by_text and after[1].options == named.options else 1
+    return kept
+
+
+def _mark_last(sentence: list[Token]) -> list[Token]:
+    """With a mark that stands in front of an option behind it."""
+    return [*sentence[1:], sentence[0]] if sentence[0].text in _MARKS and len(sentence) > 1 else sentence
+
+
+def _sentences(tokens: list[Token]) -> Iterator[list[Token]]:
+    """Up to the marks that end a sentence; a label in front of one belongs to it."""
+    sentence: list[Token] = []
+    for token, after in zip(tokens, [*tokens, Token("\n")][1:], strict=True):
+        marked = sentence[bool(sentence and sentence[0].text in _MARKS) :]
+        is_label = len(marked) == 1 and token.text == "." and is_letter_mention(marked[0])
+        if token.text in _ENDS and after.text != "or" and not (is_label and after.text not in _ENDS):
+            if sentence:
+                yield [*sentence, token] if token.text == "?" else sentence
+            sentence = []
+        elif sentence or token.text != ",":
+            sentence.append(token)
+    if sentence:
+        yield sentence
+
+
+def is_letter_mention(token: Token) -> bool:
+    return len(token.options) == 1 and not token.by_text
+
+
+def label_length(sentence: list[Token]) -> int:
+    """How many tokens the label has with which a sentence begins and is followed by something; 0 if there is none."""
+    if not is_letter_mention(sentence[0]):
+        return 0
+    if len(sentence) > 2 and sentence[1].text in (":", "."):
+        return 2
+    return int(
+        len(sentence) > 1
+        and sentence[0].sure
+        and sentence[1].text not in phrases.FOLLOWERS - phrases.NEGATIONS - phrases.RIGHT - phrases.WRONG
+    )
+
+
+def _without_comparison(sentence: list[Token]) -> list[Token]:
+    """Without "Unlike A," in front."""
+    comma = next((at for at, token in enumerate(sentence) if token.text == ","), len(sentence))
+    return sentence[comma + 1 :] or sentence if sentence[0].text in phrases.COMPARING else sentence
+
+
+def grouped(sentence: list[Token]) -> list[Token]:
+    """With mentions that follow each other, or are linked by "and", "or" and commas, as one."""
+    grouped: list[Token] = []
+    links = 0
+    for token in sentence:
+        if token.options and len(grouped) > links and (last := grouped[-1 - links]).options:
+            del grouped[len(grouped) - links - 1 :]
+            grouped.append(Token("", last.options | token.options, last.by_text and token.by_text))
+        else:
+            grouped.append(token)
+        links = links + 1 if not token.options and token.text in phrases.LINKS else 0
+    return grouped

@@ -1,0 +1,246 @@
+"""Where a reply that reasons at length commits itself: its last statement for one option that nothing later takes back.
+
+The votes in `options` need to know every word of a clause. Here a clause may hold any words; it counts for an option if
+it names that one alone, holds a word by which people choose or confirm ("I lean towards B", "B matches best"), and none
+by which they deny, doubt, plan or ask. A later refusal to choose takes everything back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from itertools import takewhile
+
+from hart_agent.answers import phrases
+from hart_agent.answers.clauses import grouped, label_length, sentences_of
+from hart_agent.answers.mentions import Token
+
+_CUTS = phrases.BREAKS | frozenset((",", ":", ".", "and", "because", "since"))
+_CONTRASTS = frozenset("rather instead unlike over than versus vs not".split())
+_CONCEDING = frozenset("although though while whereas".split())
+_KEPT = _CONCEDING | {"if", "which"}
+"""Where they begin a clause, they say what it is worth."""
+_AGAINST = frozenset("rather instead not".split())
+_NEAR = 12
+"""Words after a contrast in which the other option is named."""
+_BRIEF = 8
+"""Words of a sentence that does no more than refuse."""
+_SHORT = 3
+"""Words of a verdict on the option before it: "B: yes", "C – no"."""
+_DENIALS = phrases.NEGATIONS | phrases.WRONG | phrases.REJECTED
+
+
+class _Act(Enum):
+    CHOOSE = auto()
+    DENY = auto()
+    DOUBT = auto()
+    REFUSE = auto()
+    ASK = auto()
+
+
+@dataclass(frozen=True)
+class _Event:
+    act: _Act
+    options: frozenset[str] = frozenset()
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class _Statement:
+    """A sentence, or options gone through one by one.
+
+    Attributes:
+        events: what it does with options.
+        turns: it turns away from what was said before, or concludes.
+    """
+
+    events: tuple[_Event, ...]
+    turns: bool = False
+
+
+def committed(tokens: Sequence[Token]) -> str | None:
+    """The option that a reply commits itself to; None if there is not one."""
+    statements = list(_statements(tokens))
+    denied: set[str] = set()
+    for at in range(len(statements) - 1, -1, -1):
+        events = statements[at].events
+        choices = [event for event in events if event.act is _Act.CHOOSE]
+        acts = [event.act for event in events]
+        if _Act.REFUSE in acts and _Act.CHOOSE not in acts[acts.index(_Act.REFUSE) :]:
+            return None
+        denied |= {letter for event in events if event.act is _Act.DENY for letter in event.options}
+        chosen = _options(event for event in choices if event.strong) or _options(choices)
+        chosen = chosen - _options(event for event in events if event.act is _Act.DENY) or chosen
+        if chosen:
+            left = _options(event for event in events[acts.index(_Act.CHOOSE) :] if event.act is _Act.DOUBT)
+            left = chosen | (left - _options(event for event in events if event.act is _Act.DENY))
+            strong = any(event.strong for event in choices)
+            turns = statements[at].turns or not _differs(statements[:at], chosen, strong=strong)
+            return min(chosen) if len(left) == 1 and not left & denied and turns else None
+        if len(_options(event for event in events if event.act is _Act.DOUBT)) > 1:
+            return None
+    return None
+
+
+def gives_up(tokens: Sequence[Token]) -> bool:
+    """Whether a reply ends by refusing to choose."""
+    sentences = [sentence for sentence in sentences_of(tokens) if sentence]
+    words = {token.text for token in sentences[-1]} if sentences else set()
+    if "" in words:  # an option
+        return False
+    return "undecided" in words or bool(words & phrases.NEGATIONS and words & phrases.CHOICES and len(words) <= _BRIEF)
+
+
+def _options(events: Iterable[_Event]) -> frozenset[str]:
+    return frozenset[str]().union(*(event.options for event in events))
+
+
+def _differs(statements: Sequence[_Statement], chosen: frozenset[str], *, strong: bool) -> bool:
+    """Whether another option was chosen before as strongly, and not taken back."""
+    events = [event for statement in statements for event in statement.events]
+    denied = _options(event for event in events if event.act is _Act.DENY)
+    return bool(
+        _options(event for event in events if event.act is _Act.CHOOSE and event.strong >= strong) - denied - chosen
+    )
+
+
+def _statements(tokens: Sequence[Token]) -> Iterator[_Statement]:
+    """What each sentence does with options. Options that are gone through, each behind its label, are one statement."""
+    sentences = [sentence for sentence in sentences_of(tokens) if sentence]
+    labels = {min(sentence[0].options) for sentence in sentences if label_length(sentence)}
+    gone_through: list[_Event] = []
+    last: frozenset[str] = frozenset()
+    for sentence in sentences:
+        verdict = _verdict(sentence) if label_length(sentence) else None
+        listed = bool(label_length(sentence)) and len(labels) > 1
+        events = [verdict] if verdict else [] if listed else list(_said(sentence, last))
+        last = next((event.options for event in reversed(events) if event.options), last)
+        if listed:
+            gone_through += events
+            continue
+        if gone_through:
+            yield _Statement(tuple(gone_through))
+            gone_through = []
+        yield _Statement(tuple(events), turns=any(token.text in phrases.TURNS for token in sentence))
+    if gone_through:
+        yield _Statement(tuple(gone_through))
+
+
+def _verdict(sentence: list[Token]) -> _Event | None:
+    """What is said of an option behind its label, if that confirms or denies it."""
+    options = sentence[0].options
+    start = label_length(sentence)
+    rest = sentence[start:]
+    if any(token.options - options for token in rest):
+        if sentence[start - 1].text == ":":
+            return None
+        rest = list(takewhile(lambda token: token.text not in _CUTS, rest))
+        if any(token.options - options for token in rest):
+            return None
+    words = [token.text for token in rest if not token.options]
+    if _is_denied(words) or words[-1:] == ["no"]:
+        return _Event(_Act.DENY, options)
+    confirmed = not phrases.OPEN & set(words) and phrases.CONFIRMING & set(words)
+    return _Event(_Act.CHOOSE, options) if confirmed else None
+
+
+def _said(sentence: list[Token], last: frozenset[str]) -> Iterator[_Event]:
+    words_of_all = {token.text for token in sentence}
+    if sentence[-1].text == "?" or {"if", "otherwise"} <= words_of_all:
+        act = _Act.ASK if sentence[-1].text == "?" else _Act.DOUBT
+        yield _Event(act, frozenset[str]().union(*(token.options for token in sentence)))
+        return
+    bare = bool(words_of_all & phrases.BREAKS) or any(token.options and not token.by_text for token in sentence)
+    bare = bare and not any(word[:1].isdecimal() for word in words_of_all)
+    led_in = False
+    for clause, contrasted in _clauses(grouped(sentence)):
+        words = [token.text for token in clause if not token.options]
+        found, options = set(words), frozenset[str]().union(*(token.options for token in clause))
+        if not options:
+            if (said := _said_of(last, words)) is not None:
+                yield said
+            elif "if" in found:
+                return
+            led_in = bool(found & phrases.CONFIRMING) and not found & (phrases.OPEN | _DENIALS | phrases.PLANNING)
+            continue
+        last = options
+        if phrases.EXCEPT & found:
+            yield _all_but(clause, denied=bool(words_of_all & (_DENIALS | {"same"})))
+        elif phrases.OPEN & found:
+            yield _Event(_Act.ASK if _CONCEDING & found else _Act.DOUBT, options)
+        elif _is_denied(words):
+            yield _Event(_Act.DENY, options)
+        elif len(options) > 1:
+            yield _Event(_Act.DOUBT, options)
+        elif contrasted or (led_in and not words) or _is_choice(found, bare=bare):
+            yield _Event(_Act.CHOOSE, options, bool(phrases.DECIDING & found))
+
+
+def _said_of(last: frozenset[str], words: Sequence[str]) -> _Event | None:
+    """What a clause without an option says of the one before it, or of choosing at all."""
+    found = set(words)
+    if found & phrases.UNDECIDED or (found & phrases.NEGATIONS and found & phrases.DECISIONS):
+        return _Event(_Act.REFUSE)
+    short = len(words) <= _SHORT
+    if len(last) != 1 or not (short or phrases.POINTING & set(words[:3]) or "neither" in found):
+        return None
+    if _is_denied(words) or words == ["no"]:
+        return _Event(_Act.DENY, last)
+    confirmed = found & (phrases.RIGHT if short else phrases.CONFIRMING) and not found & (phrases.OPEN | _DENIALS)
+    return _Event(_Act.CHOOSE, last) if confirmed else None
+
+
+def _is_choice(found: set[str], *, bare: bool) -> bool:
+    """Whether words about one option choose it.
+
+    Args:
+        found: the words, none of which denies or doubts.
+        bare: the option's name alone chooses it.
+    """
+    return not found & phrases.PLANNING and bool(
+        found & phrases.CONFIRMING or (bare and found <= phrases.NEUTRAL | _CONCEDING)
+    )
+
+
+def _all_but(clause: list[Token], *, denied: bool) -> _Event:
+    """All but B: chosen where all are wrong, denied otherwise."""
+    start = next(at for at, token in enumerate(clause) if token.text in phrases.EXCEPT)
+    options = frozenset[str]().union(*(token.options for token in clause[start:]))
+    return _Event(_Act.CHOOSE if denied and len(options) == 1 else _Act.DENY, options, strong=True)
+
+
+def _is_denied(words: Sequence[str]) -> bool:
+    """Whether words deny, and don't deny that they do. A cross or a tick decides."""
+    if marks := [word for word in words if word in phrases.TICKS or word in phrases.CROSSES]:
+        return marks[-1] in phrases.CROSSES
+    return sum(word in _DENIALS for word in words) % 2 == 1
+
+
+def _clauses(sentence: list[Token]) -> Iterator[tuple[list[Token], bool]]:
+    """Up to commas, conjunctions, and words that set one option against another or begin a reason.
+
+    Yields:
+        A clause, and whether another option is set against the one in it.
+    """
+    clause: list[Token] = []
+    named = denies = False
+    for at, token in enumerate(sentence):
+        contrast = named and token.text in _CONTRASTS and _named_next(sentence[at + 1 : at + _NEAR])
+        goes_on = token.text == ":" and (denies or not named)
+        reason = named and token.text in phrases.REASONS | {"if"}
+        if (token.text in _CUTS and not goes_on) or contrast or reason:
+            if clause:
+                yield clause, contrast and token.text in _AGAINST
+            clause = [Token("not")] if contrast else [token] if token.text in _KEPT else []
+            named, denies = False, contrast
+        else:
+            clause.append(token)
+            named, denies = named or bool(token.options), denies or token.text in _DENIALS
+    if clause:
+        yield clause, False
+
+
+def _named_next(tokens: Sequence[Token]) -> bool:
+    """Whether an option is named before the clause ends."""
+    return any(token.options for token in takewhile(lambda token: token.text not in _CUTS, tokens))

@@ -1,0 +1,88 @@
+"""Where a reply marks its answer by form: a field, an element, a call that hands it in, a box; and what only decorates.
+
+Nothing here looks at words: any language, any answer. Each pattern takes time proportional to the length of a text.
+"""
+
+from __future__ import annotations
+
+import re
+
+_NAMES = (
+    r"(?:(?:final|selected|chosen|correct|predicted|my)[ _-]?)?"
+    r"(?:answer|ans|choice|option|prediction|selection|conclusion|response|result|letter|output|text_content)"
+)
+_FIELD = re.compile(
+    rf'["\'](?:{_NAMES}|答案|选项|選項|最终答案|回答|정답|답|答え)["\']\s{{0,9}}[:：]\s{{0,9}}'
+    r'(?:"((?:[^"\\\n]|\\.){0,400})"|\'([^\'\n]{0,400})\'|(-?\d[\d.]{0,30}))',
+    re.IGNORECASE,
+)
+_CALLED = re.compile(r'"(?:arguments|parameters)"|<(?:tool_call|invoke|function_calls)\b', re.IGNORECASE)
+_HANDED_IN = re.compile(
+    r'"name"\s{0,9}:\s{0,9}"[^"\n]{0,40}(?:answer|submit|finish|terminate|final|respond)', re.IGNORECASE
+)
+_TAG = r"(?:s_)?(?:final|answer|ans|final_answer|conclusion|output|choice|option|solution|result|selected|prediction)"
+_ELEMENT = re.compile(
+    rf"(?:[<\[](?P<name>{_TAG})[>\]]|<parameter\s{{1,3}}name=\"(?:answer|option|choice)\">)([^<>\[\]]{{1,400}})"
+    r"[<\[]/(?:(?:s_)?[a-z_]{3,12})[>\]]",
+    re.IGNORECASE | re.ASCII,
+)
+_SOLUTION = re.compile(r"<\|begin_of_(solution|answer)\|>([^<]{1,400})<\|end_of_\1\|>")
+_WRITTEN = re.compile(
+    r"(?:^|\n|[.:]\s)\s{0,8}(?:(?:final_answer|submit\w{0,20}|finish|terminate|print|answer)\(\s?(?:\w{1,20}\s?=\s?)?"
+    r"|return\s|answer\s?=\s?(?=[\"']))"
+    r"(?:\"([^\"\n]{1,400})\"|'([^'\n]{1,400})'|([^\"'()\n]{1,200}))\)?"
+    r"[ \t]{0,3}(?:\#[^\n]{0,400})?\s{0,9}(?:```\s{0,9})?$",
+)
+_ACTION = re.compile(
+    r"Action:\s{0,3}\w{0,20}(?:finish|terminate|answer|submit)\w{0,20}\s{1,5}Action Input:\s{0,3}([^\n{]{1,400})",
+    re.IGNORECASE,
+)
+_FINISHED = re.compile(r"\b(?:FINISH|Finish|Answer|ANSWER)\[([^\[\]\n]{1,400})\]")
+_GROUNDING = re.compile(
+    r"<box>[^<>]{0,400}</box>|<\|box_start\|>[^<>]{0,400}<\|box_end\|>|<\|det\|>[^<>]{0,400}<\|/det\|>"
+    r"|</?ref>|<\|/?(?:object_)?ref(?:_start|_end)?\|>|<grounding>[^<>]{0,400}</grounding>",
+    re.IGNORECASE,
+)
+_END = re.compile(r"(?:\s{0,3}(?:</?s>|<(?:eos|end_of_turn)>|<[|｜][^<>\s]{1,40}[|｜]>|\#{2,9})){1,9}\s{0,3}$")
+_BEYOND = re.compile(r"(?<=[^\s>])\s{0,3}(?:<\|(?:endoftext|im_end|eot_id)\|>|</s>|<0x0A>).*", re.DOTALL)
+"""An end token, and what was written beyond it."""
+_TASK = re.compile(r"\s{0,3}\[[a-z_-]{2,12}\]\s")
+"""The name of the task, with which some models begin."""
+_ROW = re.compile(r"^[ \t]{0,3}\|([^\n]{1,400})\|[ \t]{0,3}$", re.MULTILINE)
+_RULE = re.compile(r"^[ \t]{0,3}[|:=-][|:= \t-]{2,200}$", re.MULTILINE)
+_TICKED = re.compile(r"^[ \t]{0,8}(?:[-*][ \t]{1,3})?[(\[](?:([xX✓✔])|\s)[)\]][ \t]", re.MULTILINE)
+_EMPTY = frozenset(("", "null", "none", "n/a", "nil", "undefined", "unknown"))
+
+
+def handed_in(text: str) -> str:
+    """What a reply marks as its answer: in a field, an element, or a call that hands it in; "" if it marks nothing.
+
+    Of several, the last one counts.
+    """
+    if _CALLED.search(text) and not _HANDED_IN.search(text):
+        fields: list[str] = []
+    else:
+        fields = [found[1] or found[2] or found[3] or "" for found in _FIELD.finditer(text)]
+    elements = [found[2] for found in _ELEMENT.finditer(text)] + [found[2] for found in _SOLUTION.finditer(text)]
+    written = _WRITTEN.search(text)
+    calls = [written[1] or written[2] or written[3]] if written else []
+    calls += [found[1] for pattern in (_ACTION, _FINISHED) for found in pattern.finditer(text)]
+    for group in (elements, fields, calls):
+        if group and group[-1].strip().casefold() not in _EMPTY:
+            return group[-1].strip()
+    return ""
+
+
+def undecorated(text: str) -> str:
+    """A text without the places in the image that it gives, tokens at its end, and the rules of its tables.
+
+    The cells of a table's row become parts of a sentence, boxes to tick become marks.
+    """
+    text = _GROUNDING.sub(" ", text) if "<" in text else text
+    text = _BEYOND.sub("", text)
+    text = text[task.end() :] if (task := _TASK.match(text)) else text
+    text = _TICKED.sub(lambda box: "✓ " if box[1] else "✗ ", _END.sub("", text))
+    if "|" in text or "---" in text or "===" in text:
+        text = _ROW.sub(lambda row: row[1].replace("|", " ,, ").strip(), _RULE.sub("", text))
+        text = re.sub(r"\s\|\s", "\n", text)
+    return text

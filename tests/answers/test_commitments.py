@@ -1,0 +1,141 @@
+"""Replies that reason at length: which option they commit themselves to, and which answer they state, if any."""
+
+from __future__ import annotations
+
+import pytest
+
+from hart_agent.answers import AnswerType, chosen_letter, is_right
+from hart_agent.dialogue.policy import Reply
+from hart_agent.dialogue.reading import answer_of
+
+OPTIONS = ("red", "blue", "green", "yellow")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "The evidence points away from C and tips in favor of B.",
+        "I was torn between A and B; having checked once more, I'm settling on B.",
+        "A careful look reveals that B is right, although one might pick A.",
+        "All of the options except B can be ruled out.",
+        "C fails, since the picture doesn't agree with it; the same goes for the rest, with the exception of B.",
+        "The detail reads most naturally as blue rather than red.",
+        "Nothing in the picture speaks for A. Everything speaks for B.",
+        "Is it A? No. Is it B? Yes.",
+        "- Option A (red): \u2717\n- Option B (blue): \u2713",
+        "| Option | Fits? |\n|---|---|\n| A. red | No |\n| B. blue | Yes |",
+        "( ) A red\n(x) B blue",
+        "Sample 1: B\nSample 2: A\nSample 3: B\nMajority vote: B",
+        '{"A": false, "B": true}',
+        "**Analysis**\n\n* *A* \u2013 Unlikely.\n* *B* \u2013 Likely.\n\n**Conclusion**\n\nI'm selecting *B*.",
+        "Option A states one thing. Option B states another, which agrees with the picture.",
+        "Nicht A, sondern B.",
+        "Je retiens l'option B, m\u00eame si l'image est floue.",
+        "Descartamos la opci\u00f3n A, por lo que elijo la B.",
+        "\u0e04\u0e33\u0e15\u0e2d\u0e1a\u0e04\u0e37\u0e2d B",
+        "A\ub294 \ub9de\uc9c0 \uc54a\uc2b5\ub2c8\ub2e4. \ub530\ub77c\uc11c \uc815\ub2f5\uc740 B\uc785\ub2c8\ub2e4.",
+    ],
+)
+def test_the_last_statement_for_one_option_is_the_choice(reply: str) -> None:
+    assert chosen_letter(reply, OPTIONS) == "B"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "It could be A, but it could also be B, and I can't decide.",
+        "I first thought it was A, but that's wrong. I then thought it was B, but that's wrong too. I have no answer.",
+        "First I thought of A, then of B, and now I trust neither of them. I give up.",
+        "| Option | Text |\n|---|---|\n| A | red |\n| B | blue |",
+        "A: 50%\nB: 50%",
+        "B if the light is on, otherwise A.",
+        "Let me check whether A or B is correct.",
+        "\u53ef\u80fd\u662fA\uff0c\u4e5f\u53ef\u80fd\u662fB\uff0c\u6211\u62ff\u4e0d\u51c6\u3002",
+        "A\u304bB\u306e\u3069\u3061\u3089\u3068\u3082\u6c7a\u3081\u3089\u308c\u307e\u305b\u3093\u3002",
+        "Everything except B.",
+    ],
+)
+def test_what_stays_open_chooses_none(reply: str) -> None:
+    assert chosen_letter(reply, OPTIONS) is None
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '{"name": "submit_answer", "arguments": {"option": "B"}}',
+        '<function_calls><invoke name="submit"><parameter name="answer">B</parameter></invoke></function_calls>',
+        "Thought: I have it.\nAction: finish\nAction Input: B",
+        "<response><choice>B</choice><rationale>Not A.</rationale></response>",
+        "<|begin_of_thought|>A seems off.<|end_of_thought|><|begin_of_solution|>B<|end_of_solution|>",
+        '```json\n{"choice": "B", "text": "blue"}\n```',
+        'def answer():\n    return "B"',
+        'final_answer("B")',
+        "FINISH[B]",
+        "[ANSWER]B[/ANSWER]",
+        '<tool_call>{"name": "zoom", "arguments": {"label": "red"}}</tool_call>\n<answer>B</answer>',
+    ],
+)
+def test_an_answer_is_handed_in_by_form(reply: str) -> None:
+    answer = answer_of(Reply(reply))
+    assert answer is not None
+    assert chosen_letter(answer, OPTIONS) == "B"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ['{"name": "zoom", "arguments": {"answer": "B"}}', '{"answer": null}', "<answer></answer>", "\\boxed{}"],
+)
+def test_no_answer_is_handed_in(reply: str) -> None:
+    answer = answer_of(Reply(reply))
+    assert answer is None or chosen_letter(answer, OPTIONS) is None
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "At first glance it might look like Elm Street, but on closer inspection it's Oak Street.",
+        "I'm fairly confident that it's Oak Street.",
+        "My best guess is Oak Street, but I can't be fully certain at this resolution.",
+        "Elm Street? No, Oak Street.",
+        "Oak Street. There's also Elm Street elsewhere in the image, but that isn't what was asked.",
+        "Oak Street\n\n(I also considered Elm Street, but it doesn't match.)",
+        "Correction: Oak Street (I previously said Elm Street, which was wrong).",
+        "- Elm Street (rejected)\n- Oak Street (accepted)",
+        "Reading 1: Oak Street\nReading 2: Elm Street\nMajority: Oak Street",
+        "My answer was Elm Street. After checking, I correct it to Oak Street.",
+        "Ce n'est pas Elm Street, c'est Oak Street.",
+        "\u4e0d\u662fElm Street\uff0c\u800c\u662fOak Street\u3002",
+        "Elm Street\u3067\u306f\u306a\u304f\u3001Oak Street\u3067\u3059\u3002",
+        "<ref>Oak Street</ref><box>[[351, 612, 402, 688]]</box>",
+        'FINISH["Oak Street"]',
+    ],
+)
+def test_free_text_states_its_answer_in_the_end(reply: str) -> None:
+    assert is_right(reply, "Oak Street", AnswerType.TEXT)
+    assert not is_right(reply, "Elm Street", AnswerType.TEXT)
+
+
+@pytest.mark.parametrize(
+    ("reply", "gold", "kind"),
+    [
+        ("STOP. WAIT HERE", "WAIT HERE", AnswerType.TEXT),
+        ("Is it Oak Street?", "Oak Street", AnswerType.TEXT),
+        ("I can't say whether it's Oak Street; the area is hidden.", "Oak Street", AnswerType.TEXT),
+        ("It could be Oak Street or Elm Street; I can't tell.", "Elm Street", AnswerType.TEXT),
+        ("The answer is Elm Street. Oak Street is elsewhere.", "Oak Street", AnswerType.TEXT),
+        ("a man with a hat", "a hat", AnswerType.TEXT),
+        ("OPEN (or CLOSED)", "OPEN", AnswerType.TEXT),
+        ("I first thought of 27, but that's wrong, and I have no other answer.", "27", AnswerType.NUMBER),
+        ("5 \u2013 7", "7", AnswerType.NUMBER),
+        ("12 : 30", "30", AnswerType.NUMBER),
+        ("- 7", "7", AnswerType.NUMBER),
+        ("It is -7.", "7", AnswerType.NUMBER),
+    ],
+)
+def test_what_is_not_stated_is_not_right(reply: str, gold: str, kind: AnswerType) -> None:
+    assert not is_right(reply, gold, kind)
+
+
+@pytest.mark.parametrize("reply", ["A is out, so B.", "Not red: blue.", "At first A, but it's B."])
+def test_a_reward_is_for_the_answer_alone(reply: str) -> None:
+    assert not is_right(reply, "B", AnswerType.OPTION, options=OPTIONS, strict=True)
