@@ -20,7 +20,7 @@ _TURN = re.compile(
     re.IGNORECASE,
 )
 _RELATIVE = re.compile(
-    r",\s(?:which|who|der|die|das|qui|que)\s[^,\n]{1,120},|\((?!or\b|maybe\b|perhaps\b"
+    r",\s(?:which|who|der|die|das|qui|que)\s[^,\n]{1,120},\s|\s?\((?!or\b|maybe\b|perhaps\b"
     r"|possibly\b)[^()]{1,200}\s[^()]{1,200}\)",
     re.IGNORECASE,
 )
@@ -130,8 +130,8 @@ def _is_passed_over(sentence: str) -> bool:
 def _spans(sentence: str) -> Iterator[tuple[str, bool]]:
     """What the clauses of a sentence give as an answer, the last first; and whether it is all that a clause says."""
     accepted = _ACCEPTED.search(sentence)
-    sentence = _LEADING.sub("", sentence[: accepted.start()] if accepted else sentence)
-    sentence = _RELATIVE.sub("", sentence)
+    sentence = _RELATIVE.sub(", ", sentence[: accepted.start()] if accepted else sentence)
+    sentence = _LEADING.sub("", sentence)
     for clause in reversed(_TURN.split(sentence)):
         said = _BEHIND.sub("", clause)
         if not said.strip() or _DENIED.search(said):
