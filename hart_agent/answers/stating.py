@@ -70,7 +70,7 @@ _BEHIND = re.compile(
 )
 _ENDING = re.compile(
     r"\s?(?:です|でした|である|だ|입니다|이다|예요|이에요|로 보입니다|로 보인다|है|dir|zu sehen|zu lesen|zu erkennen"
-    r"|と書かれています|と読めます|there|here)?[\s.!。]*$"
+    r"|と書かれています|と読めます|there|here)?[\s.!。]{0,9}$"
 )
 _LED = re.compile(
     r"(?:actually|clearly|definitely|indeed|probably|most likely|likely|about|approximately|rather|just|simply|indeed"
