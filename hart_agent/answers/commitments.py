@@ -24,6 +24,7 @@ _KEPT = _CONCEDING | {"if", "which"}
 _AGAINST = frozenset("rather instead not".split())
 _NEAR = 12
 """Words after a contrast in which the other option is named."""
+_STOPS = frozenset(". ! ? 。".split())
 _BRIEF = 8
 """Words of a sentence that does no more than refuse."""
 _SHORT = 3
@@ -84,11 +85,13 @@ def committed(tokens: Sequence[Token]) -> str | None:
 
 
 def gives_up(tokens: Sequence[Token]) -> bool:
-    """Whether a reply ends by refusing to choose."""
+    """Whether a reply ends by refusing to choose, or before it has looked."""
     sentences = [sentence for sentence in sentences_of(tokens) if sentence]
     words = {token.text for token in sentences[-1]} if sentences else set()
     if "" in words:  # an option
         return False
+    if words & phrases.PLANNING - {"let", "options", "choices", "listed"} and tokens[-1].text not in _STOPS:
+        return True  # cut off before it is done
     return "undecided" in words or bool(words & phrases.NEGATIONS and words & phrases.CHOICES and len(words) <= _BRIEF)
 
 

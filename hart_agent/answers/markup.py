@@ -48,6 +48,8 @@ _BEYOND = re.compile(r"(?<=[^\s>])\s{0,3}(?:<\|(?:endoftext|im_end|eot_id)\|>|</
 """An end token, and what was written beyond it."""
 _TASK = re.compile(r"\s{0,3}\[[a-z_-]{2,12}\]\s")
 """The name of the task, with which some models begin."""
+_ASKED = re.compile(r"\s{0,3}Q(?:uestion)?:[^\n]{0,400}\n\s{0,3}A(?:nswer)?:\s{0,3}(?=\S)")
+"""The question said again in front of the answer."""
 _ROW = re.compile(r"^[ \t]{0,3}\|([^\n]{1,400})\|[ \t]{0,3}$", re.MULTILINE)
 _RULE = re.compile(r"^[ \t]{0,3}[|:=-][|:= \t-]{2,200}$", re.MULTILINE)
 _TICKED = re.compile(r"^[ \t]{0,8}(?:[-*][ \t]{1,3})?[(\[](?:([xX✓✔])|\s)[)\]][ \t]", re.MULTILINE)
@@ -80,7 +82,8 @@ def undecorated(text: str) -> str:
     """
     text = _GROUNDING.sub(" ", text) if "<" in text else text
     text = _BEYOND.sub("", text)
-    text = text[task.end() :] if (task := _TASK.match(text)) else text
+    for front in (_TASK, _ASKED):
+        text = text[found.end() :] if (found := front.match(text)) else text
     text = _TICKED.sub(lambda box: "✓ " if box[1] else "✗ ", _END.sub("", text))
     if "|" in text or "---" in text or "===" in text:
         text = _ROW.sub(lambda row: row[1].replace("|", " ,, ").strip(), _RULE.sub("", text))

@@ -37,7 +37,7 @@ unsure: 결정하기 어렵습니다,판단하기 어렵습니다,알 수 없습
 unsure: não consigo,je ne peux pas,non riesco,не могу
 image: 图中,图片,画像から判断すると,画像,이미지를,이미지,사진
 see: 보면
-also: 也
+also: so is,也
 ?: 吗,呢
 surely: no doubt,without a doubt,beyond doubt
 except: everything but,anything but,all but,any but,other than,with the exception of,apart from
@@ -90,7 +90,7 @@ BREAKS = frozenset("but so therefore thus hence while whereas although though ho
 REASONS = frozenset("because since as for which where who due given than rather instead over unlike versus vs".split())
 """Behind an option: what follows gives the reason, or compares, and chooses nothing."""
 LINKS = frozenset(
-    "か と 와 과 나 이나 und oder y o ou et e и , : . and or nor option options choice the a "
+    "か と 와 과 나 이나 und oder y o ou et e и , : . and or nor option options choice the a an "
     "maybe possibly perhaps also even".split()
 )
 """Between options that are named together."""
@@ -148,7 +148,10 @@ REJECTED = frozenset(
 )
 """Beside the words for what is wrong, in a clause of any other words: the option that it names isn't the choice."""
 EXCEPT = frozenset("except".split())
-OPEN = (DOUBT - EXCEPT) | frozenset("either both or between equally maybe perhaps whether torn".split())
+OPEN = (DOUBT - EXCEPT) | frozenset(
+    "either both or between equally maybe perhaps whether torn also possible possibility candidate candidates "
+    "contender contenders".split()
+)
 """A clause with one of them leaves its options open."""
 PLANNING = frozenset("check checking need compare comparing examine verify zoom options choices listed let".split())
 """What is still to be done, or only listed."""
@@ -159,8 +162,8 @@ DECIDING = frozenset(
 )
 """Words by which somebody decides."""
 CONFIRMING = DECIDING | RIGHT | frozenset(
-    "match matches fit fits agree agrees consistent correspond corresponds best closest nearest only supports support "
-    "supported confirmed confirms likely probable likeliest plausible accurate passes holds describes satisfies "
+    "match matches fit fits agree agrees consistent correspond corresponds best closest nearest supports support "
+    "supported confirmed confirms likely probable likeliest accurate passes holds describes satisfies "
     "appropriate suitable favors favours speaks speak stays remains holds "
     "stands trust counts".split()
 )  # fmt: skip

@@ -20,7 +20,7 @@ _TURN = re.compile(
     re.IGNORECASE,
 )
 _RELATIVE = re.compile(
-    r",\s(?:which|who|der|die|das|qui|que)\s[^,\n]{1,120},|\((?!or\b|maybe\b|perhaps\b"
+    r",\s(?:which|who|der|die|das|qui|que)\s[^,\n]{1,120},\s|\s?\((?!or\b|maybe\b|perhaps\b"
     r"|possibly\b)[^()]{1,200}\s[^()]{1,200}\)",
     re.IGNORECASE,
 )
@@ -70,7 +70,7 @@ _BEHIND = re.compile(
 )
 _ENDING = re.compile(
     r"\s?(?:です|でした|である|だ|입니다|이다|예요|이에요|로 보입니다|로 보인다|है|dir|zu sehen|zu lesen|zu erkennen"
-    r"|と書かれています|と読めます|there|here)?[\s.!。]*$"
+    r"|と書かれています|と読めます|there|here)?[\s.!。]{0,9}$"
 )
 _LED = re.compile(
     r"(?:actually|clearly|definitely|indeed|probably|most likely|likely|about|approximately|rather|just|simply|indeed"
@@ -130,8 +130,8 @@ def _is_passed_over(sentence: str) -> bool:
 def _spans(sentence: str) -> Iterator[tuple[str, bool]]:
     """What the clauses of a sentence give as an answer, the last first; and whether it is all that a clause says."""
     accepted = _ACCEPTED.search(sentence)
-    sentence = _LEADING.sub("", sentence[: accepted.start()] if accepted else sentence)
-    sentence = _RELATIVE.sub("", sentence)
+    sentence = _RELATIVE.sub(", ", sentence[: accepted.start()] if accepted else sentence)
+    sentence = _LEADING.sub("", sentence)
     for clause in reversed(_TURN.split(sentence)):
         said = _BEHIND.sub("", clause)
         if not said.strip() or _DENIED.search(said):
