@@ -127,8 +127,9 @@ def _sampled_preference(results: Sequence[Result]) -> list[str]:
     return [
         "",
         "The bad news first: **k over 0 shows no benefit, and sampled figures hint at harm.** Sampled over the last 20 "
-        f"steps, paired by cold start and seed, these are lower than with k = 0: {'; '.join(below) or 'none'}. They are "
-        f"among {len(told)} contrasts that were looked at, which nothing corrects for; none of them is a claim of HYPOTHESES.md:",
+        "steps, paired by cold start and seed, these are lower than with k = 0: "
+        f"{'; '.join(below) or 'none'}. They are among {len(told)} contrasts that were looked at, which nothing "
+        "corrects for; none of them is a claim of HYPOTHESES.md:",
         "",
         "| reader | arm | sampled | pairs | k over 0 |",
         "|---|---|---|---|---|",
