@@ -130,7 +130,8 @@ def search(
         at_overview, in_region = view == OVERVIEW, (view == REGION) | (view == SIGN)
         looked_at = torch.where(at_overview[:, None], regions, torch.where(in_region[:, None], parts, none))
         chosen = logits[count, view.clamp_min(0)].masked_fill(looked_at, -torch.inf).softmax(-1)
-        action = torch.where(live, sample(chosen, torch.rand(len(where), 1, generator=chance))[:, 0], 0)
+        uniform = 1 - torch.rand(len(where), 1, generator=chance)  # more than 0, which would draw what is impossible
+        action = torch.where(live, sample(chosen, uniform)[:, 0], 0)
         views.append(view)
         actions.append(action)
         closed.append(looked_at)
