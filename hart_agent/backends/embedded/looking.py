@@ -24,6 +24,8 @@ _CROP_PIXELS, _CROP_SIDE = 600_000, 400
 """What a crop is enlarged to at most, by its area and its shorter side: larger letters are read no better."""
 _TILE_PIXELS, _SWEEP = 1_500_000, 0.5
 """A zoom of more pixels is a tile of a sweep, which is searched at half its resolution."""
+_COARSER = 0.5
+"""Of the scale at which an overview is searched: it is searched once more at this one."""
 _SEARCHING = 0.7
 """Share of the time for a view in which it is searched; the rest is for reading what was found."""
 _CANDIDATES, _REMEMBERED = 16, 100
@@ -113,7 +115,12 @@ class Eyes:
         if view not in self._seen:
             now = time.monotonic()
             heat = self._reader.detect(view.image, _scale(view), now + _SEARCHING * (until - now))
-            lines = locate(self._reader.read(view.image, found=heat, until=until), view, whole)
+            read = self._reader.read(view.image, found=heat, until=until)
+            if view.kind == "overview":  # letters that are large for the detector
+                coarse = self._reader.detect(view.image, _COARSER * heat.scale, until)
+                large = self._reader.read(view.image, found=coarse, besides=read, until=until)
+                read += [line for line in large if line.confidence >= _READ_WELL and len(line.text) > 2]
+            lines = locate(read, view, whole)
             complete = heat.complete and time.monotonic() < until
             self._seen[view] = Seen(lines, self._reader.find(view.image, heat), complete)
             if complete:
