@@ -263,7 +263,8 @@ def _whole(query: Query, chosen: Sequence[Sign], photo: Size | None) -> Finding:
     told = query.is_selective or query.quoted or photo is None or len(chosen) < 2
     if not told and ordered[0].area < _LARGER * ordered[1].area:
         return _none("there is more than one sign; say which one you mean", rivals=True)
-    if photo and len(sign.rows) > (1 if query.part else _BODY) and not query.quoted and query.ordinal is None:
+    many = len(sign.lines) > 1 if query.part else len(sign.rows) > _BODY
+    if photo and many and not query.quoted and query.ordinal is None:
         return _none("the text is long; say which part of it you mean")
     if query.ordinal is not None and -1 <= query.ordinal < len(sign.rows) and photo:
         return Finding(sign.texts[query.ordinal], (sign.rows[query.ordinal],))
