@@ -328,7 +328,7 @@ def _trimmed(query: Query, text: str) -> str:
 
 def _block(query: Query, best: Row) -> list[tuple[Line, ...]]:
     """The best row; of a title in a few rows, all of them."""
-    title = query.kind in ("name", "heading", "topic", "product", "slogan") and not query.words
+    title = query.kind in ("name", "heading", "topic", "product", "slogan", "watermark") and not query.words
     if not title or (query.kind == "name" and is_name(best.text)):
         return [best.lines]
     span = joined(best)
