@@ -40,7 +40,7 @@ class FinishReason(StrEnum):
 
 @dataclass(frozen=True)
 class ReadLine:
-    """A line of text that a policy read in the image.
+    """A line of text that a policy read in the image, or a few that are set as one.
 
     Attributes:
         text: its words.

@@ -10,12 +10,15 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hart_agent.ocr import models
 from hart_agent.ocr.decoding import decode
 from hart_agent.ocr.quads import LINE_HEIGHT, TIGHT, cut_out, quads
+from hart_agent.vision.geometry import Rect
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +33,7 @@ Point = tuple[float, float]
 _TILE, _OVERLAP = 960, 128  # Detector tiles, in pixels of the detector's input.
 _FIND_THRESHOLD, _FIND_SCORE, _FIND_LIMIT = 0.08, 0.15, 60
 _MIN_WIDTH, _BATCH, _MIN_CONFIDENCE, _SURE, _HOPELESS = 320, 4, 0.3, 0.8, 0.5
+_CERTAIN, _MARGINS = 0.985, (0.65, 1.45)  # A less certain line is read again with a narrower and a wider margin.
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,13 @@ class TextReader:
         return regions[:_FIND_LIMIT]
 
     def read(
-        self, image: Image.Image, scale: float = 1.0, *, found: HeatMap | None = None, until: float | None = None
+        self,
+        image: Image.Image,
+        scale: float = 1.0,
+        *,
+        found: HeatMap | None = None,
+        besides: Sequence[TextLine] = (),
+        until: float | None = None,
     ) -> list[TextLine]:
         """Reads the lines of text in an image, at any rotation.
 
@@ -167,6 +177,7 @@ class TextReader:
             image: The image; letters should be at least 9 pixels tall.
             scale: Of the image for detection only; letters are always taken from `image` itself.
             found: What `detect` gave for the image; otherwise it is searched now.
+            besides: Lines that were read already: what one of them half covers is left out.
             until: On the clock `time.monotonic`; what was read by then is returned.
 
         Returns:
@@ -179,13 +190,22 @@ class TextReader:
 
         found = found or self.detect(image, scale, until)
         pixels = _rgb(image)
-        pairs = list(quads(found.heat, found.scale))
+        known = [_bounds(line.quad) for line in besides]
+        pairs = [
+            pair
+            for pair in quads(found.heat, found.scale)
+            if not any(_covers(rect, _bounds(pair[0])) for rect in known)
+        ]
         best: list[tuple[str, float, int]] = [("", 0.0, 0)] * len(pairs)
+
+        def readings(jobs: Sequence[tuple[int, int]], margin: float = 1.0) -> list[tuple[str, float]]:
+            around = [pairs[index][0] + margin * (pairs[index][1] - pairs[index][0]) for index, _ in jobs]
+            crops = [cut_out(pixels, np.roll(quad, turn, axis=0)) for quad, (_, turn) in zip(around, jobs, strict=True)]
+            return self._recognise(crops, until)
 
         def attempt(turns: dict[int, tuple[int, ...]]) -> None:
             jobs = [(index, turn) for index, many in turns.items() for turn in many]
-            crops = [cut_out(pixels, np.roll(pairs[index][1], turn, axis=0)) for index, turn in jobs]
-            for (index, turn), (text, confidence) in zip(jobs, self._recognise(crops, until), strict=True):
+            for (index, turn), (text, confidence) in zip(jobs, readings(jobs), strict=True):
                 if confidence > best[index][1]:
                     best[index] = (text, confidence, turn)
 
@@ -194,6 +214,10 @@ class TextReader:
         unsure = [i for i, flat in enumerate(level) if flat and best[i][1] < _SURE]
         worst = _SURE if 2 * len(unsure) >= sum(level) else _HOPELESS  # Upside down is rarely one line among many.
         attempt({i: (2,) for i in unsure if best[i][1] < worst})
+        again = [(i, turn) for i, (_, sure, turn) in enumerate(best) if _MIN_CONFIDENCE <= sure < _CERTAIN]
+        others = [readings(again, margin) for margin in _MARGINS]
+        for (index, turn), *said in zip(again, *others, strict=True):
+            best[index] = (*_vote([best[index][:2], *said]), turn)
         lines = []
         for (tight, _), (text, confidence, turn) in zip(pairs, best, strict=True):
             if text.strip() and confidence >= _MIN_CONFIDENCE:
@@ -220,6 +244,26 @@ class TextReader:
             for row, index in enumerate(chosen):
                 results[index] = decode(scores[row], self._characters, crops[index])
         return results
+
+
+def _vote(readings: Sequence[tuple[str, float]]) -> tuple[str, float]:
+    """The text that the readings of a line are surest of together, and its highest confidence."""
+    total = defaultdict[str, float](float)
+    for text, confidence in readings:
+        total[text] += confidence
+    text = max(total, key=total.__getitem__)
+    return text, max(confidence for other, confidence in readings if other == text)
+
+
+def _bounds(quad: Iterable[Sequence[float]]) -> Rect:
+    xs, ys = zip(*quad, strict=True)
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def _covers(rect: Rect, other: Rect) -> bool:
+    """Whether a rectangle covers half of another."""
+    wide, tall = (min(rect[i + 2], other[i + 2]) - max(rect[i], other[i]) for i in (0, 1))
+    return max(0.0, wide) * max(0.0, tall) >= 0.5 * (other[2] - other[0]) * (other[3] - other[1])
 
 
 def _is_over(until: float | None) -> bool:

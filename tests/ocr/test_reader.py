@@ -127,3 +127,13 @@ def test_letters_are_read_at_full_resolution_wherever_they_are_searched(reader: 
     (line,) = reader.read(image, 0.5)
     assert line.text == "PLATFORM 7"
     assert overlap(bounds(line), ink) >= 0.6  # the quadrilateral stands off the letters by some pixels
+
+
+def test_what_another_pass_has_read_is_left_out(reader: TextReader) -> None:
+    image, _ = board("CASH ONLY", 32, (640, 480), (140, 200))
+    ImageDraw.Draw(image).text((140, 330), "EXIT", font=ImageFont.load_default(size=32), fill=(245, 245, 245))
+    lines = reader.read(image)
+    assert [line.text for line in lines] == ["CASH ONLY", "EXIT"]
+    (other,) = reader.read(image, 0.5, besides=lines[:1])
+    assert other.text == "EXIT"
+    assert not reader.read(image, 0.5, besides=lines)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from hart_agent.backends.embedded.matching import holding, is_same, matches, search
 from hart_agent.backends.embedded.question import Query, is_filler, kind_name
-from hart_agent.backends.embedded.ranking import Row, anchors, cue_in, fit, has_cue, is_name, is_running, rank, rows_of
+from hart_agent.backends.embedded.ranking import Row, anchors, cue_in, fit, is_name, is_running, joined, rank, rows_of
 from hart_agent.backends.embedded.values import TYPED, is_made_of, is_typed, values, warnings, without_time
 from hart_agent.ocr import Line, Sign
 from hart_agent.ocr.colours import colour_distance
@@ -17,12 +17,13 @@ from hart_agent.vision.geometry import Size
 _CLEAR = {"heading": 0.5, "name": 0.4, "author": 0.2, "destination": 0.4, "watermark": 0.4, "brand": 1.3, "topic": 1.5}
 _CLEAR_ELSE = 0.8
 """By how much the best row of a kind of layout must lead."""
-_LEAST, _LEAST_TYPED, _LEAST_TOPIC, _UNSURE = (0.12, 0.75), (0.05, 0.5), (0.5, 0.75), 0.15
+_LEAST, _LEAST_TYPED, _UNSURE = (0.12, 0.75), (0.05, 0.5), 0.15
+_LEASTS = {"topic": (0.5, 0.75), "number": (0.25, 0.5)}
 """Margin of the question's kind, and probability that text can tell, from which on an answer is given."""
 _DECLINED = (
     "I can't tell: the embedded reader only reads text; to answer this, use a vision-language model (see --backend)."
 )
-_LEGIBLE = 0.85
+_LEGIBLE = 0.9
 """Confidence of the weakest line from which on it is given as an answer."""
 _LETTERS = 0.7
 """Share of letters in a name, a brand or a place."""
@@ -30,8 +31,6 @@ _POINTING = 0.5
 """Margin of the kind from which on a text's place is given: "where did he arrive?" asks for more than his name's."""
 _FEW = 4
 """Words from which on a row says more than a place."""
-_TITLE_ROWS = 4
-"""A title has no more; rows of the same height beyond that are running text."""
 _BODY = 8
 """Rows from which on a sign is running text, of which a question means a part."""
 _LARGER = 1.5
@@ -79,7 +78,7 @@ def find(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
         signs = [sign for sign in signs if sum(map(str.isalnum, sign.text)) >= 2]
     if not signs:
         return _none("I found no readable text in the picture")
-    least, readable = _LEAST_TYPED if query.kind in TYPED else _LEAST_TOPIC if query.kind == "topic" else _LEAST
+    least, readable = _LEASTS.get(query.kind, _LEAST_TYPED if query.kind in TYPED else _LEAST)
     if photo and not anchored and (margin < least or query.recognition.readable < readable):
         return _none("I am not sure what is asked")
     finding = _find(query, signs, photo)
@@ -264,7 +263,8 @@ def _whole(query: Query, chosen: Sequence[Sign], photo: Size | None) -> Finding:
     told = query.is_selective or query.quoted or photo is None or len(chosen) < 2
     if not told and ordered[0].area < _LARGER * ordered[1].area:
         return _none("there is more than one sign; say which one you mean", rivals=True)
-    if photo and len(sign.rows) > _BODY and not query.quoted and query.ordinal is None:
+    many = len(sign.lines) > 1 if query.part else len(sign.rows) > _BODY
+    if photo and many and not query.quoted and query.ordinal is None:
         return _none("the text is long; say which part of it you mean")
     if query.ordinal is not None and -1 <= query.ordinal < len(sign.rows) and photo:
         return Finding(sign.texts[query.ordinal], (sign.rows[query.ordinal],))
@@ -276,9 +276,9 @@ def _layout(query: Query, chosen: Sequence[Sign], photo: Size | None) -> Finding
     if photo is None:
         return Finding(_trimmed(query, chosen[0].text), (chosen[0].lines,))
     if query.kind == "warning":
-        found = [value for sign in chosen for value in warnings(sign)]
+        found = list({text.lower(): (text, lines) for sign in chosen for text, lines in warnings(sign)}.values())
         return Finding(found[0][0], (found[0][1],)) if len(found) == 1 else _not_one(query.name, len(found))
-    if query.colour:
+    if query.colour and query.painted:
         return _none("I can't tell things of one colour from another, but for signs")
     rows = [row for row in rank(query, chosen, photo) if _may_be(query, row)]
     if query.size:
@@ -303,41 +303,33 @@ def _may_be(query: Query, row: Row) -> bool:
     """Whether a row has the form of what is asked for."""
     kind, text = query.kind, row.text
     letters = sum(map(str.isalpha, text)) / max(1, len(text.replace(" ", "")))
+    if is_made_of(text, query.words) or is_typed(text) or any(is_same(text, word) for word in query.words):
+        return False
+    if cue_in(kind, text, "names.tsv"):
+        return True
+    told = cue_in(kind, text) or any(matches(word, text) for word in {*query.words} - query.things)
     return not (
-        is_made_of(text, query.words)
-        or is_typed(text)
-        or (kind != "topic" and is_running(row))
+        (kind != "topic" and is_running(row))
         or (kind == "author" and not is_name(text))
         or (kind == "brand" and len(text.split()) >= _FEW)
         or (kind in ("brand", "name", "place", "destination", "heading", "author") and letters < _LETTERS)
-        or (kind == "place" and (not has_cue(kind, text) or all(map(is_filler, text.split()))))
+        or (kind == "place" and (not told or all(map(is_filler, text.split()))))
     )
 
 
 def _trimmed(query: Query, text: str) -> str:
-    """A title without the page's number next to it, a place without what else its row says."""
+    """A title without the page's number next to it, a known name without what else its row says."""
     if query.kind == "heading":
         return re.sub(r"^\d+\s+(?=\D{4})|(?<=\D{4})(?<!\s)\s+\d+$", "", text)
-    place = cue_in("place", text) if query.kind == "place" and len(text.split()) > _FEW else None
-    return place or text
+    name = cue_in(query.kind, text, "names.tsv")
+    few = _FEW - (query.kind == "brand")
+    return name if name and (len(text.split()) >= few or any(map(str.isdigit, text))) else text
 
 
 def _block(query: Query, best: Row) -> list[tuple[Line, ...]]:
-    """The best row with those above and below it that are set in letters of the same height, if these are a few: a
-    title in several rows.
-    """
-    rows = best.sign.rows
-    first = last = best.index
-    while first > 0 and _alike(best.sign, first - 1, best):
-        first -= 1
-    while last + 1 < len(rows) and _alike(best.sign, last + 1, best):
-        last += 1
-    title = query.kind in ("name", "heading", "topic", "product") and not query.words
-    return list(rows[first : last + 1]) if title and last - first < _TITLE_ROWS else [best.lines]
-
-
-def _alike(sign: Sign, index: int, best: Row) -> bool:
-    """Whether a row is set like the best one, and is no running text."""
-    row = Row(sign.texts[index], sign.rows[index], sign, index)
-    same = max(row.height, best.height) < 1.35 * min(row.height, best.height)
-    return same and not is_typed(row.text) and not is_running(row)
+    """The best row; of a title in a few rows, all of them."""
+    title = query.kind in ("name", "heading", "topic", "product", "slogan", "watermark") and not query.words
+    if not title or (query.kind == "name" and is_name(best.text)):
+        return [best.lines]
+    span = joined(best)
+    return list(best.sign.rows[span.start : span.stop])

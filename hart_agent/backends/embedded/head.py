@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 DATA = Path(__file__).parent / "data"
 WEIGHTS = DATA / "head.npz"
 
-_TOKEN = re.compile(r"[^\W\d_]+|\d+|[?¿]")
+_TOKEN = re.compile(r"[\u3040-\u9fff]|[^\W\d_\u3040-\u9fff]+|\d+|[?¿]")
 _CONTRACTION = re.compile(r"\b(what|where|who|how|when)s\b")
 QUOTED = re.compile(r"[\"“”„«»][^\"“”„«»]{1,200}[\"“”„«»]|(?<!\w)['‘][^'‘’]{2,200}['’](?!\w)")
 _CAPITALS = re.compile(r"\b[A-ZÀ-Þ0-9][A-ZÀ-Þ0-9&.-]+\b")
+ACRONYMS = frozenset("OCR OK PLEASE URL ID SMS PDF CCTV I A TV USA UK US ISBN ISSN LCD LED VAT".split())
+"""Words in capitals that needn't stand in the picture."""
 _MAX_TOKENS = 60
 
 
@@ -49,9 +51,13 @@ def tokens(question: str) -> list[str]:
     """Lower-case words; a quotation is "<quote>", a word in capitals in a question that isn't is "<quote>" as well."""
     text = QUOTED.sub(" QQQ ", question[:2000])
     if sum(map(str.islower, text)) > sum(map(str.isupper, text)):
-        text = _CAPITALS.sub(lambda match: " QQQ " if any(map(str.isalpha, match[0])) else match[0], text)
+        text = _CAPITALS.sub(_quote, text)
     words = _TOKEN.findall(_CONTRACTION.sub(r"\1 s", text.lower()))[:_MAX_TOKENS]
     return ["<quote>" if word == "qqq" else "<number>" if word.isdigit() else word for word in words]
+
+
+def _quote(match: re.Match[str]) -> str:
+    return " QQQ " if any(map(str.isalpha, match[0])) and match[0] not in ACRONYMS else match[0]
 
 
 def features(words: Sequence[str], known: frozenset[str] | set[str]) -> set[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageOps
 
 from hart_agent.backends.embedded.windows import candidate_windows
-from hart_agent.ocr import Line, TextReader, TextRegion, locate, merge
+from hart_agent.ocr import Line, TextLine, TextReader, TextRegion, locate, merge
 from hart_agent.vision.geometry import Box, CoordinateSpace, Frame, Rect, Size
 from hart_agent.vision.source import View
 
@@ -24,6 +24,8 @@ _CROP_PIXELS, _CROP_SIDE = 600_000, 400
 """What a crop is enlarged to at most, by its area and its shorter side: larger letters are read no better."""
 _TILE_PIXELS, _SWEEP = 1_500_000, 0.5
 """A zoom of more pixels is a tile of a sweep, which is searched at half its resolution."""
+_COARSER = 0.5
+"""Of the scale at which an overview or a crop is searched: it is searched once more at this one."""
 _SEARCHING = 0.7
 """Share of the time for a view in which it is searched; the rest is for reading what was found."""
 _CANDIDATES, _REMEMBERED = 16, 100
@@ -95,9 +97,9 @@ class Eyes:
         resized = view.image.resize(size, Image.Resampling.BICUBIC)
         padded = ImageOps.expand(resized, _MARGIN, fill=_edge_colour(view.image))
         itself = Frame(Box(0, 0, *padded.size), Size(*padded.size))
-        found = self._reader.read(
-            padded, min(1.0, math.sqrt(_FULL_PIXELS / (padded.width * padded.height))), until=until
-        )
+        searched = min(1.0, math.sqrt(_FULL_PIXELS / (padded.width * padded.height)))
+        found = self._reader.read(padded, searched, until=until)
+        found += self._large(padded, searched, found, until)
         lines = locate(found, View(view.id, view.kind, padded, itself), itself)
         tallest = max((line.height for line in lines), default=0.0)
         edges = (_MARGIN + _SLIVER, padded.height - _MARGIN - _SLIVER)
@@ -106,6 +108,12 @@ class Eyes:
             if line.height > _WHOLE * tallest or (line.rect[1] > edges[0] and line.rect[3] < edges[1])
         ]  # fmt: skip
 
+    def _large(self, image: Image.Image, scale: float, read: Sequence[TextLine], until: float) -> list[TextLine]:
+        """Lines besides those read at a scale: letters that are too large there for the detector."""
+        coarse = self._reader.detect(image, _COARSER * scale, until)
+        lines = self._reader.read(image, found=coarse, besides=read, until=until)
+        return [line for line in lines if line.confidence >= _READ_WELL and len(line.text) > 2]
+
     def _look(self, view: View, whole: Frame, until: float) -> Seen:
         key = (view.sha256, view.frame, whole)
         if view not in self._seen and key in self._complete:
@@ -113,7 +121,10 @@ class Eyes:
         if view not in self._seen:
             now = time.monotonic()
             heat = self._reader.detect(view.image, _scale(view), now + _SEARCHING * (until - now))
-            lines = locate(self._reader.read(view.image, found=heat, until=until), view, whole)
+            read = self._reader.read(view.image, found=heat, until=until)
+            if view.kind == "overview":
+                read += self._large(view.image, heat.scale, read, until)
+            lines = locate(read, view, whole)
             complete = heat.complete and time.monotonic() < until
             self._seen[view] = Seen(lines, self._reader.find(view.image, heat), complete)
             if complete:

@@ -20,7 +20,7 @@ from hart_agent.backends.embedded.answering import Finding, find
 from hart_agent.backends.embedded.evidence import panel
 from hart_agent.backends.embedded.looking import Eyes
 from hart_agent.backends.embedded.question import Query, understand
-from hart_agent.backends.embedded.ranking import rank
+from hart_agent.backends.embedded.ranking import passages, rank
 from hart_agent.backends.embedded.windows import covered, follow_up_windows, sweep_windows
 from hart_agent.commands import install_command
 from hart_agent.dialogue.conversations import without_history
@@ -44,8 +44,8 @@ _LIKELY = 0.5
 """Score of a candidate: signs with letters of 10 pixels and more mostly scored above .7 in trials, noise below .5."""
 _SURE = 0.8
 """Confidence of an answer's weakest line; below it the whole photo is swept."""
-_CHECKED = 0.25
-"""Margin of the question's kind from which on a check can support the answer."""
+_CHECKED, _CLEARLY = 0.3, 0.95
+"""Margin of the question's kind, and confidence of the weakest line, from which on a check can support the answer."""
 _CHECK, _LOOKS = 2.25, (2.0, 2.5, 1.5)
 """How much a crop is enlarged: to verify an answer, and to have another look at it before it is given. The check is at
 a scale of its own, so that it stays independent of what it checks. Of 130 drawn signs, 128 were read rightly at 2 and
@@ -181,6 +181,8 @@ class EmbeddedPolicy:
             )
         end = current_deadline() or time.monotonic() + self.max_seconds
         finding = find(query, self._signs_of(query, crops, _CHECK, end), None)
+        if finding.text is not None and finding.confidence < _CLEARLY:
+            finding = Finding(None, reason=_UNCLEAR)
         return Reply(_abstain(finding.reason) if finding.text is None else _answer(finding))
 
     def _cut_short(self, messages: Sequence[Message]) -> Reply:
@@ -230,7 +232,7 @@ class EmbeddedPolicy:
     def _reply(self, text: str, query: Query, signs: Sequence[Sign], overview: View) -> Reply:
         """A reply that also says which lines were read, the likeliest to answer first."""
         photo = overview.frame.box.size
-        rows = rank(query, signs, photo)[:MAX_READ]
+        rows = passages(query, rank(query, signs, photo))[:MAX_READ]
         read = tuple(
             ReadLine(row.text, Box.covering(bounds(row.lines), photo), round(row.confidence, 3)) for row in rows
         )

@@ -8,23 +8,19 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Final, TypeVar
 
-from hart_agent.backends.embedded.head import DATA, NOT_TEXT, QUOTED, Head, Recognition
+from hart_agent.backends.embedded.head import ACRONYMS, DATA, NOT_TEXT, QUOTED, Head, Recognition
 from hart_agent.backends.embedded.patterns import pattern
 from hart_agent.ocr.colours import COLOURS
 
 _Value = TypeVar("_Value", int, float)
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_LABELS = frozenset(
-    "stop room office door bus buses busses line lines route routes gate platform track floor flat apartment suite "
-    "unit bay exit seat table locker junction invoice order lot extension fax page".split()
-)
 _ORDINALS = {"first": 0, "second": 1, "third": 2, "last": -1}
 _SIZES = ("largest", "smallest")
 _TITLES = frozenset({"heading", "brand", "author", "product", "topic", "name"})
 """With these kinds the size of things is meant, unless that of letters is asked for."""
-_WORD = re.compile(r"[^\W_]+(?:['’.&-][^\W_]+)*")
+_WORD = re.compile(r"[^\W_\u3040-\u9fff]+(?:['’.&-][^\W_\u3040-\u9fff]+)*")
+_DAY = re.compile(r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?")
 _CAPITALS = re.compile(r"\b[A-Z0-9][A-Z0-9'&.-]*(?:[ ,/]+[A-Z0-9$][A-Z0-9'&.:/-]*)*(?!\w)")
-_ACRONYMS = frozenset({"OCR", "OK", "PLEASE", "URL", "ID", "SMS", "PDF", "CCTV", "I", "A", "TV", "USA", "UK", "US"})
 _THANKS = frozenset({"please", "pls", "plz", "thanks", "thank", "you"})
 _ENDINGS = ("'s", "’s", "s", "es", "d", "ed", "ing", "n't")
 _UNWORDED = re.compile(r"\b(?:what|where|who|when|how)'?s\b|\b(?:the\s+)?words?\s+", re.IGNORECASE)
@@ -47,6 +43,7 @@ class Query:
         size: "largest" or "smallest".
         above: for the kind "under", whether the line above is wanted.
         ordinal: index of the wanted line or place, from 0, or -1 for the last.
+        part: whether a word or a line is meant rather than a whole sign.
         relative: whether it lies next to, inside or around something that need not be text.
         label: the word that stands before the wanted number.
         day: index of a weekday, 0 for Monday.
@@ -64,6 +61,7 @@ class Query:
     size: str | None = None
     above: bool = False
     ordinal: int | None = None
+    part: bool = False
     relative: bool = False
     label: str | None = None
     day: int | None = None
@@ -103,20 +101,11 @@ def understand(question: str) -> Query:
     down = None if ordinal is not None else down
     middle = pattern("middle").search(plain) is not None
     lowered = [word.lower() for word in _WORD.findall(plain)]
-    day = next(
-        (
-            DAYS.index(word[:3])
-            for word in lowered
-            if re.fullmatch(r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?", word)
-        ),
-        None,
-    )
-    known = _kind_words().get(kind, frozenset()) | (
-        {word for word in lowered if word in _LABELS} if kind == "label" else set()
-    )
+    day = next((DAYS.index(word[:3]) for word in lowered if _DAY.fullmatch(word)), None)
+    known = _kind_words().get(kind, frozenset()) | (labels().keys() if kind == "label" else frozenset())
     words = tuple(
         word.removesuffix("'s") for word in _WORD.findall(_UNWORDED.sub(" ", plain))
-        if not is_filler(word) and word.lower() not in known and word.lower() not in COLOURS
+        if not is_filler(word) and word.lower() not in known and not _colour(word.lower())
         and not (day is not None and word.lower()[:3] in DAYS)
     )  # fmt: skip
     if kind == "where" and not words and not quoted:
@@ -130,18 +119,21 @@ def understand(question: str) -> Query:
         quoted=quoted,
         across=0.5 if middle and across is None else across,
         down=0.5 if middle and down is None else down,
-        colour=next((COLOURS[stem] for word in lowered if (stem := word.removesuffix("ish")) in COLOURS), None),
-        painted=any(
-            word.removesuffix("ish") in COLOURS and is_filler(thing, "carriers.txt")
-            for word, thing in itertools.pairwise(lowered)
-        ),
+        colour=next(filter(None, map(_colour, lowered)), None),
+        painted=any(_colour(word) and is_filler(thing, "carriers.txt") for word, thing in itertools.pairwise(lowered)),
         size=next((size for size in _SIZES if pattern(size).search(plain)), None) if sized else None,
         above=pattern("above").search(plain) is not None,
         ordinal=ordinal,
+        part=pattern("part").search(plain) is not None,
         relative=pattern("relative").search(plain) is not None,
         label=_label(lowered, kind),
         day=day,
     )  # fmt: skip
+
+
+def _colour(word: str) -> str | None:
+    """The colour that a word means: "reddish", "red-coloured"."""
+    return COLOURS.get(re.sub(r"ish$|-colou?red$", "", word))
 
 
 def is_filler(word: str, listed: str = "fillers.txt") -> bool:
@@ -154,6 +146,13 @@ def is_filler(word: str, listed: str = "fillers.txt") -> bool:
 def kind_name(kind: str) -> str:
     """What a kind of text is called in a sentence."""
     return _kinds()[kind][0]
+
+
+@cache
+def labels() -> dict[str, str]:
+    """What may stand before a number, and the first word that means the same."""
+    lines = (DATA / "labels.tsv").read_text(encoding="utf-8").splitlines()
+    return {word: name for name, words in (line.split("\t") for line in lines) for word in words.split()}
 
 
 @cache
@@ -180,7 +179,7 @@ def _quotations(question: str) -> tuple[str, ...]:
     if not found and any(map(str.islower, rest)):
         found = [
             match[0].strip(" ,") for match in _CAPITALS.finditer(rest)
-            if any(map(str.isalpha, match[0])) and len(match[0]) > 1 and match[0] not in _ACRONYMS
+            if any(map(str.isalpha, match[0])) and len(match[0]) > 1 and match[0] not in ACRONYMS
         ]  # fmt: skip
     told = pattern("with text").search(rest)
     if not found and told and told[2].lower() not in COLOURS and (told[1] or not is_filler(told[2])):
@@ -193,14 +192,12 @@ def _label(lowered: list[str], kind: str) -> str | None:
         return "fax" if "fax" in lowered else None
     if kind not in ("label", "number"):
         return None
-    if "page" in lowered and "number" in lowered:
+    if {"page", "number"} <= set(lowered):
         return "page"
-    found = [word for word in lowered if word in _LABELS]
-    if {"stop", "number"} <= set(lowered) or {"stop", "no"} <= set(lowered):
+    found = [labels()[word] for word in lowered if word in labels()]
+    if "stop" in found and {"number", "no"} & set(lowered):
         return "stop"
-    return (
-        "bus" if any(word.startswith("bus") or word.startswith("route") for word in found) else next(iter(found), None)
-    )
+    return "bus" if "bus" in found else next(iter(found), None)
 
 
 def _first(choices: dict[str, _Value], text: str) -> _Value | None:

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -24,11 +24,16 @@ from hart_agent.vision.geometry import Size
 
 FEATURES = (
     "size", "above_median", "top", "letters", "wordy", "body", "cue", "person", "typed", "value", "named", "near",
-    "echo", "edge", "fit", "confidence", "length", "capitals", "lone", "digits",
+    "echo", "edge", "fit", "confidence", "length", "capitals", "lone", "digits", "known",
 )  # fmt: skip
 """What is known of a row; the weights lie in `data/ranking.json`, those of all kinds and what each kind adds."""
-_NAME = re.compile(r"(?:(?:[A-Z][a-z'’-]+|[A-Z]\.|de|van|von|der|la|and)\s?){2,6}|(?:[A-Z]{2,}\.?\s?){2,3}")
+_FIRST, _INITIAL, _CAPITALS = r"[A-ZÀ-Þ][a-zß-ÿ'’-]+\.?\s", r"[A-ZÀ-Þ]\.\s?", r"[A-ZÀ-Þ]{2,}\.?\s"
+_NAME = re.compile(
+    rf"(?:{_FIRST}|{_INITIAL}|(?:de|van|von|der|la|and)\s){{2,6}}|(?:{_INITIAL}){{0,3}}(?:{_CAPITALS}){{2,3}}"
+)
 _BODY = 5
+_TITLE_ROWS = 4
+"""What is set alike in no more rows is joined."""
 _TIMES = ("date", "hours", "time")
 """Kinds that a question can mean by "when"."""
 
@@ -73,10 +78,49 @@ def rank(query: Query, signs: Sequence[Sign], photo: Size | None) -> list[Row]:
     if not rows:
         return []
     scores = describe(query, rows, photo) @ _weights(query.sought)
-    scored = [
-        Row(row.text, row.lines, row.sign, row.index, float(score)) for row, score in zip(rows, scores, strict=True)
-    ]
+    scored = [replace(row, score=float(score)) for row, score in zip(rows, scores, strict=True)]
     return sorted(scored, key=lambda row: (-row.score, row.lines[0].rect[1], row.lines[0].rect[0]))
+
+
+def passages(query: Query, rows: Sequence[Row]) -> list[Row]:
+    """Ranked rows, those that are set as one joined, the likeliest first; what stands there twice comes last.
+
+    Args:
+        query: what is asked; a value that is told by its form stands in a row of its own.
+        rows: as ranked.
+    """
+    taken, found = set[tuple[int, int]](), dict[str, Row]()
+    again = []
+    for row in rows:
+        if (id(row.sign), row.index) in taken:
+            continue
+        span = joined(row, taken) if query.sought not in TYPED else range(row.index, row.index + 1)
+        taken |= {(id(row.sign), index) for index in span}
+        lines = tuple(line for other in row.sign.rows[span.start : span.stop] for line in other)
+        passage = replace(row, text=" ".join(line.text for line in lines), lines=lines, index=span.start)
+        if found.setdefault("".join(words(passage.text)), passage) is not passage:
+            again.append(passage)
+    return [*found.values(), *again]
+
+
+def joined(row: Row, taken: Container[tuple[int, int]] = ()) -> range:
+    """The rows about one that are set alike, without those taken; of many, the next ones alone."""
+    first, last = row.index, row.index
+    while (id(row.sign), first - 1) not in taken and _is_alike(row, first - 1):
+        first -= 1
+    while (id(row.sign), last + 1) not in taken and _is_alike(row, last + 1):
+        last += 1
+    if last - first >= _TITLE_ROWS:
+        first, last = max(first, row.index - 1), min(last, row.index + 1)
+    return range(first, last + 1)
+
+
+def _is_alike(row: Row, index: int) -> bool:
+    """Whether a sign has another row of that index, set in letters of the same height."""
+    if not 0 <= index < len(row.sign.rows):
+        return False
+    height = max(line.height for line in row.sign.rows[index])
+    return max(height, row.height) < 1.35 * min(height, row.height) and not is_typed(row.sign.texts[index])
 
 
 def rows_of(signs: Sequence[Sign]) -> list[Row]:
@@ -114,7 +158,7 @@ def describe(query: Query, rows: Sequence[Row], photo: Size | None) -> NDArray[n
             letters / max(1, len(row.text.replace(" ", ""))),
             min(8, max(0, len(parts) - 3)) / 8,
             float(is_running(row)),
-            float(has_cue(kind, row.text)),
+            float(cue_in(kind, row.text) is not None),
             float(is_name(row.text)),
             float(is_typed(row.text)),
             float(any(line.rect in hits for line in row.lines)),
@@ -128,6 +172,7 @@ def describe(query: Query, rows: Sequence[Row], photo: Size | None) -> NDArray[n
             float(letters > 1 and row.text.isupper()),
             float(count < 2),
             float(any(map(str.isdigit, row.text))),
+            float(cue_in(kind, row.text, "names.tsv") is not None),
         ])  # fmt: skip
     return np.array(found, np.float64)
 
@@ -143,14 +188,9 @@ def fit(query: Query, sign: Sign, photo: Size | None) -> float:
     return -3 * max(across, down) - (2.0 if distance is None else 0.02 * distance)
 
 
-def has_cue(kind: str, text: str) -> bool:
-    """Whether a text holds a word that texts of a kind often hold."""
-    return cue_in(kind, text) is not None
-
-
-def cue_in(kind: str, text: str) -> str | None:
-    """The first word in a text that texts of a kind often hold."""
-    cue = _cues().get(kind)
+def cue_in(kind: str, text: str, listed: str = "cues.tsv") -> str | None:
+    """The first word in a text that texts of a kind often hold, or name of that kind (`names.tsv`)."""
+    cue = _cues(listed).get(kind)
     found = cue.search(text) if cue else None
     return found[0] if found else None
 
@@ -164,7 +204,7 @@ def is_running(row: Row) -> bool:
 
 def is_name(text: str) -> bool:
     """Whether a text has the form of a person's name: some words with initial capitals."""
-    return len(text) < 80 and bool(_NAME.fullmatch(text.strip(" .,:;")))
+    return len(text) < 80 and bool(_NAME.fullmatch(text.strip(" .,:;()") + " "))
 
 
 def anchors(query: Query, signs: Sequence[Sign]) -> tuple[str, ...]:
@@ -181,14 +221,13 @@ def _edge(row: Row, photo: Size) -> float:
 
 
 @cache
-def _cues() -> dict[str, re.Pattern[str]]:
-    lines = (DATA / "cues.tsv").read_text(encoding="utf-8").splitlines()
-    return {
-        kind: re.compile(
-            "|".join(rf"(?<![^\W\d_]){re.escape(word)}(?![^\W\d_])" for word in listed.split(",")), re.IGNORECASE
-        )
-        for kind, listed in (line.split("\t") for line in lines)
-    }
+def _cues(listed: str) -> dict[str, re.Pattern[str]]:
+    found = {}
+    for line in (DATA / listed).read_text(encoding="utf-8").splitlines():
+        kind, cues = line.split("\t")
+        longest_first = sorted(map(re.escape, cues.split(",")), key=len, reverse=True)
+        found[kind] = re.compile(rf"(?<![^\W\d_])(?:{'|'.join(longest_first)})(?![^\W\d_])", re.IGNORECASE)
+    return found
 
 
 @cache

@@ -29,7 +29,7 @@ _SLOTS = {
     "{sign}": ["the sign", "the {colour} sign", "the {colour} board", "the sign {place}", "the notice with {text}",
                "the sign that says {text}", "the biggest sign", "the smallest sign", "this", "the label"],
     "{noun}": ["the zzz", "the zzz", "the zzz zzz", "zzz", "the shop", "the zzz's"],
-    "{text}": ["ZZZ", '"zzz"', "zzz", "zzz zzz", "ZZZ ZZZ", "Zzz"],
+    "{text}": ["ZZZ", '"zzz"', "zzz", "zzz zzz", "ZZZ ZZZ", "Zzz", "Zzz 12", "12 345"],
     "{day}": ["Monday", "sunday", "Saturdays", "wednesday"],
     "{colour}": ["red", "blue", "green", "yellow", "white", "black", "brown", "grey", "orange", "purple"],
     "{place}": ["on the left", "on the right", "at the top", "in the bottom left corner", "in the middle", "top right"],

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 from hart_agent.backends.embedded.patterns import pattern
-from hart_agent.backends.embedded.question import DAYS, Query
+from hart_agent.backends.embedded.question import DAYS, Query, labels
 from hart_agent.ocr import Line, Sign
 
 Value: TypeAlias = tuple[str, tuple[Line, ...]]
@@ -20,19 +20,19 @@ TYPED = _FORMS | {"address", "street", "label", "venue", "event"}
 
 def values(query: Query, sign: Sign, anchors: tuple[str, ...] = ()) -> list[Value]:
     """Every value of the wanted kind on a sign, in reading order."""
+
+    def plain(kind: str) -> list[Value]:
+        return list(_plain(kind, query, sign))
+
     if query.sought in ("label", "number"):
         labelled = list(_labelled(query.label, sign)) if query.label else []
-        phones = list(_plain("phone", query, sign)) if query.sought == "number" and anchors else []
-        return (
-            labelled
-            or phones
-            or ([] if query.sought == "label" and query.label else list(_plain("number", query, sign)))
-        )
+        phones = plain("phone") if query.sought == "number" and anchors else []
+        return labelled or phones or ([] if query.sought == "label" and query.label else plain("number"))
     special = {"hours": _hours, "address": _addresses, "street": _streets, "venue": _venues, "event": _events}
     if query.sought in special:
         return special[query.sought](query, sign, anchors)
-    found = list(_plain(query.sought, query, sign))
-    return found or (list(_plain("year", query, sign)) if query.sought == "date" and not query.words else [])
+    years = query.sought == "date" and set(query.words) <= query.things
+    return plain(query.sought) or (plain("year") if years else [])
 
 
 def is_typed(text: str) -> bool:
@@ -40,24 +40,16 @@ def is_typed(text: str) -> bool:
     rest = text
     for kind in ("email", "website", "price", "hours", "date", "phone"):
         rest = pattern(kind).sub("", rest)
-    return sum(map(str.isalpha, rest)) < 3  # fmt: skip
+    return sum(map(str.isalpha, rest)) < 3
 
 
 def warnings(sign: Sign) -> list[Value]:
     """What a sign warns of: neither the word that announces it, nor what one must not do if there is more."""
-    rows = _rows(sign)
-    if not (
-        pattern("warning").search(sign.text)
-        or pattern("ban").search(sign.text)
-        or any(pattern("order").match(text) for text, _ in rows)
-    ):
+    rows, warned = _rows(sign), pattern("warning").search(sign.text)
+    if not (warned or pattern("ban").search(sign.text) or any(pattern("order").match(text) for text, _ in rows)):
         return []
     rows = [(text, row) for text, row in rows if not pattern("warning").fullmatch(text)]
-    dangers = (
-        [(text, row) for text, row in rows if not pattern("order").match(text)]
-        if pattern("warning").search(sign.text)
-        else []
-    )
+    dangers = [(text, row) for text, row in rows if not pattern("order").match(text)] if warned else []
     rows = dangers or rows
     return [(" ".join(text for text, _ in rows), tuple(line for _, row in rows for line in row))] if rows else []
 
@@ -70,9 +62,8 @@ def _plain(kind: str, query: Query, sign: Sign) -> Iterator[Value]:
     for text, row in _rows(sign):
         for match in pattern(kind, exact_case=kind in ("plate", "model", "number")).finditer(text):
             value = match[0].strip(" .,-–")
-            if kind == "phone" and not _is_phone(value, text):
-                continue
-            if kind == "phone" and (re.match(r"fax\b", text, re.IGNORECASE) is not None) != (query.label == "fax"):
+            faxed = re.match(r"fax\b", text, re.IGNORECASE) is not None
+            if kind == "phone" and (not _is_phone(value, text) or faxed != (query.label == "fax")):
                 continue
             if kind == "plate" and (len(value) < 0.8 * len(sign.text) or sum(map(str.isdigit, value)) < 2):
                 continue
@@ -91,10 +82,8 @@ def _is_phone(value: str, text: str) -> bool:
 
 def _addresses(query: Query, sign: Sign, anchors: tuple[str, ...]) -> list[Value]:
     """Rows with a house number and a street; a street alone may be part of a name."""
-    found = [
-        (text, row) for text, row in _rows(sign)
-        if pattern("street").search(text) and not pattern("appointment").search(text)
-    ]  # fmt: skip
+    streets = [(text, row) for text, row in _rows(sign) if pattern("street").search(text)]
+    found = [(text, row) for text, row in streets if not pattern("appointment").search(text)]
     numbered = [(text, row) for text, row in found if re.search(r"\d", text)]
     return numbered or [item for item in found if len(sign.rows) <= 2 or query.sought == "street"]
 
@@ -110,16 +99,9 @@ def _streets(query: Query, sign: Sign, anchors: tuple[str, ...]) -> list[Value]:
 
 def _labelled(label: str, sign: Sign) -> Iterator[Value]:
     """The numbers behind a label: "Stop 5274", "Bus 38, 62", "Room 216"; or on the row under it."""
-    lines = label.startswith(("bus", "line", "route"))
-    word = (
-        r"bus(?:es)?|lines?|routes?"
-        if lines
-        else "room|office|door"
-        if label in ("office", "door")
-        else re.escape(label)
-    )
-    number = r"[A-Z]{0,2}\d[\w/-]*"
-    several = rf"(?:{number}(?:\s?[,&+]\s?|\s+(?=\d))){{0,9}}" if lines else ""
+    word = "|".join(re.escape(word) for word, name in labels().items() if name == label)
+    number = r"(?:[A-Z]{0,2}\d[\w/-]*|(?-i:[IVXLC]{1,7}\b))"
+    several = rf"(?:{number}(?:\s?[,&+]\s?|\s+(?=\d))){{0,9}}" if label == "bus" else ""
     pattern = re.compile(rf"\b(?:{word})\b(?:\s+(?:no|nr|number)\b)?[\s.:#]*({several}{number})", re.IGNORECASE)
     found = [(match[1], row) for text, row in _rows(sign) for match in pattern.finditer(text)]
     if not found and (below := pattern.search(sign.text)):
@@ -134,7 +116,7 @@ def _hours(query: Query, sign: Sign, anchors: tuple[str, ...]) -> list[Value]:
         for match in pattern("hours").finditer(text)
         if pattern("certain hours").search(match[0])  # "31-47" alone is not a time
     ]  # fmt: skip
-    if not any(re.search(r"\d", text) for text, _ in rows):  # "keep gate closed"
+    if all(text.lower() == "closed" for text, _ in rows):  # "keep gate closed"
         return []
     if query.day is not None:
         prefix = rf"^(?:{pattern('day').pattern}|[\s:,&+–—-]|to|and){{1,9}}"

@@ -11,6 +11,7 @@ from PIL import Image
 from hart_agent.backends.embedded.answering import Finding, find
 from hart_agent.backends.embedded.matching import matches
 from hart_agent.backends.embedded.question import understand
+from hart_agent.backends.embedded.ranking import passages, rank
 from hart_agent.ocr import Line, Sign, TextLine, as_one, bounds, group, locate, merge
 from hart_agent.ocr.colours import colour_name
 from hart_agent.vision.geometry import Box, Frame, Size
@@ -60,6 +61,11 @@ ANSWERS = [
     ("Do you happen to know where the kite festival is?", EVERYTHING, "Lowmoor Common", [EVENT.lines[2]]),
     ("What does the sign saying CLOSED say?", (sign("7 Abbey Close"), MUSEUM), MUSEUM.text, [*MUSEUM.lines]),
     ("Which common is on the notice?", (STREET, sign("Lowmoor Common", "Car park")), "Lowmoor Common", None),
+    ("Which country issued the stamp?", (sign("RICHARD OWEN"), sign("norway37", at=(200, 200))), "norway", None),
+    ("What brand is the camera?", (sign("von D4s Nikon"), sign("NOTES", at=(200, 200))), "Nikon", None),
+    ("Which chapter starts on this page?", (sign("LE GUIDE", "CHAPITRE IV."),), "IV", None),
+    ("What is the ISBN?", (sign("ISBN 0-19-852663-6", "Oxford"),), "0-19-852663-6", None),
+    ("电话号码是多少?", (SHOP,), "0391 445 820", [SHOP.lines[2]]),
     ("Which route number is on the sign?", (sign("ROUTE", "66"),), "66", None),
     ("What does the sign on the barrier say?", (sign("NO PARKING"), sign("B", at=(200, 200))), "NO PARKING", None),
     ("danger: and underneath?", (WARNING, SHOP), "Quicksand", [WARNING.lines[1]]),
@@ -369,3 +375,25 @@ def test_short_and_unsure_readings_are_left_out(text: str, confidence: float, ke
     view = View("view1", "zoom", Image.new("RGB", (400, 300)), Frame(size.box, size))
     reading = TextLine(text, confidence, quad(100, 60, 190, 90))  # type: ignore[arg-type]
     assert len(locate([reading], view, view.frame)) == kept
+
+
+def shown(question: str, *signs: Sign) -> list[str]:
+    query = understand(question)
+    return [row.text for row in passages(query, rank(query, signs, PHOTO))]
+
+
+def test_rows_that_are_set_as_one_are_shown_as_one_and_what_stands_twice_comes_last() -> None:
+    title = Sign((*sign("DRY STONE", "WALLS", height=60).rows, *sign("Third edition", at=(1400, 1200)).rows))
+    badge, again = sign("Exeter", at=(200, 200)), sign("EXETER", at=(200, 2000))
+    assert shown("What is the title of the book?", title, badge, again)[0] == "DRY STONE WALLS"
+    assert sorted(shown("What is the title of the book?", title, badge, again)[1:3]) == ["Exeter", "Third edition"]
+    assert shown("What is the title of the book?", title, badge, again)[3:] == ["EXETER"]
+
+
+def test_values_are_shown_row_by_row() -> None:
+    assert set(shown("How much are the quinces?", STALL)) == set(STALL.texts)
+
+
+def test_of_many_rows_alike_only_the_next_ones_are_shown_with_one() -> None:
+    rows = [f"the {word} of that old house" for word in "gable attic kitchen cellar garden stable orchard".split()]
+    assert shown("What does the page say about the cellar?", sign(*rows))[0] == " ".join(rows[2:5])
