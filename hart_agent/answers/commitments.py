@@ -150,7 +150,7 @@ def _verdict(sentence: list[Token]) -> _Event | None:
 
 def _said(sentence: list[Token], last: frozenset[str]) -> Iterator[_Event]:
     words_of_all = {token.text for token in sentence}
-    if sentence[-1].text == "?" or {"if", "otherwise"} <= words_of_all:
+    if sentence[-1].text == "?" or {"if", "otherwise"} <= words_of_all or {"whether", "or"} <= words_of_all:
         act = _Act.ASK if sentence[-1].text == "?" else _Act.DOUBT
         yield _Event(act, frozenset[str]().union(*(token.options for token in sentence)))
         return

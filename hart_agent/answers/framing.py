@@ -51,7 +51,7 @@ _LEAD_IN = re.compile(
     r"|(?:most likely|probably)\s)",
     re.IGNORECASE,
 )
-_ROLE = re.compile(r"\s{0,3}(?:assistant|model|response)\s?:\s", re.IGNORECASE)
+_ROLE = re.compile(r"\s{0,3}(?:assistant|model|response)\s?(?::\s|\n)", re.IGNORECASE)
 _NEGATION = re.compile(
     r"\b(?:not|never|cannot|\w{2,8}n't|wrong|neither|no other)\b|ません|できない|无法|不能|없습니다|어렵", re.IGNORECASE
 )

@@ -20,7 +20,10 @@ _CALLED = re.compile(r'"(?:arguments|parameters)"|<(?:tool_call|invoke|function_
 _HANDED_IN = re.compile(
     r'"name"\s{0,9}:\s{0,9}"[^"\n]{0,40}(?:answer|submit|finish|terminate|final|respond)', re.IGNORECASE
 )
-_TAG = r"(?:s_)?(?:final|answer|ans|final_answer|conclusion|output|choice|option|solution|result|selected|prediction)"
+_TAG = (
+    r"(?:s_)?(?:final|answer|ans|final_answer|conclusion|output|choice|option|solution|result|selected|prediction"
+    r"|response|reply|final_choice|final_response|your_answer)"
+)
 _ELEMENT = re.compile(
     rf"(?:[<\[](?P<name>{_TAG})[>\]]|<parameter\s{{1,3}}name=\"(?:answer|option|choice)\">)([^<>\[\]]{{1,400}})"
     r"[<\[]/(?:(?:s_)?[a-z_]{3,12})[>\]]",

@@ -17,7 +17,7 @@ wrong: 错误,錯誤,不对,不對,排除,間違い,除外,맞지 않습니다,�
 wrong: неправильный,неверный
 wrong: ruled out,rule out,rules out,ruling out
 but: 而是,但是,但,しかし,ですが,하지만,그러나,но
-not: 不是,并非,不选,ではなく,ではありません,아니라,아닙니다,cross out,не
+not: 不是,并非,不选,ではありません,아닙니다,cross out,не
 because: 因为,因為,由于,なぜなら,때문에,이므로,parce que
 so: 所以,因此,因而,于是,综上所述,综上,故,よって,したがって,従って,따라서,그러므로,그래서,por lo tanto,por tanto
 so: поэтому,следовательно
@@ -64,7 +64,15 @@ the: η,το,ο
 maybe: vielleicht,peut-être,quizás,quizá,tal vez,talvez,forse,возможно,может быть,belki,if i had to bet
 maybe: puede ser
 maybe: entweder,soit
+not ,: ではなく,じゃなく,가 아니라,이 아니라,아니라
 undecided: give up,gave up,giving up
+choose: end up with,ends up with,ended up with,left with,down to only,boils down to,comes down to,lande bei,bleibe bei
+choose: me quedo con,fico com,resto su
+initially: was going to say,was going to answer,was going to pick,was about to say,would have said,had said
+initially: previous answer,earlier answer,my first answer
+maybe: if i must pick,if i have to pick,if i had to say,if i have to say,if forced to choose,if forced to pick,if pressed
+is: is therefore,is thus,is hence,is then,is accordingly,is consequently,is so
+unsure: would have to see,would need to see,would have to know,would need to know,would have to look
 unsure: nicht entscheiden,j'hésite,hésite,dudo entre,não sei,non so,не знаю,no lo sé,không chọn được
 initially: at first,first impression,my first thought,first thought,i first,zuerst,d'abord,al principio
 initially: all'inizio,сначала

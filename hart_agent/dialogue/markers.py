@@ -37,6 +37,18 @@ _INVENTED = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 
+_CALL_ENDS = re.compile(
+    r"</(?:tool_call|tool_calls|tool_response|tool_result|tool_output|function_calls?|function_results?|invoke"
+    r"|observation|result)>|<\|tool_calls?_end\|>|<｜tool▁(?:calls?|outputs?)▁end｜>",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+def after_calls(text: str) -> str:
+    """What a model goes on to say behind its last call, and behind the result that it invented; empty if nothing."""
+    *_, last = _CALL_ENDS.split(text)
+    return last.strip() if last != text else ""
+
 
 def without_markers(text: str) -> str:
     """The words alone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from hart_agent.answers.framing import without_asides
+from hart_agent.answers.framing import after_correction, without_asides
 from hart_agent.answers.markup import handed_in, undecorated
 from hart_agent.dialogue.json_calls import unfenced
 from hart_agent.dialogue.json_repair import whole_json
@@ -102,6 +102,7 @@ def _json_answer(text: str) -> str:
 
 
 def _after_lead_in(text: str) -> str:
+    text = after_correction(text) or text
     ends = [found.end() for pattern in _LEAD_INS for found in pattern.finditer(text)]
     return text[max(ends) :].strip().partition("\n")[0] if ends else ""
 

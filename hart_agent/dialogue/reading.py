@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hart_agent.answers.markup import handed_in
+from hart_agent.dialogue.markers import after_calls
 from hart_agent.dialogue.messages import ToolSpec
 from hart_agent.dialogue.policy import Reply
 from hart_agent.dialogue.refusals import is_refusal
@@ -51,5 +52,7 @@ def answer_of(reply: Reply, vocabulary: Vocabulary = OURS) -> str | None:
         return parsed.answer
     if not (reply.truncated or parsed.abstention) and (marked := handed_in(split_thoughts(reply.text)[1])):
         return marked
+    if parsed.calls and not reply.truncated and (said := after_calls(reply.text)):
+        return answer_of(Reply(said), vocabulary)
     unusable = parsed.calls or parsed.abstention is not None or parsed.cut_off or parsed.plain is None
     return None if unusable or is_refusal(parsed.plain or "") else parsed.plain
