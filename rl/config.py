@@ -22,6 +22,7 @@ Attention = Literal["eager", "sdpa", "flash_attention_2"]
 Schedule = Literal["constant", "linear", "cosine", "inverse_sqrt"]
 OptimiserName = Literal["adamw", "adamw-8bit"]
 Targets = Literal["gold", "distilled", "glance"]
+Estimator = Literal["k1", "k2", "k3"]
 
 AGENT_TURNS = 6
 """Replies in the mode `agent`, where a run sets no limit of its own."""
@@ -55,6 +56,10 @@ class AlgorithmConfig:
     k: float = option("Preference for right answers, 0 to 1; 0 is GRPO.", default=0.6, limit=_PREFERENCE)
     beta: float = option(
         "Weight of the KL to the initial model; 0 needs no reference model.", default=0.02, limit=_NOT_NEGATIVE
+    )
+    kl: Estimator = option("Schulman's estimator of the KL; none: --beta 0.", default="k3", choices=get_args(Estimator))
+    entropy_floor: float | None = option(
+        "Mean entropy of a token, in nats, below which the policy is pushed up. Default: none.", limit=_POSITIVE
     )
     group_size: int = option("Rollouts per question (G).", default=8, limit=_GROUP)
     clip: float | None = option("Clip the ratio to 1 - clip ... 1 + clip. Default: no clipping.", limit=_CLIP)
@@ -171,6 +176,9 @@ class TrainSettings(RunSettings):
     turn_cost: float | None = option("Weight of a bonus for few turns.")
     mask_cut_off: bool = option("Rollouts that a limit cut off teach nothing, instead of being wrong.", default=False)
     branching: bool = option("Fork rollouts where the policy is unsure of a box, as MedVR does.", default=False)
+    curriculum: bool = option(
+        "Draw questions that are neither always nor never answered right, of late.", default=False
+    )
     drop_blind: bool = option("First drop questions that the model answers without the image.", default=False)
     redraws: int = option(
         "Times that questions whose rollouts have equal rewards are replaced by others.", default=0, limit=_NOT_NEGATIVE
