@@ -23,6 +23,7 @@ Schedule = Literal["constant", "linear", "cosine", "inverse_sqrt"]
 OptimiserName = Literal["adamw", "adamw-8bit"]
 Targets = Literal["gold", "distilled", "glance"]
 Estimator = Literal["k1", "k2", "k3"]
+TrackerName = Literal["wandb"]
 
 AGENT_TURNS = 6
 """Replies in the mode `agent`, where a run sets no limit of its own."""
@@ -129,6 +130,7 @@ class RunSettings(ModelOptions):
     rl_share: float | None = option("Share of the images for RL; SFT with the same share takes the rest. Default: all.")
     strict_reading: bool = option("Whether rewards require an answer without text around it.", default=True)
     checkpoint_every: int = option("Steps between checkpoints.", default=50, limit=_POSITIVE)
+    tracker: TrackerName | None = option("Show metrics there, beside TensorBoard.", choices=get_args(TrackerName))
     keep_checkpoints: int = option("Checkpoints that stay; older ones are removed.", default=2, limit=_POSITIVE)
 
     _rates: ClassVar[tuple[float, float]] = (1e-6, 1e-5)

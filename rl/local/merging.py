@@ -55,7 +55,7 @@ def write_merged(model: Any, folder: Path, base: str) -> None:
     )  # by which others choose the precision: the model's own would lose the adapters' part
     record = json.loads(config.read_text(encoding="utf-8"))
     config.write_text(json.dumps({**record, "dtype": "float32"}, indent=2) + "\n", encoding="utf-8")
-    _write_adapters(terms, folder / ADAPTERS, base)
+    write_adapters(terms, folder / ADAPTERS, base)
 
 
 def _merged(model: Any, terms: Terms) -> dict[str, torch.Tensor]:
@@ -73,7 +73,7 @@ def _merged(model: Any, terms: Terms) -> dict[str, torch.Tensor]:
     return weights
 
 
-def _write_adapters(terms: Terms, folder: Path, base: str) -> None:
+def write_adapters(terms: Terms, folder: Path, base: str) -> None:
     """Adapters as PEFT has them; lower ranks are filled up with zeros."""
     from peft import LoraConfig
 

@@ -44,6 +44,7 @@ _MAY_CHANGE = frozenset(
         "generation_batch",
         "gradient_checkpointing",
         "attention",
+        "tracker",
     }
 )
 T = TypeVar("T")
@@ -90,7 +91,7 @@ class Run(TrainingLoop[S]):
         self._optimiser = Optimiser(self.model.trainable().values(), settings)
         if found:
             self._resume(found[-1])
-        self.metrics = MetricsLog(out, self.step)
+        self.metrics = MetricsLog(out, self.step, settings)
 
     def initial_model(self) -> PolicyModel:
         """The model as it was before the run; not to be trained."""
