@@ -118,7 +118,9 @@ class Run(TrainingLoop[S]):
 
     def update(self) -> dict[str, float]:
         rate = self._optimiser.learning_rate
-        return self.compute_gradients() | {"grad_norm": self._optimiser.step(), "learning_rate": rate}
+        metrics = self.compute_gradients() | {"grad_norm": self._optimiser.step(), "learning_rate": rate}
+        self.model.moved()
+        return metrics
 
     def within_memory(self, differentiate: Callable[[], T]) -> T:
         """Differentiate a step; if the memory runs out, again with half as many sequences at a time, from now on.

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from hart_agent.agent.config import EpisodeConfig
+from hart_agent.backends.local.checkpoint import find_checkpoint
 from rl.ap_grpo import Shaping, ap_grpo_loss, diagnostics, ratio_of, rollout_weights
 from rl.config import TrainSettings
 from rl.cut_off import ended_by_itself, without_cut_off
@@ -20,6 +21,7 @@ from rl.local.drawing import ScoredGroup, redrawn
 from rl.local.model import Batch, PolicyModel
 from rl.local.rollout import roll_out_groups, scores_of
 from rl.local.run import Run, load_frozen
+from rl.local.vllm import VLLMSampler
 from rl.medvr import entropy_metrics
 from rl.monitor import rollout_metrics
 from rl.rewards import Judge, Reward, reward_of
@@ -54,6 +56,10 @@ class Trainer(Run[TrainSettings]):
         self._pass_rates = PassRates()
         super().__init__(settings, samples, out, validation)
         self.judge = Judge(reward or reward_of(self.settings), settings.algorithm.k, self._reward_state)
+        if settings.rollouts == "vllm":
+            found, prompter = find_checkpoint(str(self.model.checkpoint)), self.model.prompter
+            sampler = VLLMSampler(found, prompter, self.model.dtype, settings.vllm_memory, settings.seed)
+            self.model.sample_with(sampler)
         self.samples = list(samples)
         if settings.drop_blind:
             self.samples = without_blind(self.initial_model, samples, settings, out)
