@@ -100,7 +100,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     whole = run("whole", 4)
     parts = run("parts", 2) + run("parts", 4)
     assert parts == whole
-    assert whole != run("off", 4, curriculum=False)
+    assert whole[:4] != run("off", 2, curriculum=False)
     last = [tmp_path / name / "step-000004" for name in ("whole", "parts")]
     weights = [load_file(folder / "model.safetensors") for folder in last]
     assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
@@ -111,4 +111,4 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     assert told[0]["expected_pass_rate"] == 0.5
     assert 0 < told[-1]["expected_pass_rate"] < 1
     assert "expected_pass_rate" not in (tmp_path / "off" / "metrics.jsonl").read_text()
-    assert "pass_rates" not in load_state(tmp_path / "off" / "step-000004")
+    assert "pass_rates" not in load_state(tmp_path / "off" / "step-000002")

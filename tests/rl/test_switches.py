@@ -212,8 +212,6 @@ def test_switches_that_are_off_or_not_reached_change_no_bit(
     assert weights.keys() == same.keys()
     assert all(torch.equal(value, same[name]) for name, value in weights.items())
     assert [{**each, "entropy_lacking": 0.0} for each in told] == also
-    moved, _ = run("k2", AlgorithmConfig(group_size=4, kl="k2", beta=1.0))
-    assert not all(torch.equal(value, moved[name]) for name, value in weights.items())
 
 
 @pytest.fixture
