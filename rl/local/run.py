@@ -45,6 +45,7 @@ _MAY_CHANGE = frozenset(
         "gradient_checkpointing",
         "attention",
         "tracker",
+        "vllm_memory",
     }
 )
 T = TypeVar("T")
