@@ -27,7 +27,7 @@ from hart_agent.commands import install_command
 from hart_agent.errors import ConfigError, HartError, PluginError
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint, EntryPoints
+    from importlib.metadata import Distribution, EntryPoint, EntryPoints
 
 T = TypeVar("T")
 
@@ -156,8 +156,14 @@ class ExtensionPoint(Generic[T]):
 
 def owner_of(point: EntryPoint) -> str:
     """The package that registered an entry point, and the object that it names."""
-    package = point.dist.name if point.dist else "an unknown package"
+    package = _name(point.dist) if point.dist else "an unknown package"
     return f"{package} ({point.value})"
+
+
+@cache
+def _name(package: Distribution) -> str:
+    """What a package calls itself, which takes 2 ms to read."""
+    return package.name
 
 
 @cache

@@ -18,7 +18,7 @@ from PIL import Image
 
 from hart_agent import cli
 
-for profile, examples in {"default": 50, "thorough": 1000}.items():
+for profile, examples in {"default": 25, "thorough": 1000}.items():
     settings.register_profile(
         profile, max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
     )

@@ -42,6 +42,7 @@ class Handler(BaseHTTPRequestHandler):
     """Hands each request to the `Loopback`."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else a body waits 40 ms for the acknowledgement of its head
     loopback: Loopback
 
     def do_GET(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ target is on the diagonal or in the middle, and no one box fits half of them."""
 SCENES = len(_PLACES)
 _TARGET_SIDE = 0.16
 """Fraction of a view's side."""
+_TILE = 256
+"""Pixels: the side of the noise that an image is filled with."""
 
 _NUMBER = r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w%])"
 _BOX = re.compile(_NUMBER + r"(?:[\s,;:()\[\]]+" + _NUMBER + r"){3}")
@@ -60,7 +63,11 @@ def noisy_view(budget: ViewBudget) -> View:
     """An image of the budget's full area, as hard to compress as a detailed photo."""
     side = math.isqrt(budget.max_pixels)
     size = budget.fit(Size(side * 8 // 6, side))
-    return _view(Image.effect_noise((size.width, size.height), 40).convert("RGB"))
+    tile = Image.effect_noise((_TILE, _TILE), 40).convert("RGB")  # too large for a codec to notice that it comes again
+    image = Image.new("RGB", (size.width, size.height))
+    for left, top in itertools.product(range(0, size.width, _TILE), range(0, size.height, _TILE)):
+        image.paste(tile, (left, top))
+    return _view(image)
 
 
 def written_view(word: str) -> View:

@@ -142,14 +142,15 @@ def test_two_batches_can_not_write_the_same_file(tmp_path: Path) -> None:
     assert len(by_id(read(out))) == 20
 
 
-def resumes_after_a_full_disk(questions: Path, out: Path, make_room: Callable[[], None], **small: Any) -> None:
+def resumes_after_a_full_disk(folder: Path, out: Path, make_room: Callable[[], None], **small: Any) -> None:
+    questions = write_questions(folder, 60)
     with serve(steadily) as server:
         code, said = finish(start(server, questions, out, **small))
         assert code == 2, said
         assert "make room" in said
         assert str(out) in said
         done = by_id(read(out))
-        assert 0 < len(done) < 200
+        assert 0 < len(done) < 60
         make_room()
         code, said = finish(start(server, questions, out))
         assert code == 0, said
@@ -162,20 +163,20 @@ def resumes_after_a_full_disk(questions: Path, out: Path, make_room: Callable[[]
 
 def test_files_that_may_not_grow_further(tmp_path: Path) -> None:
     """Writing beyond a limit on the size of files fails like writing to a full disk."""
-    limit = (40_000, resource.RLIM_INFINITY)
+    limit = (10_000, resource.RLIM_INFINITY)
     resumes_after_a_full_disk(
-        write_questions(tmp_path, 200), tmp_path / "out.jsonl", lambda: None,
+        tmp_path, tmp_path / "out.jsonl", lambda: None,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
     )  # fmt: skip
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 kB."""
+    """A file system of 16 kB."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mounting = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(disk)], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=16k", "none", str(disk)], capture_output=True, text=True, check=False
     )
     if mounting.returncode != 0:
         pytest.skip(f"may not mount a small disk ({mounting.stderr.strip()}); the test of file sizes stands in")
@@ -187,7 +188,7 @@ def test_a_full_disk(tmp_path: Path, small_disk: Path) -> None:
     def make_room() -> None:
         subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=True)
 
-    resumes_after_a_full_disk(write_questions(tmp_path, 200), small_disk / "out.jsonl", make_room)
+    resumes_after_a_full_disk(tmp_path, small_disk / "out.jsonl", make_room)
 
 
 def test_ray_without_its_packages_names_the_command_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,13 +28,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("signs")
     rows = []
     for name, words in (("a", "Marwick Bakery"), ("b", "Fenley Florist")):
-        image = Image.open(BACKGROUND).convert("RGB").resize((640, 420))
+        image = Image.open(BACKGROUND).convert("RGB").resize((400, 280))
         draw = ImageDraw.Draw(image)
-        draw.rectangle((180, 140, 460, 230), "white", "black", 3)
-        draw.text((200, 165), words, "black", ImageFont.load_default(size=28))
+        draw.rectangle((60, 70, 340, 160), "white", "black", 3)
+        draw.text((80, 95), words, "black", ImageFont.load_default(size=28))
         image.save(made / f"{name}.png")
         rows.append({"image": f"{name}.png", "question": "What does the sign say?", "answer": words,
-                     "boxes": [[195, 165, 430, 200]], "category": name})  # fmt: skip
+                     "boxes": [[75, 95, 310, 130]], "category": name})  # fmt: skip
     (made / "signs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return made
 

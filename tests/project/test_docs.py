@@ -58,6 +58,11 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
+RUN = [
+    pytest.param(block, marks=pytest.mark.slow if "hart-agent ask" in block.text else ())  # the README asks
+    for block in BLOCKS
+    if block.runs
+]
 
 
 def commands(block: Block) -> list[list[str]]:
@@ -163,7 +168,7 @@ def run(words: list[str]) -> Done:
 
 
 @pytest.mark.usefixtures("checkout")
-@pytest.mark.parametrize("block", [block for block in BLOCKS if block.runs], ids=str)
+@pytest.mark.parametrize("block", RUN, ids=str)
 def test_marked_blocks_run(block: Block) -> None:
     done = [(words, run(words)) for words in commands(block)]
     assert not [(words, ended.stderr) for words, ended in done if ended.returncode]

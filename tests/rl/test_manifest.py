@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -79,7 +78,9 @@ def test_how_answers_are_read_is_part_of_a_run(tmp_path: Path) -> None:
     assert Manifest.load(run.out, TrainSettings).settings.episode().mode is Mode.CLOSED_LOOP
 
 
-def test_modules_that_have_moved_still_work_and_warn() -> None:
+def test_modules_that_have_moved_still_work_and_warn(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     code = """
 import warnings
 with warnings.catch_warnings(record=True) as caught:
@@ -98,11 +99,10 @@ print(*sorted(str(each.message) for each in caught if "rl." in str(each.message)
 print({Path(each.filename).name for each in caught if "rl." in str(each.message)})
 """
     pytest.importorskip("torch", reason="torch is not installed: pip install 'hart-agent[transformers]'")
-    done = subprocess.run(
-        [sys.executable, "-c", "from pathlib import Path\n" + code], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    *lines, source = done.stdout.splitlines()
+    for moved in ("model", "rollout", "run", "settings", "sft", "trainer"):
+        monkeypatch.delitem(sys.modules, f"rl.{moved}", raising=False)
+    exec(compile(code, "<string>", "exec"), {"Path": Path})
+    *lines, source = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [
         "rl.model", "rl.rollout", "rl.run", "rl.settings", "rl.sft", "rl.trainer"
     ]  # fmt: skip

@@ -88,12 +88,16 @@ def test_rl_then_sft_then_ask(folders: Folders, data: Path, tmp_path: Path, caps
     assert json.loads(asked.stdout)["mode"] == "closed-loop"
 
 
-def test_a_dry_run_shows_rollouts_and_trains_nothing(folders: Folders, data: Path, tmp_path: Path) -> None:
-    done = run("train_ap_grpo", data, "--model", folders("qwen3-vl"), "--out", tmp_path / "run", *SMALL, "--dry-run")
-    assert done.returncode == 0, done.stderr
-    assert [f"rollout {number}:" in done.stdout for number in (1, 2, 3, 4)] == [True, True, True, False]
-    assert "tokens written" in done.stdout
-    shown = [line.partition("|")[0].strip() for line in done.stdout.splitlines() if "|" in line]
+def test_a_dry_run_shows_rollouts_and_trains_nothing(
+    folders: Folders, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run_here("train_ap_grpo", data, "--model", folders("qwen3-vl"), "--out", tmp_path / "run", *SMALL, "--dry-run")
+    stdout = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert [f"rollout {number}:" in stdout for number in (1, 2, 3, 4)] == [True, True, True, False]
+    assert "tokens written" in stdout
+    shown = [line.partition("|")[0].strip() for line in stdout.splitlines() if "|" in line]
     assert {"loss", "no loss"} <= set(shown)  # as text: there may be no colours
     assert load_trace(tmp_path / "run" / "dry-run-1.json")["mode"] == "closed-loop"
     assert not list((tmp_path / "run").glob("step-*"))

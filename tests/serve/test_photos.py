@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from serving import agent, coded, request, serving
+from variations import slow_but
 
 from hart_agent.serve.photos import TILE, Photos
+
+SIZES = [(1, 1), (512, 512), (513, 20), (2003, 1251), (2000, 1500), (5000, 1300), (4003, 2501)]
 
 
 def png(image: Image.Image) -> bytes:
@@ -26,7 +29,7 @@ def smooth(width: int, height: int) -> Image.Image:
     return Image.fromarray(np.stack([x, y, np.full_like(x, 100)], axis=-1).astype(np.uint8))
 
 
-@pytest.mark.parametrize("size", [(1, 1), (512, 512), (513, 20), (2000, 1500), (5000, 1300), (4003, 2501)])
+@pytest.mark.parametrize("size", slow_but(SIZES[:4], SIZES))
 def test_the_tiles_of_each_level_cover_the_photo_once(size: tuple[int, int]) -> None:
     image = smooth(*size)
     photos = Photos(100_000_000)

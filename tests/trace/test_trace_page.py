@@ -271,6 +271,7 @@ def test_everything_has_a_name_and_can_be_reached_by_keys(browser: Browser, patc
     assert browser.js("return document.activeElement.classList.contains('evidence')")
 
 
+@pytest.mark.slow
 def test_the_page_of_a_large_noisy_image_stays_below_3_mb() -> None:
     noise = np.random.default_rng(5).integers(0, 256, (2000, 3000, 3), dtype=np.uint8)
     image = Image.fromarray(noise).resize((6000, 4000), Image.Resampling.NEAREST)  # worse than any photo

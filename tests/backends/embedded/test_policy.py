@@ -182,6 +182,7 @@ def test_every_kind_of_pixel_gives_the_same_answer(agent, small, tmp_path: Path,
     assert_found(ask_number(agent, tmp_path / name), box)
 
 
+@pytest.mark.slow
 def test_the_same_question_gives_the_same_trajectory(agent: Agent, small: tuple[Image.Image, Box]) -> None:
     def without_times(value: object) -> object:
         if isinstance(value, dict):
