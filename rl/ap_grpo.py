@@ -11,10 +11,16 @@ The loss is -J. The ratio and the KL are taken token by token, over the tokens t
 Where the paper is silent: std is that of the sample (divided by G - 1), so that k = 0 is GRPO as TRL has
 it; a group of equal rewards has A = 0; KL is the estimator exp(d) - d - 1, d = log pi_ref - log pi (k3), as in GRPO.
 
+With `kl` another of Schulman's estimators (Approximating KL Divergence, 2020): k2 is d^2 / 2, whose gradient is on
+average that of the KL; k1 is -d, whose own gradient is on average 0, whatever the reference. It gets that of k2, which
+is the one that k1 has as a part of the reward.
+
 Off unless a setting asks for it: `clip`, with a higher bound from above by `clip_high` (DAPO, arXiv 2503.14476);
 `ratio_cap`, above which a token's ratio is scaled down to the cap (truncated importance sampling: its gradient is kept,
 unlike a clipped one's); advantages that are not divided by std, and `aggregation` "constant", which divides each
-rollout's sum by the same number of tokens (both Dr. GRPO, arXiv 2503.20783).
+rollout's sum by the same number of tokens (both Dr. GRPO, arXiv 2503.20783); `entropy_floor` h: where the mean entropy
+H of a step's tokens lies below h, the advantage of a token gains (h - H) (-log pi_old - H). On average over what the
+policy samples that is the gradient of -(h - H)^2 / 2, for the gradient of the entropy is E[(-log pi - H) grad log pi].
 
 Shapes: N rollouts, G of each question in a row; B sequences of T tokens. A rollout of several turns is several
 sequences.
@@ -28,7 +34,7 @@ from dataclasses import dataclass
 import torch
 
 from hart_agent.errors import ConfigError
-from rl.config import AlgorithmConfig
+from rl.config import AlgorithmConfig, Estimator
 
 
 @dataclass(frozen=True)
@@ -41,17 +47,20 @@ class RolloutWeights:
         mu2: of the KL term.
         share: of one of its tokens in the objective; over all tokens of all rollouts these sum to 1, unless tokens are
             weighed by a constant.
+        entropy: of the policy that sampled, the mean over all tokens of the step, the same for each rollout.
     """
 
     advantages: torch.Tensor
     mu1: torch.Tensor
     mu2: torch.Tensor
     share: torch.Tensor
+    entropy: torch.Tensor
 
     def of(self, rollouts: Sequence[int]) -> RolloutWeights:
         """The weights of the rollouts to which B sequences belong; each of shape (B,)."""
         index = torch.tensor(list(rollouts), device=self.mu1.device)
-        return RolloutWeights(self.advantages[index], self.mu1[index], self.mu2[index], self.share[index])
+        values = (self.advantages, self.mu1, self.mu2, self.share, self.entropy)
+        return RolloutWeights(*(each[index] for each in values))
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,11 @@ class Shaping:
 
 
 def rollout_weights(
-    rewards: torch.Tensor, lengths: torch.Tensor, config: AlgorithmConfig, shaping: Sequence[Shaping] = ()
+    rewards: torch.Tensor,
+    lengths: torch.Tensor,
+    config: AlgorithmConfig,
+    shaping: Sequence[Shaping] = (),
+    entropy: float = 0.0,
 ) -> RolloutWeights:
     """The weights of all rollouts of a step. Micro-batches then only add up.
 
@@ -80,6 +93,7 @@ def rollout_weights(
         lengths: tokens that the policy wrote in each rollout, over all its turns, shape (N,).
         config: the algorithm.
         shaping: further terms, not part of the paper. mu1 and mu2 are made of the rewards alone.
+        entropy: of the policy that sampled, for `entropy_floor`: the mean of -log pi_old over all tokens of the step.
 
     Raises:
         ConfigError: a reward is not a finite number, or rewards are so far apart that a weight would be negative.
@@ -106,7 +120,8 @@ def rollout_weights(
         share = torch.full_like(rewards, 1 / (rewards.numel() * config.token_budget))
     else:
         share = (1 / written.sum().clamp_min(1)).expand_as(rewards)
-    return RolloutWeights(advantages, 1 + preference, config.beta * (1 - preference), share)
+    spread = torch.full_like(rewards, entropy)
+    return RolloutWeights(advantages, 1 + preference, config.beta * (1 - preference), share, spread)
 
 
 @dataclass(frozen=True)
@@ -147,6 +162,9 @@ def ap_grpo_loss(
     if config.ratio_cap is not None:
         ratio = ratio * (config.ratio_cap / ratio.detach()).clamp_max(1)
     advantages = (weights.mu1 * weights.advantages)[:, None]  # (B, 1)
+    if config.entropy_floor is not None:
+        surprise = -old_log_probs.detach() - weights.entropy[:, None]
+        advantages = advantages + _lacking(weights, config.entropy_floor)[:, None] * surprise  # (B, T)
     gain = ratio * advantages
     clipped = torch.zeros_like(ratio)
     if config.clip is not None:
@@ -157,7 +175,7 @@ def ap_grpo_loss(
     kl = torch.zeros_like(ratio)
     if ref_log_probs is not None:
         distance = torch.where(mask > 0, ref_log_probs.detach() - log_probs, 0.0)
-        kl = torch.exp(distance) - distance - 1
+        kl = _kl(distance, config.kl)
     objective = (share * (gain - weights.mu2[:, None] * kl)).sum()
     return Loss(-objective, (share * kl).sum().detach(), (share * clipped).sum())
 
@@ -174,6 +192,7 @@ def diagnostics(rewards: torch.Tensor, weights: RolloutWeights, config: Algorith
     answers are right. `drift` is its mean over all rollouts, k std (G - 1) / G on average over the groups.
     """
     equal = _equal_rewards(rewards.view(-1, config.group_size))
+    floor = config.entropy_floor
     return {
         "zero_variance_groups": float(equal.float().mean()),
         "mu1_min": float(weights.mu1.min()),
@@ -181,7 +200,21 @@ def diagnostics(rewards: torch.Tensor, weights: RolloutWeights, config: Algorith
         "mu2_min": float(weights.mu2.min()),
         "mu2_max": float(weights.mu2.max()),
         "drift": float((weights.mu1 * weights.advantages).mean()),
+        **({} if floor is None else {"entropy_lacking": float(_lacking(weights, floor)[0])}),
     }
+
+
+def _kl(distance: torch.Tensor, estimator: Estimator) -> torch.Tensor:
+    """The KL of the policy to the reference, token by token, from log pi_ref - log pi; of the same shape."""
+    if estimator == "k3":
+        return torch.exp(distance) - distance - 1
+    k2 = distance.square() / 2
+    return k2 if estimator == "k2" else k2 + (-distance - k2).detach()
+
+
+def _lacking(weights: RolloutWeights, floor: float) -> torch.Tensor:
+    """How far the entropy lies below its floor, 0 if it doesn't, shape (N,)."""
+    return (floor - weights.entropy).clamp_min(0)
 
 
 def _equal_rewards(groups: torch.Tensor) -> torch.Tensor:

@@ -30,6 +30,7 @@ from rl.config import SftSettings
 from rl.data import Sample, fingerprint, load_questions
 from rl.manifest import Manifest, S
 from rl.openrlhf.flags import KNOWN, parse_flags, split_flags
+from rl.trackers import check_tracker
 
 SECTIONS = ("data", "policy", "algorithm", "engine", "run")
 FLAGS = "openrlhf"
@@ -75,7 +76,9 @@ class RunOptions:
 
         Raises:
             ConfigError: an option or a flag is the other engine's; also all errors of `load_questions`.
+            InstallError: a tracker is missing.
         """
+        check_tracker(settings.tracker)
         part = isinstance(settings, SftSettings)
         found = load_questions(self.data, self.apart_from, self.validation, settings.rl_share, supervised=part)
         if engine == "local" and flags:

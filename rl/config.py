@@ -7,7 +7,7 @@ the others are set from Python only.
 from __future__ import annotations
 
 import math
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal, Self, get_args
 
 from hart_agent.agent.config import EpisodeConfig
@@ -22,6 +22,9 @@ Attention = Literal["eager", "sdpa", "flash_attention_2"]
 Schedule = Literal["constant", "linear", "cosine", "inverse_sqrt"]
 OptimiserName = Literal["adamw", "adamw-8bit"]
 Targets = Literal["gold", "distilled", "glance"]
+Estimator = Literal["k1", "k2", "k3"]
+TrackerName = Literal["wandb"]
+Rollouts = Literal["transformers", "vllm"]
 
 AGENT_TURNS = 6
 """Replies in the mode `agent`, where a run sets no limit of its own."""
@@ -31,6 +34,7 @@ _NOT_NEGATIVE: Limit = (lambda value: 0 <= value < math.inf, "a number of 0 or m
 _PREFERENCE: Limit = (lambda k: 0 <= k <= 1, "0 to 1, or a weight could turn negative")
 _GROUP: Limit = (lambda size: size >= 2, "2 or more, because advantages are relative")
 _CLIP: Limit = (lambda clip: 0 < clip < 1, "between 0 and 1, or left out")
+_SHARE: Limit = (lambda share: 0 < share < 1, "between 0 and 1")
 _CAP: Limit = (lambda cap: 1 <= cap < math.inf, "1 or more, or left out")
 
 
@@ -55,6 +59,10 @@ class AlgorithmConfig:
     k: float = option("Preference for right answers, 0 to 1; 0 is GRPO.", default=0.6, limit=_PREFERENCE)
     beta: float = option(
         "Weight of the KL to the initial model; 0 needs no reference model.", default=0.02, limit=_NOT_NEGATIVE
+    )
+    kl: Estimator = option("Schulman's estimator of the KL; none: --beta 0.", default="k3", choices=get_args(Estimator))
+    entropy_floor: float | None = option(
+        "Mean entropy of a token, in nats, below which the policy is pushed up. Default: none.", limit=_POSITIVE
     )
     group_size: int = option("Rollouts per question (G).", default=8, limit=_GROUP)
     clip: float | None = option("Clip the ratio to 1 - clip ... 1 + clip. Default: no clipping.", limit=_CLIP)
@@ -124,6 +132,7 @@ class RunSettings(ModelOptions):
     rl_share: float | None = option("Share of the images for RL; SFT with the same share takes the rest. Default: all.")
     strict_reading: bool = option("Whether rewards require an answer without text around it.", default=True)
     checkpoint_every: int = option("Steps between checkpoints.", default=50, limit=_POSITIVE)
+    tracker: TrackerName | None = option("Show metrics there, beside TensorBoard.", choices=get_args(TrackerName))
     keep_checkpoints: int = option("Checkpoints that stay; older ones are removed.", default=2, limit=_POSITIVE)
 
     _rates: ClassVar[tuple[float, float]] = (1e-6, 1e-5)
@@ -171,6 +180,15 @@ class TrainSettings(RunSettings):
     turn_cost: float | None = option("Weight of a bonus for few turns.")
     mask_cut_off: bool = option("Rollouts that a limit cut off teach nothing, instead of being wrong.", default=False)
     branching: bool = option("Fork rollouts where the policy is unsure of a box, as MedVR does.", default=False)
+    rollouts: Rollouts = option(
+        "What samples: vllm is faster, and its ratio is capped, at 2 unless --ratio-cap says it.",
+        default="transformers",
+        choices=get_args(Rollouts),
+    )
+    vllm_memory: float = option("Share of the GPU's memory for --rollouts vllm.", default=0.4, limit=_SHARE)
+    curriculum: bool = option(
+        "Draw questions that are neither always nor never answered right, of late.", default=False
+    )
     drop_blind: bool = option("First drop questions that the model answers without the image.", default=False)
     redraws: int = option(
         "Times that questions whose rollouts have equal rewards are replaced by others.", default=0, limit=_NOT_NEGATIVE
@@ -179,11 +197,17 @@ class TrainSettings(RunSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "mode", str(self.mode))  # a `Mode` will do, too
+        if self.rollouts == "vllm" and self.branching:
+            raise ConfigError("--rollouts vllm tells no entropies, by which branching forks: leave out one of them")
+        if self.rollouts == "vllm":
+            object.__setattr__(self, "max_images", self.max_images or 16)  # for which vLLM reserves memory
+            capped = replace(self.algorithm, ratio_cap=self.algorithm.ratio_cap or 2.0)
+            object.__setattr__(self, "algorithm", capped)
         self._limits()
 
     @property
-    def rollouts(self) -> int:
-        """Of a step."""
+    def rollouts_per_step(self) -> int:
+        """Of all questions."""
         return self.prompts_per_step * self.algorithm.group_size
 
     def episode(self) -> EpisodeConfig:

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from hart_agent.agent.trajectory import StopReason
-from hart_agent.commands import install_command
 from hart_agent.evals.metrics import IOGT_THRESHOLD, Prediction, measure
+from rl.config import RunSettings
 from rl.rewards import answer_reward
 from rl.rows import Rollout
+from rl.trackers import trackers
 
 _log = logging.getLogger(__name__)
 
@@ -98,21 +99,25 @@ def alarms(history: Sequence[Mapping[str, float]]) -> list[str]:
 
 
 class MetricsLog:
-    """Writes the metrics of each step to a JSONL file and, if it is installed, to TensorBoard; logs each alarm once.
+    """Writes the metrics of each step to a JSONL file, and shows them in trackers; logs each alarm once.
 
     Args:
         folder: of the run.
         step: the first that is written; existing records from there on are of a run that was stopped, and are dropped.
+        settings: of the run.
+
+    Raises:
+        ConfigError, InstallError: see `trackers`.
     """
 
-    def __init__(self, folder: Path, step: int) -> None:
+    def __init__(self, folder: Path, step: int, settings: RunSettings) -> None:
         self._path = folder / METRICS
         lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else []
         records = [json.loads(line) for line in lines if line.endswith("}")]
         kept = [record for record in records if record["step"] < step]
         self._path.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
         self.history = [{name: _number(value) for name, value in each.items()} for each in kept]
-        self._board = _tensorboard(folder, step)
+        self._trackers = trackers(folder, step, settings.tracker, settings.record())
         self._warned: set[str] = set()
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
@@ -120,23 +125,12 @@ class MetricsLog:
         record = {name: None if math.isnan(value) else value for name, value in self.history[-1].items()}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
-        if self._board is not None:
-            for name, value in metrics.items():
-                self._board.add_scalar(name, value, step)
-            self._board.flush()
+        for tracker in self._trackers:
+            tracker.write(step, metrics)
         for alarm in alarms(self.history):
             if (kind := alarm.partition(":")[0]) not in self._warned:
                 self._warned.add(kind)
                 _log.warning("step %d: %s", step, alarm)
-
-
-def _tensorboard(folder: Path, step: int) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        _log.info("no TensorBoard; run: %s", install_command("tensorboard"))
-        return None
-    return SummaryWriter(str(folder / "tensorboard"), purge_step=step)
 
 
 def _number(value: float | None) -> float:

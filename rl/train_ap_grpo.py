@@ -75,7 +75,8 @@ def train(
     from rl.local.trainer import Trainer
 
     if engine == "local":
-        trainer = Trainer(settings, samples, None, run.out, held_out)
+        tracker = None if dry_run else settings.tracker
+        trainer = Trainer(replace(settings, tracker=tracker), samples, None, run.out, held_out)
         print(train_with_progress(trainer)) if not dry_run else show_rollouts(trainer, run.out)
         return
     if dry_run:  # what OpenRLHF would roll out, on one GPU

@@ -6,6 +6,7 @@ Why both: see `hart_agent.backends.local.adapters`.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,25 +56,30 @@ def write_merged(model: Any, folder: Path, base: str) -> None:
     )  # by which others choose the precision: the model's own would lose the adapters' part
     record = json.loads(config.read_text(encoding="utf-8"))
     config.write_text(json.dumps({**record, "dtype": "float32"}, indent=2) + "\n", encoding="utf-8")
-    _write_adapters(terms, folder / ADAPTERS, base)
+    write_adapters(terms, folder / ADAPTERS, base)
 
 
-def _merged(model: Any, terms: Terms) -> dict[str, torch.Tensor]:
-    """The weights on the CPU, under the names that they have without PEFT; tied ones stay one."""
-    moved: dict[int, torch.Tensor] = {}
-    weights = {}
+def merged_weights(model: Any, terms: Terms) -> Iterator[tuple[str, torch.Tensor]]:
+    """The weights under the names that they have without PEFT; those to which terms are added are in float32."""
     for name, value in model.state_dict().items():
         if ".lora_" in name:
             continue
         plain = _plain(name)
-        if (term := terms.get(plain.removesuffix(".weight"))) is not None:
-            weights[plain] = (value.float() + term[1] @ term[0]).cpu()
-        else:
-            weights[plain] = moved.setdefault(value.data_ptr(), value.cpu())
+        term = terms.get(plain.removesuffix(".weight"))
+        yield plain, value if term is None else value.float() + term[1] @ term[0]
+
+
+def _merged(model: Any, terms: Terms) -> dict[str, torch.Tensor]:
+    """The weights on the CPU; tied ones stay one."""
+    moved: dict[int, torch.Tensor] = {}
+    weights = {}
+    for name, value in merged_weights(model, terms):
+        own = name.removesuffix(".weight") in terms
+        weights[name] = value.cpu() if own else moved.setdefault(value.data_ptr(), value.cpu())
     return weights
 
 
-def _write_adapters(terms: Terms, folder: Path, base: str) -> None:
+def write_adapters(terms: Terms, folder: Path, base: str) -> None:
     """Adapters as PEFT has them; lower ranks are filled up with zeros."""
     from peft import LoraConfig
 

@@ -25,11 +25,12 @@ from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.errors import InstallError
 from rl.checkpoints import copy_without_weights
 from rl.config import Part
-from rl.local.merging import write_merged
+from rl.local.merging import learnt_terms, merged_weights, write_merged
 from rl.local.parts import adapted_layers
 from rl.local.recomputing import checkpointed, recompute_layers
 from rl.local.shared_prefix import GroupGenerator, SharedPrefix, Tensors, distinct
 from rl.local.vision import FeatureEncoder
+from rl.local.vllm import VLLMSampler
 from rl.rows import Row, Segment, join_replies
 
 
@@ -106,6 +107,8 @@ class PolicyModel:
             self._features = self._generator.encoder = FeatureEncoder(checkpoint, self.prompter, self.module)
         self._base = (base_of(self.checkpoint) if any(terms_of(self.module)) else None) or model
         self._lora: Any = None
+        self._sampler: VLLMSampler | None = None
+        self._moved = True
         self.name = f"training {model}"
         self.profile = self.prompter.profile
 
@@ -180,6 +183,11 @@ class PolicyModel:
         Raises:
             PolicyError: the memory doesn't suffice, or the model fails.
         """
+        if self._sampler is not None:
+            if self._moved:
+                self._sampler.load(merged_weights(self._bare, learnt_terms(self._bare)))
+                self._moved = False
+            return self._sampler.generate(prompts)
         was_training = self.module.training
         self.module.eval()
         replies: list[Generated] = []
@@ -188,6 +196,14 @@ class PolicyModel:
             replies += self._generator.generate([Job(prompt) for prompt in prompts[begin : begin + size]])
         self.module.train(was_training)
         return replies
+
+    def sample_with(self, sampler: VLLMSampler) -> None:
+        """Let another engine generate, from the weights as they are at each time; see `moved`."""
+        self._sampler = sampler
+
+    def moved(self) -> None:
+        """Say that the weights have changed."""
+        self._moved = True
 
     def forget_images(self) -> None:
         """Free what was kept of images that a frozen vision tower looked at."""

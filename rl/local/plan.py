@@ -32,6 +32,8 @@ def estimate(shape: ModelShape, settings: TrainSettings, gpu: GPU = H100) -> Pla
         weights |= {"gradients": 4 * trained, "optimiser": (4 + moments) * trained}
         weights["reference"] = 2 * shape.parameters if beta else 0
 
+    if apart := settings.rollouts == "vllm":
+        weights["vLLM"] = settings.vllm_memory * gpu.memory
     rows, view = settings.micro_batch, view_pixels(settings) / shape.grid**2
     length = TEXT + view + settings.max_tokens
     inside = layer_bytes(shape.hidden, shape.intermediate)
@@ -51,11 +53,12 @@ def estimate(shape: ModelShape, settings: TrainSettings, gpu: GPU = H100) -> Pla
         "logits": logits,
         "fixed": FIXED,
     }
-    at_once = int((gpu.memory - sum(weights.values()) - FIXED) // (shape.cache * length))
+    room = weights["vLLM"] - 2 * shape.parameters if apart else gpu.memory - sum(weights.values()) - FIXED
+    at_once = int(room // (shape.cache * length))
 
     given, written = rollout_tokens(shape, settings)
-    count, views = settings.rollouts, settings.rollouts * views_of(settings)
-    waves = -(-count // (settings.generation_batch or settings.micro_batch))
+    count, views = settings.rollouts_per_step, settings.rollouts_per_step * views_of(settings)
+    waves = -(-count // (max(at_once, 1) if apart else settings.generation_batch or settings.micro_batch))
     passes = 2 * shape.parameters * (3 if beta else 2) + 2 * (0 if settings.lora_rank else trained)
     passes += 2 * shape.parameters if recomputed else 0
     shown = views * view * (shape.patches - 1)

@@ -44,6 +44,8 @@ _MAY_CHANGE = frozenset(
         "generation_batch",
         "gradient_checkpointing",
         "attention",
+        "tracker",
+        "vllm_memory",
     }
 )
 T = TypeVar("T")
@@ -90,7 +92,7 @@ class Run(TrainingLoop[S]):
         self._optimiser = Optimiser(self.model.trainable().values(), settings)
         if found:
             self._resume(found[-1])
-        self.metrics = MetricsLog(out, self.step)
+        self.metrics = MetricsLog(out, self.step, settings)
 
     def initial_model(self) -> PolicyModel:
         """The model as it was before the run; not to be trained."""
@@ -117,7 +119,9 @@ class Run(TrainingLoop[S]):
 
     def update(self) -> dict[str, float]:
         rate = self._optimiser.learning_rate
-        return self.compute_gradients() | {"grad_norm": self._optimiser.step(), "learning_rate": rate}
+        metrics = self.compute_gradients() | {"grad_norm": self._optimiser.step(), "learning_rate": rate}
+        self.model.moved()
+        return metrics
 
     def within_memory(self, differentiate: Callable[[], T]) -> T:
         """Differentiate a step; if the memory runs out, again with half as many sequences at a time, from now on.

@@ -10,15 +10,18 @@ from typing import Any
 import torch
 
 from hart_agent.agent.config import EpisodeConfig
+from hart_agent.backends.local.checkpoint import find_checkpoint
 from rl.ap_grpo import Shaping, ap_grpo_loss, diagnostics, ratio_of, rollout_weights
 from rl.config import TrainSettings
 from rl.cut_off import ended_by_itself, without_cut_off
 from rl.data import Sample, check_count, draw
 from rl.local.blind import without_blind
+from rl.local.curriculum import PassRates
 from rl.local.drawing import ScoredGroup, redrawn
 from rl.local.model import Batch, PolicyModel
 from rl.local.rollout import roll_out_groups, scores_of
 from rl.local.run import Run, load_frozen
+from rl.local.vllm import VLLMSampler
 from rl.medvr import entropy_metrics
 from rl.monitor import rollout_metrics
 from rl.rewards import Judge, Reward, reward_of
@@ -50,8 +53,13 @@ class Trainer(Run[TrainSettings]):
     ) -> None:
         check_count(samples, settings.prompts_per_step)
         self._reward_state: dict[str, Any] = {}
+        self._pass_rates = PassRates()
         super().__init__(settings, samples, out, validation)
         self.judge = Judge(reward or reward_of(self.settings), settings.algorithm.k, self._reward_state)
+        if settings.rollouts == "vllm":
+            found, prompter = find_checkpoint(str(self.model.checkpoint)), self.model.prompter
+            sampler = VLLMSampler(found, prompter, self.model.dtype, settings.vllm_memory, settings.seed)
+            self.model.sample_with(sampler)
         self.samples = list(samples)
         if settings.drop_blind:
             self.samples = without_blind(self.initial_model, samples, settings, out)
@@ -62,6 +70,8 @@ class Trainer(Run[TrainSettings]):
     def compute_gradients(self) -> dict[str, float]:
         """Make rollouts, reward them, and differentiate the loss of AP-GRPO. Returns the step's metrics."""
         started = time.perf_counter()
+        curriculum = self.settings.curriculum
+        expected = {"expected_pass_rate": self._pass_rates.mean(self._drawn(self.step))} if curriculum else {}
         groups, redraws = self._groups()
         rolled_out = time.perf_counter()
         rollouts = [rollout for group in groups for rollout, _ in group]
@@ -77,6 +87,7 @@ class Trainer(Run[TrainSettings]):
             **entropy_metrics(rollouts, self.model.prompter.words),
             **losses,
             **({"redrawn_groups": redraws / len(groups)} if self.settings.redraws else {}),
+            **expected,
             "tokens_per_second": tokens / (ended - started),
             "rollout_seconds": rolled_out - started,
             "update_seconds": ended - rolled_out,
@@ -84,12 +95,18 @@ class Trainer(Run[TrainSettings]):
 
     def roll_out(self, step: int) -> list[Rollout]:
         """The rollouts of a step, group by group, from the weights as they are now."""
-        drawn = draw(self.samples, self.settings.prompts_per_step, step, self.settings.seed)
+        drawn = self._drawn(step)
         return roll_out_groups(self.model, self.runtime, self.settings, drawn, step, self.reader())
 
     def scores(self, rollouts: Sequence[Rollout]) -> list[Score]:
         """The scores of a step's rollouts."""
         return scores_of(self.judge, rollouts, self.settings.algorithm.group_size)
+
+    def _drawn(self, step: int) -> list[Sample]:
+        count, seed = self.settings.prompts_per_step, self.settings.seed
+        if self.settings.curriculum:
+            return self._pass_rates.draw(self.samples, count, f"{seed} {step}")
+        return draw(self.samples, count, step, seed)
 
     def _groups(self) -> tuple[list[ScoredGroup], int]:
         """The scored groups of this step, and how many of them were redrawn."""
@@ -105,17 +122,23 @@ class Trainer(Run[TrainSettings]):
         return redrawn(groups, self.samples, draw_groups, redraws=settings.redraws, seed=seed)
 
     def _scored(self, rollouts: Sequence[Rollout]) -> list[ScoredGroup]:
-        scored = list(zip(rollouts, self.scores(rollouts), strict=True))
-        return in_groups(scored, self.settings.algorithm.group_size)
+        scored = in_groups(list(zip(rollouts, self.scores(rollouts), strict=True)), self.settings.algorithm.group_size)
+        if self.settings.curriculum:
+            self._pass_rates.observe([[rollout for rollout, _ in group] for group in scored])
+        return scored
 
     def episode(self) -> EpisodeConfig:
         return self.settings.episode()
 
     def state(self) -> dict[str, Any]:
-        return {"reward": self.judge.state}
+        return {
+            "reward": self.judge.state,
+            **({"pass_rates": self._pass_rates.seen} if self.settings.curriculum else {}),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         self._reward_state = state.get("reward", {})
+        self._pass_rates = PassRates(state.get("pass_rates", {}))
 
     def _differentiate(
         self, rollouts: Sequence[Rollout], rewards: Sequence[float], shaping: Sequence[tuple[float, list[float]]] = ()
@@ -126,14 +149,17 @@ class Trainer(Run[TrainSettings]):
         rewarded = torch.tensor(rewards, device=device)
         terms = [Shaping(weight, torch.tensor(values, device=device)) for weight, values in shaping]
         written = torch.tensor(lengths, device=device)
-        weights = rollout_weights(rewarded, written, config, terms)
+        tokens = max(sum(lengths), 1)
+        sampled = [value for rollout in rollouts for segment in rollout.segments for value in segment.log_probs]
+        entropy = -sum(sampled) / tokens  # what sampled tokens tell of it
+        weights = rollout_weights(rewarded, written, config, terms, entropy)
         metrics = diagnostics(rewarded, weights, config)
         if self.settings.mask_cut_off:
             ended = torch.tensor([ended_by_itself(rollout.trajectory) for rollout in rollouts], device=device)
             weights = without_cut_off(weights, written, ended)
             metrics["cut_off"] = float(1 - ended.float().mean())
         self.model.module.train()
-        loss = kl = clipped = ratios = highest = entropy = 0.0
+        loss = kl = clipped = ratios = highest = 0.0
         for indices, batch in self.model.micro_batches([row for _, row in rows]):
             own = weights.of([rows[index][0] for index in indices])
             reference = self._reference_log_probs(batch)  # first: it needs no graph, and the policy's is large
@@ -142,19 +168,15 @@ class Trainer(Run[TrainSettings]):
             part.value.backward()
             loss, kl, clipped = loss + float(part.value.detach()), kl + float(part.kl), clipped + float(part.clipped)
             ratio = ratio_of(log_probs.detach(), batch.old_log_probs, batch.mask)
-            ratios, highest = (
-                ratios + float((ratio * batch.mask).sum()),
-                max(highest, float((ratio * batch.mask).max())),
-            )
-            entropy -= float(batch.old_log_probs.sum())
-        tokens = max(sum(lengths), 1)
+            ratio = ratio * batch.mask
+            ratios, highest = ratios + float(ratio.sum()), max(highest, float(ratio.max()))
         return {
             "loss": loss,
             "kl": kl,
             "clipped": clipped,
             "ratio": ratios / tokens,
             "ratio_max": highest,
-            "entropy": entropy / tokens,  # what sampled tokens tell of it
+            "entropy": entropy,
             **metrics,
         }
 

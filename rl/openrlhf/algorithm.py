@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from rl.openrlhf.scoring import LOGGED, Outcome, scores_of, step_metrics
 from rl.rewards import Judge
 from rl.scores import shaping_of
 
-_WEIGHTS = ("advantage", "mu1", "mu2")
+_WEIGHTS = ("advantage", "mu1", "mu2", "sampled_entropy")
 """Entries of each rollout's `info` for the actor."""
 
 
@@ -49,7 +50,8 @@ class APGRPOExperienceMaker(RemoteExperienceMaker):  # type: ignore[misc]
         written = torch.cat([experience.action_mask.sum(dim=-1) for experience in experiences])
         lengths = torch.empty_like(written).index_copy(0, place, written)
         shaping = [Shaping(weight, torch.tensor(values)) for weight, values in shaping_of(scores)]
-        weights = rollout_weights(rewards, lengths, self.algorithm, shaping)
+        entropy = self._entropy(experiences)
+        weights = rollout_weights(rewards, lengths, self.algorithm, shaping, entropy)
         found = diagnostics(rewards, weights, self.algorithm)
         if self.mask_cut_off:
             ended = torch.tensor([outcome.ended for outcome in in_order])
@@ -59,17 +61,24 @@ class APGRPOExperienceMaker(RemoteExperienceMaker):  # type: ignore[misc]
         for experience in experiences:
             own = weights.of(experience.index)
             experience.labels = [outcome.question for outcome in experience.labels]
-            experience.info |= dict(zip(_WEIGHTS, (own.advantages, own.mu1, own.mu2), strict=True))
+            experience.info |= dict(zip(_WEIGHTS, (own.advantages, own.mu1, own.mu2, own.entropy), strict=True))
             experience.advantages = (own.mu1 * own.advantages)[:, None] * experience.action_mask
             experience.returns = experience.advantages.clone()
             for name in [name for name in experience.info if name.startswith(LOGGED)]:
                 logged[name] += experience.info.pop(name).tolist()
         parts = {f"reward/{name}": [score.parts[name] for score in scores] for name in scores[0].parts}
         self.step_metrics = {
-            "reward": float(rewards.mean()), **step_metrics(logged | parts),
+            "reward": float(rewards.mean()), "entropy": entropy, **step_metrics(logged | parts),
             **found,
         }  # fmt: skip
         return experiences
+
+    def _entropy(self, experiences: Sequence[Experience]) -> float:
+        """Of the policy that sampled: the mean of -log pi_old over all tokens that it wrote."""
+        later = self.strategy.args.train.async_enable  # see `APGRPOActorTrainer.training_step`
+        old = [each.rollout_log_probs if later else each.action_log_probs for each in experiences]
+        total = sum(float((own * each.action_mask).sum()) for own, each in zip(old, experiences, strict=True))
+        return -total / max(sum(int(each.action_mask.sum()) for each in experiences), 1)
 
 
 class APGRPOLoss(torch.nn.Module):  # type: ignore[misc]
@@ -113,7 +122,7 @@ class APGRPOLoss(torch.nn.Module):  # type: ignore[misc]
             actor's, and the share of tokens that were left out (none).
         """
         info = self._known().info
-        advantage, mu1, mu2 = (torch.stack(list(info[name])).to(log_probs) for name in _WEIGHTS)
+        advantage, mu1, mu2, entropy = (torch.stack(list(info[name])).to(log_probs) for name in _WEIGHTS)
         written = action_mask.sum(dim=-1).to(log_probs).clamp_min(1)
         if self.config.aggregation == "sequence":
             share = dp_size / (global_batch_size * written)
@@ -122,7 +131,7 @@ class APGRPOLoss(torch.nn.Module):  # type: ignore[misc]
             share = share.expand_as(written)
         else:
             share = (dp_size / torch.as_tensor(batch_num_tokens)).to(log_probs).expand_as(written)
-        weights = RolloutWeights(advantage, mu1, mu2, share)
+        weights = RolloutWeights(advantage, mu1, mu2, share, entropy)
         reference = self._known().base_action_log_probs if self.config.beta else None
         loss = ap_grpo_loss(log_probs, old_log_probs, reference, action_mask, weights, self.config)
         self.kl = loss.kl

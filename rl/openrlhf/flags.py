@@ -129,7 +129,7 @@ def flags_of(
     flags = {**shared, "vllm.gpu_memory_utilization": 0.5 if colocated else 0.9, **flags}
     gpus = number(flags, "actor.num_nodes") * number(flags, "actor.num_gpus_per_node")
     noun = "rollouts of a step (prompts_per_step x group_size)"
-    check_shares(settings.rollouts, noun, gpus, number(flags, "train.micro_batch_size"))
+    check_shares(settings.rollouts_per_step, noun, gpus, number(flags, "train.micro_batch_size"))
     return flags
 
 

@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 COMMAND = "command.sh"
 FOLDER_VARIABLE = "HART_RUN"
 """The environment variable that names the run's folder to Ray's workers."""
-MAY_CHANGE = frozenset({"checkpoint_every", "keep_checkpoints", "micro_batch"})
+MAY_CHANGE = frozenset({"checkpoint_every", "keep_checkpoints", "micro_batch", "tracker"})
 """Not the steps of AP-GRPO: OpenRLHF draws the questions of all of them at once."""
 
 
@@ -71,7 +71,7 @@ def fine_tune_on_openrlhf(run: Manifest[SftSettings], processes: int, passed_on:
     if unknown := passed_on.keys() - (flags := KNOWN["sft"]).keys():
         raise ConfigError(f"--{min(unknown)} is not a flag of fine-tuning; there are: {', '.join(flags)}")
     torchrun = ("torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m", "rl.openrlhf.sft")
-    return _launch(run, command_line(run.out, passed_on, torchrun), may_change={"steps", "checkpoint_every"})
+    return _launch(run, command_line(run.out, passed_on, torchrun), may_change={"steps", "checkpoint_every", "tracker"})
 
 
 def write_run(

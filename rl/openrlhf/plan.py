@@ -57,7 +57,7 @@ def estimate(shape: ModelShape, settings: TrainSettings, flags: Mapping[str, Fla
         rollouts |= {"weights": weights, "reference": reference, "fixed": FIXED, **({} if asleep else states)}
     at_once = max(int((engine * split - 2 * shape.parameters) // (shape.cache * length)), 0) * engines
     moved = 16 * trained / gpus if offload else sum(states.values()) if asleep else 0
-    count, views = settings.rollouts, settings.rollouts * views_of(settings)
+    count, views = settings.rollouts_per_step, settings.rollouts_per_step * views_of(settings)
     pixels = views * view_pixels(settings) * CHANNELS * 2
     host = per_node * (moved + (weights if beta and away else 0))
 

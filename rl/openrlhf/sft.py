@@ -90,7 +90,7 @@ class ImageSft(SftLoop):
         if (self.out / CHECKPOINTS / "latest").exists():
             _, state = self._strategy.load_ckpt(self._actor.model, str(self.out / CHECKPOINTS))
             self.step = state["step"]
-        self.metrics = MetricsLog(self.out, self.step) if self._strategy.is_rank_0() else None
+        self.metrics = MetricsLog(self.out, self.step, self.settings) if self._strategy.is_rank_0() else None
 
     def update(self) -> dict[str, float]:
         self._actor.train()

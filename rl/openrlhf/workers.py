@@ -149,7 +149,7 @@ def _with_ap_grpo(base: Any) -> Any:
 
         def _write(self, step: int, metrics: dict[str, float]) -> None:
             if self._metrics is None:
-                self._metrics = MetricsLog(self._run.out, step)
+                self._metrics = MetricsLog(self._run.out, step, self._run.settings)
             self._metrics.write(step, metrics)
 
     return APGRPOTrainer

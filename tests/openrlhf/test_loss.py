@@ -118,7 +118,8 @@ def real_actor(folder: Path) -> Any:
     AlgorithmConfig(k=0.0, beta=0.05, group_size=GROUP),
     AlgorithmConfig(k=0.6, beta=0.05, group_size=GROUP),
     AlgorithmConfig(k=0.6, beta=0.05, group_size=GROUP, aggregation="token", clip=0.1),
-], ids=["k=0", "k=.6", "by token, clipped"])  # fmt: skip
+    AlgorithmConfig(k=0.6, beta=0.05, group_size=GROUP, kl="k2", entropy_floor=99.0),
+], ids=["k=0", "k=.6", "by token, clipped", "k2, floor"])  # fmt: skip
 def test_loss_and_gradients_are_those_on_one_machine(
     tmp_path: Path, samples: list[Item], mode: Mode, config: AlgorithmConfig
 ) -> None:

@@ -52,7 +52,11 @@ def test_a_rule_is_applied_where_its_setting_is_given(tightness: float | None, m
 
 def test_the_diagnostics_hold_the_least_and_the_greatest_weight() -> None:
     weights = RolloutWeights(
-        torch.tensor([1.0, -1.0]), torch.tensor([0.25, 0.75]), torch.tensor([0.5, 0.125]), torch.tensor([0.5, 0.5])
+        torch.tensor([1.0, -1.0]),
+        torch.tensor([0.25, 0.75]),
+        torch.tensor([0.5, 0.125]),
+        torch.tensor([0.5, 0.5]),
+        torch.zeros(2),
     )
     found = diagnostics(torch.tensor([1.0, 0.0]), weights, AlgorithmConfig(group_size=2))
     assert (found["mu1_min"], found["mu1_max"]) == (0.25, 0.75)

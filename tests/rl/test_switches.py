@@ -12,6 +12,8 @@ import pytest
 from tiny_backend import Folders, folders, one_thread  # noqa: F401 (fixtures)
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'hart-agent[transformers]'")
+from safetensors.torch import load_file  # noqa: E402
+
 from hart_agent import ConfigError, InstallError, Mode, Trajectory  # noqa: E402
 from hart_agent.answers import AnswerType  # noqa: E402
 from hart_agent.evals.items import Item  # noqa: E402
@@ -184,6 +186,32 @@ def test_questions_whose_rollouts_are_rewarded_alike_are_redrawn(
     assert (found[0], found[2:]) == ("3", (1, {8}))
     assert found[1] in (1, 2, 3)
     assert run(3)[:2] == found[:2]
+
+
+def test_switches_that_are_off_or_not_reached_change_no_bit(
+    folders: Folders, photos: list[Item], tmp_path: Path
+) -> None:
+    """Of the weights after two updates, and of what the metrics tell; a switch adds its own."""
+
+    def reward(trajectory: Trajectory, sample: Item) -> float:
+        return float(len(trajectory.turns[0].reply.text) % 2)
+
+    def run(name: str, algorithm: AlgorithmConfig, **changes: Any) -> tuple[dict[str, Any], list[dict[str, float]]]:
+        settings = TrainSettings(
+            model=str(folders("qwen2.5-vl")), algorithm=algorithm, mode=Mode.DIRECT, max_turns=1, steps=2,
+            prompts_per_step=1, max_tokens=4, max_pixels=4096, learning_rate=1e-3, **changes,
+        )  # fmt: skip
+        last = Trainer(settings, photos, reward, tmp_path / name).train()
+        lines = (tmp_path / name / "metrics.jsonl").read_text().splitlines()
+        told = [{key: value for key, value in json.loads(line).items() if "second" not in key} for line in lines]
+        return load_file(last / "model.safetensors"), told
+
+    weights, told = run("paper", AlgorithmConfig(group_size=4))
+    unreached = AlgorithmConfig(group_size=4, kl="k3", entropy_floor=1e-9, ratio_cap=1e9, clip=0.99, clip_high=1e9)
+    same, also = run("unreached", unreached, curriculum=False, redraws=0, rollouts="transformers", tracker=None)
+    assert weights.keys() == same.keys()
+    assert all(torch.equal(value, same[name]) for name, value in weights.items())
+    assert [{**each, "entropy_lacking": 0.0} for each in told] == also
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ class Prompter:
         added = list(self.tokenizer.added_tokens_decoder.values())
         self._special = SpecialTokens(token.content for token in added if token.special)
         self._thinks = has_thought_tokens(token.content for token in added)
-        self._max_images = settings.max_images
+        self.max_images = settings.max_images
         self._seed = settings.seed
         self._asked: Counter[bytes] = Counter()
         self._lock = threading.Lock()
@@ -110,7 +110,7 @@ class Prompter:
             PolicyError: not even the newest turn fits, or the chat template loses images.
         """
         recall = bool(tools) and self.vocabulary.own
-        kept = limit_images(messages, self._max_images, self.profile.space, recall=recall)
+        kept = limit_images(messages, self.max_images, self.profile.space, recall=recall)
         room = None if self.max_context_tokens is None else self.max_context_tokens - self.max_tokens
         kept = fit_context(kept, room, self.family.view_tokens)
         chat = self._special.disarm(chat_messages(kept, lambda view: view.id, native=False, vocabulary=self.vocabulary))

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from hart_agent.backends.local.checkpoint import find_checkpoint
+from hart_agent.backends.local.checkpoint import Checkpoint, find_checkpoint
 from hart_agent.backends.local.engine_reply import engine_reply
 from hart_agent.backends.local.policy import LocalPolicy
 from hart_agent.backends.local.prompting import Prompt, Prompter
@@ -76,19 +76,7 @@ class VLLMPolicy(LocalPolicy):
         settings = ModelOptions.from_keywords(**options)
         max_images = DEFAULT_MAX_IMAGES if settings.max_images is None else settings.max_images
         self._prompter = Prompter(checkpoint, **{**options, "max_images": max_images})
-        engine: dict[str, Any] = {
-            "model": str(checkpoint.path),
-            "dtype": dtype or "auto",
-            "seed": settings.seed,
-            "max_model_len": self._prompter.max_context_tokens,
-            "limit_mm_per_prompt": {"image": max_images, "video": 0},
-            "enable_prefix_caching": True,
-            "logprobs_mode": "processed_logprobs",
-        }
-        if self._prompter.counts(()) is not None:  # views are on the grid: nothing may be resized
-            budget = self._prompter.profile.budget
-            size = {"shortest_edge": budget.grid**2, "longest_edge": budget.max_pixels}
-            engine["mm_processor_kwargs"] = {"size": size}
+        engine = engine_arguments(checkpoint, self._prompter, dtype=dtype, seed=settings.seed, max_images=max_images)
         self._engine = _Engine({**engine, **(engine_options or {})})
         self._return_log_probs = return_log_probs
         self.name = f"vllm ({model})"
@@ -105,22 +93,55 @@ class VLLMPolicy(LocalPolicy):
         self._engine.close()
 
     def _parameters(self, prompt: Prompt) -> SamplingParams:
-        from vllm import SamplingParams
-        from vllm.platforms import current_platform
-        from vllm.sampling_params import RequestOutputKind
+        return sampling_parameters(self._prompter, prompt, log_probs=self._return_log_probs)
 
-        return SamplingParams(
-            max_tokens=prompt.max_tokens,
-            temperature=self._prompter.temperature,
-            # vLLM 0.29 on a CPU dies of a seeded request whose prompt it reads in parts.
-            seed=None if current_platform.is_cpu() else prompt.seed,
-            stop=list(self._prompter.stops(prompt)),
-            stop_token_ids=sorted(self._prompter.end_ids),
-            include_stop_str_in_output=True,
-            logit_bias=dict.fromkeys(self._prompter.banned_ids, -100.0),
-            logprobs=0 if self._return_log_probs else None,  # of the chosen tokens alone
-            output_kind=RequestOutputKind.FINAL_ONLY,
-        )
+
+def engine_arguments(
+    checkpoint: Checkpoint, prompter: Prompter, *, dtype: str | None, seed: int, max_images: int
+) -> dict[str, Any]:
+    """The arguments of vLLM's engine: it resizes no views, and log-probabilities are those that it samples from."""
+    engine: dict[str, Any] = {
+        "model": str(checkpoint.path),
+        "dtype": dtype or "auto",
+        "seed": seed,
+        "max_model_len": prompter.max_context_tokens,
+        "limit_mm_per_prompt": {"image": max_images, "video": 0},
+        "enable_prefix_caching": True,
+        "logprobs_mode": "processed_logprobs",
+    }
+    if prompter.counts(()) is not None:  # views are on the grid: nothing may be resized
+        budget = prompter.profile.budget
+        size = {"shortest_edge": budget.grid**2, "longest_edge": budget.max_pixels}
+        engine["mm_processor_kwargs"] = {"size": size}
+    return engine
+
+
+def sampling_parameters(prompter: Prompter, prompt: Prompt, *, log_probs: bool) -> SamplingParams:
+    """How vLLM replies to a prompt, and whether it tells the log-probabilities of what it chose."""
+    from vllm import SamplingParams
+    from vllm.platforms import current_platform
+    from vllm.sampling_params import RequestOutputKind
+
+    return SamplingParams(
+        max_tokens=prompt.max_tokens,
+        temperature=prompter.temperature,
+        # vLLM 0.29 on a CPU dies of a seeded request whose prompt it reads in parts.
+        seed=None if current_platform.is_cpu() else prompt.seed,
+        stop=list(prompter.stops(prompt)),
+        stop_token_ids=sorted(prompter.end_ids),
+        include_stop_str_in_output=True,
+        logit_bias=dict.fromkeys(prompter.banned_ids, -100.0),
+        logprobs=0 if log_probs else None,  # of the chosen tokens alone
+        output_kind=RequestOutputKind.FINAL_ONLY,
+    )
+
+
+def request_of(prompt: Prompt) -> dict[str, Any]:
+    """A prompt as vLLM takes it."""
+    request: dict[str, Any] = {"prompt_token_ids": list(prompt.token_ids)}
+    if prompt.views:
+        request["multi_modal_data"] = {"image": [view.image for view in prompt.views]}
+    return request
 
 
 class _Engine:
@@ -151,11 +172,9 @@ class _Engine:
         )
 
     async def _generate(self, prompt: Prompt, parameters: SamplingParams) -> RequestOutput:
-        request: dict[str, Any] = {"prompt_token_ids": list(prompt.token_ids)}
-        if prompt.views:
-            request["multi_modal_data"] = {"image": [view.image for view in prompt.views]}
+        number = str(next(self._numbers))
         try:
-            outputs = [output async for output in self._engine.generate(request, parameters, str(next(self._numbers)))]
+            outputs = [output async for output in self._engine.generate(request_of(prompt), parameters, number)]
         except Exception as error:
             cause = error.__cause__ or error
             raise PolicyError(
