@@ -37,10 +37,13 @@ def _mark_last(sentence: list[Token]) -> list[Token]:
 def _sentences(tokens: list[Token]) -> Iterator[list[Token]]:
     """Up to the marks that end a sentence; a label in front of one belongs to it."""
     sentence: list[Token] = []
-    for token, after in zip(tokens, [*tokens, Token("\n")][1:], strict=True):
+    end = Token("\n")
+    for token, after, next_but_one in zip(tokens, [*tokens, end][1:], [*tokens, end, end][2:], strict=True):
         marked = sentence[bool(sentence and sentence[0].text in _MARKS) :]
         is_label = len(marked) == 1 and token.text == "." and is_letter_mention(marked[0])
-        if token.text in _ENDS and after.text != "or" and not (is_label and after.text not in _ENDS):
+        opens_list = token.text == ":" and is_letter_mention(after) and next_but_one.text == "."
+        ends = token.text in _ENDS and after.text != "or" and not (is_label and after.text not in _ENDS)
+        if ends or (opens_list and len(sentence) > 1):
             if sentence:
                 yield [*sentence, token] if token.text == "?" else sentence
             sentence = []

@@ -72,7 +72,7 @@ def committed(tokens: Sequence[Token]) -> str | None:
             return None
         denied |= {letter for event in events if event.act is _Act.DENY for letter in event.options}
         chosen = _options(event for event in choices if event.strong) or _options(choices)
-        chosen = chosen - _options(event for event in events if event.act is _Act.DENY) or chosen
+        chosen = chosen - _options(event for event in events if event.act is _Act.DENY)
         if chosen:
             left = _options(event for event in events[acts.index(_Act.CHOOSE) :] if event.act is _Act.DOUBT)
             left = chosen | (left - _options(event for event in events if event.act is _Act.DENY))

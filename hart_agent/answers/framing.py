@@ -11,7 +11,7 @@ from typing import Any
 
 _CORRECTION = re.compile(
     r"[\n.!?\u2026]\s{0,3}(?:hmm[,.]?\s)?(?:(?:but\s)?wait[,.:]\s|correction:|actually,?\sno\b|on second thought"
-    r"|scratch that|i was wrong)|(?:\.\.|\u2026)\s?(?:no|sorry),\s(?:i meant\s)?",
+    r"|scratch that|i was wrong)|(?:\.\.|\u2026)\s?(?:(?:no|sorry|wait),\s){1,3}(?:i meant\s)?",
     re.IGNORECASE,
 )
 _LEAVE = re.compile(
@@ -25,7 +25,9 @@ _ASIDE_LINES = re.compile(
     r"[*_]{0,2}\s?:.*",
     re.IGNORECASE | re.DOTALL,
 )
-_SURENESS = re.compile(r"\s[\[(](?:confidence|certainty|probability)[^\[\]()\n]{0,40}[\])]", re.IGNORECASE)
+_SURENESS = re.compile(
+    r"\s[\[(](?:confidence|certainty|probability|\d{1,3}(?:\.\d{1,3})?\s?%)[^\[\]()\n]{0,40}[\])]", re.IGNORECASE
+)
 _BOLD_FIRST = re.compile(r"\s{0,9}\*\*([^*\n]{1,200})\*\*\s{0,3}\n")
 _SAID = re.compile(
     r"(?:^|[\n.!?:;])[\s>*#-]{0,6}(?:so|thus|hence|therefore)?,?\s?(?:the |my )?(?:final |correct )?"

@@ -53,6 +53,8 @@ _TASK = re.compile(r"\s{0,3}\[[a-z_-]{2,12}\]\s")
 """The name of the task, with which some models begin."""
 _ASKED = re.compile(r"\s{0,3}Q(?:uestion)?:[^\n]{0,400}\n\s{0,3}A(?:nswer)?:\s{0,3}(?=\S)")
 """The question said again in front of the answer."""
+_SHORT_ANSWER = re.compile(r"\s{0,3}A(?:ns)?:\s{0,3}(?=[(\[]?[A-Z][)\].]{0,2}\s{0,3}$)")
+""""A:" for "answer", where a letter alone follows."""
 _ROW = re.compile(r"^[ \t]{0,3}\|([^\n]{1,400})\|[ \t]{0,3}$", re.MULTILINE)
 _RULE = re.compile(r"^[ \t]{0,3}[|:=-][|:= \t-]{2,200}$", re.MULTILINE)
 _TICKED = re.compile(r"^[ \t]{0,8}(?:[-*][ \t]{1,3})?[(\[](?:([xX✓✔])|\s)[)\]][ \t]", re.MULTILINE)
@@ -85,7 +87,7 @@ def undecorated(text: str) -> str:
     """
     text = _GROUNDING.sub(" ", text) if "<" in text else text
     text = _BEYOND.sub("", text)
-    for front in (_TASK, _ASKED):
+    for front in (_TASK, _ASKED, _SHORT_ANSWER):
         text = text[found.end() :] if (found := front.match(text)) else text
     text = _TICKED.sub(lambda box: "✓ " if box[1] else "✗ ", _END.sub("", text))
     if "|" in text or "---" in text or "===" in text:

@@ -65,12 +65,17 @@ maybe: vielleicht,peut-être,quizás,quizá,tal vez,talvez,forse,возможн�
 maybe: puede ser
 maybe: entweder,soit
 not ,: ではなく,じゃなく,가 아니라,이 아니라,아니라
-undecided: give up,gave up,giving up
+undecided: give up,gave up,giving up,leave it open,leaving it open,leave that open,remains open,lasse es offen
+undecided: lo dejo abierto,je laisse ouvert,保留判断,判断を保留,결론을 내리지
+options are: 选项有,选项如下,选项包括,选项分别是,選項有,選択肢は以下,보기는 다음,варианты такие,die optionen sind
+options are: las opciones son,les options sont,le opzioni sono,as opções são
+correct: верен,верна,верно,верным,подходящий
 choose: end up with,ends up with,ended up with,left with,down to only,boils down to,comes down to,lande bei,bleibe bei
 choose: me quedo con,fico com,resto su
 initially: was going to say,was going to answer,was going to pick,was about to say,would have said,had said
 initially: previous answer,earlier answer,my first answer
-maybe: if i must pick,if i have to pick,if i had to say,if i have to say,if forced to choose,if forced to pick,if pressed
+maybe: if i must pick,if i have to pick,if i had to say,if i have to say,if forced to choose
+maybe: if forced to pick,if pressed
 is: is therefore,is thus,is hence,is then,is accordingly,is consequently,is so
 unsure: would have to see,would need to see,would have to know,would need to know,would have to look
 unsure: nicht entscheiden,j'hésite,hésite,dudo entre,não sei,non so,не знаю,no lo sé,không chọn được
@@ -166,7 +171,7 @@ PLANNING = frozenset("check checking need compare comparing examine verify zoom 
 DECIDING = frozenset(
     "answer choose chose chosen choosing pick picking select selecting selected go going lean leaning settle settling "
     "favor favour opt conclude conclusion decision final guess submit leaves left "
-    "answered vote majority argmax prediction predicted output verdict impression mapped result".split()
+    "answered vote majority argmax prediction predicted output verdict impression mapped result leaving".split()
 )
 """Words by which somebody decides."""
 CONFIRMING = DECIDING | RIGHT | frozenset(
@@ -178,7 +183,7 @@ CONFIRMING = DECIDING | RIGHT | frozenset(
 """Words by which an option is chosen or found right."""
 DECISIONS = DECIDING | frozenset(
     "decide tell say single commit committing comfortable determine settle narrow prefer preference able "
-    "sure know certain idea".split()
+    "sure know certain idea convinced".split()
 )
 CHOICES = frozenset("answer choose pick select decide commit option options".split())
 UNDECIDED = frozenset("undecided unsure uncertain".split())

@@ -49,7 +49,8 @@ _COURTESY = re.compile(
 _MARKER = re.compile(
     r"\b(?:is|are|it's|its|that's|there's|reads|says|shows|displays|states|say|read|to be|looks like|look like"
     r"|seems|see"
-    r"|make out|correct it to|change it to|going with|go with|gives|end up with|be|conclude|probably|likely|actually|equals"
+    r"|make out|correct it to|change it to|going with|go with|gives|end up with"
+    r"|be|conclude|probably|likely|actually|equals"
     r"|ist|lautet|lese ich|steht|est|c'est|on lit|lire|es|ve|lee|dice|è|é|legge|lê-se|это|là|jest|je|είναι"
     r"|видно|написано)"
     r"\s(?:that\s)?"
@@ -63,7 +64,8 @@ _BEHIND = re.compile(
     r",\s(?:and\s)?(?:not|no|nicht|non|pas|rather|instead|não|не|а не|as|which|from|in|on|at the|since|because"
     r"|weil|car)\s.*$"
     r"|,?\s(?:although|though|even (?:if|though)|auch wenn|même si|aunque|anche se|хотя|obwohl|embora)\s.*$"
-    r"|\s(?:rather than|instead of|and not|as opposed to|in the (?:image|picture|photo)\b(?!\s?[:：]))\b.*$|\s[(\[](?!or\b"
+    r"|\s(?:rather than|instead of|and not|as opposed to|in the (?:image|picture|photo)\b(?!\s?[:：]))\b.*$"
+    r"|\s[(\[](?!or\b"
     r"|maybe\b|perhaps\b|possibly\b)[^()\[\]]*[)\]]\s?[.]?$"
     r"|\s–\s(?:clearly|visible|as|seen|it|the|which|this|that|located)\b.*$|[，,]\s?(?:而不是|不是|图|因).*$",
     re.IGNORECASE | re.DOTALL,
@@ -83,7 +85,8 @@ _LEADING = re.compile(
     r"|^(?:if|wenn|si|se)\s(?:i|ich|je|tuviera|devo|dovessi|tivesse)\b[^,\n]{1,40}"
     r"\b(?:guess|choose|pick|say|answer|raten|müsste|deviner|choisir|adivinar|elegir|indovinare|scegliere|adivinhar)"
     r"\b[^,\n]{0,30},\s"
-    r"|^(?:rather than|instead of|unlike|contrary to|while|although|even though|though|statt"
+    r"|^(?:rather than|instead of|unlike|contrary to|despite|in spite of|trotz|malgré|a pesar de"
+    r"|while|although|even though|though|statt"
     r"|au lieu de)\s[^,\n]{1,120},\s",
     re.IGNORECASE,
 )

@@ -22,7 +22,7 @@ _REFUSALS = tuple(
 
 _STILL = re.compile(
     r"\b(?:but|so|however|though)\b[^\n]{0,80}\b(?:guess|answered|answer is|likely|probably|it is|it's|choose|pick"
-    r"|lean|go with|say it|i'd say|options?|best|most|closest|appears|looks like)\b",
+    r"|lean|go with|say it|i'd say|options?|best|most|closest|appears|looks like|legible|readable|it says|it reads)\b",
     re.IGNORECASE,
 )
 """Behind the refusal there is an answer still."""
