@@ -86,6 +86,10 @@ def committed(tokens: Sequence[Token]) -> str | None:
 
 def gives_up(tokens: Sequence[Token]) -> bool:
     """Whether a reply ends by refusing to choose, or before it has looked."""
+    *_, last = [_Statement(()), *_statements(tokens)]
+    acts = [event.act for event in last.events]
+    if _Act.REFUSE in acts and _Act.CHOOSE not in acts[acts.index(_Act.REFUSE) :]:
+        return True
     sentences = [sentence for sentence in sentences_of(tokens) if sentence]
     words = {token.text for token in sentences[-1]} if sentences else set()
     if "" in words:  # an option

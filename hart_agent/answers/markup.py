@@ -40,9 +40,10 @@ _ACTION = re.compile(
     r"Action:\s{0,3}\w{0,20}(?:finish|terminate|answer|submit)\w{0,20}\s{1,5}Action Input:\s{0,3}([^\n{]{1,400})",
     re.IGNORECASE,
 )
-_FINISHED = re.compile(r"\b(?:FINISH|Finish|Answer|ANSWER)\[([^\[\]\n]{1,400})\]")
+_FINISHED = re.compile(r"\b(?:FINISH|Finish|finish|Answer|ANSWER)\[([^\[\]\n]{1,400})\]")
 _GROUNDING = re.compile(
     r"<box>[^<>]{0,400}</box>|<\|box_start\|>[^<>]{0,400}<\|box_end\|>|<\|det\|>[^<>]{0,400}<\|/det\|>"
+    r"|\[\s?\d{1,5}(?:\.\d{1,9})?(?:,\s?\d{1,5}(?:\.\d{1,9})?){3}\s?\]"
     r"|</?ref>|<\|/?(?:object_)?ref(?:_start|_end)?\|>|<grounding>[^<>]{0,400}</grounding>",
     re.IGNORECASE,
 )
@@ -53,8 +54,12 @@ _TASK = re.compile(r"\s{0,3}\[[a-z_-]{2,12}\]\s")
 """The name of the task, with which some models begin."""
 _ASKED = re.compile(r"\s{0,3}Q(?:uestion)?:[^\n]{0,400}\n\s{0,3}A(?:nswer)?:\s{0,3}(?=\S)")
 """The question said again in front of the answer."""
-_SHORT_ANSWER = re.compile(r"\s{0,3}A(?:ns)?:\s{0,3}(?=[(\[]?[A-Z][)\].]{0,2}\s{0,3}$)")
-""""A:" for "answer", where a letter alone follows."""
+_SHORT_ANSWER = re.compile(
+    r"\s{0,3}(?:(?:the\s)?(?:final\s)?(?:a|ans|answer|option|choice)\s?(?:[:=\u2013-]|is (?:therefore|thus|hence|then))"
+    r"\s{0,3}(?=[(\[]?[A-Z][)\].]{0,2}\s{0,3}$)|A:\s(?=(?:(?:the|my)\s(?:correct\s|right\s|final\s)?(?:answer|option|choice)|it\sis|it's|i\sthink)\b))",
+    re.IGNORECASE,
+)
+""""A:" for "answer", where a letter alone or a sentence follows."""
 _ROW = re.compile(r"^[ \t]{0,3}\|([^\n]{1,400})\|[ \t]{0,3}$", re.MULTILINE)
 _RULE = re.compile(r"^[ \t]{0,3}[|:=-][|:= \t-]{2,200}$", re.MULTILINE)
 _TICKED = re.compile(r"^[ \t]{0,8}(?:[-*][ \t]{1,3})?[(\[](?:([xX✓✔])|\s)[)\]][ \t]", re.MULTILINE)
@@ -85,7 +90,7 @@ def undecorated(text: str) -> str:
 
     The cells of a table's row become parts of a sentence, boxes to tick become marks.
     """
-    text = _GROUNDING.sub(" ", text) if "<" in text else text
+    text = _GROUNDING.sub(" ", text) if "<" in text or "[" in text else text
     text = _BEYOND.sub("", text)
     for front in (_TASK, _ASKED, _SHORT_ANSWER):
         text = text[found.end() :] if (found := front.match(text)) else text

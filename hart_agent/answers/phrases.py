@@ -65,6 +65,10 @@ maybe: vielleicht,peut-être,quizás,quizá,tal vez,talvez,forse,возможн�
 maybe: puede ser
 maybe: entweder,soit
 not ,: ではなく,じゃなく,가 아니라,이 아니라,아니라
+of: among the given options,among the options,of the given options,of the options,of the options given
+of: out of the given options,out of the options,of the given choices,of the choices,among the choices
+choose: tips towards,tips toward,tips the balance to,tips the scale to,tips the scales to
+wrong: 맞지 않으므로,맞지 않아,맞지 않는,틀리므로,틀렸으므로
 undecided: give up,gave up,giving up,leave it open,leaving it open,leave that open,remains open,lasse es offen
 undecided: lo dejo abierto,je laisse ouvert,保留判断,判断を保留,결론을 내리지
 options are: 选项有,选项如下,选项包括,选项分别是,選項有,選択肢は以下,보기는 다음,варианты такие,die optionen sind
@@ -177,7 +181,7 @@ DECIDING = frozenset(
 CONFIRMING = DECIDING | RIGHT | frozenset(
     "match matches fit fits agree agrees consistent correspond corresponds best closest nearest supports support "
     "supported confirmed confirms likely probable likeliest accurate passes holds describes satisfies "
-    "appropriate suitable favors favours speaks speak stays remains holds "
+    "appropriate suitable plausible convincing favors favours speaks speak stays remains holds "
     "stands trust counts".split()
 )  # fmt: skip
 """Words by which an option is chosen or found right."""

@@ -30,7 +30,7 @@ _DENIED = re.compile(
     r"|might|could|may(?!\s\d)|whether|either|unless|if|maybe|thought|initially|at first|previously|rather than"
     r"|instead of"
     r"|unlike|also|elsewhere|another|nicht|kein|nichts|leider|pas|não|нет|не|entweder|δεν|değil|không)\b"
-    r"|[✗✘☒❌\u00d7?]|不是|没有|无法|看不|不能|可能|乍|ません|ではない|できない|없습니다|없어|아닙니다|어렵|모르",
+    r"|[✗✘☒❌\u00d7?]|不是|没有|沒有|无法|無法|还是|還是|看不|不能|可能|乍|ません|ではない|できない|없습니다|없어|아닙니다|어렵|모르",
     re.IGNORECASE,
 )
 _UNSURE_ONLY = re.compile(r"\b(?:certain|certainty|sure|confident|resolution|blurry|blurred|visible)\b", re.IGNORECASE)

@@ -22,7 +22,8 @@ _ANSWER = r"(?:antwort|respuesta|réponse|risposta|resposta)"
 _LEAD_INS = tuple(
     re.compile(_SENTENCE + phrase, re.IGNORECASE | re.MULTILINE)
     for phrase in (
-        r"(?:the|my)\s(?:final\s|correct\s|best\s)?(?:answer|option|choice)\s(?:is|would\sbe)(?:\s?:|(?=\s))",
+        r"(?:the|my)\s(?:final\s|correct\s|best\s)?(?:answer|option|choice)\s(?:is|would\sbe)"
+        r"(?:\s(?:therefore|thus|hence|then|clearly))?(?:\s?:|(?=\s))",
         r"(?:final\s|correct\s|short\s)?answer\s?[:：]",
         r"#{1,4}\s(?:final\s)?answer$",
         rf"(?:die|la|a)\s(?:richtige\s)?{_ANSWER}\s(?:correct[ae]\s|correta\s|finale?\s)?(?:ist|lautet|es|est|è|é)(?:\s?:|(?=\s))",
