@@ -39,8 +39,8 @@ def _sentences(tokens: list[Token]) -> Iterator[list[Token]]:
     sentence: list[Token] = []
     end = Token("\n")
     for token, after, next_but_one in zip(tokens, [*tokens, end][1:], [*tokens, end, end][2:], strict=True):
-        marked = sentence[bool(sentence and sentence[0].text in _MARKS) :]
-        is_label = len(marked) == 1 and token.text == "." and is_letter_mention(marked[0])
+        marks = int(bool(sentence) and sentence[0].text in _MARKS)
+        is_label = len(sentence) == marks + 1 and token.text == "." and is_letter_mention(sentence[marks])
         opens_list = token.text == ":" and is_letter_mention(after) and next_but_one.text == "."
         ends = token.text in _ENDS and after.text != "or" and not (is_label and after.text not in _ENDS)
         if ends or (opens_list and len(sentence) > 1):

@@ -47,7 +47,9 @@ _GROUNDING = re.compile(
     r"|</?ref>|<\|/?(?:object_)?ref(?:_start|_end)?\|>|<grounding>[^<>]{0,400}</grounding>",
     re.IGNORECASE,
 )
-_END = re.compile(r"(?:\s{0,3}(?:</?s>|<(?:eos|end_of_turn)>|<[|｜][^<>\s]{1,40}[|｜]>|\#{2,9})){1,9}\s{0,3}$")
+_END = re.compile(
+    r"(?:\s{0,3}(?:</?s>|<(?:eos|end_of_turn)>|<[|｜](?!end_of_box)[^<>\s]{1,40}[|｜]>|\#{2,9})){1,9}\s{0,3}$"
+)
 _BEYOND = re.compile(r"(?<=[^\s>])\s{0,3}(?:<\|(?:endoftext|im_end|eot_id)\|>|</s>|<0x0A>).*", re.DOTALL)
 """An end token, and what was written beyond it."""
 _TASK = re.compile(r"\s{0,3}\[[a-z_-]{2,12}\]\s")

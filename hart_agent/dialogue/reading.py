@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hart_agent.answers.markup import handed_in
-from hart_agent.dialogue.markers import after_calls
 from hart_agent.dialogue.messages import ToolSpec
 from hart_agent.dialogue.policy import Reply
 from hart_agent.dialogue.refusals import is_refusal
 from hart_agent.dialogue.results import HINT_ANSWER, HINT_TOOLS, ParsedReply
-from hart_agent.dialogue.thoughts import split_thoughts
 from hart_agent.dialogue.vocabulary import OURS, Vocabulary
 
 
@@ -50,6 +47,11 @@ def answer_of(reply: Reply, vocabulary: Vocabulary = OURS) -> str | None:
     parsed = read_reply(reply, (), vocabulary)
     if parsed.answer is not None:
         return parsed.answer
+
+    from hart_agent.answers.markup import handed_in  # like the parser's, these patterns take a while to compile
+    from hart_agent.dialogue.markers import after_calls
+    from hart_agent.dialogue.thoughts import split_thoughts
+
     if not (reply.truncated or parsed.abstention) and (marked := handed_in(split_thoughts(reply.text)[1])):
         return marked
     if parsed.calls and not reply.truncated and (said := after_calls(reply.text)):
