@@ -129,7 +129,8 @@ def _read(module: ModuleType) -> Iterator[re.Pattern[str]]:
         for name in module._patterns():
             yield module.pattern(name)
     elif module.__name__ == "hart_agent.backends.embedded.ranking":
-        yield from module._cues().values()
+        for listed in ("cues.tsv", "names.tsv"):
+            yield from module._cues(listed).values()
 
 
 def _inside(value: Any, depth: int) -> Iterator[re.Pattern[str]]:
