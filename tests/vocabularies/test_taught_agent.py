@@ -68,13 +68,13 @@ def test_it_asks_is_evaluated_and_is_trained_two_steps_further(lessons: Path, tm
     settings = TrainSettings(
         model=str(model), algorithm=AlgorithmConfig(group_size=4, beta=0.01), mode="agent", max_turns=2, steps=2,
         prompts_per_step=2, learning_rate=1e-6, max_tokens=120, max_pixels=MAX_PIXELS, micro_batch=4,
-        checkpoint_every=1, temperature=1.5, device="cpu", vocabulary="mini-o3",
+        checkpoint_every=1, temperature=1.35, device="cpu", vocabulary="mini-o3",
     )  # fmt: skip
     samples = load_samples(lessons / "questions.jsonl")
     trained = Trainer(settings, samples, reward_of(settings), tmp_path / "trained").train()
     steps = [json.loads(line) for line in (tmp_path / "trained" / "metrics.jsonl").read_text().splitlines()]
     assert [step["step"] for step in steps] == [0, 1]
-    assert all(step["called_tool"] > 0 and step["grad_norm"] > 0 for step in steps)
+    assert all(step["called_tool"] > 0 and step["grad_norm"] > 1e-3 for step in steps)
     ask_here(trained, lessons)
 
 
