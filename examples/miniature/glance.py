@@ -155,9 +155,9 @@ def main() -> None:
     torch.set_num_threads(1)
     logging.disable_progress_bar()
     scenes = [draw_scene(Split.TEST, number) for number in (TEST_SCENES[:100] if arguments.quick else TEST_SCENES)]
-    starts, seeds = (STARTS[:1], SEEDS[:1]) if arguments.quick else (STARTS, SEEDS[:1])
+    starts = STARTS[:1] if arguments.quick else STARTS
     points = []
-    for found in jobs(arguments.work, starts, seeds, scenes):
+    for found in jobs(arguments.work, starts, SEEDS[:1], scenes):
         points += found
         print(*found, sep="\n", file=sys.stderr, flush=True)
     folder = arguments.work if arguments.quick else RESULTS

@@ -57,7 +57,7 @@ COUNT = len(QUESTIONS) * len(LEAKS)
 
 @dataclass(frozen=True)
 class Finding:
-    """What came of a claim.
+    """The result of a claim.
 
     Attributes:
         question: of it.

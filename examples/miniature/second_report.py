@@ -43,7 +43,7 @@ def write_report(results: Results, planned: Sequence[Cell], folder: Path) -> Non
         parts += ["", f"Missing: {', '.join(missing)}."]
     text = "\n".join(parts) + "\n"
     print(text)
-    (folder / "REPORT_2.md").write_text(f"# What came of the second study\n\n{text}", encoding="utf-8")
+    (folder / "REPORT_2.md").write_text(f"# Results of the second study\n\n{text}", encoding="utf-8")
 
 
 def power_table(results: Results) -> list[str]:

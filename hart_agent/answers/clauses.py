@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from hart_agent.answers import phrases
 from hart_agent.answers.mentions import Token
 
-_MARKS = frozenset("✓ ✔ ✅ ☑ ✗ ✘ ☒ ❌ ×".split())
+_MARKS = phrases.TICKS | phrases.CROSSES
 _ENDS = frozenset("\n . ! ? ; 。 …".split(" "))
 
 

@@ -59,23 +59,28 @@ class _Statement:
     events: tuple[_Event, ...]
     turns: bool = False
 
+    @property
+    def refuses(self) -> bool:
+        """Whether it ends without a choice, by refusing to make one."""
+        acts = [event.act for event in self.events]
+        return _Act.REFUSE in acts and _Act.CHOOSE not in acts[acts.index(_Act.REFUSE) :]
+
 
 def committed(tokens: Sequence[Token]) -> str | None:
     """The option that a reply commits itself to; None if there is not one."""
     statements = list(_statements(tokens))
     denied: set[str] = set()
     for at in range(len(statements) - 1, -1, -1):
+        if statements[at].refuses:
+            return None
         events = statements[at].events
         choices = [event for event in events if event.act is _Act.CHOOSE]
-        acts = [event.act for event in events]
-        if _Act.REFUSE in acts and _Act.CHOOSE not in acts[acts.index(_Act.REFUSE) :]:
-            return None
-        denied |= {letter for event in events if event.act is _Act.DENY for letter in event.options}
-        chosen = _options(event for event in choices if event.strong) or _options(choices)
-        chosen = chosen - _options(event for event in events if event.act is _Act.DENY)
+        denied_here = _options(event for event in events if event.act is _Act.DENY)
+        denied |= denied_here
+        chosen = (_options(event for event in choices if event.strong) or _options(choices)) - denied_here
         if chosen:
-            left = _options(event for event in events[acts.index(_Act.CHOOSE) :] if event.act is _Act.DOUBT)
-            left = chosen | (left - _options(event for event in events if event.act is _Act.DENY))
+            behind = events[events.index(choices[0]) :]
+            left = chosen | (_options(event for event in behind if event.act is _Act.DOUBT) - denied_here)
             strong = any(event.strong for event in choices)
             turns = statements[at].turns or not _differs(statements[:at], chosen, strong=strong)
             return min(chosen) if len(left) == 1 and not left & denied and turns else None
@@ -87,8 +92,7 @@ def committed(tokens: Sequence[Token]) -> str | None:
 def gives_up(tokens: Sequence[Token]) -> bool:
     """Whether a reply ends by refusing to choose, or before it has looked."""
     *_, last = [_Statement(()), *_statements(tokens)]
-    acts = [event.act for event in last.events]
-    if _Act.REFUSE in acts and _Act.CHOOSE not in acts[acts.index(_Act.REFUSE) :]:
+    if last.refuses:
         return True
     sentences = [sentence for sentence in sentences_of(tokens) if sentence]
     words = {token.text for token in sentences[-1]} if sentences else set()
@@ -99,8 +103,8 @@ def gives_up(tokens: Sequence[Token]) -> bool:
     return "undecided" in words or bool(words & phrases.NEGATIONS and words & phrases.CHOICES and len(words) <= _BRIEF)
 
 
-def _options(events: Iterable[_Event]) -> frozenset[str]:
-    return frozenset[str]().union(*(event.options for event in events))
+def _options(named_in: Iterable[_Event | Token]) -> frozenset[str]:
+    return frozenset[str]().union(*(each.options for each in named_in))
 
 
 def _differs(statements: Sequence[_Statement], chosen: frozenset[str], *, strong: bool) -> bool:
@@ -156,14 +160,14 @@ def _said(sentence: list[Token], last: frozenset[str]) -> Iterator[_Event]:
     words_of_all = {token.text for token in sentence}
     if sentence[-1].text == "?" or {"if", "otherwise"} <= words_of_all or {"whether", "or"} <= words_of_all:
         act = _Act.ASK if sentence[-1].text == "?" else _Act.DOUBT
-        yield _Event(act, frozenset[str]().union(*(token.options for token in sentence)))
+        yield _Event(act, _options(sentence))
         return
     bare = bool(words_of_all & phrases.BREAKS) or any(token.options and not token.by_text for token in sentence)
     bare = bare and not any(word[:1].isdecimal() for word in words_of_all)
     led_in = False
     for clause, contrasted in _clauses(grouped(sentence)):
         words = [token.text for token in clause if not token.options]
-        found, options = set(words), frozenset[str]().union(*(token.options for token in clause))
+        found, options = set(words), _options(clause)
         if not options:
             if (said := _said_of(last, words)) is not None:
                 yield said
@@ -213,7 +217,7 @@ def _is_choice(found: set[str], *, bare: bool) -> bool:
 def _all_but(clause: list[Token], *, denied: bool) -> _Event:
     """All but B: chosen where all are wrong, denied otherwise."""
     start = next(at for at, token in enumerate(clause) if token.text in phrases.EXCEPT)
-    options = frozenset[str]().union(*(token.options for token in clause[start:]))
+    options = _options(clause[start:])
     return _Event(_Act.CHOOSE if denied and len(options) == 1 else _Act.DENY, options, strong=True)
 
 
