@@ -71,9 +71,11 @@ def label_length(sentence: list[Token]) -> int:
 
 
 def _without_comparison(sentence: list[Token]) -> list[Token]:
-    """Without "Unlike A," in front."""
+    """Without "Unlike A," and "Of A and B," in front."""
     comma = next((at for at, token in enumerate(sentence) if token.text == ","), len(sentence))
-    return sentence[comma + 1 :] or sentence if sentence[0].text in phrases.COMPARING else sentence
+    options = frozenset[str]().union(*(token.options for token in sentence[:comma]))
+    compared = sentence[0].text in phrases.COMPARING or (sentence[0].text == "of" and len(options) > 1)
+    return sentence[comma + 1 :] or sentence if compared else sentence
 
 
 def grouped(sentence: list[Token]) -> list[Token]:

@@ -30,6 +30,8 @@ _BRIEF = 8
 _SHORT = 3
 """Words of a verdict on the option before it: "B: yes", "C – no"."""
 _DENIALS = phrases.NEGATIONS | phrases.WRONG | phrases.REJECTED
+_UNCERTAIN = phrases.OPEN | phrases.PLANNING | phrases.UNDECIDED | (_CONTRASTS - _AGAINST) | {"?"}
+_DESCRIBING = _UNCERTAIN | _DENIALS | phrases.COPULAS | {"there"}
 
 
 class _Act(Enum):
@@ -60,6 +62,12 @@ class _Statement:
     turns: bool = False
 
     @property
+    def leaves_open(self) -> bool:
+        """Whether it names several options as possible, and chooses none."""
+        chooses = any(event.act is _Act.CHOOSE for event in self.events)
+        return not chooses and len(_options(event for event in self.events if event.act is _Act.DOUBT)) > 1
+
+    @property
     def refuses(self) -> bool:
         """Whether it ends without a choice, by refusing to make one."""
         acts = [event.act for event in self.events]
@@ -84,15 +92,34 @@ def committed(tokens: Sequence[Token]) -> str | None:
             strong = any(event.strong for event in choices)
             turns = statements[at].turns or not _differs(statements[:at], chosen, strong=strong)
             return min(chosen) if len(left) == 1 and not left & denied and turns else None
-        if len(_options(event for event in events if event.act is _Act.DOUBT)) > 1:
+        if statements[at].leaves_open:
             return None
     return None
+
+
+def only_one_left(tokens: Sequence[Token]) -> str | None:
+    """The option of the last sentence, if it is the only one that is named and not denied, in words of any language.
+
+    It needs no word by which people choose, but then none by which they doubt, plan or ask. Where no other option was
+    denied, it is named by its letter, at the end, and nothing is described ("the sign shows B").
+    """
+    statements = list(_statements(tokens))
+    events = [event for statement in statements for event in statement.events]
+    denied = _options(event for event in events if event.act is _Act.DENY)
+    chosen = _options(event for event in events if event.act is _Act.CHOOSE)
+    left = _options(tokens) - denied
+    *_, last = [[], *filter(None, sentences_of(tokens))]
+    words = {token.text for token in (last if denied else tokens)}
+    doubted = words & (_UNCERTAIN if denied else _DESCRIBING) or any(each.refuses for each in statements)
+    named = left <= _options(last if denied else last[-1:]) and chosen <= left
+    by_letter = denied or not any(token.by_text for token in last)
+    return min(left) if len(left) == 1 and named and by_letter and not doubted else None
 
 
 def gives_up(tokens: Sequence[Token]) -> bool:
     """Whether a reply ends by refusing to choose, or before it has looked."""
     *_, last = [_Statement(()), *_statements(tokens)]
-    if last.refuses:
+    if last.refuses or last.leaves_open:
         return True
     sentences = [sentence for sentence in sentences_of(tokens) if sentence]
     words = {token.text for token in sentences[-1]} if sentences else set()
@@ -198,7 +225,10 @@ def _said_of(last: frozenset[str], words: Sequence[str]) -> _Event | None:
         return None
     if _is_denied(words) or words == ["no"]:
         return _Event(_Act.DENY, last)
-    confirmed = found & (phrases.RIGHT if short else phrases.CONFIRMING) and not found & (phrases.OPEN | _DENIALS)
+    pointed = bool(words) and words[0] in phrases.POINTING
+    confirmed = found & (phrases.CONFIRMING if pointed or not short else phrases.RIGHT) and not found & (
+        phrases.OPEN | _DENIALS
+    )
     return _Event(_Act.CHOOSE, last) if confirmed else None
 
 

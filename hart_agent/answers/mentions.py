@@ -38,6 +38,7 @@ _STOP_WITHIN = (
 )
 """A full stop that belongs to an option's text, for the sentence goes on behind it."""
 _MINUS = re.compile(r"\b(?:minus|negative)\s(?=\d)", re.IGNORECASE)
+_PLACES = {"former": -2, "latter": -1}
 _MARKS = {"comma": ",", "colon": ":", "is": "is", "or": "or", "and": "and"}
 
 
@@ -91,7 +92,19 @@ def tokens_of(answer: str, texts: Sequence[str]) -> list[Token]:
             token = replace(token, text="") if is_letter else Token(token.text.casefold())
         tokens.append(token)
         at += length
-    return tokens
+    return _with_references(tokens)
+
+
+def _with_references(tokens: Sequence[Token]) -> list[Token]:
+    """With the option that is meant in place of "the former" and "the latter", where two were named."""
+    resolved: list[Token] = []
+    named: list[Token] = []
+    for token in tokens:
+        if token.options and (not named or named[-1].options != token.options):
+            named.append(token)
+        meant = _PLACES.get(token.text) if len(named) > 1 else None
+        resolved.append(token if meant is None else replace(named[meant], by_text=True))
+    return resolved
 
 
 @lru_cache(maxsize=64)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from hart_agent.answers import phrases
 from hart_agent.answers.clauses import grouped, label_length, sentences_of
 from hart_agent.answers.cleaning import canonical, unwrapped
-from hart_agent.answers.commitments import committed, gives_up
+from hart_agent.answers.commitments import committed, gives_up, only_one_left
 from hart_agent.answers.framing import after_correction, said_once, without_leave
 from hart_agent.answers.markup import handed_in, undecorated
 from hart_agent.answers.mentions import LABEL, LETTERS, Token, tokens_of, unlabelled
@@ -72,9 +72,14 @@ def _chosen(text: str, texts: Sequence[str], *, strict: bool) -> str | None:
         letter = lone[1].upper()
         return letter if letter in letters and not (strict and "?" in text) else None
     tokens = tokens_of(text, texts)
-    letter = _option_with_text(text, texts) or _votes(tokens).winner() or _stated_value(text, tokens, texts)
-    if not strict:
-        letter = committed(tokens) if letter is None else None if gives_up(tokens) else letter
+    if letter := _option_with_text(text, texts):
+        return None if strict and _is_hedged(tokens, letter) else letter
+    votes = _votes(tokens)
+    letter = votes.winner() or _stated_value(text, tokens, texts)
+    if not strict and letter:
+        letter = None if gives_up(tokens) else letter
+    elif not strict:
+        letter = committed(tokens) or (only_one_left(tokens) if len(votes.affirmed) < 2 else None)
     if letter is None or letter not in letters:
         return None
     return None if strict and _is_hedged(tokens, letter) else letter
@@ -113,6 +118,7 @@ def _votes(tokens: list[Token]) -> _Votes:
     votes = _Votes()
     sentences = list(sentences_of(tokens))
     labels = {min(sentence[0].options) for sentence in sentences if label_length(sentence)}
+    considered: set[str] = set()
     for sentence in map(_without_doubt, sentences):
         if not sentence or sentence[-1].text == "?":
             continue
@@ -127,6 +133,10 @@ def _votes(tokens: list[Token]) -> _Votes:
                 named |= label[0].options if denied or verdicts & phrases.RIGHT else set()
                 continue
         planned = any(token.text in phrases.PLANNING for token in said)
+        options = {letter for token in said for letter in token.options}
+        if said[0].text in phrases.POINTING and options and options <= considered:
+            continue  # "Let me check B. It says blue"
+        considered = options if planned else set()
         votes.affirmed |= label[0].options if label and not planned else set()
         for clause in _clauses(grouped(_without_reason(said))):
             _vote(clause, votes)

@@ -85,6 +85,11 @@ unsure: would have to see,would need to see,would have to know,would need to kno
 unsure: nicht entscheiden,j'hésite,hésite,dudo entre,não sei,non so,не знаю,no lo sé,không chọn được
 initially: at first,first impression,my first thought,first thought,i first,zuerst,d'abord,al principio
 initially: all'inizio,сначала
+between: out of
+former: 前者,전자,ersteres,erstere,el primero,le premier,il primo
+latter: 后者,後者,후자,letzteres,letztere,ce dernier,cette dernière,quest'ultima,quest'ultimo,esta última,este último
+check: i'll consider,i will consider,let us consider,i'll start with,i will start with,starting with
+left: 只剩,剩下,残る,남는,남은
 """
 _ROWS = (line.split(": ", 1) for line in _PHRASES.strip().splitlines())
 TRANSLATIONS = {phrase: word for word, phrases in _ROWS for phrase in phrases.split(",")}
@@ -161,7 +166,7 @@ CROSSES = frozenset("✗ ✘ ☒ ❌ ×".split())
 REJECTED = frozenset(
     "inconsistent contradicts contradict contradicted contradicting unlikely unsupported mistaken mistake fails failed "
     "dismissed discarded misread withdrawn tempting off exclude excluded eliminated eliminate eliminating "
-    "excluding rejected runner inclined initially first none nothing nobody mismatch unclear unverified".split()
+    "excluding rejected runner inclined initially first against none nothing nobody mismatch unclear unverified".split()
 )
 """Beside the words for what is wrong, in a clause of any other words: the option that it names isn't the choice."""
 EXCEPT = frozenset("except".split())
@@ -180,7 +185,7 @@ DECIDING = frozenset(
 """Words by which somebody decides."""
 CONFIRMING = DECIDING | RIGHT | frozenset(
     "match matches fit fits agree agrees consistent correspond corresponds best closest nearest supports support "
-    "supported confirmed confirms likely probable likeliest accurate passes holds describes satisfies "
+    "supported confirm confirmed confirms likely probable likeliest accurate passes holds describes satisfies "
     "appropriate suitable plausible convincing favors favours speaks speak stays remains holds "
     "stands trust counts".split()
 )  # fmt: skip
@@ -191,7 +196,7 @@ DECISIONS = DECIDING | frozenset(
 )
 CHOICES = frozenset("answer choose pick select decide commit option options".split())
 UNDECIDED = frozenset("undecided unsure uncertain".split())
-POINTING = frozenset("that this it which latter former neither".split())
+POINTING = frozenset("that this it which neither".split())
 TURNS = BREAKS | frozenset(
     "wait actually final finally correction again instead conclusion closer inspection fact ultimately overall".split()
 )

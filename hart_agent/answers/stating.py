@@ -52,6 +52,7 @@ _MARKER = re.compile(
     r"|make out|correct it to|change it to|going with|go with|gives|end up with"
     r"|be|conclude|probably|likely|actually|equals"
     r"|ist|lautet|lese ich|steht|est|c'est|on lit|lire|es|ve|lee|dice|è|é|legge|lê-se|это|là|jest|je|είναι"
+    r"|indique|affiche|muestra|indica|mostra|zeigt|besagt|показывает|указано|staat|pokazuje|visar"
     r"|видно|написано)"
     r"\s(?:that\s)?"
     r"|(?:→|=>|⇒)\s{0,3}|(?<=[^\W\d_])\s?[:=]\s{0,3}|(?<=[^\W\d_]\s\d)[:=]\s{1,3}|(?<=[)\]*\"'”」])[:=]\s{0,3}"
@@ -72,7 +73,7 @@ _BEHIND = re.compile(
 )
 _ENDING = re.compile(
     r"\s?(?:です|でした|である|だ|입니다|이다|예요|이에요|로 보입니다|로 보인다|है|dir|zu sehen|zu lesen|zu erkennen"
-    r"|と書かれています|と読めます|there|here)?[\s.!。]{0,9}$"
+    r"|と書かれています|と読めます|there|here|to me)?[\s.!。]{0,9}$"
 )
 _LED = re.compile(
     r"(?:actually|clearly|definitely|indeed|probably|most likely|likely|about|approximately|rather|just|simply|indeed"
@@ -82,6 +83,7 @@ _LED = re.compile(
 _LEADING = re.compile(
     r"^[\s>*-]{0,6}(?:no|yes|so|ok|okay|thus|hence|therefore|and|in short|in brief|in summary|in conclusion|to sum up"
     r"|overall|long story short|kurz gesagt|kurzum|bref|en résumé|en resumen|em resumo|in breve|короче)[,:]\s"
+    r"|^as (?:far as|best) i can (?:tell|see|make out|read)[,:]\s"
     r"|^(?:if|wenn|si|se)\s(?:i|ich|je|tuviera|devo|dovessi|tivesse)\b[^,\n]{1,40}"
     r"\b(?:guess|choose|pick|say|answer|raten|müsste|deviner|choisir|adivinar|elegir|indovinare|scegliere|adivinhar)"
     r"\b[^,\n]{0,30},\s"
