@@ -16,7 +16,7 @@ from hart_agent.answers import phrases
 from hart_agent.answers.clauses import grouped, label_length, sentences_of
 from hart_agent.answers.mentions import Token
 
-_CUTS = phrases.BREAKS | frozenset((",", ":", ".", "and", "because", "since"))
+_CUTS = phrases.BREAKS | frozenset((",", ":", ".", "because", "since", *"and y et und och и".split()))
 _CONTRASTS = frozenset("rather instead unlike over than versus vs not".split())
 _CONCEDING = frozenset("although though while whereas".split())
 _KEPT = _CONCEDING | {"if", "which"}
@@ -107,10 +107,13 @@ def only_one_left(tokens: Sequence[Token]) -> str | None:
     events = [event for statement in statements for event in statement.events]
     denied = _options(event for event in events if event.act is _Act.DENY)
     chosen = _options(event for event in events if event.act is _Act.CHOOSE)
+    open_ones = _options(event for event in events if event.act is _Act.DOUBT)
     left = _options(tokens) - denied
     *_, last = [[], *filter(None, sentences_of(tokens))]
     words = {token.text for token in (last if denied else tokens)}
-    doubted = words & (_UNCERTAIN if denied else _DESCRIBING) or any(each.refuses for each in statements)
+    doubted = (
+        left & open_ones or words & (_UNCERTAIN if denied else _DESCRIBING) or any(each.refuses for each in statements)
+    )
     named = left <= _options(last if denied else last[-1:]) and chosen <= left
     by_letter = denied or not any(token.by_text for token in last)
     return min(left) if len(left) == 1 and named and by_letter and not doubted else None
@@ -209,6 +212,8 @@ def _said(sentence: list[Token], last: frozenset[str]) -> Iterator[_Event]:
             yield _Event(_Act.ASK if _CONCEDING & found else _Act.DOUBT, options)
         elif _is_denied(words):
             yield _Event(_Act.DENY, options)
+        elif not found.isdisjoint(phrases.NEGATIONS) and found & (phrases.WRONG | phrases.REJECTED):
+            yield _Event(_Act.DOUBT, options)  # "B can't be excluded"
         elif len(options) > 1:
             yield _Event(_Act.DOUBT, options)
         elif contrasted or (led_in and not words) or _is_choice(found, bare=bare):

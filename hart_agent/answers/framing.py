@@ -60,7 +60,7 @@ _NEGATION = re.compile(
 _QUESTION = re.compile(
     r"\s{0,9}(?:is|are|was|were|does|do|did|can|could|which|what|who|where|how)\b[^\n]*\?\s{0,9}", re.IGNORECASE
 )
-_FIELDS = ("answer", "final_answer")
+_FIELDS = ("answer", "final_answer", "text", "value", "result")
 _CALLED = ("arguments", "parameters")
 _LARGEST = 2_000
 """Characters of a JSON object that is read as an answer."""

@@ -9,11 +9,11 @@ answer is: 答えは,正解は,答えとして,정답은,답은,답변은,คำ
 option: 选项,選項,项,選択肢,选择肢,보기,선택지,опция,вариант,optie,opcja,lựa chọn,ตัวเลือก,pilihan,विकल्प,seçenek
 choose: 选择,選擇,选,選,選びます,選択,선택합니다,고르겠습니다,chọn,เลือก,memilih,выбираю
 correct: 正确,正確,对的,正しい,が正しい,適切,符合,相符,吻合,一致,对应,맞습니다,맞는,적절합니다,적절,일치합니다,일치
-correct: 해당,правильный,правильная,правильно,верный
+correct: 当てはまります,当てはまる,該当します,해당,правильный,правильная,правильно,верный
 correct: prawidłowa,poprawna,đúng,ถูกต้อง,benar,सही,doğru,الصحيحة,juiste,correcte
 incorrect: 不正确,不正確,不符合,不符,不一致,不匹配,矛盾,一致しない,一致しません,合致しません,当てはまりません
 incorrect: 該当しません,不適切
-wrong: 错误,錯誤,不对,不對,排除,間違い,除外,맞지 않습니다,맞지 않으며,맞지 않고,틀립니다,틀렸습니다,제외
+wrong: 错误,錯誤,不对,不對,排除,間違い,誤り,不正解,除外,맞지 않습니다,맞지 않으며,맞지 않고,틀립니다,틀렸습니다,제외
 wrong: неправильный,неверный
 wrong: ruled out,rule out,rules out,ruling out
 but: 而是,但是,但,しかし,ですが,하지만,그러나,но
@@ -68,7 +68,8 @@ not ,: ではなく,じゃなく,가 아니라,이 아니라,아니라
 of: among the given options,among the options,of the given options,of the options,of the options given
 of: out of the given options,out of the options,of the given choices,of the choices,among the choices
 choose: tips towards,tips toward,tips the balance to,tips the scale to,tips the scales to
-wrong: 맞지 않으므로,맞지 않아,맞지 않는,틀리므로,틀렸으므로
+wrong: 맞지 않는
+wrong so: 맞지 않으므로,맞지 않아,틀리므로,틀렸으므로,誤りで,間違いで,不正解で
 undecided: give up,gave up,giving up,leave it open,leaving it open,leave that open,remains open,lasse es offen
 undecided: lo dejo abierto,je laisse ouvert,保留判断,判断を保留,결론을 내리지
 options are: 选项有,选项如下,选项包括,选项分别是,選項有,選択肢は以下,보기는 다음,варианты такие,die optionen sind
@@ -86,6 +87,15 @@ unsure: nicht entscheiden,j'hésite,hésite,dudo entre,não sei,non so,не зн
 initially: at first,first impression,my first thought,first thought,i first,zuerst,d'abord,al principio
 initially: all'inizio,сначала
 between: out of
+best: the better,the stronger,the best,最合适,最适合,最恰当
+best: am ehesten,est la seule qui convient,est la seule qui correspond,la plus adaptée,beter
+choose: would mark,denk dat het,denke dass es,resta,rimane,queda,reste,remains,остаётся,остается,bleibt
+my choice is: 제 선택은,私の選択は,mijn keuze is,meine wahl ist,mon choix est,mi elección es
+is: でしょう,だと思います,と思われます,だと思われます,로 보입니다,인 것 같습니다,일 것입니다
+whether: 是否
+unsure: 不能确定,不能判断,不能確定,难以判断,难以确定,难以确认
+probably: おそらく,たぶん,恐らく,아마
+also: and so does,and so do,and so are,and so is
 former: 前者,전자,ersteres,erstere,el primero,le premier,il primo
 latter: 后者,後者,후자,letzteres,letztere,ce dernier,cette dernière,quest'ultima,quest'ultimo,esta última,este último
 check: i'll consider,i will consider,let us consider,i'll start with,i will start with,starting with
@@ -165,7 +175,8 @@ TICKS = frozenset("✓ ✔ ✅ ☑".split())
 CROSSES = frozenset("✗ ✘ ☒ ❌ ×".split())
 REJECTED = frozenset(
     "inconsistent contradicts contradict contradicted contradicting unlikely unsupported mistaken mistake fails failed "
-    "dismissed discarded misread withdrawn tempting off exclude excluded eliminated eliminate eliminating "
+    "dismissed discarded misread withdrawn tempting off misdescribes misrepresents exclude excluded eliminated "
+    "eliminate eliminating "
     "excluding rejected runner inclined initially first against none nothing nobody mismatch unclear unverified".split()
 )
 """Beside the words for what is wrong, in a clause of any other words: the option that it names isn't the choice."""
@@ -185,7 +196,7 @@ DECIDING = frozenset(
 """Words by which somebody decides."""
 CONFIRMING = DECIDING | RIGHT | frozenset(
     "match matches fit fits agree agrees consistent correspond corresponds best closest nearest supports support "
-    "supported confirm confirmed confirms likely probable likeliest accurate passes holds describes satisfies "
+    "agreement supported confirm confirmed confirms likely probable likeliest accurate passes holds describes satisfies "
     "appropriate suitable plausible convincing favors favours speaks speak stays remains holds "
     "stands trust counts".split()
 )  # fmt: skip

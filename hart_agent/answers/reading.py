@@ -42,6 +42,8 @@ _APOSTROPHE = re.compile(r"'(?=[^\W\d_])")
 _NEXT_WORD = re.compile(r" [^\W\d_]")
 _BETWEEN = re.compile(r" ?[-\u2013] ?(?=[^\sa-z])| (?:to|through|until|till) ")
 _AND = re.compile(r" and ")
+_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u9fff\uac00-\ud7af]")
+"""Letters of scripts that put no space between a word and a number."""
 _SUFFIX = re.compile(r"(?:\+{1,2}|#)(?!\w)|(?<=\b\w)-(?![\w-]| \w)")
 
 _UNWRITTEN = str.maketrans("", "", " -'")
@@ -86,7 +88,7 @@ class _Scanner:
 
     def number_at(self, at: int) -> _Found | None:
         """Whatever begins with a number here, or with a sign or phrase in front of one."""
-        inside = at > 0 and self.text[at - 1].isalpha()
+        inside = at > 0 and self.text[at - 1].isalpha() and not _UNSPACED.match(self.text, at - 1)
         if inside:
             return self.quantity_at(at, in_word=True) if self.text[at].isdecimal() else None
         if self.text[at].isalpha():

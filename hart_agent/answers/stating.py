@@ -27,7 +27,8 @@ _RELATIVE = re.compile(
 _DENIED = re.compile(
     r"\b(?:not|never|cannot|no|nor|neither|none|\w{2,8}n't|wrong|incorrect|rejected|mistake|unable|unreadable"
     r"|illegible"
-    r"|might|could|may(?!\s\d)|whether|either|unless|if|maybe|thought|initially|at first|previously|rather than"
+    r"|might|could|may(?!\s\d)|whether|either|unless|if|maybe|thought|initially|at first|first (?:read|saw|took)|misread|previously"
+    r"|rather than"
     r"|instead of"
     r"|unlike|also|elsewhere|another|nicht|kein|nichts|leider|pas|não|нет|не|entweder|δεν|değil|không)\b"
     r"|[✗✘☒❌\u00d7?]|不是|没有|沒有|无法|無法|还是|還是|看不|不能|可能|乍|ません|ではない|できない|없습니다|없어|아닙니다|어렵|모르",
@@ -52,8 +53,8 @@ _MARKER = re.compile(
     r"|make out|correct it to|change it to|going with|go with|gives|end up with"
     r"|be|conclude|probably|likely|actually|equals"
     r"|ist|lautet|lese ich|steht|est|c'est|on lit|lire|es|ve|lee|dice|è|é|legge|lê-se|это|là|jest|je|είναι"
-    r"|indique|affiche|muestra|indica|mostra|zeigt|besagt|показывает|указано|staat|pokazuje|visar"
-    r"|видно|написано)"
+    r"|indique|affiche|muestra|indica|mostra|zeigt|besagt|показывает|указано|staat|pokazuje|visar|écrit|escrito|scritto|sieht|pone|pisze|yazıyor"
+    r"|видно|написано|هي|هو)"
     r"\s(?:that\s)?"
     r"|(?:→|=>|⇒)\s{0,3}|(?<=[^\W\d_])\s?[:=]\s{0,3}|(?<=[^\W\d_]\s\d)[:=]\s{1,3}|(?<=[)\]*\"'”」])[:=]\s{0,3}"
     r"|(?<=[^\W\d_])\s–\s|\s,,\s"
@@ -62,7 +63,9 @@ _MARKER = re.compile(
 )
 _QUOTED = re.compile(r"[\"“«„「『]\s?([^\"“”«»„「」『』\n]{1,200}?)\s?[\"”»“」』]")
 _BEHIND = re.compile(
-    r",\s(?:and\s)?(?:not|no|nicht|non|pas|rather|instead|não|не|а не|as|which|from|in|on|at the|since|because"
+    r",\s(?:i|we)\s(?:believe|think|guess|suppose|would say|reckon)[\s.]{0,3}$"
+    r"|,?\s(?:and not|et non|et pas|e non|e não|y no|und nicht|и не)\s.*$"
+    r"|,\s(?:and\s)?(?:not|no|nicht|non|pas|rather|instead|não|не|а не|as|which|from|in|on|at the|since|because"
     r"|weil|car)\s.*$"
     r"|,?\s(?:although|though|even (?:if|though)|auch wenn|même si|aunque|anche se|хотя|obwohl|embora)\s.*$"
     r"|\s(?:rather than|instead of|and not|as opposed to|in the (?:image|picture|photo)\b(?!\s?[:：]))\b.*$"
@@ -84,6 +87,7 @@ _LEADING = re.compile(
     r"^[\s>*-]{0,6}(?:no|yes|so|ok|okay|thus|hence|therefore|and|in short|in brief|in summary|in conclusion|to sum up"
     r"|overall|long story short|kurz gesagt|kurzum|bref|en résumé|en resumen|em resumo|in breve|короче)[,:]\s"
     r"|^as (?:far as|best) i can (?:tell|see|make out|read)[,:]\s"
+    r"|^if (?:i|we) (?:had|have) to (?:guess|say|choose|pick|answer):\s"
     r"|^(?:if|wenn|si|se)\s(?:i|ich|je|tuviera|devo|dovessi|tivesse)\b[^,\n]{1,40}"
     r"\b(?:guess|choose|pick|say|answer|raten|müsste|deviner|choisir|adivinar|elegir|indovinare|scegliere|adivinhar)"
     r"\b[^,\n]{0,30},\s"
@@ -98,6 +102,16 @@ _ACCEPTED = re.compile(
 _BULLET = re.compile(r"^(?:[>*#]{1,4}\s{0,3}|-\s(?=\D))")
 _HEADING = re.compile(
     r"[\s#*>]{0,8}(?:(?:final|my|short|correct)\s)?(?:answer|conclusion|result|response)s?[\s:*]{0,5}", re.IGNORECASE
+)
+_OTHER_WRONG = re.compile(
+    r"(?!(?:i|it|its|it's|this|that|that's|they|none|nothing|neither|nobody|there|no|my|the)\b)[^\n]{1,60}?\s"
+    r"(?:doesn't|does not|don't|do not|isn't|is not|is)\s(?:fit|match|apply|wrong|incorrect|correct|right)\b",
+    re.IGNORECASE,
+)
+"""Another value that isn't the answer."""
+_TAKEN_BACK = re.compile(
+    r"\s{0,3}(?:that|this|it)(?:'s|\s(?:is|was|turned out))\s(?:[a-z]{1,12}\s){0,2}(?:wrong|incorrect|mistake|error)\b",
+    re.IGNORECASE,
 )
 _FEW_WORDS = 6
 _MOST = 2_000
@@ -133,6 +147,7 @@ def _is_passed_over(sentence: str) -> bool:
     return bool(
         _UNSURE_ONLY.search(sentence)
         or re.search(r"[✗✘☒❌]|rejected|^not\b|\b(?:also|elsewhere)\b", sentence, re.IGNORECASE)
+        or _OTHER_WRONG.match(sentence)
     )
 
 
@@ -143,7 +158,9 @@ def _spans(sentence: str) -> Iterator[tuple[str, bool]]:
     sentence = _LEADING.sub("", sentence)
     for clause in reversed(_TURN.split(sentence)):
         said = _BEHIND.sub("", clause)
-        if not said.strip() or _DENIED.search(said):
+        if _TAKEN_BACK.match(clause):
+            return
+        if not said.strip() or _DENIED.search(said) or said.rstrip().endswith(":"):
             continue
         quoted = _QUOTED.findall(said)
         ends = [marker.end() for marker in _MARKER.finditer(said)]

@@ -21,6 +21,7 @@ _SPECIAL = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 
+_BOX_AFTER_WORD = re.compile(r"(?<=\S)(?=<\|begin_of_box\|>)")
 _INVENTED = re.compile(
     "|".join(
         (
@@ -51,8 +52,8 @@ def after_calls(text: str) -> str:
 
 
 def without_markers(text: str) -> str:
-    """The words alone."""
-    return _SPECIAL.sub("", text).strip()
+    """The words alone, which a box keeps apart."""
+    return _SPECIAL.sub("", _BOX_AFTER_WORD.sub(" ", text)).strip()
 
 
 def before_invented_turn(text: str) -> tuple[str, bool]:
