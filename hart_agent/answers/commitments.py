@@ -121,8 +121,10 @@ def only_one_left(tokens: Sequence[Token]) -> str | None:
 
 def gives_up(tokens: Sequence[Token]) -> bool:
     """Whether a reply ends by refusing to choose, or before it has looked."""
+    if len(tokens) < 2:
+        return False
     *_, last = [_Statement(()), *_statements(tokens)]
-    if last.refuses or last.leaves_open:
+    if last.refuses or last.leaves_open or (tokens[-1].text == ":" and tokens[-2].options):
         return True
     sentences = [sentence for sentence in sentences_of(tokens) if sentence]
     words = {token.text for token in sentences[-1]} if sentences else set()
@@ -195,11 +197,14 @@ def _said(sentence: list[Token], last: frozenset[str]) -> Iterator[_Event]:
     bare = bool(words_of_all & phrases.BREAKS) or any(token.options and not token.by_text for token in sentence)
     bare = bare and not any(word[:1].isdecimal() for word in words_of_all)
     led_in = False
-    for clause, contrasted in _clauses(grouped(sentence)):
+    clauses = list(_clauses(grouped(sentence)))
+    for at, (clause, contrasted) in enumerate(clauses):
         words = [token.text for token in clause if not token.options]
         found, options = set(words), _options(clause)
         if not options:
-            if (said := _said_of(last, words)) is not None:
+            leads_in = at + 1 < len(clauses) and all(token.options for token in clauses[at + 1][0])
+            said = _said_of(last, words)
+            if said is not None and not (leads_in and said.act is _Act.CHOOSE):
                 yield said
             elif "if" in found:
                 return
@@ -223,7 +228,8 @@ def _said(sentence: list[Token], last: frozenset[str]) -> Iterator[_Event]:
 def _said_of(last: frozenset[str], words: Sequence[str]) -> _Event | None:
     """What a clause without an option says of the one before it, or of choosing at all."""
     found = set(words)
-    if found & phrases.UNDECIDED or (found & phrases.NEGATIONS and found & phrases.DECISIONS):
+    unable = found & phrases.NEGATIONS and found & phrases.DECISIONS and not found & phrases.ENTIRELY
+    if found & phrases.UNDECIDED or unable:
         return _Event(_Act.REFUSE)
     short = len(words) <= _SHORT
     if len(last) != 1 or not (short or phrases.POINTING & set(words[:3]) or "neither" in found):

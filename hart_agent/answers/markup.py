@@ -29,6 +29,8 @@ _ELEMENT = re.compile(
     r"[<\[]/(?:(?:s_)?[a-z_]{3,12})[>\]]",
     re.IGNORECASE | re.ASCII,
 )
+_LONE_LETTER = re.compile(r"<[^<>\n]{1,60}>\s{0,3}\(?([A-Z])\)?\.?\s{0,3}</[a-z_]{1,30}>", re.ASCII)
+"""An element of any name that holds nothing but a letter."""
 _SOLUTION = re.compile(r"<\|begin_of_(solution|answer)\|>([^<]{1,400})<\|end_of_\1\|>")
 _WRITTEN = re.compile(
     r"(?:^|\n|[.:]\s)\s{0,8}(?:(?:final_answer|submit\w{0,20}|finish|terminate|print|answer)\(\s?(?:\w{1,20}\s?=\s?)?"
@@ -78,6 +80,8 @@ def handed_in(text: str) -> str:
     else:
         fields = [found[1] or found[2] or found[3] or "" for found in _FIELD.finditer(text)]
     elements = [found[2] for found in _ELEMENT.finditer(text)] + [found[2] for found in _SOLUTION.finditer(text)]
+    lone = {found[1] for found in _LONE_LETTER.finditer(text)}
+    elements = elements or (list(lone) if len(lone) == 1 else [])
     written = _WRITTEN.search(text)
     calls = [written[1] or written[2] or written[3]] if written else []
     calls += [found[1] for pattern in (_ACTION, _FINISHED) for found in pattern.finditer(text)]

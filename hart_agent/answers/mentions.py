@@ -8,7 +8,19 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from hart_agent.answers.cleaning import canonical
-from hart_agent.answers.phrases import CHOOSING, COPULAS, FOLLOWERS, NAMING, OPTION_WORDS, REASONS, TRANSLATIONS, WRONG
+from hart_agent.answers.phrases import (
+    AFTER_ONE,
+    BEFORE_ONE,
+    CHOOSING,
+    COPULAS,
+    FOLLOWERS,
+    NAMING,
+    NUMBERED,
+    OPTION_WORDS,
+    REASONS,
+    TRANSLATIONS,
+    WRONG,
+)
 from hart_agent.answers.tables import NUMBER_WORDS
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -30,10 +42,10 @@ _TOKEN = re.compile(
     r"|(?P<comma>[,、،()\u2013]|(?<=\s)-+(?=\s)|[=-]>|→)|(?P<colon>:)|(?P<is>=)|(?P<or>[/|])|(?P<and>&)"
 )
 _ELISION = re.compile(r"\b(?:dell|nell|all|qu|[ldc])'(?=[^\W\d_])", re.IGNORECASE)
-_GLUED = re.compile(r"(?<=[a-z])_(?=[A-Z]\b)|(?<=\b[A-H])'(?=[dt][iıuü]r\b)")
-"""Between a word and an option's letter: "Option_B", and "B'dir", Turkish for "is B"."""
+_GLUED = re.compile(r"(?<=[a-z])_(?=[A-Z]\b)|(?<=\bé )a (?=[A-Z]\b)|(?<=\b[A-H])'(?=[dt][iıuü]r\b)")
+"""Between a word and an option's letter: "Option_B", "é a B", and "B'dir", Turkish for "is B"."""
 _STOP_WITHIN = (
-    r"\.(?=[\"')\],;:*\u201c\u201d\u300d\u00bb]"
+    r"\.(?=[?\"')\],;:*\u201c\u201d\u300d\u00bb]"
     r"|\s{0,3}[\u2713\u2714\u2705\u2717\u2718\u274c\u2192]|\s{1,3}[a-z(\u2013-])"
 )
 """A full stop that belongs to an option's text, for the sentence goes on behind it."""
@@ -81,7 +93,7 @@ def tokens_of(answer: str, texts: Sequence[str]) -> list[Token]:
         if token.text in first:
             for count in lengths:
                 words = tuple(token.text for token in raw[at : at + count])
-                if words in letters and not (count == 1 and token.options):
+                if words in letters and not (count == 1 and (token.options or _is_reference(raw, at))):
                     length, token = (
                         count,
                         Token("", frozenset(letters[words]), by_text=True, numeric=words[0].isdecimal()),
@@ -105,6 +117,15 @@ def _with_references(tokens: Sequence[Token]) -> list[Token]:
         meant = _PLACES.get(token.text) if len(named) > 1 else None
         resolved.append(token if meant is None else replace(named[meant], by_text=True))
     return resolved
+
+
+def _is_reference(raw: Sequence[Token], at: int) -> bool:
+    """Whether "one" is a pronoun, or a number counts the steps of a reply, as in "crop 2"."""
+    before = raw[at - 1].text.casefold() if at else ""
+    after = raw[at + 1].text.casefold() if at + 1 < len(raw) else ""
+    if raw[at].text == "one":
+        return before in BEFORE_ONE or after in AFTER_ONE
+    return before in NUMBERED and raw[at].text.isdecimal()
 
 
 @lru_cache(maxsize=64)

@@ -188,7 +188,7 @@ def _vote(clause: list[Token], votes: _Votes) -> None:
     words = {token.text for token in clause if not token.options}
     if words & phrases.LISTED and words & {"are", "include"}:
         return
-    if "also" in words:
+    if "likewise" in words:
         return  # what holds of another option
     negated, wrong = bool(words & phrases.NEGATIONS), bool(words & phrases.WRONG)
     if negated != wrong:

@@ -26,7 +26,7 @@ and: 以及,和
 final: 最终,最終,최종
 think: 认为,認為
 i: 我
-is: é a,é o,è la,est la,es la,es el,lautet,是,为,為,です,である,であり,입니다,이다,번입니다,है
+is: é o,è la,est la,es la,es el,lautet,是,为,為,です,である,であり,입니다,이다,번입니다,है
 the: 的
 must: 应该,應該,应为,应是,应,應
 maybe: 可能,也许,也許,かもしれません,일 수도,if i had to guess,if i had to choose,if i must choose
@@ -51,8 +51,8 @@ correct: σωστή,σωστό,správná,صحیح,صحيح,والصحيح,الص
 correct: stimmt,passt
 correct: correspond à,coincide con,corresponde,corrisponde,соответствует,подходит,phù hợp
 incorrect: غير صحيح,неверно,fausses,falsa,falsas,falsche,falschen,sbagliate
-wrong: à écarter,écarté,écartée,éliminée,elenir,yanlış,ausgeschlossen,scheidet aus,descartamos,descarto
-wrong: descartada,escludo
+wrong: à écarter,écarté,écartée,éliminée,elenir,yanlış,ausgeschlossen,ausschließen,ausschliessen,scheidet aus
+wrong: descartamos,descarto,descartada,escludo
 wrong: escluderei,esclusa,eliminada,descartar,исключаем,исключить,can be dismissed
 but: mà là,mà,sondern,aber,sino,mais,però,mas,maar,ale,ama,fakat,vielmehr,لكن,αλλά
 though: auch wenn,même si,aunque,anche se,хотя,obwohl,bien que,embora,even if,even though
@@ -86,7 +86,10 @@ unsure: would have to see,would need to see,would have to know,would need to kno
 unsure: nicht entscheiden,j'hésite,hésite,dudo entre,não sei,non so,не знаю,no lo sé,không chọn được
 initially: at first,first impression,my first thought,first thought,i first,zuerst,d'abord,al principio
 initially: all'inizio,сначала
-between: out of
+of: out of
+mistake: ошибка,error,fehler,erreur,errore
+wrong: errada,errado,équivoque
+correct: 올바른,certa,certo,является верным
 best: the better,the stronger,the best,最合适,最适合,最恰当
 best: am ehesten,est la seule qui convient,est la seule qui correspond,la plus adaptée,beter
 choose: would mark,denk dat het,denke dass es,resta,rimane,queda,reste,remains,остаётся,остается,bleibt
@@ -95,7 +98,7 @@ is: でしょう,だと思います,と思われます,だと思われます,로
 whether: 是否
 unsure: 不能确定,不能判断,不能確定,难以判断,难以确定,难以确认
 probably: おそらく,たぶん,恐らく,아마
-also: and so does,and so do,and so are,and so is
+likewise: and so does,and so do,and so are,and so is
 former: 前者,전자,ersteres,erstere,el primero,le premier,il primo
 latter: 后者,後者,후자,letzteres,letztere,ce dernier,cette dernière,quest'ultima,quest'ultimo,esta última,este último
 check: i'll consider,i will consider,let us consider,i'll start with,i will start with,starting with
@@ -145,6 +148,13 @@ COMPARING = frozenset("unlike between compared versus although though while init
 LISTED = frozenset("options choices".split())
 """What is said to be them is not chosen."""
 CHOOSING = frozenset("choose chose pick select go with say think select answer take".split())
+BEFORE_ONE = frozenset(
+    "this that the right correct wrong only each which every any other another first last best by chosen no".split()
+)
+AFTER_ONE = frozenset("by that which who of matching".split())
+"""Beside "one" where it is a pronoun."""
+NUMBERED = frozenset("crop step image figure fig view round turn line row stage zoom attempt".split())
+"""What is counted in a reply: the number behind it is no answer."""
 FOLLOWERS = COPULAS | NEGATIONS | BREAKS | REASONS | frozenset(
     "and or option isnt must would fits matches right correct wrong definitely clearly obviously it i "
     "wählen nehmen please stays remains states describes matches agrees passes fails speaks holds can could "
@@ -183,7 +193,7 @@ REJECTED = frozenset(
 EXCEPT = frozenset("except".split())
 OPEN = (DOUBT - EXCEPT) | frozenset(
     "either both or between equally maybe perhaps whether torn also possible possibility candidate candidates "
-    "contender contenders".split()
+    "contender contenders likewise".split()
 )
 """A clause with one of them leaves its options open."""
 PLANNING = frozenset("check checking need compare comparing examine verify zoom options choices listed let".split())
@@ -196,7 +206,7 @@ DECIDING = frozenset(
 """Words by which somebody decides."""
 CONFIRMING = DECIDING | RIGHT | frozenset(
     "match matches fit fits agree agrees consistent correspond corresponds best closest nearest supports support "
-    "agreement supported confirm confirmed confirms likely probable likeliest accurate passes holds describes satisfies "
+    "agreement supported confirm confirmed confirms likely probable likeliest accurate passes describes satisfies "
     "appropriate suitable plausible convincing favors favours speaks speak stays remains holds "
     "stands trust counts".split()
 )  # fmt: skip
@@ -207,6 +217,8 @@ DECISIONS = DECIDING | frozenset(
 )
 CHOICES = frozenset("answer choose pick select decide commit option options".split())
 UNDECIDED = frozenset("undecided unsure uncertain".split())
+ENTIRELY = frozenset("entirely fully completely totally absolutely 100 100%".split())
+"""Not to be that sure is still to choose."""
 POINTING = frozenset("that this it which neither".split())
 TURNS = BREAKS | frozenset(
     "wait actually final finally correction again instead conclusion closer inspection fact ultimately overall".split()

@@ -27,7 +27,8 @@ _RELATIVE = re.compile(
 _DENIED = re.compile(
     r"\b(?:not|never|cannot|no|nor|neither|none|\w{2,8}n't|wrong|incorrect|rejected|mistake|unable|unreadable"
     r"|illegible"
-    r"|might|could|may(?!\s\d)|whether|either|unless|if|maybe|thought|initially|at first|first (?:read|saw|took)|misread|previously"
+    r"|might|could|may(?!\s\d)|whether|either|unless|if|maybe|thought|initially|at first"
+    r"|first (?:read|saw|took)|misread|previously"
     r"|rather than"
     r"|instead of"
     r"|unlike|also|elsewhere|another|nicht|kein|nichts|leider|pas|não|нет|не|entweder|δεν|değil|không)\b"
@@ -63,7 +64,8 @@ _MARKER = re.compile(
 )
 _QUOTED = re.compile(r"[\"“«„「『]\s?([^\"“”«»„「」『』\n]{1,200}?)\s?[\"”»“」』]")
 _BEHIND = re.compile(
-    r",\s(?:i|we)\s(?:believe|think|guess|suppose|would say|reckon)[\s.]{0,3}$"
+    r",\s(?:with|at)\s[^,\n]{1,30}\b(?:confidence|certainty)[\s.]{0,3}$"
+    r"|,\s(?:i|we)\s(?:believe|think|guess|suppose|would say|reckon)[\s.]{0,3}$"
     r"|,?\s(?:and not|et non|et pas|e non|e não|y no|und nicht|и не)\s.*$"
     r"|,\s(?:and\s)?(?:not|no|nicht|non|pas|rather|instead|não|не|а не|as|which|from|in|on|at the|since|because"
     r"|weil|car)\s.*$"
@@ -79,7 +81,7 @@ _ENDING = re.compile(
     r"|と書かれています|と読めます|there|here|to me)?[\s.!。]{0,9}$"
 )
 _LED = re.compile(
-    r"(?:actually|clearly|definitely|indeed|probably|most likely|likely|about|approximately|rather|just|simply|indeed"
+    r"^(?:actually|clearly|definitely|indeed|probably|most likely|likely|about|approximately|rather|just|simply|indeed"
     r"|claramente|the following|that)\s",
     re.IGNORECASE,
 )
@@ -97,11 +99,14 @@ _LEADING = re.compile(
     re.IGNORECASE,
 )
 _ACCEPTED = re.compile(
-    r"\s{0,3}(?:[:,–-]\s{0,3})?(?:[✓✔✅☑]|\((?:accepted|correct|chosen|final)\)|[:,–-]\s?(?:yes|accepted|correct))\s?$"
+    r"\s{0,3}(?:[:,–-]\s{0,3})?(?:[✓✔✅☑]|\((?:accepted|correct|chosen|final)\)|[:,–-]\s{0,3}(?:yes|accepted|correct|right|true|chosen))\s?$"
 )
 _BULLET = re.compile(r"^(?:[>*#]{1,4}\s{0,3}|-\s(?=\D))")
 _HEADING = re.compile(
     r"[\s#*>]{0,8}(?:(?:final|my|short|correct)\s)?(?:answer|conclusion|result|response)s?[\s:*]{0,5}", re.IGNORECASE
+)
+_LEAVE = re.compile(
+    r"(?:please\s)?(?:let me know|feel free|i hope|anything else|is there anything|would you|do you want)\b", re.I
 )
 _OTHER_WRONG = re.compile(
     r"(?!(?:i|it|its|it's|this|that|that's|they|none|nothing|neither|nobody|there|no|my|the)\b)[^\n]{1,60}?\s"
@@ -148,6 +153,7 @@ def _is_passed_over(sentence: str) -> bool:
         _UNSURE_ONLY.search(sentence)
         or re.search(r"[✗✘☒❌]|rejected|^not\b|\b(?:also|elsewhere)\b", sentence, re.IGNORECASE)
         or _OTHER_WRONG.match(sentence)
+        or _LEAVE.match(sentence)
     )
 
 
@@ -167,6 +173,6 @@ def _spans(sentence: str) -> Iterator[tuple[str, bool]]:
         if len(quoted) == 1:
             yield quoted[0].strip(), False
         elif ends and (words := _ENDING.sub("", said[ends[-1] :]).strip()):
-            yield _LED.sub("", words, count=1) if _LED.match(words) else words, False
+            yield _LED.sub("", words, count=1), False
         elif not ends and len(said.split()) <= _FEW_WORDS and not _COURTESY.search(said):
-            yield _BULLET.sub("", _ENDING.sub("", said).strip()).strip(), True
+            yield _LED.sub("", _BULLET.sub("", _ENDING.sub("", said).strip()).strip(), count=1), True
