@@ -119,19 +119,32 @@ def only_one_left(tokens: Sequence[Token]) -> str | None:
     return min(left) if len(left) == 1 and named and by_letter and not doubted else None
 
 
-def gives_up(tokens: Sequence[Token]) -> bool:
-    """Whether a reply ends by refusing to choose, or before it has looked."""
+def is_withdrawn(tokens: Sequence[Token], letter: str) -> bool:
+    """Whether a reply takes an option back that it chose, ends by refusing to choose, or before it has looked."""
     if len(tokens) < 2:
         return False
-    *_, last = [_Statement(()), *_statements(tokens)]
-    if last.refuses or last.leaves_open or (tokens[-1].text == ":" and tokens[-2].options):
+    statements = list(_statements(tokens))
+    withdrawn = False
+    for statement in statements:
+        acts = {event.act for event in statement.events if letter in event.options}
+        refuted = _Act.DENY in acts and _options(statement.events) == {letter}
+        withdrawn = statement.refuses or (_Act.CHOOSE not in acts and (withdrawn or refuted))
+    return withdrawn or (bool(statements) and statements[-1].leaves_open) or _breaks_off(tokens)
+
+
+def _breaks_off(tokens: Sequence[Token]) -> bool:
+    """Whether a reply ends where something must follow ("B) red:", "Answer:"), asks back, or goes on planning."""
+    *_, before, end = tokens
+    if end.text == ":" and (before.options or before.text in phrases.NAMING | {"answer"}):
         return True
-    sentences = [sentence for sentence in sentences_of(tokens) if sentence]
-    words = {token.text for token in sentences[-1]} if sentences else set()
+    *_, last = [[], *filter(None, sentences_of(tokens))]
+    words = {token.text for token in last}
+    if words >= {"which", "?"}:
+        return True
     if "" in words:  # an option
         return False
-    if words & phrases.PLANNING - {"let", "options", "choices", "listed"} and tokens[-1].text not in _STOPS:
-        return True  # cut off before it is done
+    if words & phrases.PLANNING - {"let", "options", "choices", "listed"} and end.text not in _STOPS:
+        return True
     return "undecided" in words or bool(words & phrases.NEGATIONS and words & phrases.CHOICES and len(words) <= _BRIEF)
 
 

@@ -25,7 +25,7 @@ _TAG = (
     r"|response|reply|final_choice|final_response|your_answer)"
 )
 _ELEMENT = re.compile(
-    rf"(?:[<\[](?P<name>{_TAG})[>\]]|<parameter\s{{1,3}}name=\"(?:answer|option|choice)\">)([^<>\[\]]{{1,400}})"
+    rf"(?:[<\[](?P<name>{_TAG})(?:\s[^<>\[\]]{{1,60}})?[>\]]|<parameter\s{{1,3}}name=\"(?:answer|option|choice)\">)([^<>\[\]]{{1,400}})"
     r"[<\[]/(?:(?:s_)?[a-z_]{3,12})[>\]]",
     re.IGNORECASE | re.ASCII,
 )

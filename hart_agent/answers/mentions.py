@@ -42,7 +42,9 @@ _TOKEN = re.compile(
     r"|(?P<comma>[,、،()\u2013]|(?<=\s)-+(?=\s)|[=-]>|→)|(?P<colon>:)|(?P<is>=)|(?P<or>[/|])|(?P<and>&)"
 )
 _ELISION = re.compile(r"\b(?:dell|nell|all|qu|[ldc])'(?=[^\W\d_])", re.IGNORECASE)
-_GLUED = re.compile(r"(?<=[a-z])_(?=[A-Z]\b)|(?<=\bé )a (?=[A-Z]\b)|(?<=\b[A-H])'(?=[dt][iıuü]r\b)")
+_GLUED = re.compile(
+    r"(?<=[a-z])_(?=[A-Z]\b)|(?<=option)_(?=[a-h]\b)|(?<=\bé )a (?=[A-Z]\b)|(?<=\b[A-H])'(?=[dt][iıuü]r\b)"
+)
 """Between a word and an option's letter: "Option_B", "é a B", and "B'dir", Turkish for "is B"."""
 _STOP_WITHIN = (
     r"\.(?=[?\"')\],;:*\u201c\u201d\u300d\u00bb]"
@@ -108,15 +110,29 @@ def tokens_of(answer: str, texts: Sequence[str]) -> list[Token]:
 
 
 def _with_references(tokens: Sequence[Token]) -> list[Token]:
-    """With the option that is meant in place of "the former" and "the latter", where two were named."""
+    """With the option that is meant in place of "the former" and "the latter"; "from A to B" as "not A, answer B"."""
     resolved: list[Token] = []
     named: list[Token] = []
-    for token in tokens:
+    for token in _without_change(tokens):
         if token.options and (not named or named[-1].options != token.options):
             named.append(token)
         meant = _PLACES.get(token.text) if len(named) > 1 else None
         resolved.append(token if meant is None else replace(named[meant], by_text=True))
     return resolved
+
+
+def _without_change(tokens: Sequence[Token]) -> Iterator[Token]:
+    changed = False
+    for at, token in enumerate(tokens):
+        after = tokens[at + 1 : at + 4]
+        changed = changed or (token.text == "from" and len(after) == 3 and bool(after[0].options and after[2].options))
+        if changed and token.text == "from":
+            yield Token("not")
+        elif changed and token.text == "to":
+            yield from (Token(","), Token("answer"))
+            changed = False
+        else:
+            yield token
 
 
 def _is_reference(raw: Sequence[Token], at: int) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from hart_agent.answers import phrases
 from hart_agent.answers.clauses import grouped, label_length, sentences_of
 from hart_agent.answers.cleaning import canonical, unwrapped
-from hart_agent.answers.commitments import committed, gives_up, only_one_left
+from hart_agent.answers.commitments import committed, is_withdrawn, only_one_left
 from hart_agent.answers.framing import after_correction, said_once, without_leave
 from hart_agent.answers.markup import handed_in, undecorated
 from hart_agent.answers.mentions import LABEL, LETTERS, Token, tokens_of, unlabelled
@@ -77,7 +77,7 @@ def _chosen(text: str, texts: Sequence[str], *, strict: bool) -> str | None:
     votes = _votes(tokens)
     letter = votes.winner() or _stated_value(text, tokens, texts)
     if not strict and letter:
-        letter = None if gives_up(tokens) else letter
+        letter = None if is_withdrawn(tokens, letter) else letter
     elif not strict:
         letter = committed(tokens) or (only_one_left(tokens) if len(votes.affirmed) < 2 else None)
     if letter is None or letter not in letters:

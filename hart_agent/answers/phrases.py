@@ -70,6 +70,7 @@ of: out of the given options,out of the options,of the given choices,of the choi
 choose: tips towards,tips toward,tips the balance to,tips the scale to,tips the scales to
 wrong: 맞지 않는
 wrong so: 맞지 않으므로,맞지 않아,틀리므로,틀렸으므로,誤りで,間違いで,不正解で
+undecided: start over,starting over,kommt darauf an,hängt davon ab,cela dépend,ça dépend,取决于
 undecided: give up,gave up,giving up,leave it open,leaving it open,leave that open,remains open,lasse es offen
 undecided: lo dejo abierto,je laisse ouvert,保留判断,判断を保留,결론을 내리지
 options are: 选项有,选项如下,选项包括,选项分别是,選項有,選択肢は以下,보기는 다음,варианты такие,die optionen sind
@@ -216,7 +217,7 @@ DECISIONS = DECIDING | frozenset(
     "sure know certain idea convinced".split()
 )
 CHOICES = frozenset("answer choose pick select decide commit option options".split())
-UNDECIDED = frozenset("undecided unsure uncertain".split())
+UNDECIDED = frozenset("undecided unsure uncertain depends".split())
 ENTIRELY = frozenset("entirely fully completely totally absolutely 100 100%".split())
 """Not to be that sure is still to choose."""
 POINTING = frozenset("that this it which neither".split())

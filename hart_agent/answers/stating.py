@@ -14,7 +14,7 @@ from hart_agent.answers.markup import undecorated
 
 _SENTENCE = re.compile(r"\n+|(?<=[.!?;])\s+|(?<=[。！？；])|\.{3}\s|…")
 _TURN = re.compile(
-    r"[,;]?\s(?:but|yet|however|sondern|sino|mais|ma|mas|maar|ale|mà là|но|а|ama)\s"
+    r"[,;]?\s(?:but|yet|however|sondern|aber|jedoch|sino|pero|però|mais|ma|mas|maar|ale|mà là|но|а|ama)\s"
     r"|[，、,]?\s?(?:而是|但是?|不过|ですが、?|しかし、?|けど、?|보였지만|지만|ではなく、?|가 아니라|이 아니라)"
     r"|[，,](?=[^，,]{0,20}(?:确认|其实|实际))|,\s(?=(?:c'est|it's|it is|es ist|è|это)\s)",
     re.IGNORECASE,
@@ -55,18 +55,18 @@ _MARKER = re.compile(
     r"|be|conclude|probably|likely|actually|equals"
     r"|ist|lautet|lese ich|steht|est|c'est|on lit|lire|es|ve|lee|dice|è|é|legge|lê-se|это|là|jest|je|είναι"
     r"|indique|affiche|muestra|indica|mostra|zeigt|besagt|показывает|указано|staat|pokazuje|visar|écrit|escrito|scritto|sieht|pone|pisze|yazıyor"
-    r"|видно|написано|هي|هو)"
+    r"|видно|написано|هي|هو|adalah|i answer|answer with)"
     r"\s(?:that\s)?"
     r"|(?:→|=>|⇒)\s{0,3}|(?<=[^\W\d_])\s?[:=]\s{0,3}|(?<=[^\W\d_]\s\d)[:=]\s{1,3}|(?<=[)\]*\"'”」])[:=]\s{0,3}"
     r"|(?<=[^\W\d_])\s–\s|\s,,\s"
-    r"|(?:是|为|為|は|정답은|답은|보면|によると、?|よく見ると、?|看到|应为)\s{0,2}",
+    r"|(?:是|为|為|は|정답은|답은|보면|によると、?|よく見ると、?|看到|应为|คือ)\s{0,2}",
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r"[\"“«„「『]\s?([^\"“”«»„「」『』\n]{1,200}?)\s?[\"”»“」』]")
 _BEHIND = re.compile(
     r",\s(?:with|at)\s[^,\n]{1,30}\b(?:confidence|certainty)[\s.]{0,3}$"
     r"|,\s(?:i|we)\s(?:believe|think|guess|suppose|would say|reckon)[\s.]{0,3}$"
-    r"|,?\s(?:and not|et non|et pas|e non|e não|y no|und nicht|и не)\s.*$"
+    r"|,?\s(?:and not|bukan|et non|et pas|e non|e não|y no|und nicht|и не)\s.*$"
     r"|,\s(?:and\s)?(?:not|no|nicht|non|pas|rather|instead|não|не|а не|as|which|from|in|on|at the|since|because"
     r"|weil|car)\s.*$"
     r"|,?\s(?:although|though|even (?:if|though)|auch wenn|même si|aunque|anche se|хотя|obwohl|embora)\s.*$"
@@ -131,7 +131,7 @@ def stated(text: str) -> str:
     """
     sentences = [part for piece in _SENTENCE.split(undecorated(text)[-_MOST:]) if (part := piece.strip())]
     for at in range(len(sentences) - 1, -1, -1):
-        if _ASIDE.fullmatch(sentences[at]):
+        if _ASIDE.fullmatch(sentences[at]) or _LEAVE.match(sentences[at]):
             continue
         span, bare = next(_spans(sentences[at]), ("", False))
         if span:
@@ -153,7 +153,6 @@ def _is_passed_over(sentence: str) -> bool:
         _UNSURE_ONLY.search(sentence)
         or re.search(r"[✗✘☒❌]|rejected|^not\b|\b(?:also|elsewhere)\b", sentence, re.IGNORECASE)
         or _OTHER_WRONG.match(sentence)
-        or _LEAVE.match(sentence)
     )
 
 
