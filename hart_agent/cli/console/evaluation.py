@@ -32,11 +32,12 @@ def print_controls(tested: Trajectory, outcomes: Sequence[ControlOutcome]) -> No
 
 
 def print_evaluation(report: dict[str, Any], folder: Path) -> None:
-    """The key numbers of a report with their intervals, the remarks, and where the rest is."""
+    """The benchmark's own figures, the key numbers with their intervals, the remarks, and where the rest is."""
     console = Console(highlight=False, soft_wrap=True)
     summary, grounding = report["summary"], report["summary"]["grounding"]
     table = Table("", "", "95 % interval", "n", box=None, pad_edge=False)
-    rows = [(name.replace("_", " "), summary[name]) for name in ("accuracy", "answered", "format_kept")]
+    rows = list(report["headlines"].items())
+    rows += [(name.replace("_", " "), summary[name]) for name in ("accuracy", "answered", "format_kept")]
     rows += [(f"  {name or 'no category'}", share) for name, share in summary["by_category"].items()]
     for label, shares in summary["by_label"].items():
         rows += [(f"  {label}: {name}", share) for name, share in shares.items()]
