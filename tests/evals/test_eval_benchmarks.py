@@ -168,8 +168,10 @@ def test_xlrs_bench(tmp_path: Path, form: str) -> None:
     assert one.labels == (("task", "Land use classification"), ("l2 category", "Overall Land use"))
     assert (several.type, several.answer, several.options) == (AnswerType.LIST, "A, C", ())
     assert "C. water" in several.question
-    assert several.is_right("C and A")
-    assert not several.is_right("A")
+    for right in ("C and A", "A C", "AC", "A, C.", "A. farmland, C. water", "farmland, water"):
+        assert several.is_right(right)
+    for wrong in ("A", "A B", "ABC", "A, B, C", "A. farmland", "farmland"):
+        assert not several.is_right(wrong)
     gold = {"anls": None, "alternatives": [], "options": [], "gold": several.answer}
     said = {
         "A C": True,

@@ -14,7 +14,11 @@ from types import ModuleType
 from typing import Any
 from unittest.mock import MagicMock
 
+import numpy as np
 import pandas as pd
+
+TAGS = [["<think>", "</think>"], ["<analysis>", "</analysis>"]]
+"""Around the thoughts that lmms-eval takes out of a reply."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,6 @@ def harnesses(vlmevalkit: Path, lmms_eval: Path, mme_realworld: Path, treevgr: P
         "extract_characters_regex"
     ]
     strip = _module(lmms_eval / "lmms_eval/api/reasoning.py").strip_reasoning_tags
-    tags = [["<think>", "</think>"], ["<analysis>", "</analysis>"]]
     tasks = lmms_eval / "lmms_eval/tasks"
     vstar = _module(tasks / "vstar_bench/utils.py")
     mme = _module(tasks / "mme_realworld/utils.py")
@@ -55,7 +58,7 @@ def harnesses(vlmevalkit: Path, lmms_eval: Path, mme_realworld: Path, treevgr: P
     tree = _statements(treevgr / "inference_treebench.py", "eval_model_row", {"pattern", "match", "ans"})
 
     def stripped(reply: str) -> str:
-        return str(strip(reply, tags))
+        return str(strip(reply, TAGS))
 
     def can_infer(infer: Callable[[str, dict[str, str]], Any], clean: Callable[[str], str]) -> Any:
         return _each(lambda reply, options: _letter(infer(clean(reply), dict(zip("ABCDEFGH", options, strict=False)))))
@@ -78,6 +81,23 @@ def harnesses(vlmevalkit: Path, lmms_eval: Path, mme_realworld: Path, treevgr: P
         Harness("lmms-eval", "xlrs-bench", "lmms-eval", _each(lambda reply, _: _single(xlrs(stripped(reply))))),
         Harness("TreeVGR", "treebench", None, _each(lambda reply, _: tree({"output_text": [reply]})["ans"].upper())),
     ]  # fmt: skip
+
+
+def anls_rules(vlmevalkit: Path, lmms_eval: Path) -> dict[str, Callable[[str, str], float]]:
+    """By the names of scorings, what each harness gives a reply to a question on a document, for its right answer."""
+    kit = _functions(vlmevalkit / "vlmeval/dataset/utils/vqa_eval.py", "levenshtein_distance", "anls_compute",
+                     "hit_calculate", np=np,
+                     listinstr=lambda names, name: any(each in name for each in names))  # fmt: skip
+    metrics = _functions(lmms_eval / "lmms_eval/api/metrics.py", "levenshtein_distance", "anls")
+    strip = _module(lmms_eval / "lmms_eval/api/reasoning.py").strip_reasoning_tags
+
+    def of_vlmevalkit(reply: str, gold: str) -> float:
+        return float(kit["hit_calculate"]([{"match": [kit["anls_compute"](gold, reply)]}], "DocVQA_VAL")[0])
+
+    def of_lmms_eval(reply: str, gold: str) -> float:
+        return float(metrics["anls"]([gold], [strip(reply, TAGS)])["anls"])
+
+    return {"vlmevalkit": of_vlmevalkit, "lmms-eval": of_lmms_eval}
 
 
 def _single(letters: str) -> str:
@@ -141,11 +161,13 @@ def _module(path: Path) -> Any:
     return module
 
 
-def _functions(path: Path, *names: str) -> dict[str, Any]:
-    """Some functions of a file whose other lines would run a program."""
+def _functions(path: Path, *names: str, **known: Any) -> dict[str, Any]:
+    """Some functions of a file whose other lines would run a program; known: what they use beside `re`."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     body = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in names]
-    found: dict[str, Any] = {"re": __import__("re")}
+    for node in body:
+        node.decorator_list = []
+    found: dict[str, Any] = {"re": __import__("re"), **known}
     exec(compile(ast.Module(body, []), str(path), "exec"), found)
     return found
 
