@@ -191,7 +191,10 @@ def _line(name: str, found: Sequence[Case], theirs: Sequence[bool | None], own: 
     right = [f"{sum(given[at] == due[at] for at in kept) / len(kept):.1%}" for given in (own, theirs)]
     undue = [str(sum(bool(given[at]) > due[at] for at in kept)) for given in (own, theirs)]
     missed = [str(sum(bool(given[at]) < due[at] for at in kept)) for given in (own, theirs)]
-    cells = (name, f"{1 - len(kept) / len(found):.0%}", f"{agree:.1%}", *map(" / ".join, (right, undue, missed)))
+    apart = [at for at in kept if theirs[at] != own[at]]
+    sides = [str(sum(given[at] == due[at] for at in apart)) for given in (own, theirs)]
+    shares = f"{1 - len(kept) / len(found):.0%}", f"{agree:.1%}"
+    cells = (name, *shares, *map(" / ".join, (sides, right, undue, missed)))
     return f"| {' | '.join(cells)} |"
 
 
@@ -204,8 +207,10 @@ def main() -> None:
     parser.add_argument("--list", action="store_true")
     given = parser.parse_args()
     every = harnesses(given.vlmevalkit, given.lmms_eval, given.mme_realworld, given.treevgr)
-    print("| form, harness | judge | agree | right by reader: ours / theirs | credit not due | credit missed |")
-    print("|---|---|---|---|---|---|")
+    print(
+        "| form, harness | judge | agree | where not, right: ours / theirs | right | credit not due | credit missed |"
+    )
+    print("|---|---|---|---|---|---|---|")
     same, plain, otherwise = [], [], set()
     for form in ITEMS:
         found = cases(form, given.styles)
