@@ -224,6 +224,7 @@ def evaluate(
             work = evaluate_folder(
                 agent, dataset, items, folder, settings, public, progress,
                 protocol=protocol, file=files, differs=differs, judge=judge,
+                headlines=find_dataset(dataset).value.headlines,
             )  # fmt: skip
             return run(work)
 

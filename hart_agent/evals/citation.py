@@ -58,6 +58,7 @@ def citation(report: Mapping[str, Any]) -> str:
     changed = " changed: " + ", ".join(manifest["differs"]) if manifest.get("differs") else ""
     parts = [
         f"accuracy {accuracy['value']:.4f} [{accuracy['low']:.4f}, {accuracy['high']:.4f}]",
+        _headlines(report.get("headlines", {})),
         f"{known['benchmark']} ({known['questions']} questions{drawn}, sha256 {known['questions_sha256'][:_HASH]}"
         + (f", file {known['file']} {known['file_sha256'][:_HASH]}" if "file_sha256" in known else "")
         + ")",
@@ -73,6 +74,11 @@ def citation(report: Mapping[str, Any]) -> str:
         ", ".join(f"{name} {known[name]}" for name in _NAMES if name in known),
     ]
     return "; ".join(part for part in parts if part)
+
+
+def _headlines(figures: Mapping[str, Mapping[str, float]]) -> str:
+    """The benchmark's own figures."""
+    return ", ".join(f"{name} {figure['value']:.4f}" for name, figure in figures.items())
 
 
 def _model(known: Mapping[str, Any], fingerprints: Sequence[str]) -> str:

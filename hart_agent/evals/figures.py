@@ -79,6 +79,20 @@ def categories(report: dict[str, Any]) -> Html | None:
     )
 
 
+def headlines(report: dict[str, Any]) -> Html | None:
+    """The figures that the benchmark's paper or harness reports, under their names."""
+    found = report.get("headlines")
+    if not found:
+        return None
+    return section(
+        "As the benchmark reports it",
+        _estimates("Figure", _body(found.items())),
+        "The names are those of the benchmark's paper or harness. A macro average, or Avg-C, is the mean over kinds of "
+        "questions, whatever their numbers.",
+        id="headlines",
+    )
+
+
 def _best_first(shares: dict[str, Estimated]) -> list[tuple[str, Estimated]]:
     found = sorted(shares.items(), key=lambda entry: (-entry[1]["value"], entry[0]))
     return [(name or "no category", estimate) for name, estimate in found]

@@ -15,7 +15,7 @@ from hart_agent.dialogue.policy import Identified, Policy
 from hart_agent.errors import ConfigError, OutputError
 from hart_agent.evals.beside import TRACE_PAGES, TRACES, beside_of, page_path, trace_name
 from hart_agent.evals.citation import facts
-from hart_agent.evals.datasets import GroundedAnswer, write_treebench_predictions
+from hart_agent.evals.datasets import GroundedAnswer, Headline, write_treebench_predictions
 from hart_agent.evals.items import LETTERS, Item
 from hart_agent.evals.judge import judge_run
 from hart_agent.evals.listing import listing_page
@@ -66,6 +66,7 @@ async def evaluate_folder(
     file: Path | None = None,
     differs: Sequence[str] = (),
     judge: Policy | None = None,
+    headlines: Sequence[Headline] = (),
 ) -> dict[str, Any]:
     """Ask a benchmark's questions, or those that are left of them, and write the report.
 
@@ -81,6 +82,7 @@ async def evaluate_folder(
         file: that the benchmark was read from, if it is one.
         differs: what the user changed of the protocol.
         judge: judges answers in free text beside the rule; see `hart_agent.evals.judge`.
+        headlines: the figures that the benchmark's paper or harness reports.
 
     Returns:
         The report; see `make_report`.
@@ -117,7 +119,7 @@ async def evaluate_folder(
                 write_page(trace_json(run), source, out / page_path(record["key"]), truth=_truth(record))
 
         await evaluate(agent, chosen, journal, settings, watcher.advance if watcher is not None else None, keep)
-        report = make_report(journal.records, manifest, settings.scoring)
+        report = make_report(journal.records, manifest, settings.scoring, headlines)
         verdicts: dict[str, bool] = {}
         if judge is not None:
             judgement, verdicts = await judge_run(journal.records, judge, out, settings.concurrency)

@@ -5,6 +5,7 @@
   const data = JSON.parse(document.querySelector("#data").textContent);
   const [list, lines, panel, count] = ["#list", "#lines", "#panel", "#count"].map((name) => document.querySelector(name));
   const compared = data.rows.some((row) => row.other);
+  lines.classList.toggle("two", compared);
   const judged = data.rows.some((row) => row.judged !== null);
   const marks = ["wrong", "unsupported", "untagged", "box missed", ...(judged ? ["judge disagrees"] : []), "failed"];
   const changes = {

@@ -47,6 +47,7 @@ def report_page(report: dict[str, Any]) -> str:
         _key_numbers(report),
         _remarks(report["remarks"]),
         _failures(report),
+        figures.headlines(report) or "",
         figures.categories(report) or "",
         element("div", *(figure for figure in drawn if figure is not None), class_="pairs"),
         _usage(report),

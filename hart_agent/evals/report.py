@@ -14,6 +14,8 @@ from urllib.parse import quote
 from hart_agent.errors import ConfigError
 from hart_agent.evals.beside import beside_of
 from hart_agent.evals.citation import citation, facts
+from hart_agent.evals.datasets.benchmark import Headline
+from hart_agent.evals.headlines import headline_figures
 from hart_agent.evals.intervals import share_of
 from hart_agent.evals.listing import listing_page
 from hart_agent.evals.metrics import Prediction
@@ -29,7 +31,9 @@ MANIFEST, RECORDS, REPORT, PAGE = "manifest.json", "records.jsonl", "report.json
 """The files of a run's folder."""
 
 
-def make_report(records: Sequence[Record], manifest: dict[str, Any], scoring: str = OURS) -> dict[str, Any]:
+def make_report(
+    records: Sequence[Record], manifest: dict[str, Any], scoring: str = OURS, headlines: Sequence[Headline] = ()
+) -> dict[str, Any]:
     """The report of a run, whole or begun. It depends on the records and the manifest alone, not on their order.
 
     The summary is over the first order of the options; `orders` has the accuracy in both.
@@ -38,6 +42,7 @@ def make_report(records: Sequence[Record], manifest: dict[str, Any], scoring: st
         records: of the run.
         manifest: of the run.
         scoring: who reads the answers; see `hart_agent.evals.scoring`.
+        headlines: the figures that the benchmark's paper or harness reports.
 
     Raises:
         ConfigError: there is no record, or it can't be scored so.
@@ -59,6 +64,9 @@ def make_report(records: Sequence[Record], manifest: dict[str, Any], scoring: st
         "questions": len(first),
         "failed": len(failed),
         "failures": sorted({f"{record['error']['type']}: {record['error']['message']}" for record in failed})[:10],
+        "headlines": {
+            name: asdict(figure) for name, figure in headline_figures(headlines, predictions, summary).items()
+        },
         "summary": asdict(summary),
         "untagged": sum(record.get("untagged", False) for record in first),
         "thresholds": list(THRESHOLDS),

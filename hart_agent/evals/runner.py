@@ -218,6 +218,8 @@ async def _ask(
     worded = settings.wording.prompt(shown.item, shown.order) if settings.wording else shown.item.prompt(shown.order)
     run = await agent.aask(source, worded)
     record |= _outcome(run, shown)
+    if settings.wording is not None:
+        record["format_kept"] = None  # the benchmark's own words ask for no form of ours
     error: Exception | None = run.failure
     if error is None and settings.controls:
         try:

@@ -144,4 +144,4 @@ def _table(name: str, reports: Mapping[str, Mapping[str, Any]]) -> Html:
         link = element("a", _shown(value), href=f"{quote(f'{name}-{value}')}/report.html")
         rows.append(element("tr", element("th", link, scope="row"), *(element("td", text) for text in shown)))
     header = element("thead", element("tr", *(element("th", text, scope="col") for text in head)))
-    return element("table", header, element("tbody", *rows))
+    return element("table", header, element("tbody", *rows), class_="variants")

@@ -154,7 +154,8 @@ def test_xlrs_bench(tmp_path: Path, form: str) -> None:
               "l2-category": "Overall Land use"}  # fmt: skip
     rows = [common | {"index": 3, "answer": "B"}, common | {"index": 4, "answer": "AC"}]
     if form == "jsonl":
-        lines = [row | {"image": files.base64_picture(), "multi-choice options": "\n".join(choices)} for row in rows]
+        text = "\n".join(["The choices are listed below:", *choices, "Select the best answer for the question."])
+        lines = [row | {"image": files.base64_picture(), "multi-choice options": text} for row in rows]
         for number, line in enumerate(lines):
             files.write_jsonl(tmp_path / f"XLRS-Bench-lite_part{number}.jsonl", [line])
     else:
@@ -167,8 +168,10 @@ def test_xlrs_bench(tmp_path: Path, form: str) -> None:
     assert one.labels == (("task", "Land use classification"), ("l2 category", "Overall Land use"))
     assert (several.type, several.answer, several.options) == (AnswerType.LIST, "A, C", ())
     assert "C. water" in several.question
-    assert several.is_right("C and A")
-    assert not several.is_right("A")
+    for right in ("C and A", "A C", "AC", "A, C.", "A. farmland, C. water", "farmland, water"):
+        assert several.is_right(right)
+    for wrong in ("A", "A B", "ABC", "A, B, C", "A. farmland", "farmland"):
+        assert not several.is_right(wrong)
     gold = {"anls": None, "alternatives": [], "options": [], "gold": several.answer}
     said = {
         "A C": True,

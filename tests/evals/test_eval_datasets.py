@@ -118,6 +118,30 @@ def test_mme_realworld_says_which_entry_is_wrong(tmp_path: Path) -> None:
         load_dataset("mme-realworld-lite", path)
 
 
+@pytest.mark.parametrize("form", ["json", "list", "lines"])
+def test_options_of_mme_realworld_that_take_two_lines_or_have_a_letter_twice(tmp_path: Path, form: str) -> None:
+    """Both are in the published files."""
+    turns = ["(A) Straight on.", "(B) To the right.", "(C) Not at all.", "(D) None of these", "(E) All are wrong."]
+    twice = [*turns[:3], "(D) To the left.", *turns[3:]]
+    broken = [turns[0], "(B) Not\r\n at once, says the sign", *turns[2:]]
+    if form == "json":
+        files.save_picture(tmp_path / "a.png")
+        entry = dict(files.mme_entries()[0]) | {"Image": "a.png"}
+        entries = [entry | {"Question_id": str(at), "Answer choices": each} for at, each in enumerate((twice, broken))]
+        path = files.write_json(tmp_path / "MME-RealWorld-Lite.json", entries)
+    else:
+        text = repr if form == "list" else lambda each: "The choices are listed below:\n" + "\n".join(each)
+        rows = [dict(files.mme_rows("image", text(each))[0]) | {"index": at} for at, each in enumerate((twice, broken))]
+        path = files.write_tsv(tmp_path / "mme_realworld_lite.tsv", rows)
+    first, second = load_dataset("mme-realworld-lite", path)
+    left = "To the left.\n(D) None of these"
+    assert first.options == ("Straight on.", "To the right.", "Not at all.", left, "All are wrong.")
+    assert first.answer == "E"
+    assert second.options[1] == "Not\r\n at once, says the sign"
+    shown = [f"({letter}) {option}" for letter, option in zip("ABCDE", first.options, strict=True)]
+    assert "\n".join(shown) == "\n".join(twice)  # letter by letter as they are published
+
+
 def test_an_id_that_is_used_twice_is_made_unique(tmp_path: Path) -> None:
     files.write_mme(tmp_path)
     files.write_json(tmp_path / "data/MME-RealWorld-Lite.json", files.mme_entries() * 3)
@@ -149,6 +173,32 @@ def test_treebench_reads_options_from_text_where_there_are_no_columns(tmp_path: 
     kite, taller = load_dataset("treebench", files.write_tsv(tmp_path / "TreeBench.tsv", rows))
     assert kite.options == ("red", "blue")
     assert taller.options == ("Ann", "Bob", "Cem", "Dia", "Eve", "None")
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [  # forms that are in the published tables
+        ("A. gold  B. matte \nC. green patina \nD. silver ", ("gold", "matte", "green patina", "silver")),
+        ("A. open. B. missing its jaw. C. shut.", ("open.", "missing its jaw.", "shut.")),
+        ("A. The most B. The least\nC. All of it", ("The most", "The least", "All of it")),
+        ("A Cast iron \nB Bronze\n C Steel with a \nD Ceramic", ("Cast iron", "Bronze", "Steel with a", "Ceramic")),
+        ("A. shut\nB. beside it\nC. ajar\nC. open", ("shut", "beside it", "ajar\nC. open")),
+        ("A. Planet B\nB. E. coli\nC. Vitamin\nD. Dr. X", ("Planet B", "E. coli", "Vitamin", "Dr. X")),
+    ],
+)
+def test_options_of_treebench_as_they_are_published(tmp_path: Path, text: str, options: tuple[str, ...]) -> None:
+    row = {name: value for name, value in files.treebench_rows()[0].items() if name not in set("ABCDEF")}
+    row |= {"multi-choice options": text, "answer": "B"}
+    (item,) = load_dataset("treebench", files.write_tsv(tmp_path / "TreeBench.tsv", [row]))
+    assert item.options == options
+
+
+@pytest.mark.parametrize("text", ["A. red", "red\nblue", "A. red\nC. blue", "B. red\nC. blue"])
+def test_options_without_their_letters_are_refused(tmp_path: Path, text: str) -> None:
+    row = {name: value for name, value in files.treebench_rows()[0].items() if name not in set("ABCDEF")}
+    row |= {"multi-choice options": text, "answer": "A"}
+    with pytest.raises(DatasetError, match="row 1: expected options such as"):
+        load_dataset("treebench", files.write_tsv(tmp_path / "TreeBench.tsv", [row]))
 
 
 @pytest.mark.parametrize("targets", ["[[1, 2, 3]]", "__import__('os')", "[[1, 2, 3, 'x']]", "none"])

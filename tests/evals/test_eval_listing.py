@@ -100,7 +100,11 @@ def test_two_runs_are_compared_row_by_row(browser: Browser, tmp_path: Path) -> N
     tick(browser, "only second right")
     assert tick(browser, "answers differ") == "15 of 40, 5 right"
     assert texts(browser, ".line")[0].startswith("right / wrong")
-    assert texts(browser, "#panel h3") == [str(first), str(second)]
+    for width in (400, 1100):  # both verdicts are there to be read
+        browser.open(tmp_path / "both.html", size=(width, 800))
+        spans = "[...document.querySelectorAll('.line > :first-child')]"
+        assert browser.js(f"return {spans}.every(span => span.scrollWidth <= span.clientWidth)")
+        assert texts(browser, "#panel h3") == [str(first), str(second)]
 
 
 def test_the_rows_as_tables(tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ def test_the_published_protocol_asks_as_the_benchmark_does(tmp_path: Path) -> No
         assert (body["max_tokens"], body["temperature"]) == (2048, 0.0)
         assert "tools" not in body
     assert (found["summary"]["accuracy"]["value"], found["orders"]) == (1, None)
+    assert found["summary"]["format_kept"] is None  # no form was asked for
     settings = found["manifest"]["settings"]
     assert (settings["protocol"], settings["order"]) == ("published", "published")
     line = found["citation"]
@@ -307,6 +308,10 @@ def test_one_option_is_varied_in_one_command(tmp_path: Path) -> None:
         command = ["vstar", data, "--out", tmp_path / "run", "--no-verify", "--vary", "mode=direct,agent"]
         found = report(server, *command)
         wrong = evaluate(server, *command[:-1], "modes=1")
+        shown = evaluate(server, *command).stdout
+    head, *rows = (re.split(r"\s{2,}", line.strip()) for line in shown.splitlines())  # a row each, to fit 80 columns
+    assert head == ["mode direct", "mode agent"]
+    assert {"requests": ["1", "2"], "turns": ["1", "2"]}.items() <= {row[0]: row[1:] for row in rows}.items()
     assert isinstance(wrong.exception, ConfigError)
     direct, agent = found["mode direct"], found["mode agent"]
     assert (direct["per_question"]["requests"], agent["per_question"]["requests"]) == (1, 2)
@@ -317,4 +322,5 @@ def test_one_option_is_varied_in_one_command(tmp_path: Path) -> None:
     compared = CliRunner().invoke(app, ["eval", "--compare", *sides])
     assert "made otherwise: mode is direct in A, agent in B" in compared.stdout
     assert compared.stdout.count("made otherwise") == 1
+    assert {f"A: {sides[0]}", f"B: {sides[1]}"} <= set(compared.stdout.splitlines())
     assert (tmp_path / "run/mode-agent/protocol.toml").read_text().count('mode = "agent"') == 2

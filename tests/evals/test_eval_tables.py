@@ -117,3 +117,11 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatc
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(InstallError, match=r"-m pip install .*\[eval\]"):
         load_dataset("hr-bench-4k", path)
+
+
+def test_an_option_may_say_none(tmp_path: Path) -> None:
+    row = dict(files.treebench_rows()[0]) | {"A": "red", "B": "blue", "C": "None", "D": "", "E": "", "F": ""}
+    absent = row | {"index": 1, "D": "None"}  # how a table may mark cells that are empty
+    one, two = load_dataset("treebench", files.write_tsv(tmp_path / "TreeBench.tsv", [row, absent]))
+    assert one.options == ("red", "blue", "None")
+    assert two.options == ("red", "blue")

@@ -1,6 +1,6 @@
 """The table of parity: simulated replies read by this reader and by the harnesses' own code.
 
-    python tests/parity/table.py VLMEVALKIT LMMS_EVAL MME_REALWORLD TREEVGR [--styles tests/parity/second] [--list]
+    python tests/parity/table.py VLMEVALKIT LMMS_EVAL MME_REALWORLD TREEVGR [--styles tests/parity/fifth/*] [--list]
 
 Each argument is the folder of a repository, got by hand: github.com/open-compass/VLMEvalKit,
 EvolvingLMMs-Lab/lmms-eval, yfzhang114/MME-RealWorld, Haochen-Wang409/TreeVGR. With `--list`, what is read otherwise
@@ -10,17 +10,18 @@ they forecast no model's score. What a reply chooses is fixed with its style, by
 A folder of styles holds one style a line, where \u23ce is a line break: `choosing.txt` and `nothing.txt` for options,
 `free_choosing.txt` and `free_nothing.txt` for free text. {L} and {T} are the letter and text of the option that is
 meant, {O} and {U} those of another one, {l} the letter in lower case. `first` was written by somebody who knew the
-reader, the others by people who hadn't seen it; `fourth` holds three such sets.
+reader, the others by people who hadn't seen it; `fourth` and `fifth` hold three such sets each. Several folders are
+read as one set.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from theirs import Harness, harnesses
+from theirs import Harness, anls_rules, harnesses
 
 from hart_agent.answers import AnswerType, chosen_letter, is_right
 from hart_agent.dialogue.policy import Reply
@@ -87,9 +88,11 @@ FREE = (
 """Two answers to a question without options, and of what kind they are."""
 
 
-def styles(file: Path) -> list[str]:
-    """The styles of a file."""
-    return [line.replace("\u23ce", "\n") for line in file.read_text(encoding="utf-8").rstrip("\n").split("\n")]
+def styles(folders: Sequence[Path], name: str) -> list[str]:
+    """The styles in the files of a name; a folder may have none."""
+    files = [folder / f"{name}.txt" for folder in folders]
+    lines = [line for file in files if file.exists() for line in file.read_text("utf-8").rstrip("\n").split("\n")]
+    return [line.replace("\u23ce", "\n") for line in lines]
 
 
 @dataclass(frozen=True)
@@ -102,9 +105,9 @@ class Case:
     meant: str
 
 
-def cases(form: str, folder: Path) -> list[Case]:
+def cases(form: str, folders: Sequence[Path]) -> list[Case]:
     """Every style of each item, meaning the right option (beside two others) and a wrong one."""
-    choosing, nothing = styles(folder / "choosing.txt"), styles(folder / "nothing.txt")
+    choosing, nothing = styles(folders, "choosing"), styles(folders, "nothing")
     found = []
     for options, gold in ITEMS[form]:
         others = [letter for letter in LETTERS[: len(options)] if letter != gold]
@@ -128,9 +131,9 @@ def _answer(reply: str, tagged: bool) -> str | None:
     return answer_of(Reply(reply if not tagged or "<answer>" in reply else _in_tags(reply)))
 
 
-def _free(folder: Path, tagged: bool) -> tuple[str, set[tuple[str, str, str]]]:
+def _free(folders: Sequence[Path], tagged: bool) -> tuple[str, set[tuple[str, str, str]]]:
     """A line on answers in free text, each judged beside the right answer and another one; and what is misread."""
-    choosing, nothing = styles(folder / "free_choosing.txt"), styles(folder / "free_nothing.txt")
+    choosing, nothing = styles(folders, "free_choosing"), styles(folders, "free_nothing")
     counts = {"replies": 0, "due": 0, "undue": 0, "missed": 0}
     misread = set()
     for first, second, kind in FREE:
@@ -148,6 +151,23 @@ def _free(folder: Path, tagged: bool) -> tuple[str, set[tuple[str, str, str]]]:
     undue, missed = counts["undue"], counts["missed"]
     shares = f"{undue} ({undue / counts['replies']:.2%}) | {missed} ({missed / counts['due']:.2%})"
     return f"| free text, {'in tags' if tagged else 'as it is'} | {counts['replies']} | {shares} |", misread
+
+
+def _anls(folders: Sequence[Path], scoring: str, theirs: Callable[[str, str], float]) -> str:
+    """A line on the similarities that a harness and `hart_agent.evals.scoring` give replies in free text."""
+    from hart_agent.evals.scoring import rescored
+
+    found = [
+        (style.format(T=meant, U=other), gold)
+        for first, second, _ in FREE
+        for meant, other in ((first, second), (second, first))
+        for style in styles(folders, "free_choosing") + styles(folders, "free_nothing")
+        for gold in (meant, other)
+    ]
+    records = [{"reply": reply, "options": [], "gold": gold, "alternatives": [], "anls": 0.0} for reply, gold in found]
+    ours = [record["anls"] for record in rescored(records, scoring, "docvqa")[0]]
+    equal = sum(abs(own - theirs(*pair)) < 1e-12 for own, pair in zip(ours, found, strict=True))
+    return f"| DocVQA and InfoVQA (ANLS), {scoring} | {len(found)} | {equal / len(found):.2%} |"
 
 
 def _in_tags(reply: str) -> str:
@@ -171,7 +191,10 @@ def _line(name: str, found: Sequence[Case], theirs: Sequence[bool | None], own: 
     right = [f"{sum(given[at] == due[at] for at in kept) / len(kept):.1%}" for given in (own, theirs)]
     undue = [str(sum(bool(given[at]) > due[at] for at in kept)) for given in (own, theirs)]
     missed = [str(sum(bool(given[at]) < due[at] for at in kept)) for given in (own, theirs)]
-    cells = (name, f"{1 - len(kept) / len(found):.0%}", f"{agree:.1%}", *map(" / ".join, (right, undue, missed)))
+    apart = [at for at in kept if theirs[at] != own[at]]
+    sides = [str(sum(given[at] == due[at] for at in apart)) for given in (own, theirs)]
+    shares = f"{1 - len(kept) / len(found):.0%}", f"{agree:.1%}"
+    cells = (name, *shares, *map(" / ".join, (sides, right, undue, missed)))
     return f"| {' | '.join(cells)} |"
 
 
@@ -180,12 +203,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     for name in ("vlmevalkit", "lmms_eval", "mme_realworld", "treevgr"):
         parser.add_argument(name, type=Path)
-    parser.add_argument("--styles", type=Path, default=Path(__file__).with_name("first"))
+    parser.add_argument("--styles", type=Path, nargs="+", default=[Path(__file__).with_name("first")])
     parser.add_argument("--list", action="store_true")
     given = parser.parse_args()
     every = harnesses(given.vlmevalkit, given.lmms_eval, given.mme_realworld, given.treevgr)
-    print("| form, harness | judge | agree | right by reader: ours / theirs | credit not due | credit missed |")
-    print("|---|---|---|---|---|---|")
+    print(
+        "| form, harness | judge | agree | where not, right: ours / theirs | right | credit not due | credit missed |"
+    )
+    print("|---|---|---|---|---|---|---|")
     same, plain, otherwise = [], [], set()
     for form in ITEMS:
         found = cases(form, given.styles)
@@ -207,7 +232,10 @@ def main() -> None:
                 both = [pair for pair in zip(theirs, _ours_as(harness, found), strict=True) if pair[0] is not None]
                 equal = sum(first == second for first, second in both)
                 same.append(f"| {form}, {harness.name} | {len(both)} | {equal / len(both):.2%} |")
-    for tagged in (True, False) if (given.styles / "free_choosing.txt").exists() else ():
+    free = styles(given.styles, "free_choosing")
+    rules = anls_rules(given.vlmevalkit, given.lmms_eval) if free else {}
+    same += [_anls(given.styles, scoring, rule) for scoring, rule in rules.items()]
+    for tagged in (True, False) if free else ():
         line, misread = _free(given.styles, tagged)
         plain.append(line)
         otherwise |= misread

@@ -14,7 +14,14 @@ from types import ModuleType
 from typing import Any
 from unittest.mock import MagicMock
 
+import numpy as np
 import pandas as pd
+
+TAGS = [["<think>", "</think>"], ["<analysis>", "</analysis>"]]
+"""Around the thoughts that lmms-eval takes out of a reply."""
+
+_AT_ONCE = 500
+"""Rows of a table that `evaluate` is given: it searches the whole table for each."""
 
 
 @dataclass(frozen=True)
@@ -37,25 +44,24 @@ class Harness:
 
 def harnesses(vlmevalkit: Path, lmms_eval: Path, mme_realworld: Path, treevgr: Path) -> list[Harness]:
     """All of them, from the folders of their repositories."""
-    _stand_in("loguru", "requests", "vlmeval", "vlmeval.smp", "vlmeval.smp.log")
-    matching = _module(vlmevalkit / "vlmeval/utils/matching_util.py")
+    stand_in("loguru", "requests", "vlmeval", "vlmeval.smp", "vlmeval.smp.log")
+    matching = module(vlmevalkit / "vlmeval/utils/matching_util.py")
     table = vlmevalkit / "vlmeval/dataset/image_mcq.py"
-    first_letter = _functions(vlmevalkit / "vlmeval/dataset/utils/multiple_choice.py", "extract_characters_regex")[
+    first_letter = functions(vlmevalkit / "vlmeval/dataset/utils/multiple_choice.py", "extract_characters_regex")[
         "extract_characters_regex"
     ]
-    strip = _module(lmms_eval / "lmms_eval/api/reasoning.py").strip_reasoning_tags
-    tags = [["<think>", "</think>"], ["<analysis>", "</analysis>"]]
+    strip = module(lmms_eval / "lmms_eval/api/reasoning.py").strip_reasoning_tags
     tasks = lmms_eval / "lmms_eval/tasks"
-    vstar = _module(tasks / "vstar_bench/utils.py")
-    mme = _module(tasks / "mme_realworld/utils.py")
-    hr_bench = _module(tasks / "hrbench/hrbench_evals.py").HRBenchEval("", "")
-    xlrs = _module(tasks / "xlrs/mcq_utils.py").extract_characters_regex
+    vstar = module(tasks / "vstar_bench/utils.py")
+    mme = module(tasks / "mme_realworld/utils.py")
+    hr_bench = module(tasks / "hrbench/hrbench_evals.py").HRBenchEval("", "")
+    xlrs = module(tasks / "xlrs/mcq_utils.py").extract_characters_regex
     xlrs_kit = _method(table, "XLRSBench", "extract_characters_regex")
-    official = _functions(mme_realworld / "evaluation/eval_your_results.py", "extract_characters_regex")
+    official = functions(mme_realworld / "evaluation/eval_your_results.py", "extract_characters_regex")
     tree = _statements(treevgr / "inference_treebench.py", "eval_model_row", {"pattern", "match", "ans"})
 
     def stripped(reply: str) -> str:
-        return str(strip(reply, tags))
+        return str(strip(reply, TAGS))
 
     def can_infer(infer: Callable[[str, dict[str, str]], Any], clean: Callable[[str], str]) -> Any:
         return _each(lambda reply, options: _letter(infer(clean(reply), dict(zip("ABCDEFGH", options, strict=False)))))
@@ -78,6 +84,23 @@ def harnesses(vlmevalkit: Path, lmms_eval: Path, mme_realworld: Path, treevgr: P
         Harness("lmms-eval", "xlrs-bench", "lmms-eval", _each(lambda reply, _: _single(xlrs(stripped(reply))))),
         Harness("TreeVGR", "treebench", None, _each(lambda reply, _: tree({"output_text": [reply]})["ans"].upper())),
     ]  # fmt: skip
+
+
+def anls_rules(vlmevalkit: Path, lmms_eval: Path) -> dict[str, Callable[[str, str], float]]:
+    """By the names of scorings, what each harness gives a reply to a question on a document, for its right answer."""
+    kit = functions(vlmevalkit / "vlmeval/dataset/utils/vqa_eval.py", "levenshtein_distance", "anls_compute",
+                     "hit_calculate", np=np,
+                     listinstr=lambda names, name: any(each in name for each in names))  # fmt: skip
+    metrics = functions(lmms_eval / "lmms_eval/api/metrics.py", "levenshtein_distance", "anls")
+    strip = module(lmms_eval / "lmms_eval/api/reasoning.py").strip_reasoning_tags
+
+    def of_vlmevalkit(reply: str, gold: str) -> float:
+        return float(kit["hit_calculate"]([{"match": [kit["anls_compute"](gold, reply)]}], "DocVQA_VAL")[0])
+
+    def of_lmms_eval(reply: str, gold: str) -> float:
+        return float(metrics["anls"]([gold], [strip(reply, TAGS)])["anls"])
+
+    return {"vlmevalkit": of_vlmevalkit, "lmms-eval": of_lmms_eval}
 
 
 def _single(letters: str) -> str:
@@ -104,7 +127,9 @@ def _evaluated(path: Path, name: str, first_letter: Callable[[str], str]) -> Any
 
     def credit(replies: Sequence[str], _: Sequence[Sequence[str]], golds: Sequence[str]) -> list[bool | None]:
         columns = {"index": range(len(replies)), "answer": golds, "prediction": replies, "target_instances": "[]"}
-        return [bool(score) for score in _run_evaluate(path, name, first_letter, pd.DataFrame(columns))]
+        table = pd.DataFrame(columns)
+        parts = [table.iloc[at : at + _AT_ONCE].copy() for at in range(0, len(table), _AT_ONCE)]
+        return [bool(score) for part in parts for score in _run_evaluate(path, name, first_letter, part)]
 
     return credit
 
@@ -134,18 +159,20 @@ def _is_class(node: ast.stmt, name: str) -> bool:
     return isinstance(node, ast.ClassDef) and node.name == name
 
 
-def _module(path: Path) -> Any:
+def module(path: Path) -> Any:
     module = ModuleType(path.stem)
     module.__file__ = str(path)
     exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), vars(module))
     return module
 
 
-def _functions(path: Path, *names: str) -> dict[str, Any]:
-    """Some functions of a file whose other lines would run a program."""
+def functions(path: Path, *names: str, **known: Any) -> dict[str, Any]:
+    """Some functions of a file whose other lines would run a program; known: what they use beside `re`."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     body = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in names]
-    found: dict[str, Any] = {"re": __import__("re")}
+    for node in body:
+        node.decorator_list = []
+    found: dict[str, Any] = {"re": __import__("re"), **known}
     exec(compile(ast.Module(body, []), str(path), "exec"), found)
     return found
 
@@ -177,6 +204,6 @@ def _statements(path: Path, function: str, targets: set[str]) -> Callable[[Mappi
     return run
 
 
-def _stand_in(*names: str) -> None:
+def stand_in(*names: str) -> None:
     for name in names:
         sys.modules.setdefault(name, MagicMock())

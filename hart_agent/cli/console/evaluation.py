@@ -32,11 +32,12 @@ def print_controls(tested: Trajectory, outcomes: Sequence[ControlOutcome]) -> No
 
 
 def print_evaluation(report: dict[str, Any], folder: Path) -> None:
-    """The key numbers of a report with their intervals, the remarks, and where the rest is."""
+    """The benchmark's own figures, the key numbers with their intervals, the remarks, and where the rest is."""
     console = Console(highlight=False, soft_wrap=True)
     summary, grounding = report["summary"], report["summary"]["grounding"]
     table = Table("", "", "95 % interval", "n", box=None, pad_edge=False)
-    rows = [(name.replace("_", " "), summary[name]) for name in ("accuracy", "answered", "format_kept")]
+    rows = list(report["headlines"].items())
+    rows += [(name.replace("_", " "), summary[name]) for name in ("accuracy", "answered", "format_kept")]
     rows += [(f"  {name or 'no category'}", share) for name, share in summary["by_category"].items()]
     for label, shares in summary["by_label"].items():
         rows += [(f"  {label}: {name}", share) for name, share in shares.items()]
@@ -110,24 +111,16 @@ def _beside(report: dict[str, Any]) -> Iterator[str]:
 
 
 def print_variants(reports: Mapping[str, dict[str, Any]]) -> None:
-    """Runs that differ in one option, beside each other: accuracy and what a question costs."""
-    names = sorted({name for report in reports.values() for name in report["per_question"]})
-    table = Table(
-        "",
-        "accuracy",
-        "95 % interval",
-        "right per 1,000 image tokens",
-        *(name.replace("_", " ") for name in names),
-        box=None,
-        pad_edge=False,
-    )
-    for variant, report in reports.items():
-        accuracy, costs = report["summary"]["accuracy"], report["per_question"]
-        shown = (f"{costs[name]:,g}" if name in costs else "" for name in names)
-        interval = f"{accuracy['low']:.3f} - {accuracy['high']:.3f}"
-        rate = report["right_per_1000_image_tokens"]
-        per_token = "" if rate is None else f"{rate:.3f}"
-        table.add_row(Text(one_line(variant)), f"{accuracy['value']:.3f}", interval, per_token, *shown)
+    """Runs that differ in one option, a column each: accuracy, and what a question costs."""
+    summaries = [report["summary"]["accuracy"] for report in reports.values()]
+    rates = [report["right_per_1000_image_tokens"] for report in reports.values()]
+    table = Table("", *(escape(one_line(variant)) for variant in reports), box=None, pad_edge=False)
+    table.add_row("accuracy", *(f"{accuracy['value']:.3f}" for accuracy in summaries))
+    table.add_row("95 % interval", *(f"{accuracy['low']:.3f} - {accuracy['high']:.3f}" for accuracy in summaries))
+    table.add_row("right per 1,000 image tokens", *("" if rate is None else f"{rate:.3f}" for rate in rates))
+    costs = [report["per_question"] for report in reports.values()]
+    for name in sorted({name for cost in costs for name in cost}):
+        table.add_row(name.replace("_", " "), *(f"{cost[name]:,g}" if name in cost else "" for cost in costs))
     Console(highlight=False, soft_wrap=True).print(table)
 
 
@@ -144,14 +137,14 @@ def print_benchmarks(listed: Mapping[str, Benchmark]) -> None:
 def print_comparison(comparison: Comparison, first: Path, second: Path, differ: Sequence[str] = ()) -> None:
     """Two runs side by side, and in what they were made otherwise."""
     console = Console(highlight=False, soft_wrap=True)
-    table = Table(
-        "", escape(one_line(str(first))), escape(one_line(str(second))), "difference", "only A", "only B", "p", box=None
-    )
+    table = Table("", "A", "B", "difference", "only A", "only B", "p", box=None, pad_edge=False)
     for name, test in (("accuracy", comparison.accuracy), ("grounded (IoGT > 0.3)", comparison.grounded)):
         if test is not None:
             table.add_row(name, *_paired(test))
     console.print(table)
-    console.print(Text("A first, B second; p: McNemar's exact test on the questions in which they differ", "dim"))
+    for letter, folder in (("A", first), ("B", second)):
+        console.print(Text(f"{letter}: {one_line(str(folder))}"))
+    console.print(Text("p: McNemar's exact test on the questions in which they differ", "dim"))
     for difference in differ:
         console.print(Text(f"made otherwise: {one_line(difference)}", "yellow"))
 

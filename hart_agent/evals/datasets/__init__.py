@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hart_agent.errors import DatasetError, HartError, PluginError
-from hart_agent.evals.datasets.benchmark import Benchmark
+from hart_agent.evals.datasets.benchmark import Benchmark, Headline
 from hart_agent.evals.datasets.documents import read_docvqa, read_infovqa
 from hart_agent.evals.datasets.hr_bench import read_hr_bench_4k, read_hr_bench_8k
 from hart_agent.evals.datasets.jsonl import read_jsonl_items
@@ -38,53 +38,88 @@ from hart_agent.evals.items import Item
 from hart_agent.extensions import Extension, ExtensionPoint
 
 __all__ = [
-    "HUB_IDS", "NAMES", "Benchmark", "GroundedAnswer", "benchmarks", "find_dataset", "load_dataset",
+    "HUB_IDS", "NAMES", "Benchmark", "GroundedAnswer", "Headline", "benchmarks", "find_dataset", "load_dataset",
     "write_treebench_predictions",
 ]  # fmt: skip
 
+_HR_BENCH = (Headline("FSP", of="single"), Headline("FCP", of="cross"), Headline("Avg."))
+_MME_REALWORLD = (
+    Headline("Perception, Avg", of="Perception"),
+    Headline("Perception, Avg-C", of="Perception", mean_over=("category",)),
+    Headline("Reasoning, Avg", of="Reasoning"),
+    Headline("Reasoning, Avg-C", of="Reasoning", mean_over=("category",)),
+    Headline("Overall"),
+)
+"""Avg-C is the mean over the domains, such as remote sensing: the table of arXiv 2408.13257."""
+_ANLS = (Headline("ANLS", measure="anls"),)
+
 _BENCHMARKS: dict[str, Benchmark] = {
     "hr-bench-4k": Benchmark(
-        read_hr_bench_4k, "HR-Bench 4K", 800, "arXiv 2408.15556", "DreamMr/HR-Bench", "200 questions in four orders"
+        read_hr_bench_4k, "HR-Bench 4K", 800, "arXiv 2408.15556", "DreamMr/HR-Bench", "200 questions in four orders",
+        _HR_BENCH,
     ),
     "hr-bench-8k": Benchmark(
-        read_hr_bench_8k, "HR-Bench 8K", 800, "arXiv 2408.15556", "DreamMr/HR-Bench", "200 questions in four orders"
+        read_hr_bench_8k, "HR-Bench 8K", 800, "arXiv 2408.15556", "DreamMr/HR-Bench", "200 questions in four orders",
+        _HR_BENCH,
     ),
-    "docvqa": Benchmark(read_docvqa, "DocVQA, validation", 5349, "arXiv 2007.00398", "lmms-lab/DocVQA", "ANLS"),
+    "docvqa": Benchmark(read_docvqa, "DocVQA, validation", 5349, "arXiv 2007.00398", "lmms-lab/DocVQA", "ANLS", _ANLS),
     "infovqa": Benchmark(
-        read_infovqa, "InfographicVQA, validation", 2801, "arXiv 2104.12756", "lmms-lab/DocVQA", "ANLS"
+        read_infovqa, "InfographicVQA, validation", 2801, "arXiv 2104.12756", "lmms-lab/DocVQA", "ANLS", _ANLS
     ),
     "jsonl": Benchmark(read_jsonl_items, "your own questions", note="one JSON object a line"),
     "mme-realworld": Benchmark(
-        read_mme_realworld_whole, "MME-RealWorld", 23609, "arXiv 2408.13257", "yifanzhang114/MME-RealWorld-Lmms-eval"
+        read_mme_realworld_whole, "MME-RealWorld", 23609, "arXiv 2408.13257", "yifanzhang114/MME-RealWorld-Lmms-eval",
+        headlines=_MME_REALWORLD,
     ),
     "mme-realworld-cn": Benchmark(
-        read_mme_realworld_cn, "MME-RealWorld-CN", 5917, "arXiv 2408.13257", "yifanzhang114/MME-RealWorld-CN-Lmms-eval"
+        read_mme_realworld_cn, "MME-RealWorld-CN", 5917, "arXiv 2408.13257", "yifanzhang114/MME-RealWorld-CN-Lmms-eval",
+        headlines=_MME_REALWORLD,
     ),
     "mme-realworld-lite": Benchmark(
         read_mme_realworld, "MME-RealWorld-Lite", 1919, "arXiv 2408.13257",
-        "yifanzhang114/MME-RealWorld-lite-lmms-eval",
+        "yifanzhang114/MME-RealWorld-lite-lmms-eval", headlines=_MME_REALWORLD,
     ),
-    "o3-bench": Benchmark(read_o3_bench, "O3-Bench", None, "arXiv 2512.18745", "m-Just/O3-Bench", "gold boxes"),
+    "o3-bench": Benchmark(
+        read_o3_bench, "O3-Bench", None, "arXiv 2512.18745", "m-Just/O3-Bench", "gold boxes",
+        (Headline("Chart", of="chart"), Headline("Map", of="map"), Headline("Overall")),
+    ),
     "treebench": Benchmark(
-        read_treebench, "TreeBench", 405, "arXiv 2507.07999", "HaochenWang/TreeBench", "gold boxes"
+        read_treebench, "TreeBench", 405, "arXiv 2507.07999", "HaochenWang/TreeBench", "gold boxes",
+        (
+            Headline("Overall"), Headline("mIoU", measure="iou"), Headline("Perception", of="Perception"),
+            Headline("Reasoning", of="Reasoning"),
+        ),
     ),
     "visual-cot": Benchmark(read_visual_cot, "Visual CoT", None, "arXiv 2403.16999", note="gold boxes"),
     "visualprobe-easy": Benchmark(
-        read_visualprobe_easy, "VisualProbe, easy", 141, "arXiv 2509.07969", "Mini-o3/VisualProbe_Easy"
+        read_visualprobe_easy, "VisualProbe, easy", 141, "arXiv 2509.07969", "Mini-o3/VisualProbe_Easy",
+        headlines=(Headline("VisualProbe easy"),),
     ),
     "visualprobe-medium": Benchmark(
-        read_visualprobe_medium, "VisualProbe, medium", 268, "arXiv 2509.07969", "Mini-o3/VisualProbe_Medium"
+        read_visualprobe_medium, "VisualProbe, medium", 268, "arXiv 2509.07969", "Mini-o3/VisualProbe_Medium",
+        headlines=(Headline("VisualProbe medium"),),
     ),
     "visualprobe-hard": Benchmark(
-        read_visualprobe_hard, "VisualProbe, hard", 106, "arXiv 2509.07969", "Mini-o3/VisualProbe_Hard"
+        read_visualprobe_hard, "VisualProbe, hard", 106, "arXiv 2509.07969", "Mini-o3/VisualProbe_Hard",
+        headlines=(Headline("VisualProbe hard"),),
     ),
-    "vstar": Benchmark(read_vstar, "V*Bench", 191, "arXiv 2312.14135", "craigwu/vstar_bench", "gold boxes"),
+    "vstar": Benchmark(
+        read_vstar, "V*Bench", 191, "arXiv 2312.14135", "craigwu/vstar_bench", "gold boxes",
+        (Headline("Attribute", of="direct_attributes"), Headline("Spatial", of="relative_position"),
+         Headline("Overall")),
+    ),
     "xlrs-bench": Benchmark(
         read_xlrs_bench, "XLRS-Bench-lite", None, "arXiv 2503.23771", "initiacms/XLRS-Bench-lite",
         "satellite images of about 72 megapixels",
+        (
+            Headline("Macro average", mean_over=("category",)),
+            Headline("Macro average over l2 categories", mean_over=("category", "l2 category")),
+            Headline("Micro average"),
+        ),
     ),
     "zoombench": Benchmark(
-        read_zoombench, "ZoomBench", 845, "github.com/inclusionAI/Zooming-without-Zooming", "inclusionAI/ZoomBench"
+        read_zoombench, "ZoomBench", 845, "github.com/inclusionAI/Zooming-without-Zooming", "inclusionAI/ZoomBench",
+        headlines=(Headline("Overall"),),
     ),
 }  # fmt: skip
 

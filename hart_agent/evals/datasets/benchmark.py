@@ -6,12 +6,32 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from hart_agent.evals.items import Item
 
 Reader: TypeAlias = Callable[..., Sequence[Item]]
 """Reads the items of a benchmark from the path of its files; it may know the keyword `allow_download`, too."""
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A figure that a benchmark's paper or harness reports.
+
+    Attributes:
+        name: as it is called there.
+        of: the questions of this category, or of the categories under it ("Perception" has "Perception/OCR"); empty
+            for all.
+        mean_over: the names of what divides the questions ("category", or labels of the items) into kinds, over which
+            the unweighted mean of the accuracies is taken; empty where each question counts the same.
+        measure: "accuracy", "anls" (see `hart_agent.evals.scoring.anls`) or "iou" (see
+            `hart_agent.evals.metrics.Overlaps`), the last two over all questions.
+    """
+
+    name: str
+    of: str = ""
+    mean_over: tuple[str, ...] = ()
+    measure: Literal["accuracy", "anls", "iou"] = "accuracy"
 
 
 @dataclass(frozen=True)
@@ -25,6 +45,7 @@ class Benchmark:
         source: the paper, or where it is described.
         hub: id of a data set on Hugging Face's hub whose files can be read as they are.
         note: what is special about it, in a few words.
+        headlines: the figures that its paper or its harness reports; a run's report has them under these names.
     """
 
     read: Reader
@@ -33,6 +54,7 @@ class Benchmark:
     source: str = ""
     hub: str | None = None
     note: str = ""
+    headlines: tuple[Headline, ...] = ()
 
     def __call__(self, path: Path, *, allow_download: bool = False) -> Sequence[Item]:
         """The items in the files at a path.

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import ast
 from functools import partial
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ _FILES = {
     "whole": ("MME_RealWorld.json", "MME-RealWorld.json", "MME-RealWorld.tsv", "MME-RealWorld/*.json"),
     "cn": ("MME_RealWorld_CN.json", "MME-RealWorld-CN.json", "MME-RealWorld-CN.tsv", "MME-RealWorld-CN/*.json"),
 }
+_INSTRUCTIONS = ("Select the best answer", "\u6839\u636e\u56fe\u50cf\u9009\u62e9")
 _COLUMNS = ("index", "question", "multi-choice options", "answer", "category")
 _TEXTS = ("Question_id", "Image", "Text", "Ground truth", "Task", "Subtask")
 _ENTRY = Draft202012Validator(
@@ -130,11 +132,15 @@ def _from_row(row: Row) -> Item:
 def listed_choices(value: Any, where: str) -> list[str]:
     """The options "(A) ..." of a cell: a list, a list as Python writes it, or lines of text under a heading.
 
+    Lines that go on with an option are lines of their own; what stands behind the options (an instruction, in
+    XLRS-Bench-lite) isn't given.
+
     Raises:
         DatasetError: it is none of these.
     """
     if isinstance(value, str) and not value.lstrip().startswith("["):
-        value = [line for line in value.splitlines() if line.lstrip().startswith(("(", "\uff08"))]
+        lines = dropwhile(lambda line: not line.lstrip().startswith(("(", "\uff08")), value.split("\n"))
+        value = [line for line in takewhile(lambda line: not line.startswith(_INSTRUCTIONS), lines) if line.strip()]
     try:
         choices = ast.literal_eval(value) if isinstance(value, str) else value
     except (ValueError, SyntaxError):

@@ -21,6 +21,7 @@ from hart_agent.vision.source import SourceImage
 Record = dict[str, Any]
 
 _OPTION = re.compile(r"[(\uff08]?([A-Z])[)\uff09.:]\s*(.*)", re.DOTALL)  # full-width brackets, too
+_BARE_OPTION = re.compile(r"([A-Z])\s+(\S.*)", re.DOTALL)
 _NAMED = 5
 
 
@@ -104,22 +105,56 @@ def check(record: Any, schema: Draft202012Validator, where: str) -> Record:
 
 
 def split_options(labelled: Iterable[str], where: str) -> dict[str, str]:
-    """The texts of options such as "(A) red" by their letters, in the published order.
+    """The texts of options such as "(A) red" by their letters, in the published order: A, B, C and so on.
+
+    Published options aren't all sound. What begins with no letter, or not with the next one, goes on with the option
+    before it: a line break within an option, or a second "(D)" (MME-RealWorld). An option that stands on the line of
+    the one before it ("A. red  B. blue", TreeBench) is found there by its letter, where that is missing otherwise.
+    Letters may stand without a sign ("A red"), where the first one does.
 
     Raises:
-        DatasetError: one has no letter, or two have the same.
+        DatasetError: the first one has no letter, or there is only one.
     """
-    options: dict[str, str] = {}
+    texts: list[str] = []
+    lettered = _OPTION
     for option in labelled:
-        match = _OPTION.fullmatch(option.strip())
-        if match is None or match[1] in options:
-            raise DatasetError(f"{where}: expected options such as '(A) red', each with its own letter, got {option!r}")
-        options[match[1]] = match[2]
-    return options
+        if not texts and not _OPTION.fullmatch(option.lstrip()):
+            lettered = _BARE_OPTION
+        match = lettered.fullmatch(option.lstrip())
+        if match is not None and texts and match[1] > _next(texts):
+            texts[-1:] = _run_together(texts[-1], LETTERS[len(texts) : LETTERS.index(match[1])])
+        if match is not None and match[1] == _next(texts):
+            texts.append(match[2])
+        elif texts:
+            texts[-1] += f"\n{option}"
+        else:
+            raise DatasetError(f"{where}: expected options such as '(A) red', from A on, got {option!r}")
+    if len(texts) == 1:
+        texts = _run_together(texts[0], LETTERS[1:])
+    if len(texts) == 1:
+        raise DatasetError(f"{where}: expected options such as '(A) red' and '(B) blue', got {texts[0]!r} alone")
+    return dict(zip(LETTERS, map(str.strip, texts), strict=False))
+
+
+def _next(texts: Sequence[str]) -> str:
+    """The letter of the option behind these; none where there are no more."""
+    return LETTERS[len(texts) : len(texts) + 1]
+
+
+def _run_together(text: str, letters: str) -> list[str]:
+    """The text of an option, and those of the next ones behind it on its line, as far as their letters stand there."""
+    found = []
+    for letter in letters:
+        parts = re.split(rf"\s[(\uff08]?{letter}[)\uff09.:]\s", text, maxsplit=1)
+        if len(parts) == 1:
+            break
+        found.append(parts[0])
+        text = parts[1]
+    return [*found, text]
 
 
 def gold_letter(answer: str, options: Mapping[str, str], where: str) -> str:
-    """The letter of the right option in the published order, when options are lettered by their places.
+    """The letter of the right option in the published order.
 
     Raises:
         DatasetError: the answer is none of the options' letters.
@@ -127,7 +162,7 @@ def gold_letter(answer: str, options: Mapping[str, str], where: str) -> str:
     letter = answer.strip().upper()
     if letter not in options:
         raise DatasetError(f"{where}: the answer {answer!r} is none of the options {', '.join(options)}")
-    return LETTERS[list(options).index(letter)]
+    return letter
 
 
 def gold_boxes(rects: Sequence[Sequence[float]], size: Size | SourceImage, where: str = "") -> tuple[Box, ...]:

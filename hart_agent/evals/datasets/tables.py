@@ -30,7 +30,7 @@ _LONGEST_REFERENCE = 64
 _Found: TypeAlias = "tuple[dict[str, Any], str, EmbeddedImage | str]"
 """The values of a row, where it is, and its picture, or the index of the row that holds it, or nothing."""
 
-_ABSENT = frozenset({"", "nan", "None"})
+_ABSENT = frozenset({"", "nan"})
 
 csv.field_size_limit(2**31 - 1)  # the largest value that every platform takes; a picture is one field
 
@@ -57,7 +57,8 @@ class Row:
         """
         texts = [str(self.values.get(letter, "")).strip() for letter in LETTERS]
         gold = LETTERS.find(str(self.values["answer"]).strip().upper())
-        while texts and texts[-1] in _ABSENT and len(texts) > gold + 1:
+        absent = _ABSENT | ({"None"} if texts.count("None") > 1 else set())  # a single one is an option of that text
+        while texts and texts[-1] in absent and len(texts) > gold + 1:
             texts.pop()
         if "" in texts and any(texts):
             raise DatasetError(f"{self.where}: the option {LETTERS[texts.index('')]} is empty")

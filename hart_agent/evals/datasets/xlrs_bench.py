@@ -14,6 +14,7 @@ it (see `hart_agent.evals.scoring.letters_of_xlrs`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hart_agent.answers import AnswerType
@@ -56,9 +57,17 @@ def _item(row: Row) -> Item:
         id=values["index"],
         image=row.image,
         question=question,
-        answer=golds[0] if len(golds) == 1 else ", ".join(golds),
+        answer=", ".join(golds),
         type=AnswerType.OPTION if len(golds) == 1 else AnswerType.LIST,
         options=tuple(options.values()) if len(golds) == 1 else (),
+        alternatives=_as_written(golds, options) if len(golds) > 1 else (),
         category=values["category"],
         labels=(("task", values["category"].partition("/")[0]), *([("l2 category", kind)] if kind else [])),
     )
+
+
+def _as_written(letters: Sequence[str], options: Mapping[str, str]) -> tuple[str, ...]:
+    """How several options are named beside "A, C": "A C" as the benchmark's own instruction has it, "AC", by texts."""
+    texts = [options[letter] for letter in letters]
+    both = (f"{letter}. {text}" for letter, text in zip(letters, texts, strict=True))
+    return (" ".join(letters), "".join(letters), ", ".join(both), ", ".join(texts))
