@@ -99,6 +99,11 @@ is: でしょう,だと思います,と思われます,だと思われます,로
 whether: 是否
 unsure: 不能确定,不能判断,不能確定,难以判断,难以确定,难以确认
 probably: おそらく,たぶん,恐らく,아마
+correct: richtig,richtige,richtiger,correcta,correcto,corretta,corretto,correta,correto,juste,exacte
+wrong: éliminer,écarter,exclure,eliminar,escludere,eliminare
+choose: choisir,elegir,scegliere,escolher
+initially: auf den ersten blick,à première vue,a primera vista,a prima vista,à primeira vista
+actually: bei genauerem hinsehen,bei näherem hinsehen,bei genauerer betrachtung,en y regardant de plus près
 likewise: and so does,and so do,and so are,and so is
 former: 前者,전자,ersteres,erstere,el primero,le premier,il primo
 latter: 后者,後者,후자,letzteres,letztere,ce dernier,cette dernière,quest'ultima,quest'ultimo,esta última,este último
@@ -171,7 +176,7 @@ NEUTRAL = COPULAS | CHOOSING | OPTION_WORDS | RIGHT | frozenset(
     "chosen picked selected selection going vote guess probably likely perhaps maybe most image picture photo question "
     "will well ok okay here there in of from on for and can conclude conclusion following response result also "
     "describes fits matches closest suggest therefore visible seen confident absolutely opt settle by me now actually "
-    "la el die der le les das il lo o que creo correcta correcto corretta correta richtig richtige bonne opción "
+    "la el die der le les das il lo o que creo bonne opción "
     "de du des dans en au à sur del dem den im auf zu al nel no na do da op het van w z на в по "
     "shown reflection prawidłowa poprawna c cest d dune l après selon limage agit sagit ich würde wählen nehmen "
     "glaube dass denke "
@@ -217,7 +222,7 @@ DECISIONS = DECIDING | frozenset(
     "sure know certain idea convinced".split()
 )
 CHOICES = frozenset("answer choose pick select decide commit option options".split())
-UNDECIDED = frozenset("undecided unsure uncertain depends".split())
+UNDECIDED = frozenset("undecided unsure uncertain depends unanswered".split())
 ENTIRELY = frozenset("entirely fully completely totally absolutely 100 100%".split())
 """Not to be that sure is still to choose."""
 POINTING = frozenset("that this it which neither".split())

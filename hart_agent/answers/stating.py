@@ -16,6 +16,7 @@ _SENTENCE = re.compile(r"\n+|(?<=[.!?;])\s+|(?<=[。！？；])|\.{3}\s|…")
 _TURN = re.compile(
     r"[,;]?\s(?:but|yet|however|sondern|aber|jedoch|sino|pero|però|mais|ma|mas|maar|ale|mà là|но|а|ama)\s"
     r"|[，、,]?\s?(?:而是|但是?|不过|ですが、?|しかし、?|けど、?|보였지만|지만|ではなく、?|가 아니라|이 아니라)"
+    r"|,\s(?:which leaves|leaving)\s(?:only\s|us with\s|me with\s)?"
     r"|[，,](?=[^，,]{0,20}(?:确认|其实|实际))|,\s(?=(?:c'est|it's|it is|es ist|è|это)\s)",
     re.IGNORECASE,
 )
@@ -52,7 +53,7 @@ _MARKER = re.compile(
     r"\b(?:is|are|it's|its|that's|there's|reads|says|shows|displays|states|say|read|to be|looks like|look like"
     r"|seems|see"
     r"|make out|correct it to|change it to|going with|go with|gives|end up with"
-    r"|be|conclude|probably|likely|actually|equals"
+    r"|be|been|conclude|probably|likely|actually|equals"
     r"|ist|lautet|lese ich|steht|est|c'est|on lit|lire|es|ve|lee|dice|è|é|legge|lê-se|это|là|jest|je|είναι"
     r"|indique|affiche|muestra|indica|mostra|zeigt|besagt|показывает|указано|staat|pokazuje|visar|écrit|escrito|scritto|sieht|pone|pisze|yazıyor"
     r"|видно|написано|هي|هو|adalah|i answer|answer with)"
@@ -70,7 +71,7 @@ _BEHIND = re.compile(
     r"|,\s(?:and\s)?(?:not|no|nicht|non|pas|rather|instead|não|не|а не|as|which|from|in|on|at the|since|because"
     r"|weil|car)\s.*$"
     r"|,?\s(?:although|though|even (?:if|though)|auch wenn|même si|aunque|anche se|хотя|obwohl|embora)\s.*$"
-    r"|\s(?:rather than|instead of|and not|as opposed to|in the (?:image|picture|photo)\b(?!\s?[:：]))\b.*$"
+    r"|\s(?:rather than|instead of|and not|as opposed to|in the (?:image|picture|photo)\b(?!\s?[:：,]))\b.*$"
     r"|\s[(\[](?!or\b"
     r"|maybe\b|perhaps\b|possibly\b)[^()\[\]]*[)\]]\s?[.]?$"
     r"|\s–\s(?:clearly|visible|as|seen|it|the|which|this|that|located)\b.*$|[，,]\s?(?:而不是|不是|图|因).*$",
@@ -118,6 +119,12 @@ _TAKEN_BACK = re.compile(
     r"\s{0,3}(?:that|this|it)(?:'s|\s(?:is|was|turned out))\s(?:[a-z]{1,12}\s){0,2}(?:wrong|incorrect|mistake|error)\b",
     re.IGNORECASE,
 )
+_NAMED_ANSWER = re.compile(
+    r"(?:^|[,:]\s)(?:so\s|hence\s|therefore\s)?(?!(?:that|this|it|which|here)\s)([^,:\n]{1,100}?)\sis\s(?:my|the)\s"
+    r"(?:final\s|correct\s|right\s)?(?:answer|reading|choice)[\s.]{0,3}$",
+    re.IGNORECASE,
+)
+"""Something "is my answer"."""
 _FEW_WORDS = 6
 _MOST = 2_000
 """Characters at the end of a reply that are read."""
@@ -169,7 +176,9 @@ def _spans(sentence: str) -> Iterator[tuple[str, bool]]:
             continue
         quoted = _QUOTED.findall(said)
         ends = [marker.end() for marker in _MARKER.finditer(said)]
-        if len(quoted) == 1:
+        if named := _NAMED_ANSWER.search(said):
+            yield named[1].strip(), False
+        elif len(quoted) == 1:
             yield quoted[0].strip(), False
         elif ends and (words := _ENDING.sub("", said[ends[-1] :]).strip()):
             yield _LED.sub("", words, count=1), False
