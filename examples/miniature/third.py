@@ -17,11 +17,12 @@ SEEDS = range(5, 9)
 STEPS = 70
 TESTED = range(2000, 3000)
 """Scenes of the test split that no study has seen."""
-_PAIR = (
-    (Reader.TRAINED, "k0.6"), (Reader.TRAINED, "sft"), (Reader.FROZEN, "k0"), (Reader.FROZEN, "mgpo"),
-    (Reader.TRAINED, "sft-rl"), (Reader.FROZEN, "medvr"), (Reader.TRAINED, "rl-sft"), (Reader.FROZEN, "k0.6"),
+_FIRST = tuple((Reader.FROZEN, arm) for arm in ("mgpo", "k0", "medvr"))
+"""Of the first two claims: what their pairs can see is worth running first."""
+_THEN = (
+    *((Reader.TRAINED, arm) for arm in ("k0.6", "sft", "sft-rl", "rl-sft")),
+    (Reader.FROZEN, "k0.6"),
 )  # fmt: skip
-"""So that two processes seldom wait for each other's beginnings."""
 
 
 def _claim(text: str, reader: Reader, first: str, second: str, name: str) -> Claim:
@@ -41,9 +42,10 @@ OUTCOMES = {Reader.FROZEN: "evidence inside, sampled", Reader.TRAINED: "right wi
 
 
 def all_jobs() -> Iterator[Job]:
-    """Every job, pair by pair: a pair is a cold start with a seed, and has all arms."""
-    for seed, start, (reader, arm) in itertools.product(SEEDS, STARTS, _PAIR):
-        yield Job(arm, reader, start, seed)
+    """Every job: pair by pair, a cold start with a seed, those of the first two claims; then the others likewise."""
+    for arms in (_FIRST, _THEN):
+        for seed, start, (reader, arm) in itertools.product(SEEDS, STARTS, arms):
+            yield Job(arm, reader, start, seed)
 
 
 @dataclass(frozen=True)
