@@ -46,7 +46,7 @@ def main() -> None:
         from miniature.running import Workplace
 
         work_through(jobs, results, work, Workplace(work, steps, tested, outcome))
-    write_report(read_results(results), jobs, report)
+    write_report(read_results(results), jobs, report, read_results(RESULTS))
     if arguments.quick:
         print("\nThis is a look: one pair, few steps. It shows no result.")
 

@@ -22,7 +22,7 @@ _FIRST = tuple((Reader.FROZEN, arm) for arm in ("mgpo", "k0", "medvr"))
 _THEN = (
     *((Reader.TRAINED, arm) for arm in ("k0.6", "sft", "sft-rl", "rl-sft")),
     (Reader.FROZEN, "k0.6"),
-)  # fmt: skip
+)
 
 
 def _claim(text: str, reader: Reader, first: str, second: str, name: str) -> Claim:

@@ -10,6 +10,7 @@ import numpy as np
 from .claims import CLAIMS as FIRST_CLAIMS
 from .claims import Claim, Result, interval
 from .jobs import ARMS, LATER_ARMS, STARTS, Job, Reader
+from .report import missing_jobs
 from .second_claims import LEVEL
 from .third import CLAIMS, OUTCOMES, SEEDS, Finding, findings, visible
 
@@ -22,13 +23,14 @@ _SHOWN = {
 }  # fmt: skip
 
 
-def write_report(results: Sequence[Result], planned: Sequence[Job], folder: Path) -> None:
+def write_report(results: Sequence[Result], planned: Sequence[Job], folder: Path, first: Sequence[Result]) -> None:
     """Print the report, and write it as `REPORT_3.md`.
 
     Args:
         results: of finished jobs.
         planned: jobs, of which some may be missing.
         folder: to write to.
+        first: the results of the first study, which stand beside these.
     """
     done = {(each["reader"], each["arm"], each["start"], each["seed"]) for each in results}
     missing = [job for job in planned if (job.reader, job.arm, job.start, job.seed) not in done]
@@ -36,9 +38,9 @@ def write_report(results: Sequence[Result], planned: Sequence[Job], folder: Path
     parts = [f"{len(planned) - len(missing)} of {len(planned)} jobs are done, in {spent:.2f} CPU-hours.", "", _RESTS]
     if results:
         found = findings(results)
-        parts += [*_bad_news(found), *_claims(found, results), *_arms(results)]
+        parts += [*_bad_news(found), *_claims(found, results), *_pilots(first), *_arms(results)]
     if missing:
-        parts += ["", f"Not run: {', '.join(job.name for job in missing)}."]
+        parts += ["", "Not run, by reader and arm; each as cold start/seed:", "", *missing_jobs(missing)]
     text = "\n".join(parts) + "\n"
     print(text)
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,6 +61,17 @@ def power_table(first: Sequence[Result], tested: int) -> list[str]:
         expected = float(np.sqrt(max(spread**2 - noise**2, 0) + noise**2 * 300 / tested))
         seen = visible(expected, pairs)
         lines.append(f"| {text} | {np.mean(gains):+.4f} | {spread:.4f} | {expected:.4f} | {pairs} | {seen:.4f} |")
+    return lines
+
+
+def _pilots(first: Sequence[Result]) -> list[str]:
+    if not first:
+        return []
+    lines = ["", "Beside it, the pilot: the first study, other seeds, 120 steps, fewer scenes; uncorrected.", ""]
+    lines += ["| contrast | pairs | difference |", "|---|---|---|"]
+    for text, gains, _ in _pilot(first):
+        found = interval(gains)
+        lines.append(f"| {text} | {found.count} | {found.mean:+.4f} ± {found.half:.4f} |")
     return lines
 
 
