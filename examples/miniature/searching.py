@@ -23,7 +23,7 @@ from hart_agent.cli.console.failure import reported_errors
 from hart_agent.store.files import write_json
 from miniature.claims import interval
 from miniature.plots import load_pyplot
-from miniature.second_claims import LEVEL, holm, p_value
+from miniature.second_claims import LEVEL, MATTERS, holm, p_value
 from miniature.sweep import LEAKS, RATE, STEPS
 from miniature.tabular import nested
 from miniature.tabular.pointing import READ
@@ -64,8 +64,10 @@ def table(results: dict[str, Any]) -> list[str]:
             lines.append(f"| {leak} | {arm} | " + " | ".join([*cells, *ends]) + " |")
         gains.append(np.subtract(*(np.array(own[arm]["right"])[:, -1] for arm in ARMS)).tolist())
     for leak, gain, chance in zip(LEAKS, gains, holm([p_value(gain) for gain in gains], len(LEAKS)), strict=True):
-        told = "not shown" if chance >= LEVEL else "holds" if np.mean(gain) > 0 else "the reverse holds"
-        lines += ["", f"Masked over wrong, right with 18 turns, leak {leak}: {interval(gain)}, p {chance:.2g}: {told}."]
+        found = interval(gain)
+        told = "not shown" if chance >= LEVEL else "holds" if found.mean > 0 else "the reverse holds"
+        told += ", but is too small to matter" if found.low > -MATTERS and found.high < MATTERS else ""
+        lines += ["", f"Masked over wrong, right with 18 turns, leak {leak}: {found}, p {chance:.2g}: {told}."]
     return lines
 
 
