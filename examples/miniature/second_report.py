@@ -17,9 +17,9 @@ from .sweep import ARMS, LEAKS, NESTED, OTHER_RATES, RATE, Cell
 Results = Mapping[str, Mapping[str, Any]]
 PLOT = "leak.png"
 _RESTS = """\
-Every claim here rests on tabular policies alone. What the tiny model showed stands in REPORT.md and, of three of these
-contrasts and of the order of RL and SFT, in REPORT_3.md. The nested scene on which searching is learnt, with 4 regions
-in place of 9, came later: see the README.md."""
+Every claim here rests on tabular policies alone. What the tiny model showed stands in REPORT.md; REPORT_3.md asks three
+of these contrasts and the order of RL and SFT of it again, with too few runs yet. The nested scene on which searching
+is learnt, with 4 regions in place of 9, came later: see the README.md."""
 
 
 def write_report(results: Results, planned: Sequence[Cell], folder: Path) -> None:
