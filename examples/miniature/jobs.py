@@ -41,7 +41,7 @@ class Stage:
     """One run of a trainer.
 
     Attributes:
-        name: of reinforcement learning `grpo`, `mgpo`, or `k` and its value in the closed loop; or `sft`.
+        name: of reinforcement learning `grpo`, `mgpo`, `medvr`, or `k` and its value in the closed loop; or `sft`.
     """
 
     name: str
@@ -52,11 +52,16 @@ class Stage:
 
     @property
     def mode(self) -> Mode:
-        return {"grpo": Mode.DIRECT, "mgpo": Mode.MGPO}.get(self.name, Mode.CLOSED_LOOP)
+        return {"grpo": Mode.DIRECT, "mgpo": Mode.MGPO, "medvr": Mode.MGPO}.get(self.name, Mode.CLOSED_LOOP)
 
     @property
     def k(self) -> float:
         return float(self.name[1:]) if self.name.startswith("k") else 0.0
+
+    @property
+    def reward(self) -> str | None:
+        """The name of a reward other than the right answer."""
+        return "rl.medvr:reward" if self.name == "medvr" else None
 
 
 ARMS: dict[str, tuple[Stage, ...]] = {
@@ -67,6 +72,8 @@ ARMS: dict[str, tuple[Stage, ...]] = {
     "mgpo-sft": (Stage("mgpo"), Stage("sft")),
 }
 """What each arm is trained by, in order."""
+LATER_ARMS = {"medvr": (Stage("medvr"),)}
+"""Likewise; not in the first study."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ class Job:
     """One arm, once.
 
     Attributes:
-        arm: a key of `ARMS`.
+        arm: a key of `ARMS` or `LATER_ARMS`.
         reader: of the cold start.
         start: the cold start's number.
         seed: of sampling and of the order of the questions.
@@ -88,6 +95,10 @@ class Job:
     @property
     def name(self) -> str:
         return f"{self.reader}-{self.arm}-start{self.start}-seed{self.seed}"
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return (ARMS | LATER_ARMS)[self.arm]
 
     @property
     def cold_start(self) -> Path:

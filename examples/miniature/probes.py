@@ -107,7 +107,7 @@ async def predict(
         found = await agent.aask(scene.image, scene.asked.question)
         with SourceImage(scene.image) as source:
             outcomes = await run_controls(agent, source, found, controls=controls)
-        return _prediction(scene, found, outcomes)
+        return prediction_of(scene, found, outcomes)
 
     return await _gather([ask(scene) for scene in scenes])
 
@@ -168,7 +168,8 @@ async def _rightly_answered(
     return _mean(np.array([said == scene.asked.answer for said, scene in zip(answers, scenes, strict=True)]))
 
 
-def _prediction(scene: Scene, found: Trajectory, outcomes: Sequence[ControlOutcome]) -> Prediction:
+def prediction_of(scene: Scene, found: Trajectory, outcomes: Sequence[ControlOutcome] = ()) -> Prediction:
+    """What an episode about a scene answered and found, with what was answered under controls."""
     return Prediction(
         id=scene.id,
         category=scene.dots,

@@ -45,14 +45,15 @@ def write_report(results: Sequence[Result], planned: Sequence[Job], folder: Path
         parts += [*_sampled_preference(results), *_table(results), *_claims(results)]
         draw_plots(results, folder)
     if missing:
-        parts += ["", "Missing, by reader and arm; each as cold start/seed:", "", *_missing(missing)]
+        parts += ["", "Missing, by reader and arm; each as cold start/seed:", "", *missing_jobs(missing)]
     text = "\n".join(parts) + "\n"
     print(text)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "REPORT.md").write_text(f"# What came of the study\n\n{text}", encoding="utf-8")
 
 
-def _missing(jobs: Sequence[Job]) -> list[str]:
+def missing_jobs(jobs: Sequence[Job]) -> list[str]:
+    """By reader and arm; each as cold start/seed."""
     runs: dict[str, list[str]] = {}
     for job in jobs:
         runs.setdefault(f"{job.reader} {job.arm}", []).append(f"{job.start}/{job.seed}")

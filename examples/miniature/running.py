@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ from . import jobs
 from .cold_start import open_policy
 from .examination import examine
 from .frozen_reader import FrozenReaderTrainer, WithReader
-from .jobs import ARMS, Job, Reader, Stage
-from .scenes import Split, draw_scene, write_jsonl
+from .jobs import Job, Reader, Stage
+from .scenes import Scene, Split, draw_scene, write_jsonl
 from .tokenizer import MAX_PIXELS, MAX_TOKENS
 
 _LAST = 20
@@ -37,6 +37,17 @@ _SAMPLED = ("reward", "accuracy", "iou", "grounded", "area_fraction", "wrong_box
 _CURVE = ("reward", "iou", "area_fraction")
 _CURVE_EVERY = 10
 
+Test = Callable[[Job, Path, Sequence[Scene]], dict[str, Any]]
+"""Measures a job's checkpoint on held-out scenes."""
+
+
+def examined(job: Job, checkpoint: Path, scenes: Sequence[Scene]) -> dict[str, Any]:
+    """The first study's test, greedy; see `examine`."""
+    policy: Policy = open_policy(checkpoint)
+    if job.reader is Reader.FROZEN:
+        policy = WithReader(policy, open_policy(job.cold_start))
+    return asyncio.run(examine(policy, scenes))
+
 
 class Workplace:
     """A folder with the study's scenes, its runs and their checkpoints; all of it can be made again.
@@ -45,10 +56,18 @@ class Workplace:
         folder: is made.
         steps: of reinforcement learning, if not the study's.
         tested: scenes of the test split, if not the study's.
+        test: what is measured on them.
     """
 
-    def __init__(self, folder: Path, steps: int = jobs.STEPS, tested: Sequence[int] = jobs.TEST_SCENES) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        steps: int = jobs.STEPS,
+        tested: Sequence[int] = jobs.TEST_SCENES,
+        test: Test = examined,
+    ) -> None:
         self._folder = folder
+        self._test = test
         self._steps = steps
         self._tested = tested
         self._questions: dict[str, list[Sample]] = {}
@@ -60,13 +79,10 @@ class Workplace:
             The job, what was measured, and with what.
         """
         began = time.process_time()
-        checkpoint = self._trained(job, ARMS[job.arm])
+        checkpoint = self._trained(job, job.stages)
         trained = time.process_time()
         scenes = [draw_scene(Split.TEST, number) for number in self._tested]
-        policy: Policy = open_policy(checkpoint)
-        if job.reader is Reader.FROZEN:
-            policy = WithReader(policy, open_policy(job.cold_start))
-        found = asyncio.run(examine(policy, scenes))
+        found = self._test(job, checkpoint, scenes)
         return {
             "arm": job.arm,
             "reader": job.reader.value,
@@ -102,7 +118,7 @@ class Workplace:
     def _rl_settings(self, job: Job, model: Path, stage: Stage) -> TrainSettings:
         return TrainSettings(
             algorithm=AlgorithmConfig(k=stage.k, beta=jobs.BETA, group_size=jobs.GROUP),
-            mode=stage.mode, max_area=jobs.MAX_AREA, model=str(model),
+            mode=stage.mode.name, reward=stage.reward, max_area=jobs.MAX_AREA, model=str(model),
             steps=self._steps, prompts_per_step=jobs.PROMPTS, learning_rate=jobs.LEARNING_RATE,
             max_tokens=MAX_TOKENS, max_pixels=MAX_PIXELS, micro_batch=96, device="cpu", seed=job.seed,
             keep_checkpoints=1,
@@ -130,7 +146,7 @@ class Workplace:
 
     def _curves(self, job: Job) -> dict[str, Any]:
         """What the rollouts of each stage of reinforcement learning were like, at its end and on its way."""
-        stages = ARMS[job.arm]
+        stages = job.stages
         found = {}
         for count, stage in enumerate(stages, start=1):
             if not stage.supervised:

@@ -116,18 +116,26 @@ def holm(chances: Sequence[float], count: int) -> list[float]:
     return corrected
 
 
-def pairs_needed(spread: float, difference: float = MATTERS, level: float = LEVEL / COUNT, power: float = POWER) -> int:
-    """Pairs with which a two-sided paired t-test sees a difference.
+def power_of(pairs: int, spread: float, difference: float, level: float) -> float:
+    """The probability that a two-sided paired t-test sees a difference.
 
     Args:
+        pairs: 2 or more.
         spread: standard deviation of the differences.
         difference: true mean.
+        level: of the test.
+    """
+    critical = stats.t.ppf(1 - level / 2, pairs - 1)
+    return float(stats.nct.sf(critical, pairs - 1, difference / spread * np.sqrt(pairs)))
+
+
+def pairs_needed(spread: float, difference: float = MATTERS, level: float = LEVEL / COUNT, power: float = POWER) -> int:
+    """Pairs with which `power` is reached; see `power_of`.
+
+    Args:
         level: of the test; by default Bonferroni's, which no step of Holm's goes below.
-        power: the probability of seeing it.
     """
     count = 3
-    while True:
-        critical = stats.t.ppf(1 - level / 2, count - 1)
-        if stats.nct.sf(critical, count - 1, difference / spread * np.sqrt(count)) >= power:
-            return count
+    while power_of(count, spread, difference, level) < power:
         count += 1 + count // 50
+    return count

@@ -14,6 +14,7 @@ import argparse
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from filelock import FileLock, Timeout
@@ -23,6 +24,9 @@ from miniature.jobs import Job, Reader, all_jobs
 from miniature.plots import load_pyplot
 from miniature.report import read_results, write_report
 
+if TYPE_CHECKING:
+    from miniature.running import Workplace
+
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 QUICK = [Job("start", Reader.TRAINED, 0, 0), *(Job(arm, Reader.TRAINED, 0, 0) for arm in ("mgpo", "k0", "k0.6"))]
@@ -31,14 +35,27 @@ QUICK_STEPS, QUICK_TESTED = 60, range(1000, 1100)
 
 def run_jobs(jobs: Iterable[Job], results: Path, work: Path, steps: int | None = None) -> None:
     """Run the jobs that have no result yet and that nobody else is at."""
+    from miniature.running import Workplace
+
+    work_through(jobs, results, work, Workplace(work) if steps is None else Workplace(work, steps, QUICK_TESTED))
+
+
+def work_through(jobs: Iterable[Job], results: Path, work: Path, place: Workplace) -> None:
+    """As `run_jobs`, in a given place.
+
+    Args:
+        jobs: in the order in which they are run.
+        results: folder of one file for each finished job.
+        work: folder where processes say what they are at.
+        place: trains and tests.
+    """
     import torch
     from transformers.utils import logging
 
-    from miniature.running import Workplace, write_result
+    from miniature.running import write_result
 
     torch.set_num_threads(1)  # faster than more at this size, and the same everywhere
     logging.disable_progress_bar()
-    place = Workplace(work) if steps is None else Workplace(work, steps, QUICK_TESTED)
     claims = work / "claims"
     claims.mkdir(parents=True, exist_ok=True)
     for job in jobs:

@@ -98,20 +98,21 @@ def test_the_mask_of_one_seed_leaves_another_as_it_is() -> None:
     assert found.mu1.tolist() == pytest.approx([8 / 6 * 2] * 6 + [0] * 2 + [2] * 8)  # share is of 16: twice too small
 
 
-def test_episodes_look_nowhere_twice_and_end_with_an_answer() -> None:
-    logits = torch.zeros(300, 5, 11).masked_fill(nested._IMPOSSIBLE, -torch.inf)
-    where = torch.arange(300) % 81
+@pytest.mark.parametrize("children", [9, 4])
+def test_episodes_look_nowhere_twice_and_end_with_an_answer(children: int) -> None:
+    logits = torch.zeros(300, 5, children + 2).masked_fill(nested.impossible(children), -torch.inf)
+    where = torch.arange(300) % children**2
     views, actions, _ = nested.search(logits, where, 18, torch.Generator().manual_seed(0))
     for row in range(300):
-        zooms = [(int(v), int(a)) for v, a in zip(views[row], actions[row], strict=True) if v == 0 and a < 9]
+        zooms = [(int(v), int(a)) for v, a in zip(views[row], actions[row], strict=True) if v == 0 and a < children]
         assert len(set(zooms)) == len(zooms)
         for turn in range(17):
             view, action, after = int(views[row, turn]), int(actions[row, turn]), int(views[row, turn + 1])
-            if view == nested.OVERVIEW and action < 9:
-                assert after == (nested.SIGN if action == where[row] // 9 else nested.REGION)
-            if view == nested.SIGN and action < 9:
-                assert after == (nested.EVIDENCE if action == where[row] % 9 else nested.PART)
-            if view == -1 or action == nested.ANSWER:
+            if view == nested.OVERVIEW and action < children:
+                assert after == (nested.SIGN if action == where[row] // children else nested.REGION)
+            if view == nested.SIGN and action < children:
+                assert after == (nested.EVIDENCE if action == where[row] % children else nested.PART)
+            if view == -1 or action == children + 1:
                 assert after == -1
 
 
