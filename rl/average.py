@@ -17,8 +17,8 @@ import typer
 
 from hart_agent.backends.local.checkpoint import Checkpoint, find_checkpoint
 from hart_agent.errors import ConfigError, OutputError
-from rl.checkpoints import checkpoints, copy_without_weights
 from rl.command_line import run_command
+from rl.training.checkpoints import checkpoints, copy_without_weights
 
 _INDEX = "model.safetensors.index.json"
 

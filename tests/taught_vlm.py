@@ -19,7 +19,7 @@ from tiny_vlm import make_tiny_vlm
 from hart_agent.agent.modes import Mode
 from rl.config import SftSettings
 from rl.data import Sample, load_samples
-from rl.demonstrations import Demonstration
+from rl.data.demonstrations import Demonstration
 from rl.local.sft import SftTrainer
 
 MAX_PIXELS = 16_384

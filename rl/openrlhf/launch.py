@@ -13,13 +13,13 @@ from typing import Any
 
 from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.store.files import write_whole
-from rl.checkpoints import checkpoints
 from rl.config import SftSettings, TrainSettings
 from rl.data import Sample, check_count, draw
-from rl.manifest import Manifest
 from rl.openrlhf.flags import DTYPES, KNOWN, PROMPTS, VALIDATION, Flag, check_shares, command_line, shown
 from rl.openrlhf.validation import tasks
 from rl.openrlhf.versions import check_versions
+from rl.training.checkpoints import checkpoints
+from rl.training.manifest import Manifest
 
 _log = logging.getLogger(__name__)
 

@@ -9,7 +9,17 @@ from collections.abc import Mapping
 
 from rl.config import TrainSettings
 from rl.openrlhf.flags import Flag, number
-from rl.planning import CHANNELS, GPU, H100, PREPROCESSING, ModelShape, Plan, rollout_tokens, view_pixels, views_of
+from rl.training.planning import (
+    CHANNELS,
+    GPU,
+    H100,
+    PREPROCESSING,
+    ModelShape,
+    Plan,
+    rollout_tokens,
+    view_pixels,
+    views_of,
+)
 
 FIXED = 4e9
 """Bytes on each GPU for CUDA itself and the buffers of DeepSpeed and NCCL."""

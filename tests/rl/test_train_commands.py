@@ -18,7 +18,7 @@ from tiny_backend import Folders, folders, one_thread  # noqa: E402, F401 (fixtu
 from hart_agent.trace import load_trace  # noqa: E402
 from rl.command_line import run_command  # noqa: E402
 from rl.data import fingerprint, load_samples, stage_part  # noqa: E402
-from rl.monitor import WINDOW, alarms  # noqa: E402
+from rl.training.monitor import WINDOW, alarms  # noqa: E402
 
 
 @pytest.fixture
