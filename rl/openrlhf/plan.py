@@ -34,11 +34,7 @@ _SYNC, _SYNC_CALL = 25e9, 0.004
 
 
 def estimate(shape: ModelShape, settings: TrainSettings, flags: Mapping[str, Flag], gpu: GPU = H100) -> Plan:
-    """The needs of a run with all flags of OpenRLHF (see `rl.openrlhf.flags.flags_of`) on GPUs of one kind.
-
-    Raises:
-        ConfigError: a flag is not a number.
-    """
+    """The needs of a run with all flags of OpenRLHF (see `rl.openrlhf.flags.flags_of`) on GPUs of one kind."""
     per_node, stage = number(flags, "actor.num_gpus_per_node"), number(flags, "ds.zero_stage")
     engines, split = number(flags, "vllm.num_engines"), number(flags, "vllm.tensor_parallel_size")
     length, gpus = number(flags, "data.max_len"), number(flags, "actor.num_nodes") * per_node
