@@ -6,6 +6,7 @@ The rules are not part of the paper, are off by default, and are reported in a r
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar, TypeAlias
@@ -52,106 +53,106 @@ def area_fraction(trajectory: Trajectory) -> float:
 
 
 @dataclass(frozen=True)
-class AreaGuard:
+class Rule(ABC):
+    """A reward that changes another one.
+
+    Attributes:
+        reward: the other one.
+    """
+
+    reward: Reward
+    name: ClassVar[str]
+
+    def __call__(self, trajectory: Trajectory, sample: Sample) -> float:
+        return self.adjust(self.reward(trajectory, sample), trajectory)
+
+    @abstractmethod
+    def adjust(self, value: float, trajectory: Trajectory) -> float:
+        """The reward after this rule."""
+
+    @abstractmethod
+    def applied(self, score: Score, trajectory: Trajectory) -> Score:
+        """The score after this rule."""
+
+    def _score(self, score: Score, reward: float, terms: dict[str, Term], trajectory: Trajectory) -> Score:
+        *_, inner = score.parts.values()
+        return Score(reward, terms, {**score.parts, self.name: self.adjust(inner, trajectory)})
+
+
+@dataclass(frozen=True)
+class AreaGuard(Rule):
     """No reward for evidence that covers more of the image than this: not part of the paper.
 
     Nothing in the method prevents a policy from using the whole image as evidence; without a guard some do.
 
     Attributes:
-        reward: of rollouts within the limit.
         max_area: share of the image, more than 0 and up to 1.
     """
 
-    reward: Reward
     max_area: float
-    name: ClassVar[str] = "area_guard"
+    name = "area_guard"
 
     def __post_init__(self) -> None:
         if not 0 < self.max_area <= 1:
             raise ConfigError(f"max_area is a share of the image, more than 0 and up to 1; got {self.max_area}")
 
-    def __call__(self, trajectory: Trajectory, sample: Sample) -> float:
-        return self.adjust(self.reward(trajectory, sample), trajectory)
-
     def adjust(self, value: float, trajectory: Trajectory) -> float:
-        """The reward after this rule."""
         return value if area_fraction(trajectory) <= self.max_area else 0.0
 
     def applied(self, score: Score, trajectory: Trajectory) -> Score:
         """The score after this rule: over the limit, shaping terms earn nothing, either."""
         kept = self.adjust(1.0, trajectory)
         terms = {name: replace(term, value=term.value * kept) for name, term in score.terms.items()}
-        return _adjusted(self, score, score.reward * kept, terms, trajectory)
+        return self._score(score, score.reward * kept, terms, trajectory)
 
 
 @dataclass(frozen=True)
-class TightnessBonus:
-    """More for a right answer from little evidence: not part of the paper.
+class Bonus(Rule):
+    """More for a right answer, in proportion to a share of 0 to 1.
 
-    As a number of its own (`adjust`) the reward is scaled to stay between 0 and 1: with no area it is unchanged, with
-    the full image it is divided by 1 + weight. In training the bonus is a shaping term (`applied`): the reward times
-    the share of the image that is left out, normalised and then weighted: a small weight has a small effect.
-
-    Attributes:
-        reward: without it.
-        weight: of the bonus, which is in proportion to the area that is left out; more than 0.
-    """
-
-    reward: Reward
-    weight: float
-    name: ClassVar[str] = "tightness"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.weight < math.inf:
-            raise ConfigError(f"the weight of the tightness bonus must be a positive number, got {self.weight}")
-
-    def __call__(self, trajectory: Trajectory, sample: Sample) -> float:
-        return self.adjust(self.reward(trajectory, sample), trajectory)
-
-    def adjust(self, value: float, trajectory: Trajectory) -> float:
-        """The reward after this rule."""
-        return value * (1 + self.weight * (1 - area_fraction(trajectory))) / (1 + self.weight)
-
-    def applied(self, score: Score, trajectory: Trajectory) -> Score:
-        """The score with this term."""
-        term = Term(self.weight, score.reward * (1 - area_fraction(trajectory)))
-        return _adjusted(self, score, score.reward, {**score.terms, self.name: term}, trajectory)
-
-
-@dataclass(frozen=True)
-class TurnCost:
-    """More for a right answer in few turns: not part of the paper. As `TightnessBonus`, with 1 / turns.
+    As a number of its own (`adjust`) the reward is scaled to stay between 0 and 1: with the whole share it is
+    unchanged, with none it is divided by 1 + weight. In training the bonus is a shaping term (`applied`): the reward
+    times the share, normalised and then weighted: a small weight has a small effect.
 
     Attributes:
-        reward: without it.
         weight: of the bonus; more than 0.
     """
 
-    reward: Reward
     weight: float
-    name: ClassVar[str] = "turn_cost"
+    noun: ClassVar[str]
 
     def __post_init__(self) -> None:
         if not 0 < self.weight < math.inf:
-            raise ConfigError(f"the weight of the turn cost must be a positive number, got {self.weight}")
+            raise ConfigError(f"the weight of the {self.noun} must be a positive number, got {self.weight}")
 
-    def __call__(self, trajectory: Trajectory, sample: Sample) -> float:
-        return self.adjust(self.reward(trajectory, sample), trajectory)
+    @abstractmethod
+    def share(self, trajectory: Trajectory) -> float:
+        """How much of the bonus a rollout earns, 0 to 1."""
 
     def adjust(self, value: float, trajectory: Trajectory) -> float:
-        """The reward after this rule."""
-        return value * (1 + self.weight / max(1, len(trajectory.turns))) / (1 + self.weight)
+        return value * (1 + self.weight * self.share(trajectory)) / (1 + self.weight)
 
     def applied(self, score: Score, trajectory: Trajectory) -> Score:
         """The score with this term."""
-        term = Term(self.weight, score.reward / max(1, len(trajectory.turns)))
-        return _adjusted(self, score, score.reward, {**score.terms, self.name: term}, trajectory)
+        term = Term(self.weight, score.reward * self.share(trajectory))
+        return self._score(score, score.reward, {**score.terms, self.name: term}, trajectory)
 
 
-Rule: TypeAlias = AreaGuard | TightnessBonus | TurnCost
-"""What wraps another reward."""
+@dataclass(frozen=True)
+class TightnessBonus(Bonus):
+    """More for a right answer from little evidence, by the share of the image that is left out. Not in the paper."""
+
+    name, noun = "tightness", "tightness bonus"
+
+    def share(self, trajectory: Trajectory) -> float:
+        return 1 - area_fraction(trajectory)
 
 
-def _adjusted(rule: Rule, score: Score, reward: float, terms: dict[str, Term], trajectory: Trajectory) -> Score:
-    *_, inner = score.parts.values()
-    return Score(reward, terms, {**score.parts, rule.name: rule.adjust(inner, trajectory)})
+@dataclass(frozen=True)
+class TurnCost(Bonus):
+    """More for a right answer in few turns, by 1 / turns. Not in the paper."""
+
+    name, noun = "turn_cost", "turn cost"
+
+    def share(self, trajectory: Trajectory) -> float:
+        return 1 / max(1, len(trajectory.turns))

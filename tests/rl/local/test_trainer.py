@@ -221,7 +221,7 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(
 ) -> None:
     run = tmp_path / "run"
     code = KILLED.format(
-        path=[str(folder) for folder in Path(__file__).parents[:3]], photos=[str(sample.image) for sample in samples],
+        path=sys.path, photos=[str(sample.image) for sample in samples],
         model=str(folders("qwen3-vl")), run=str(run),
     )  # fmt: skip
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL

@@ -1,6 +1,6 @@
 """Tiny vision-language models with random weights, as folders that transformers and vLLM load. Made offline.
 
-Also a program: `python tests/tiny_vlm.py qwen2.5-vl FOLDER` writes one.
+Also a program: `python tests/support/tiny_vlm.py qwen2.5-vl FOLDER` writes one.
 """
 
 from __future__ import annotations

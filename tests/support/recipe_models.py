@@ -57,4 +57,4 @@ BASES = {
     "OpenGVLab/InternVL3-8B-hf": ("internvl", INTERNVL3_8B, 7_944_373_760),
 }
 """The models of the recipes, with as many parameters as their published weights have."""
-RECIPES = sorted((Path(__file__).parents[1] / "examples" / "recipes").glob("*.yaml"))
+RECIPES = sorted((Path(__file__).parents[2] / "examples" / "recipes").glob("*.yaml"))
