@@ -17,8 +17,8 @@ import typer
 
 from hart_agent.backends.local.checkpoint import Checkpoint, find_checkpoint
 from hart_agent.errors import ConfigError, OutputError
-from rl.checkpoints import checkpoints, copy_without_weights
 from rl.command_line import run_command
+from rl.training.checkpoints import checkpoints, copy_without_weights
 
 _INDEX = "model.safetensors.index.json"
 
@@ -92,7 +92,7 @@ def _write(found: Sequence[Checkpoint], folder: Path) -> None:
         record = json.loads(index.read_text(encoding="utf-8"))
         record["metadata"] = {**record.get("metadata", {}), "total_size": size}
         (folder / _INDEX).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    _write_adapters([each.path for each in found], folder)
+    _average_adapters([each.path for each in found], folder)
 
 
 def _mean(read: Sequence[Callable[[], Any]]) -> Any:
@@ -106,24 +106,16 @@ def _mean(read: Sequence[Callable[[], Any]]) -> Any:
     return (total / len(read)).float()
 
 
-def _write_adapters(folders: Sequence[Path], out: Path) -> None:
-    import torch
-
+def _average_adapters(folders: Sequence[Path], out: Path) -> None:
     from hart_agent.backends.local.adapters import ADAPTERS, base_of, read_terms
-    from rl.local.merging import write_adapters
+    from rl.local.merging import joined, write_adapters
 
     parts = [read_terms(folder) for folder in folders]
     if any(part.keys() != parts[0].keys() for part in parts):
         raise ConfigError(f"the adapters of {folders[0]} and {folders[-1]} are of other layers; average one run's")
-    joined = {
-        name: (
-            torch.cat([part[name][0] for part in parts]),
-            torch.cat([part[name][1] for part in parts], 1) / len(parts),
-        )
-        for name in parts[0]
-    }
-    if joined and (base := base_of(folders[-1])) is not None:
-        write_adapters(joined, out / ADAPTERS, base)
+    terms = {name: joined([(a, b / len(parts)) for a, b in (part[name] for part in parts)]) for name in parts[0]}
+    if terms and (base := base_of(folders[-1])) is not None:
+        write_adapters(terms, out / ADAPTERS, base)
 
 
 if __name__ == "__main__":

@@ -28,9 +28,9 @@ from hart_agent.commands import install_command
 from hart_agent.errors import ConfigError, InstallError
 from rl.config import SftSettings
 from rl.data import Sample, fingerprint, load_questions
-from rl.manifest import Manifest, S
 from rl.openrlhf.flags import KNOWN, parse_flags, split_flags
-from rl.trackers import check_tracker
+from rl.training.manifest import Manifest, S
+from rl.training.trackers import check_tracker
 
 SECTIONS = ("data", "policy", "algorithm", "engine", "run")
 FLAGS = "openrlhf"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import Any, ClassVar, Literal, Self
 
 from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Mode, find_mode
@@ -16,15 +16,9 @@ from hart_agent.backends.options import Limit, ModelOptions, check_options, opti
 from hart_agent.dialogue.vocabulary import OWN
 from hart_agent.errors import ConfigError
 
-Aggregation = Literal["sequence", "token", "constant"]
 Part = Literal["both", "language", "vision"]
-Attention = Literal["eager", "sdpa", "flash_attention_2"]
-Schedule = Literal["constant", "linear", "cosine", "inverse_sqrt"]
 OptimiserName = Literal["adamw", "adamw-8bit"]
-Targets = Literal["gold", "distilled", "glance"]
 Estimator = Literal["k1", "k2", "k3"]
-TrackerName = Literal["wandb"]
-Rollouts = Literal["transformers", "vllm"]
 
 AGENT_TURNS = 6
 """Replies in the mode `agent`, where a run sets no limit of its own."""
@@ -60,7 +54,7 @@ class AlgorithmConfig:
     beta: float = option(
         "Weight of the KL to the initial model; 0 needs no reference model.", default=0.02, limit=_NOT_NEGATIVE
     )
-    kl: Estimator = option("Schulman's estimator of the KL; none: --beta 0.", default="k3", choices=get_args(Estimator))
+    kl: Estimator = option("Schulman's estimator of the KL; none: --beta 0.", default="k3")
     entropy_floor: float | None = option(
         "Mean entropy of a token, in nats, below which the policy is pushed up. Default: none.", limit=_POSITIVE
     )
@@ -71,10 +65,8 @@ class AlgorithmConfig:
         "Weigh no token more than this where trainer and sampler differ. Default: no cap.", limit=_CAP
     )
     scale_advantages: bool = option("Divide advantages by the group's standard deviation.", default=True)
-    aggregation: Aggregation = option(
-        "What weighs the same: each rollout, or token; constant: tokens, by token_budget.",
-        default="sequence",
-        choices=get_args(Aggregation),
+    aggregation: Literal["sequence", "token", "constant"] = option(
+        "What weighs the same: each rollout, or token; constant: tokens, by token_budget.", default="sequence"
     )
     token_budget: int = option(
         "Tokens that a rollout's sum is divided by, with --aggregation constant.", default=1024, limit=_POSITIVE
@@ -108,12 +100,10 @@ class RunSettings(ModelOptions):
         "Learning rate of AdamW. Default: 1e-6, of adapters 1e-5; in SFT 10 times as high.", limit=_POSITIVE
     )
     warmup: int = option("Steps in which the learning rate rises from 0.", default=0, limit=_NOT_NEGATIVE)
-    schedule: Schedule = option(
-        "How the learning rate goes on, to the last step.", default="constant", choices=get_args(Schedule)
+    schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"] = option(
+        "How the learning rate goes on, to the last step.", default="constant"
     )
-    optimiser: OptimiserName = option(
-        "AdamW, or with states of 8 bits.", default="adamw", choices=get_args(OptimiserName)
-    )
+    optimiser: OptimiserName = option("AdamW, or with states of 8 bits.", default="adamw")
     betas: tuple[float, float] = (0.9, 0.95)
     max_grad_norm: float = option("Gradients are scaled down to this norm.", default=1.0, limit=_POSITIVE)
     micro_batch: int = option("Sequences per forward pass of an update.", default=8, limit=_POSITIVE)
@@ -121,18 +111,16 @@ class RunSettings(ModelOptions):
     lora_rank: int = option("Train adapters of this rank; 0 trains all weights.", default=0, limit=_NOT_NEGATIVE)
     lora_alpha: int | None = option("Scale of the adapters, times the rank. Default: the rank.", limit=_POSITIVE)
     train_part: Part = option(
-        "The part that is trained; without vision, each image is looked at once a step.",
-        default="both",
-        choices=get_args(Part),
+        "The part that is trained; without vision, each image is looked at once a step.", default="both"
     )
     gradient_checkpointing: bool = option("Compute each layer twice to need far less memory.", default=False)
-    attention: Attention | None = option("Default: sdpa, where the model has it.", choices=get_args(Attention))
+    attention: Literal["eager", "sdpa", "flash_attention_2"] | None = option("Default: sdpa, where the model has it.")
     dtype: str | None = option("Such as bfloat16. Default: that on a GPU, else float32.")
     device: str | None = option("Such as cuda:0. Default: the first GPU, else the CPU.")
     rl_share: float | None = option("Share of the images for RL; SFT with the same share takes the rest. Default: all.")
     strict_reading: bool = option("Whether rewards require an answer without text around it.", default=True)
     checkpoint_every: int = option("Steps between checkpoints.", default=50, limit=_POSITIVE)
-    tracker: TrackerName | None = option("Show metrics there, beside TensorBoard.", choices=get_args(TrackerName))
+    tracker: Literal["wandb"] | None = option("Show metrics there, beside TensorBoard.")
     keep_checkpoints: int = option("Checkpoints that stay; older ones are removed.", default=2, limit=_POSITIVE)
 
     _rates: ClassVar[tuple[float, float]] = (1e-6, 1e-5)
@@ -180,10 +168,9 @@ class TrainSettings(RunSettings):
     turn_cost: float | None = option("Weight of a bonus for few turns.")
     mask_cut_off: bool = option("Rollouts that a limit cut off teach nothing, instead of being wrong.", default=False)
     branching: bool = option("Fork rollouts where the policy is unsure of a box, as MedVR does.", default=False)
-    rollouts: Rollouts = option(
+    rollouts: Literal["transformers", "vllm"] = option(
         "What samples: vllm is faster, and its ratio is capped, at 2 unless --ratio-cap says it.",
         default="transformers",
-        choices=get_args(Rollouts),
     )
     vllm_memory: float = option("Share of the GPU's memory for --rollouts vllm.", default=0.4, limit=_SHARE)
     curriculum: bool = option(
@@ -244,10 +231,9 @@ class SftSettings(RunSettings):
     """Settings of supervised fine-tuning."""
 
     prompts_per_step: int = option("Questions per update.", default=16, limit=_POSITIVE)
-    targets: Targets = option(
+    targets: Literal["gold", "distilled", "glance"] = option(
         "The right answers; the model's own episodes that led to them; or the answers of these, at a glance.",
         default="gold",
-        choices=get_args(Targets),
     )
     attempts: int = option("Rollouts per question, of which distilled targets keep one.", default=4, limit=_POSITIVE)
     _rates: ClassVar[tuple[float, float]] = (1e-5, 1e-4)

@@ -18,7 +18,7 @@ from hart_agent.evals.items import EmbeddedImage, Item
 from hart_agent.store.files import write_whole
 from rl.command_line import run_command
 from rl.data import apart_from, load_samples
-from rl.published import FORMS, read_published
+from rl.data.published import FORMS, read_published
 
 IMAGES = "images"
 """Beside the questions: pictures that stood in a table."""

@@ -6,22 +6,47 @@ from hart_agent.moved import forward_moved
 
 MOVED = {
     "rl.blind": ["rl.local.blind"],
-    "rl.commands": ["rl.command_line", "rl.progress"],
+    "rl.checkpoints": ["rl.training.checkpoints"],
+    "rl.commands": ["rl.command_line", "rl.training.progress"],
     "rl.config_file": ["rl.command_line"],
+    "rl.consensus": ["rl.rewards.consensus"],
+    "rl.custom_rewards": ["rl.rewards.custom"],
+    "rl.cut_off": ["rl.training.cut_off"],
+    "rl.demonstrations": ["rl.data.demonstrations"],
     "rl.dry_run": ["rl.local.dry_run"],
+    "rl.fine_tuning": ["rl.training.fine_tuning"],
+    "rl.interleaved": ["rl.rewards.interleaved"],
+    "rl.loop": ["rl.training.loop"],
+    "rl.manifest": ["rl.training.manifest"],
+    "rl.medvr": ["rl.rewards.medvr"],
     "rl.model": ["rl.local.model"],
+    "rl.monitor": ["rl.training.monitor"],
     "rl.openrlhf.command": ["rl.openrlhf.flags"],
     "rl.optimiser": ["rl.local.optimiser"],
     "rl.options": ["rl.command_line"],
-    "rl.plan": ["rl.openrlhf.plan", "rl.planning"],
-    "rl.rollout": ["rl.local.rollout", "rl.local.playing", "rl.rows"],
-    "rl.run": ["rl.local.run", "rl.loop", "rl.data", "rl.manifest"],
+    "rl.plan": ["rl.openrlhf.plan", "rl.training.planning"],
+    "rl.planning": ["rl.training.planning"],
+    "rl.progress": ["rl.training.progress"],
+    "rl.published": ["rl.data.published"],
+    "rl.rollout": ["rl.local.rollout", "rl.local.playing", "rl.data.rows"],
+    "rl.rows": ["rl.data.rows"],
+    "rl.run": ["rl.local.run", "rl.training.loop", "rl.data", "rl.training.manifest"],
+    "rl.scores": ["rl.rewards.scores"],
+    "rl.sections": ["rl.rewards.sections"],
     "rl.settings": ["rl.config"],
     "rl.sft": ["rl.local.sft"],
     "rl.shared_prefix": ["rl.local.shared_prefix"],
+    "rl.tables": ["rl.data.tables"],
+    "rl.trackers": ["rl.training.trackers"],
     "rl.trainer": ["rl.local.trainer", "rl.local.blind"],
     "rl.validation": ["rl.local.validation"],
 }
+
+
+def current_name(reward: str) -> str:
+    """The name of a reward, module:function, with its module where it is now."""
+    module, colon, function = reward.partition(":")
+    return MOVED.get(module, [module])[0] + colon + function
 
 
 def install() -> None:

@@ -16,16 +16,16 @@ from rl.openrlhf.flags import flags_of
 from rl.openrlhf.launch import train_on_openrlhf
 from rl.openrlhf.plan import estimate as plan_openrlhf
 from rl.openrlhf.versions import available, check_versions
-from rl.planning import GPUS, model_shape
-from rl.progress import train_with_progress
 from rl.rewards import reward_of
+from rl.training.planning import GPUS, model_shape
+from rl.training.progress import train_with_progress
 
 _log = logging.getLogger("rl.train_ap_grpo")  # also when it is run as __main__
 
 _Engine = Literal["auto", "local", "openrlhf"]
 _Algorithm = Literal["ap-grpo", "mgpo", "grpo", "medvr"]
 _MODES = {"ap-grpo": Mode.CLOSED_LOOP.name, "mgpo": Mode.MGPO.name, "grpo": Mode.DIRECT.name, "medvr": Mode.AGENT.name}
-_MEDVR = "rl.medvr:reward"
+_MEDVR = "rl.rewards.medvr:reward"
 
 
 def train(

@@ -12,7 +12,7 @@ import typer
 from rl.command_line import RunOptions, run_command
 from rl.config import SftSettings
 from rl.openrlhf.launch import fine_tune_on_openrlhf
-from rl.progress import train_with_progress
+from rl.training.progress import train_with_progress
 
 
 def train(

@@ -44,8 +44,8 @@ from rl.config import AlgorithmConfig, TrainSettings, rollout_episode
 from rl.data import Sample
 from rl.local.rollout import roll_out
 from rl.rewards import Judge, reward_of
-from rl.rows import Rollout
-from rl.scores import Attempt, in_groups
+from rl.data.rows import Rollout
+from rl.rewards.scores import Attempt, in_groups
 
 RESULTS = Path(__file__).parent / "results"
 TYPES, PLACES, SIDE = 4, 9, 63
@@ -59,8 +59,8 @@ LIKED = 2.0
 ARMS: Mapping[str, Mapping[str, Any]] = {
     "right answers, with branching": {"branching": True},
     "right answers": {},
-    "MedVR's reward, with branching": {"branching": True, "reward": "rl.medvr:reward"},
-    "MedVR's reward": {"reward": "rl.medvr:reward"},
+    "MedVR's reward, with branching": {"branching": True, "reward": "rl.rewards.medvr:reward"},
+    "MedVR's reward": {"reward": "rl.rewards.medvr:reward"},
 }
 _CALL, _END_OF_CALL = '<tool_call>{"name": "zoom", "arguments": {"bbox_2d": ', "}}</tool_call>"
 

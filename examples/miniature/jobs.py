@@ -61,7 +61,7 @@ class Stage:
     @property
     def reward(self) -> str | None:
         """The name of a reward other than the right answer."""
-        return "rl.medvr:reward" if self.name == "medvr" else None
+        return "rl.rewards.medvr:reward" if self.name == "medvr" else None
 
 
 ARMS: dict[str, tuple[Stage, ...]] = {

@@ -40,10 +40,11 @@ from rl.ap_grpo import Shaping, ap_grpo_loss, rollout_weights
 from rl.config import AlgorithmConfig, TrainSettings
 from rl.data import Sample
 from rl.rewards import Judge, reward_of
-from rl.scores import Attempt, in_groups, shaping_of
-from rl.sections import scores_of
+from rl.rewards.scores import Attempt, in_groups, shaping_of
+from rl.rewards.sections import scores_of
 
 RESULTS = Path(__file__).parent / "results"
+SECTIONS = "rl.rewards.sections"
 QUESTIONS, GROUP, SEEDS, TESTED = 8, 8, 5, 200
 IMAGE = Image.new("RGB", (64, 64), "grey")
 LOOK = '<tool_call>{"name": "zoom", "arguments": {"bbox_2d": [8, 8, 56, 56]}}</tool_call>'
@@ -145,17 +146,17 @@ METHODS: Mapping[str, Method] = {
     "findings": Method(
         {"first": _COUNT, "second": _COUNT, "answer": _favoured(4, 4, lambda seen: seen, 1.5)},
         _ask_findings, _write_findings,
-        {"time-discounted": {"reward": "rl.interleaved:time_discounted"}, "answer alone": {}},
+        {"time-discounted": {"reward": "rl.rewards.interleaved:time_discounted"}, "answer alone": {}},
         _found, Mode.INTERLEAVED,
     ),
     "credit": Method(
         {"off": _favoured(1, 31, lambda _: 15, 0.0)}, _ask_number, _write_credit,
-        {"continuous": {"reward": "rl.sections:continuous"}, "mixture": {"reward": "rl.sections:mixture"}},
+        {"continuous": {"reward": f"{SECTIONS}:continuous"}, "mixture": {"reward": f"{SECTIONS}:mixture"}},
         _right, Mode.SECTIONS,
     ),
     "sections": Method(
         {"description": torch.zeros(1, 4), "off": _favoured(1, 3, lambda _: 0, 1.0)}, _ask_number, _write_sections,
-        {"mixture": {"reward": "rl.sections:mixture"}, "only accuracy": {"reward": "rl.sections:only_accuracy"}},
+        {"mixture": {"reward": f"{SECTIONS}:mixture"}, "only accuracy": {"reward": f"{SECTIONS}:only_accuracy"}},
         lambda run, _: scores_of(run).get("description", 0.0), Mode.SECTIONS,
     ),
     "turns": Method(

@@ -20,7 +20,7 @@ from rl.config import AlgorithmConfig, SftSettings, TrainSettings
 from rl.data import Sample, check_disjoint, load_samples
 from rl.local.sft import SftTrainer
 from rl.local.trainer import Trainer
-from rl.monitor import METRICS
+from rl.training.monitor import METRICS
 
 from . import jobs
 from .cold_start import open_policy

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
-from typing import Any, Self, TypeAlias
+from functools import cache
+from typing import Any, Literal, Self, TypeAlias, get_args, get_origin, get_type_hints
 from urllib.parse import SplitResult, urlsplit
 
 from hart_agent.errors import ConfigError
@@ -35,7 +36,7 @@ def option(
         meaning: for the help.
         default: `dataclasses.MISSING` if it has none.
         minimum: that `ModelOptions` accept.
-        choices: that `ModelOptions` accept; empty for any.
+        choices: that `ModelOptions` accept; empty for any, or for those of the field's type, if it is a `Literal`.
         limit: of the values that are accepted, where neither of these says it.
         secret: is not shown in a representation.
         variables: of the environment that set it, the first of them on command lines.
@@ -158,13 +159,22 @@ def check_options(options: Any) -> None:
     Raises:
         ConfigError: one is out of range.
     """
+    literals = _literals(options.__class__)
     for declared in fields(options):
         if (value := getattr(options, declared.name)) is not None:
-            _check(declared, value)
+            _check(declared, value, literals.get(declared.name, ()))
 
 
-def _check(declared: Field[Any], value: Any) -> None:
+@cache
+def _literals(kind: type) -> Mapping[str, tuple[str, ...]]:
+    """The values of those fields of a dataclass whose type is a `Literal`, or that or None."""
+    hints = ((name, part) for name, hint in get_type_hints(kind).items() for part in (hint, *get_args(hint)))
+    return {name: get_args(part) for name, part in hints if get_origin(part) is Literal}
+
+
+def _check(declared: Field[Any], value: Any, literal: Sequence[str]) -> None:
     name, (minimum, choices, limit) = declared.name, map(declared.metadata.get, ("minimum", "choices", "limit"))
+    choices = choices or literal
     if limit is not None and not limit[0](value):
         raise ConfigError(f"{name} must be {limit[1]}; got {value}")
     if choices and value not in choices:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from hart_agent.backends.local.prompting import Prompter
 from rl.local.playing import Play, seed_of
-from rl.medvr import entropy_gains, fork_probability
+from rl.rewards.medvr import entropy_gains, fork_probability
 
 
 async def others(

@@ -13,8 +13,8 @@ import random
 from collections.abc import Mapping, Sequence
 
 from rl.data import Sample
+from rl.data.rows import Rollout
 from rl.rewards import answer_reward
-from rl.rows import Rollout
 
 _KEPT = 0.5
 """Of what was seen before, when a question is asked again: the policy has changed since."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from rl.data import Sample
-from rl.rows import Rollout
-from rl.scores import Score
+from rl.data.rows import Rollout
+from rl.rewards.scores import Score
 
 ScoredGroup: TypeAlias = Sequence[tuple[Rollout, Score]]
 """The rollouts of a question, each with its score."""

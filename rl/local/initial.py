@@ -12,12 +12,12 @@ from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.runtime import ToolRuntime
 from rl.config import TrainSettings
 from rl.data import Sample, draw
+from rl.data.rows import Rollout
 from rl.local.blind import without_blind
 from rl.local.rollout import roll_out_groups, scores_of
 from rl.local.run import load_frozen
 from rl.rewards import Judge, reward_of
-from rl.rows import Rollout
-from rl.scores import Score
+from rl.rewards.scores import Score
 
 
 class InitialPolicy:

@@ -6,7 +6,7 @@ Why both: see `hart_agent.backends.local.adapters`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,13 @@ def learnt_terms(model: Any) -> Terms:
             for adapter in layer.active_adapters:
                 a, b = layer.lora_A[adapter].weight.float(), layer.lora_B[adapter].weight.float()
                 own = a, b * layer.scaling[adapter]
-                before = found.get(name)
-                found[name] = own if before is None else (torch.cat([before[0], a]), torch.cat([before[1], own[1]], 1))
+                found[name] = joined([found[name], own]) if name in found else own
         return found
+
+
+def joined(terms: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """A and B of one term that adds what several add to a layer together: their ranks stand one after the other."""
+    return torch.cat([a for a, _ in terms]), torch.cat([b for _, b in terms], 1)
 
 
 def write_merged(model: Any, folder: Path, base: str) -> None:

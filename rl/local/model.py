@@ -23,15 +23,15 @@ from hart_agent.backends.local.prompting import Prompt, Prompter
 from hart_agent.commands import install_command
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.errors import InstallError
-from rl.checkpoints import copy_without_weights
 from rl.config import Part
+from rl.data.rows import Row, Segment, join_replies
 from rl.local.merging import learnt_terms, merged_weights, write_merged
 from rl.local.parts import adapted_layers
 from rl.local.recomputing import checkpointed, recompute_layers
 from rl.local.shared_prefix import GroupGenerator, SharedPrefix, Tensors, distinct
 from rl.local.vision import FeatureEncoder
 from rl.local.vllm import VLLMSampler
-from rl.rows import Row, Segment, join_replies
+from rl.training.checkpoints import copy_without_weights
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ All sizes are in bytes, 1 GB = 1e9 bytes; all times in seconds.
 from __future__ import annotations
 
 from rl.config import TrainSettings
-from rl.planning import GPU, H100, PREPROCESSING, TEXT, ModelShape, Plan, rollout_tokens, view_pixels, views_of
+from rl.training.planning import GPU, H100, PREPROCESSING, TEXT, ModelShape, Plan, rollout_tokens, view_pixels, views_of
 
 FIXED = 3e9
 """Bytes for CUDA itself and what fragmentation leaves unused."""

@@ -15,8 +15,8 @@ from hart_agent.dialogue.policy import Reply, Usage
 from hart_agent.tooling.runtime import ToolRuntime
 from hart_agent.vision.source import SourceImage
 from rl.data import Sample
+from rl.data.rows import Rollout, Segment
 from rl.local.model import PolicyModel
-from rl.rows import Rollout, Segment
 
 
 class Asker:

@@ -17,12 +17,12 @@ from hart_agent.dialogue.reading import answer_of
 from hart_agent.tooling.runtime import ToolRuntime
 from rl.config import TrainSettings
 from rl.data import Sample
+from rl.data.rows import Rollout
 from rl.local.branching import others
 from rl.local.model import PolicyModel
 from rl.local.playing import begin, play_on, reply_of, seed_of
 from rl.rewards import Judge
-from rl.rows import Rollout
-from rl.scores import Attempt, Score, in_groups
+from rl.rewards.scores import Attempt, Score, in_groups
 
 
 async def roll_out(

@@ -22,16 +22,16 @@ from hart_agent.backends.local.generation import out_of_memory
 from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.runtime import ToolRuntime
-from rl.checkpoints import checkpoints, load_state, save_checkpoint
 from rl.config import RunSettings
 from rl.data import Sample, fingerprint
 from rl.local.model import PolicyModel
 from rl.local.optimiser import Optimiser
 from rl.local.parts import freeze_except
 from rl.local.validation import validate
-from rl.loop import TrainingLoop
-from rl.manifest import Manifest, S
-from rl.monitor import MetricsLog
+from rl.training.checkpoints import checkpoints, load_state, save_checkpoint
+from rl.training.loop import TrainingLoop
+from rl.training.manifest import Manifest, S
+from rl.training.monitor import MetricsLog
 
 _log = logging.getLogger(__name__)
 

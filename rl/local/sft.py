@@ -15,13 +15,13 @@ from hart_agent.errors import ConfigError
 from hart_agent.tooling.runtime import ToolRuntime
 from rl.config import AGENT_TURNS, SftSettings, rollout_episode
 from rl.data import Sample
-from rl.demonstrations import Demonstration, gold_answers
-from rl.fine_tuning import SftLoop
+from rl.data.demonstrations import Demonstration, gold_answers
+from rl.data.rows import Segment
 from rl.local.model import PolicyModel
 from rl.local.rollout import roll_out
 from rl.local.run import Run
 from rl.rewards import AnswerReward
-from rl.rows import Segment
+from rl.training.fine_tuning import SftLoop
 
 
 class SftTrainer(SftLoop, Run[SftSettings]):

@@ -13,8 +13,8 @@ from hart_agent.agent.config import EpisodeConfig
 from hart_agent.backends.local.checkpoint import find_checkpoint
 from rl.ap_grpo import Shaping, ap_grpo_loss, diagnostics, ratio_of, rollout_weights
 from rl.config import TrainSettings
-from rl.cut_off import ended_by_itself, without_cut_off
 from rl.data import Sample, check_count, draw
+from rl.data.rows import Rollout
 from rl.local.blind import without_blind
 from rl.local.curriculum import PassRates
 from rl.local.drawing import ScoredGroup, redrawn
@@ -22,11 +22,11 @@ from rl.local.model import Batch, PolicyModel
 from rl.local.rollout import roll_out_groups, scores_of
 from rl.local.run import Run, load_frozen
 from rl.local.vllm import VLLMSampler
-from rl.medvr import entropy_metrics
-from rl.monitor import rollout_metrics
 from rl.rewards import Judge, Reward, reward_of
-from rl.rows import Rollout
-from rl.scores import Score, in_groups, shaping_of
+from rl.rewards.medvr import entropy_metrics
+from rl.rewards.scores import Score, in_groups, shaping_of
+from rl.training.cut_off import ended_by_itself, without_cut_off
+from rl.training.monitor import rollout_metrics
 
 
 class Trainer(Run[TrainSettings]):

@@ -9,10 +9,10 @@ from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Mode
 from hart_agent.tooling.runtime import ToolRuntime
 from rl.data import Sample
+from rl.data.rows import Rollout
 from rl.local.model import PolicyModel
 from rl.local.rollout import roll_out
-from rl.monitor import VALIDATED, rollout_metrics
-from rl.rows import Rollout
+from rl.training.monitor import VALIDATED, rollout_metrics
 
 
 async def validate(

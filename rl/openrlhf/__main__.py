@@ -12,9 +12,9 @@ from pathlib import Path
 
 from hart_agent.cli.console.failure import reported_errors
 from rl.config import TrainSettings
-from rl.manifest import Manifest
 from rl.openrlhf.launch import FOLDER_VARIABLE
 from rl.openrlhf.versions import check_versions
+from rl.training.manifest import Manifest
 
 _TRAINING = "openrlhf.cli.train_ppo_ray"
 _VARIABLES = {"TOKENIZERS_PARALLELISM": "true", "NCCL_DEBUG": "WARN", "RAY_ENABLE_ZERO_COPY_TORCH_TENSORS": "1"}

@@ -13,11 +13,11 @@ from openrlhf.trainer.ray.ppo_actor import ActorPPOTrainer
 
 from rl.ap_grpo import RolloutWeights, Shaping, ap_grpo_loss, diagnostics, rollout_weights
 from rl.config import AlgorithmConfig
-from rl.cut_off import without_cut_off
 from rl.data import Sample
 from rl.openrlhf.scoring import LOGGED, Outcome, scores_of, step_metrics
 from rl.rewards import Judge
-from rl.scores import shaping_of
+from rl.rewards.scores import shaping_of
+from rl.training.cut_off import without_cut_off
 
 _WEIGHTS = ("advantage", "mu1", "mu2", "sampled_entropy")
 """Entries of each rollout's `info` for the actor."""
@@ -30,7 +30,7 @@ class APGRPOExperienceMaker(RemoteExperienceMaker):  # type: ignore[misc]
         algorithm: its numbers.
         judge: gives the rewards.
         samples: the questions by id.
-        mask_cut_off: whether rollouts that a limit cut off teach nothing; see `rl.cut_off`.
+        mask_cut_off: whether rollouts that a limit cut off teach nothing; see `rl.training.cut_off`.
         step_metrics: of the last batch.
     """
 

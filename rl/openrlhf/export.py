@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from hart_agent.backends.local.checkpoint import find_checkpoint
-from rl.checkpoints import copy_without_weights, save_checkpoint
 from rl.config import RunSettings
+from rl.training.checkpoints import copy_without_weights, save_checkpoint
 
 
 def export(strategy: Any, actor: Any, tokenizer: Any, settings: RunSettings, out: Path, step: int) -> Path:

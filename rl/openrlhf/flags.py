@@ -146,15 +146,8 @@ def check_shares(count: int, noun: str, gpus: int, micro_batch: int) -> None:
 
 
 def number(flags: Mapping[str, Flag], name: str) -> int:
-    """A flag that is a whole number.
-
-    Raises:
-        ConfigError: it is not.
-    """
-    try:
-        return int(str(flags[name]))
-    except ValueError as error:
-        raise ConfigError(f"--{name} must be a whole number, got {flags[name]!r}") from error
+    """A flag that is a whole number, as `check_flags` found."""
+    return int(str(flags[name]))
 
 
 def command_line(out: Path, flags: Mapping[str, Flag], module: Sequence[str] = ("rl.openrlhf",)) -> list[str]:

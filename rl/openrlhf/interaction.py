@@ -20,8 +20,8 @@ from hart_agent.tooling.runtime import ToolRuntime
 from hart_agent.vision.source import SourceImage
 from rl.config import TrainSettings
 from rl.data import Sample
+from rl.data.rows import Rollout, Segment, join_replies
 from rl.openrlhf.sequences import Sequencer, complete
-from rl.rows import Rollout, Segment, join_replies
 
 Parameters = Callable[[Prompt], Any]
 """Makes the engine's sampling parameters for the reply to a prompt. It must ask for log-probabilities."""

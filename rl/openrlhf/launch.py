@@ -13,13 +13,13 @@ from typing import Any
 
 from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.store.files import write_whole
-from rl.checkpoints import checkpoints
 from rl.config import SftSettings, TrainSettings
 from rl.data import Sample, check_count, draw
-from rl.manifest import Manifest
 from rl.openrlhf.flags import DTYPES, KNOWN, PROMPTS, VALIDATION, Flag, check_shares, command_line, shown
 from rl.openrlhf.validation import tasks
 from rl.openrlhf.versions import check_versions
+from rl.training.checkpoints import checkpoints
+from rl.training.manifest import Manifest
 
 _log = logging.getLogger(__name__)
 
@@ -50,8 +50,7 @@ def train_on_openrlhf(
         The folder of the last checkpoint.
 
     Raises:
-        ConfigError: the settings can't be used, or versions weren't tested.
-        InstallError: a package is missing.
+        ConfigError: the settings can't be used.
         OutputError: the run's folder can't be written.
         PolicyError: OpenRLHF failed; its output says why.
     """
@@ -59,11 +58,17 @@ def train_on_openrlhf(
     check_count(samples, count := settings.prompts_per_step)
     questions = [each for step in range(settings.steps) for each in draw(samples, count, step, settings.seed)]
     asked = tasks(validation.absolute(), held_out, settings) if validation is not None else []
-    return _launch(run, command_line(run.out, flags), questions, asked, may_change=MAY_CHANGE)
+    command = command_line(run.out, flags)
+    write_run(run, command, questions, asked, may_change=MAY_CHANGE)
+    return _launch(run, command)
 
 
 def fine_tune_on_openrlhf(run: Manifest[SftSettings], processes: int, passed_on: Mapping[str, Flag]) -> Path:
-    """Fine-tune with as many processes, one for each GPU of this machine. All else is as for `train_on_openrlhf`."""
+    """Fine-tune with as many processes, one for each GPU of this machine. All else is as for `train_on_openrlhf`.
+
+    Raises:
+        InstallError: a package is missing; or ConfigError, that a version wasn't tested.
+    """
     settings = run.settings
     if settings.dtype not in (None, *DTYPES):
         raise ConfigError(f"the engine openrlhf fine-tunes in bfloat16 or float16, not in {settings.dtype}")
@@ -71,7 +76,10 @@ def fine_tune_on_openrlhf(run: Manifest[SftSettings], processes: int, passed_on:
     if unknown := passed_on.keys() - (flags := KNOWN["sft"]).keys():
         raise ConfigError(f"--{min(unknown)} is not a flag of fine-tuning; there are: {', '.join(flags)}")
     torchrun = ("torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m", "rl.openrlhf.sft")
-    return _launch(run, command_line(run.out, passed_on, torchrun), may_change={"steps", "checkpoint_every", "tracker"})
+    check_versions()
+    command = command_line(run.out, passed_on, torchrun)
+    write_run(run, command, may_change={"steps", "checkpoint_every", "tracker"})
+    return _launch(run, command)
 
 
 def write_run(
@@ -114,17 +122,8 @@ def current_run() -> Manifest[TrainSettings]:
     return Manifest.load(Path(folder), TrainSettings)
 
 
-def _launch(
-    run: Manifest[Any],
-    command: Sequence[str],
-    questions: Sequence[Sample] = (),
-    validation: Sequence[tuple[str, str]] = (),
-    *,
-    may_change: Collection[str],
-) -> Path:
-    """Write a run and train it. Returns the last checkpoint."""
-    check_versions()
-    write_run(run, command, questions, validation, may_change=may_change)
+def _launch(run: Manifest[Any], command: Sequence[str]) -> Path:
+    """Train a run that was written, unless it is complete. Returns the last checkpoint."""
     print(shown(command), file=sys.stderr)
     if run.out / f"step-{run.settings.steps:06d}" in checkpoints(run.out)[-1:]:
         _log.info("the run is complete")

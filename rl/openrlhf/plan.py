@@ -9,7 +9,17 @@ from collections.abc import Mapping
 
 from rl.config import TrainSettings
 from rl.openrlhf.flags import Flag, number
-from rl.planning import CHANNELS, GPU, H100, PREPROCESSING, ModelShape, Plan, rollout_tokens, view_pixels, views_of
+from rl.training.planning import (
+    CHANNELS,
+    GPU,
+    H100,
+    PREPROCESSING,
+    ModelShape,
+    Plan,
+    rollout_tokens,
+    view_pixels,
+    views_of,
+)
 
 FIXED = 4e9
 """Bytes on each GPU for CUDA itself and the buffers of DeepSpeed and NCCL."""
@@ -24,11 +34,7 @@ _SYNC, _SYNC_CALL = 25e9, 0.004
 
 
 def estimate(shape: ModelShape, settings: TrainSettings, flags: Mapping[str, Flag], gpu: GPU = H100) -> Plan:
-    """The needs of a run with all flags of OpenRLHF (see `rl.openrlhf.flags.flags_of`) on GPUs of one kind.
-
-    Raises:
-        ConfigError: a flag is not a number.
-    """
+    """The needs of a run with all flags of OpenRLHF (see `rl.openrlhf.flags.flags_of`) on GPUs of one kind."""
     per_node, stage = number(flags, "actor.num_gpus_per_node"), number(flags, "ds.zero_stage")
     engines, split = number(flags, "vllm.num_engines"), number(flags, "vllm.tensor_parallel_size")
     length, gpus = number(flags, "data.max_len"), number(flags, "actor.num_nodes") * per_node

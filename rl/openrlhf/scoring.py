@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from hart_agent.agent.trajectory import Trajectory
-from rl.cut_off import ended_by_itself
 from rl.data import Sample
-from rl.monitor import rollout_metrics
+from rl.data.rows import Rollout
 from rl.rewards import Judge
-from rl.rows import Rollout
-from rl.scores import Attempt, Score, in_groups
+from rl.rewards.scores import Attempt, Score, in_groups
+from rl.training.cut_off import ended_by_itself
+from rl.training.monitor import rollout_metrics
 
 LOGGED = "hart/"
 """Before the names of what our rollouts log, apart from OpenRLHF's own."""
@@ -32,7 +32,7 @@ class Outcome:
         question: id of its question.
         trajectory: the episode; None where it has its score.
         score: None where it depends on other rollouts.
-        ended: whether no limit cut it off; see `rl.cut_off`.
+        ended: whether no limit cut it off; see `rl.training.cut_off`.
     """
 
     question: str

@@ -1,6 +1,6 @@
 """Prompts and replies as one sequence, OpenRLHF's form of a rollout. Importing this loads torch.
 
-Where a new conversation starts, as in the mode `closed-loop`, a rollout has several rows (see `rl.rows`); they are
+Where a new conversation starts, as in the mode `closed-loop`, a rollout has several rows (see `rl.data.rows`); they are
 concatenated, and the actor splits them again (see `actor`).
 """
 
@@ -17,7 +17,7 @@ from hart_agent.backends.local.prompting import Prompt, Prompter
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.vision.budget import CoordinateProfile
 from rl.config import RunSettings
-from rl.rows import Row, Segment, join_replies
+from rl.data.rows import Row, Segment, join_replies
 
 ROW_LENGTHS, ROW_COUNTS = "row_lengths", "row_counts"
 """Tensors of a rollout for the actor: the length of each row, shape (rows,), and the number of rows, shape (1,)."""

@@ -1,6 +1,7 @@
-"""Stage 2 on OpenRLHF's stack: `rl.fine_tuning` with its Actor and DeepSpeed strategy; its own SFT is text-only.
+"""Stage 2 on OpenRLHF's stack: `rl.training.fine_tuning` with its Actor and DeepSpeed strategy.
 
-`rl.train_sft --engine openrlhf` starts it as torchrun -m rl.openrlhf.sft RUN FLAGS, one process for each GPU.
+OpenRLHF's own SFT is text-only. `rl.train_sft --engine openrlhf` starts it as torchrun -m rl.openrlhf.sft RUN FLAGS,
+one process for each GPU.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.runtime import ToolRuntime
 from rl.config import SftSettings
 from rl.data import load_samples, stage_part
-from rl.demonstrations import gold_answers
-from rl.fine_tuning import SftLoop
-from rl.manifest import Manifest
-from rl.monitor import MetricsLog
+from rl.data.demonstrations import gold_answers
+from rl.data.rows import Segment
 from rl.openrlhf.accumulation import accumulate_in_float32
 from rl.openrlhf.actor import RowActor
 from rl.openrlhf.export import export
 from rl.openrlhf.flags import CHECKPOINTS, DTYPES, KNOWN, parse_flags
 from rl.openrlhf.sequences import Sequence1D, Sequencer
 from rl.openrlhf.versions import check_versions
-from rl.rows import Segment
+from rl.training.fine_tuning import SftLoop
+from rl.training.manifest import Manifest
+from rl.training.monitor import MetricsLog
 
 
 class ImageSft(SftLoop):

@@ -12,8 +12,8 @@ from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Mode, find_mode
 from rl.config import TrainSettings, rollout_episode
 from rl.data import Sample, load_samples
-from rl.monitor import VALIDATED
 from rl.openrlhf.scoring import LOGGED, step_metrics
+from rl.training.monitor import VALIDATED
 
 _WITHOUT_CROPS = f"{LOGGED}without_crops"
 

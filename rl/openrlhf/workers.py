@@ -14,7 +14,6 @@ from openrlhf.trainer.ray import launcher, ppo_actor, vllm_engine
 from hart_agent.backends.families import detect_family, detect_profile
 from hart_agent.backends.local.checkpoint import find_checkpoint
 from rl.data import load_samples
-from rl.monitor import MetricsLog
 from rl.openrlhf.accumulation import accumulate_in_float32
 from rl.openrlhf.actor import RowActor
 from rl.openrlhf.algorithm import APGRPOActorTrainer, APGRPOExperienceMaker
@@ -22,6 +21,7 @@ from rl.openrlhf.export import export
 from rl.openrlhf.launch import current_run
 from rl.openrlhf.validation import validation_metrics
 from rl.rewards import Judge, reward_of
+from rl.training.monitor import MetricsLog
 
 REWARD_STATE = "hart_reward_state"
 """In OpenRLHF's checkpoints: the state of the reward."""

@@ -27,7 +27,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 import torch
 import transformers
 from PIL import Image
@@ -44,11 +44,11 @@ from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.runtime import ToolRuntime
 from rl.ap_grpo import ap_grpo_loss, rollout_weights
 from rl.config import AlgorithmConfig, TrainSettings
-from rl.demonstrations import Demonstration, segments_of
+from rl.data.demonstrations import Demonstration, segments_of
+from rl.data.rows import Row
 from rl.local.model import PolicyModel
 from rl.local.plan import FIXED, estimate
-from rl.planning import model_shape
-from rl.rows import Row
+from rl.training.planning import model_shape
 
 GROUP = 8
 TEXT, REPLY = 700, 512

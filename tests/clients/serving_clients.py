@@ -58,7 +58,7 @@ BOX = [600, 450, 720, 540]
 
 def environment(**values: str) -> dict[str, str]:
     tests = Path(__file__).parents[1]
-    paths = os.pathsep.join([str(tests.parent), str(tests), os.environ.get("PYTHONPATH", "")])
+    paths = os.pathsep.join([str(tests.parent), str(tests), str(tests / "support"), os.environ.get("PYTHONPATH", "")])
     return {**os.environ, "PYTHONPATH": paths, **values}
 
 

@@ -253,9 +253,7 @@ def test_a_run_killed_half_way_gives_the_same_report_as_one_that_was_not(items: 
     killed, whole = tmp_path / "killed", tmp_path / "whole"
 
     def command(out: Path) -> list[str]:
-        code = SLOW_RUN.format(
-            path=[str(folder) for folder in Path(__file__).parents[:2]], data=str(data), out=str(out)
-        )
+        code = SLOW_RUN.format(path=sys.path, data=str(data), out=str(out))
         return [sys.executable, "-c", code]
 
     subprocess.run(command(whole), check=True)

@@ -22,7 +22,7 @@ from miniature.tabular.updates import Updates  # noqa: E402
 from hart_agent.vision.geometry import Box  # noqa: E402
 from rl.ap_grpo import RolloutWeights, rollout_weights  # noqa: E402
 from rl.config import AlgorithmConfig  # noqa: E402
-from rl.consensus import consensus_credits  # noqa: E402
+from rl.rewards.consensus import consensus_credits  # noqa: E402
 
 
 def weights(rewards: list[float], k: float) -> RolloutWeights:

@@ -46,7 +46,7 @@ def test_jobs_are_of_new_seeds_and_scenes_and_the_first_claims_come_first() -> N
 def test_consensus_credit_is_given_with_the_image_in_sight(tmp_path: Path) -> None:
     job = Job("medvr", Reader.FROZEN, 0, 5)
     settings = Workplace(tmp_path)._rl_settings(job, job.cold_start, job.stages[0])
-    assert (settings.reward, settings.mode, settings.algorithm.k) == ("rl.medvr:reward", "mgpo", 0)
+    assert (settings.reward, settings.mode, settings.algorithm.k) == ("rl.rewards.medvr:reward", "mgpo", 0)
 
 
 @pytest.mark.slow

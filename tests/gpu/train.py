@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "benchmarks")]
+sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("support", "benchmarks")]
 import torch
 import training_memory
 import transformers
@@ -28,12 +28,12 @@ from hart_agent import Mode
 from hart_agent.answers import AnswerType
 from hart_agent.backends.local import generation
 from hart_agent.evals.items import Item
-from rl.checkpoints import checkpoints
 from rl.config import AlgorithmConfig, TrainSettings
+from rl.data.rows import Rollout, Segment
 from rl.local.model import PolicyModel
 from rl.local.rollout import roll_out
 from rl.local.trainer import Trainer
-from rl.rows import Rollout, Segment
+from rl.training.checkpoints import checkpoints
 
 STEPS = 2
 

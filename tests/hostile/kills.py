@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 TESTS = Path(__file__).parent.parent
-sys.path[:0] = [str(TESTS / name) for name in ("batch", "evals", "rl")]
+sys.path[:0] = [str(TESTS / name) for name in ("batch", "evals", "support")]
 
 from batch_processes import lines_in
 from batch_runs import behave, right_answer, slowly, write_questions
@@ -142,7 +142,7 @@ def training(folder: Path, draw: random.Random, kills: int) -> int:
     photos = [folder / f"{number}.png" for number in range(6)]
     for number, path in enumerate(photos):
         Image.effect_noise((300, 200), 60 + number).convert("RGB").save(path)
-    environment = os.pathsep.join([str(TESTS / "rl"), os.environ.get("PYTHONPATH", "")])
+    environment = os.pathsep.join([str(TESTS / "rl" / "local"), os.environ.get("PYTHONPATH", "")])
 
     def run(out: Path) -> subprocess.Popen[str]:
         return subprocess.Popen(

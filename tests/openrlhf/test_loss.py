@@ -26,13 +26,13 @@ from hart_agent import Mode
 from hart_agent.answers import AnswerType
 from hart_agent.evals.items import Item
 from rl.config import AlgorithmConfig, TrainSettings
+from rl.data.rows import Rollout
 from rl.local.trainer import Trainer
 from rl.openrlhf.actor import RowActor
 from rl.openrlhf.algorithm import APGRPOActorTrainer, APGRPOExperienceMaker
 from rl.openrlhf.interaction import Interaction
 from rl.openrlhf.scoring import outcome
 from rl.rewards import Judge, answer_reward
-from rl.rows import Rollout
 
 pytestmark = pytest.mark.openrlhf
 

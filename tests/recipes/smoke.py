@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-sys.path[:0] = [str(Path(__file__).parents[1])]
+sys.path[:0] = [str(Path(__file__).parents[1] / "support")]
 import torch
 import transformers
 import yaml
@@ -29,9 +29,9 @@ from tiny_vlm import make_tiny_vlm
 
 from hart_agent.backends.local import generation
 from hart_agent.backends.local.checkpoint import find_checkpoint
-from rl.checkpoints import checkpoints
 from rl.command_line import SECTIONS, run_command
 from rl.train_ap_grpo import train
+from rl.training.checkpoints import checkpoints
 
 SMALLER: dict[str, Any] = {
     "steps": 1, "prompts_per_step": 1, "group_size": 2, "max_tokens": 8, "max_pixels": 20_000, "micro_batch": 2,

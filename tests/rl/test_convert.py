@@ -16,7 +16,7 @@ from hart_agent.vision.geometry import Box
 from rl.command_line import run_command
 from rl.convert import convert
 from rl.data import load_samples
-from rl.published import FORMS
+from rl.data.published import FORMS
 
 
 def picture(seed: int) -> bytes:

@@ -22,7 +22,7 @@ from rl.config import AlgorithmConfig, RunSettings, SftSettings, TrainSettings  
 from rl.local.optimiser import Optimiser  # noqa: E402
 from rl.local.parts import adapted_layers, in_part  # noqa: E402
 from rl.local.trainer import Trainer  # noqa: E402
-from rl.manifest import Manifest  # noqa: E402
+from rl.training.manifest import Manifest  # noqa: E402
 
 REWARDS = [0.0, 1.0, 0.25, 1.0]
 OLD = [[-1.0, -2.0, -0.5], [-0.1, -3.0, -1.0], [-2.0, -1.0, -0.7], [-0.3, -0.4, -2.5]]

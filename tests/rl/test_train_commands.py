@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -18,7 +19,7 @@ from tiny_backend import Folders, folders, one_thread  # noqa: E402, F401 (fixtu
 from hart_agent.trace import load_trace  # noqa: E402
 from rl.command_line import run_command  # noqa: E402
 from rl.data import fingerprint, load_samples, stage_part  # noqa: E402
-from rl.monitor import WINDOW, alarms  # noqa: E402
+from rl.training.monitor import WINDOW, alarms  # noqa: E402
 
 
 @pytest.fixture
@@ -30,7 +31,8 @@ def data(tmp_path: Path) -> Path:
 def questions(folder: Path, numbers: range, name: str) -> Path:
     rows = []
     for number in numbers:
-        Image.effect_noise((300, 200), 60 + number).convert("RGB").save(folder / f"{number}.png")
+        noise = np.random.default_rng(number).integers(0, 256, (200, 300), dtype=np.uint8)  # the same in any order
+        Image.fromarray(noise).convert("RGB").save(folder / f"{number}.png")
         row = {"image": f"{number}.png", "question": f"what is {number}?", "answer": "x", "boxes": [[9, 9, 90, 90]]}
         rows.append(row)
     path = folder / name

@@ -4,7 +4,7 @@ An overview has C regions, each has C parts, and one part of one region holds th
 part that the scene's type prefers. A zoom into the right region shows that there is a sign, a zoom into its right part
 the evidence. A turn is a zoom into what was not looked at yet, a step back, or the answer, which ends the episode:
 right with probability `READ` if the evidence is in view, otherwise with that of the `leak`. Who has not answered in
-`TURNS` turns is cut off: wrong (reward 0), or masked (`rl.cut_off`). k is 0.
+`TURNS` turns is cut off: wrong (reward 0), or masked (`rl.training.cut_off`). k is 0.
 
 S seeds, Z types, V views, A = C + 2 actions (a region or part, `back`, `answer`), G rollouts, N = S * Z * G, T turns.
 """
@@ -18,7 +18,7 @@ import torch
 
 from rl.ap_grpo import RolloutWeights, ap_grpo_loss, rollout_weights
 from rl.config import AlgorithmConfig
-from rl.cut_off import without_cut_off
+from rl.training.cut_off import without_cut_off
 
 from .pointing import BETA, GROUP, READ, TYPES, bisect, sample
 from .updates import Updates
@@ -182,7 +182,7 @@ def _each(table: torch.Tensor, count: int) -> torch.Tensor:
 
 
 def _masked(weights: RolloutWeights, lengths: torch.Tensor, ended: torch.Tensor, seeds: int) -> RolloutWeights:
-    """`rl.cut_off.without_cut_off`, seed by seed: what a seed loses, others must not make up for."""
+    """`rl.training.cut_off.without_cut_off`, seed by seed: what a seed loses, others must not make up for."""
     names = [each.name for each in fields(RolloutWeights)]
     parts = [
         without_cut_off(RolloutWeights(*(getattr(weights, name)[one] for name in names)), lengths[one], ended[one])

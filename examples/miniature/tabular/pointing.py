@@ -19,8 +19,8 @@ import torch
 
 from rl.ap_grpo import RolloutWeights, ap_grpo_loss, rollout_weights
 from rl.config import AlgorithmConfig
-from rl.consensus import AGREEING, AGREEMENT, OTHERS
-from rl.medvr import MALFORMED
+from rl.rewards.consensus import AGREEING, AGREEMENT, OTHERS
+from rl.rewards.medvr import MALFORMED
 
 from .updates import Updates
 
@@ -184,7 +184,7 @@ def without_drift(weights: RolloutWeights) -> RolloutWeights:
 
 
 def consensus_rewards(chosen: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """`rl.medvr.reward` of rollouts with one box each, counted in cells.
+    """`rl.rewards.medvr.reward` of rollouts with one box each, counted in cells.
 
     Args:
         chosen: the boxes, (..., G).

@@ -24,7 +24,7 @@ from agents import sensenova
 from crops import PHOTO
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "support"))
 from loopback import Loopback, say, serve
 
 from hart_agent import Agent
