@@ -42,9 +42,9 @@ from miniature.claims import interval
 from rl.ap_grpo import ap_grpo_loss, rollout_weights
 from rl.config import AlgorithmConfig, TrainSettings, rollout_episode
 from rl.data import Sample
+from rl.data.rows import Rollout
 from rl.local.rollout import roll_out
 from rl.rewards import Judge, reward_of
-from rl.data.rows import Rollout
 from rl.rewards.scores import Attempt, in_groups
 
 RESULTS = Path(__file__).parent / "results"
