@@ -110,7 +110,7 @@ def _write_adapters(folders: Sequence[Path], out: Path) -> None:
     import torch
 
     from hart_agent.backends.local.adapters import ADAPTERS, base_of, read_terms
-    from rl.local.merging import write_adapters
+    from rl.merging import write_adapters
 
     parts = [read_terms(folder) for folder in folders]
     if any(part.keys() != parts[0].keys() for part in parts):

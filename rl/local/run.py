@@ -27,11 +27,11 @@ from rl.config import RunSettings
 from rl.data import Sample, fingerprint
 from rl.local.model import PolicyModel
 from rl.local.optimiser import Optimiser
-from rl.local.parts import freeze_except
 from rl.local.validation import validate
 from rl.loop import TrainingLoop
 from rl.manifest import Manifest, S
 from rl.monitor import MetricsLog
+from rl.parts import freeze_except
 
 _log = logging.getLogger(__name__)
 

@@ -27,9 +27,9 @@ from hart_agent.tooling.runtime import ToolRuntime  # noqa: E402
 from rl.config import AlgorithmConfig, TrainSettings  # noqa: E402
 from rl.demonstrations import Demonstration, segments_of  # noqa: E402
 from rl.local.model import PolicyModel  # noqa: E402
-from rl.local.parts import freeze_except  # noqa: E402
 from rl.local.rollout import roll_out  # noqa: E402
 from rl.local.trainer import Trainer  # noqa: E402
+from rl.parts import freeze_except  # noqa: E402
 from rl.rows import Row  # noqa: E402
 
 FAMILIES = [
