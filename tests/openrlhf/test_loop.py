@@ -48,7 +48,7 @@ def lessons(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_lessons(folder / "other", {f"what is {number}?": "x" for number in range(4)}, box)
     repaint(folder / "other")
     samples = write_lessons(folder, {f"what is {number}?": "x" for number in range(4)}, box)
-    make_taught_vlm(folder, samples, ["x", "y"]).rename(folder / "tiny")
+    make_taught_vlm(folder, samples, ["x", "y"], steps=160).rename(folder / "tiny")  # until all four are known
     return folder
 
 
