@@ -79,7 +79,7 @@ def test_how_answers_are_read_is_part_of_a_run(tmp_path: Path) -> None:
     assert Manifest.load(run.out, TrainSettings).settings.episode().mode is Mode.CLOSED_LOOP
 
 
-def test_a_run_goes_on_under_the_name_that_its_reward_had(tmp_path: Path) -> None:
+def test_a_run_goes_on_under_the_name_that_its_reward_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its module has moved since the run was started; the manifest stays as it is."""
     begun = replace(TRAIN, reward="rl.medvr:reward")
     Manifest(out=tmp_path, settings=begun, questions="q").save(may_change=())
@@ -90,6 +90,7 @@ def test_a_run_goes_on_under_the_name_that_its_reward_had(tmp_path: Path) -> Non
     assert (tmp_path / "settings.json").read_bytes() == written
     with pytest.raises(ConfigError, match="started with another reward, own_reward"):
         replace(now, settings=replace(TRAIN, reward="rl.rewards.medvr:other")).save(may_change=())
+    monkeypatch.delitem(sys.modules, "rl.medvr", raising=False)
     with pytest.warns(DeprecationWarning, match=r"rl\.medvr has moved"):
         assert load_reward("rl.medvr:reward").function is reward
 
