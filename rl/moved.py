@@ -9,8 +9,6 @@ MOVED = {
     "rl.commands": ["rl.command_line", "rl.progress"],
     "rl.config_file": ["rl.command_line"],
     "rl.dry_run": ["rl.local.dry_run"],
-    "rl.local.merging": ["rl.merging"],
-    "rl.local.parts": ["rl.parts"],
     "rl.model": ["rl.local.model"],
     "rl.openrlhf.command": ["rl.openrlhf.flags"],
     "rl.optimiser": ["rl.local.optimiser"],

@@ -124,6 +124,14 @@ def _launch(
 ) -> Path:
     """Write a run and train it. Returns the last checkpoint."""
     check_versions()
+    from hart_agent.backends.local.adapters import ADAPTERS  # with torch, which the rest of this module doesn't need
+
+    if (Path(run.settings.model).expanduser() / ADAPTERS).is_dir():
+        _log.warning(
+            "%s has adapters: its merged weights are rounded here, and with them much of what these learnt. "
+            "--engine local opens it as it was trained.",
+            run.settings.model,
+        )
     write_run(run, command, questions, validation, may_change=may_change)
     print(shown(command), file=sys.stderr)
     if run.out / f"step-{run.settings.steps:06d}" in checkpoints(run.out)[-1:]:
