@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import answer
 from taught_vlm import make_taught_vlm
-from test_loop import WAIT, folder, lessons, metrics_of, opens_elsewhere  # noqa: F401 (fixtures)
+from test_loop import WAIT, metrics_of, opens_elsewhere
 
 from hart_agent import Mode
 from hart_agent.backends.local.adapters import read_terms
