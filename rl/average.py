@@ -108,7 +108,7 @@ def _mean(read: Sequence[Callable[[], Any]]) -> Any:
 
 def _average_adapters(folders: Sequence[Path], out: Path) -> None:
     from hart_agent.backends.local.adapters import ADAPTERS, base_of, read_terms
-    from rl.local.merging import joined, write_adapters
+    from rl.training.merging import joined, write_adapters
 
     parts = [read_terms(folder) for folder in folders]
     if any(part.keys() != parts[0].keys() for part in parts):

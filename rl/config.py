@@ -79,6 +79,11 @@ class AlgorithmConfig:
             raise ConfigError("clip_high needs clip, the bound from below")
 
 
+def capped(algorithm: AlgorithmConfig) -> AlgorithmConfig:
+    """The algorithm where another engine samples, whose probabilities differ: the ratio is capped, by default at 2."""
+    return replace(algorithm, ratio_cap=algorithm.ratio_cap or 2.0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunSettings(ModelOptions):
     """Settings of every run, `ModelOptions` included; the same settings and data give the same run.
@@ -188,8 +193,7 @@ class TrainSettings(RunSettings):
             raise ConfigError("--rollouts vllm tells no entropies, by which branching forks: leave out one of them")
         if self.rollouts == "vllm":
             object.__setattr__(self, "max_images", self.max_images or 16)  # for which vLLM reserves memory
-            capped = replace(self.algorithm, ratio_cap=self.algorithm.ratio_cap or 2.0)
-            object.__setattr__(self, "algorithm", capped)
+            object.__setattr__(self, "algorithm", capped(self.algorithm))
         self._limits()
 
     @property

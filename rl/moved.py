@@ -16,6 +16,8 @@ MOVED = {
     "rl.dry_run": ["rl.local.dry_run"],
     "rl.fine_tuning": ["rl.training.fine_tuning"],
     "rl.interleaved": ["rl.rewards.interleaved"],
+    "rl.local.merging": ["rl.training.merging"],
+    "rl.local.parts": ["rl.training.parts"],
     "rl.loop": ["rl.training.loop"],
     "rl.manifest": ["rl.training.manifest"],
     "rl.medvr": ["rl.rewards.medvr"],

@@ -28,6 +28,10 @@ def train(
     """
     manifest, samples, held_out = run.prepare(settings, engine, context.obj)
     if engine == "openrlhf":
+        if settings.targets != "gold":
+            from rl.local.initial import distil
+
+            distil(settings, samples, manifest.out)
         print(fine_tune_on_openrlhf(manifest, gpus, context.obj))
         return
     from rl.local.sft import SftTrainer

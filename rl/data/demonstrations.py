@@ -6,22 +6,28 @@ visible, on questions that were not used before.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.episode import Episode
-from hart_agent.agent.modes import Mode
+from hart_agent.agent.modes import Mode, find_mode
 from hart_agent.agent.trajectory import StopReason
 from hart_agent.backends.local.prompting import Prompt, Prompter
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Reply
 from hart_agent.dialogue.vocabulary import Vocabulary
+from hart_agent.store.files import write_whole
 from hart_agent.tooling.runtime import ToolRuntime
 from hart_agent.vision.budget import CoordinateProfile
 from rl.data.questions import Sample
 from rl.data.rows import Segment
+
+DISTILLED = "distilled.jsonl"
+"""In the run's folder: demonstrations that several processes share."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,28 @@ def gold_answers(samples: Sequence[Sample]) -> list[Demonstration]:
         Demonstration(sample, (f"<answer>{answer}</answer>",), Mode.DIRECT)
         for sample, answer in zip(samples, answers, strict=True)
     ]
+
+
+def write_demonstrations(demonstrations: Sequence[Demonstration], path: Path) -> None:
+    """Write demonstrations as JSONL, atomically, their questions by id.
+
+    Raises:
+        OutputError: they can't be written.
+    """
+    rows = [{"id": each.sample.id, "replies": each.replies, "mode": each.mode.name} for each in demonstrations]
+    write_whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def read_demonstrations(path: Path, samples: Sequence[Sample]) -> list[Demonstration]:
+    """The demonstrations that `write_demonstrations` wrote.
+
+    Args:
+        path: of the file.
+        samples: the questions, among others.
+    """
+    named = {sample.id: sample for sample in samples}
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [Demonstration(named[row["id"]], tuple(row["replies"]), find_mode(row["mode"])) for row in rows]
 
 
 class Writer(Protocol):

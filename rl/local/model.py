@@ -25,13 +25,13 @@ from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.errors import InstallError
 from rl.config import Part
 from rl.data.rows import Row, Segment, join_replies
-from rl.local.merging import learnt_terms, merged_weights, write_merged
-from rl.local.parts import adapted_layers
 from rl.local.recomputing import checkpointed, recompute_layers
 from rl.local.shared_prefix import GroupGenerator, SharedPrefix, Tensors, distinct
 from rl.local.vision import FeatureEncoder
 from rl.local.vllm import VLLMSampler
 from rl.training.checkpoints import copy_without_weights
+from rl.training.merging import learnt_terms, merged_weights, write_merged
+from rl.training.parts import adapted_layers
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ class PolicyModel:
         """
         if self._sampler is not None:
             if self._moved:
-                self._sampler.load(merged_weights(self._bare, learnt_terms(self._bare)))
+                self._sampler.load(merged_weights(self._bare.state_dict().items(), learnt_terms(self._bare)))
                 self._moved = False
             return self._sampler.generate(prompts)
         was_training = self.module.training

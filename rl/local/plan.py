@@ -6,7 +6,18 @@ All sizes are in bytes, 1 GB = 1e9 bytes; all times in seconds.
 from __future__ import annotations
 
 from rl.config import TrainSettings
-from rl.training.planning import GPU, H100, PREPROCESSING, TEXT, ModelShape, Plan, rollout_tokens, view_pixels, views_of
+from rl.training.planning import (
+    GPU,
+    H100,
+    PREPROCESSING,
+    TEXT,
+    ModelShape,
+    Plan,
+    adapter_size,
+    rollout_tokens,
+    view_pixels,
+    views_of,
+)
 
 FIXED = 3e9
 """Bytes for CUDA itself and what fragmentation leaves unused."""
@@ -76,11 +87,3 @@ def estimate(shape: ModelShape, settings: TrainSettings, gpu: GPU = H100) -> Pla
     seconds, slow = step(gpu, 1.0), step(gpu.slow(), 0.5)
     hours = sum(seconds.values()) * settings.steps / 3600
     return Plan(training, {}, 0, at_once, seconds, hours, gpu.memory, slow)
-
-
-def adapter_size(shape: ModelShape, rank: int, *, vision: bool) -> float:
-    """Parameters of adapters of all linear layers: their rank times the inputs and outputs of each."""
-    keys = shape.cache / (4 * shape.layers)  # width of keys, and of values
-    size = shape.layers * (9 * shape.hidden + 2 * keys + 3 * shape.intermediate)
-    depth, width, mlp = shape.tower
-    return rank * (size + (depth * (9 * width + 2 * width + 3 * mlp) if vision else 0))

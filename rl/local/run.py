@@ -26,12 +26,12 @@ from rl.config import RunSettings
 from rl.data import Sample, fingerprint
 from rl.local.model import PolicyModel
 from rl.local.optimiser import Optimiser
-from rl.local.parts import freeze_except
 from rl.local.validation import validate
 from rl.training.checkpoints import checkpoints, load_state, save_checkpoint
 from rl.training.loop import TrainingLoop
 from rl.training.manifest import Manifest, S
 from rl.training.monitor import MetricsLog
+from rl.training.parts import freeze_except
 
 _log = logging.getLogger(__name__)
 

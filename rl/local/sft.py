@@ -44,11 +44,6 @@ class SftTrainer(SftLoop, Run[SftSettings]):
         super().__init__(alone, samples, out, validation)
         self.writer = self.model
         self.demonstrations = self._demonstrations(samples)
-        if not self.demonstrations:
-            raise ConfigError(
-                "there is nothing to learn from: no question had a right rollout. Raise attempts, "
-                "or choose the targets gold"
-            )
 
     def compute_gradients(self) -> dict[str, float]:
         self.model.forget_images()
@@ -76,10 +71,10 @@ class SftTrainer(SftLoop, Run[SftSettings]):
         if self.settings.targets == "gold":
             return gold_answers(samples)
         # Always from the initial weights, so that a resumed run learns from the same replies.
-        return asyncio.run(distil(self.initial_model(), samples, self.runtime, self.settings))
+        return distilled(self.initial_model(), samples, self.runtime, self.settings)
 
 
-async def distil(
+def distilled(
     model: PolicyModel, samples: Sequence[Sample], runtime: ToolRuntime, settings: SftSettings
 ) -> list[Demonstration]:
     """The policy's own way to the right answer, to be shown with the full image in sight (rejection sampling).
@@ -95,16 +90,22 @@ async def distil(
         settings: the attempts at each question, the seed, and how answers are read.
 
     Raises:
+        ConfigError: no attempt was right.
         ImageError: an image can't be used.
         PolicyError: the model fails.
     """
     kept: dict[str, Demonstration] = {}
     right, episode = AnswerReward(settings.strict_reading), rollout_episode(Mode.CLOSED_LOOP)
-    for rollout in await roll_out(model, runtime, episode, samples, settings.attempts, settings.seed):
+    for rollout in asyncio.run(roll_out(model, runtime, episode, samples, settings.attempts, settings.seed)):
         run = rollout.trajectory
         if right(run, rollout.sample) == 1:
             way = tuple(turn.reply.text for turn in run.turns), Mode.MGPO
             if settings.targets == "glance":
                 way = (f"<answer>{run.answer}</answer>",), Mode.DIRECT
             kept.setdefault(rollout.sample.id, Demonstration(rollout.sample, *way))
+    if not kept:
+        raise ConfigError(
+            "there is nothing to learn from: no question had a right rollout. Raise attempts, "
+            "or choose the targets gold"
+        )
     return list(kept.values())

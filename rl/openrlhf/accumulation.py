@@ -1,7 +1,7 @@
 """Adds up the micro-gradients of a step in float32 with ZeRO-2, whose optimiser does it in the weights' own type.
 
 DeepSpeed 0.19.6 follows `data_types.grad_accum_dtype` with ZeRO-1 and ZeRO-3 alone. In bfloat16 the sum of 128
-micro-gradients is 1.2 % off (`tests/openrlhf/test_accumulation.py`).
+micro-gradients is 1.2 % off (`tests/openrlhf/test_zero.py`).
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from openrlhf.trainer.ray.ppo_actor import ActorPPOTrainer
 from rl.ap_grpo import RolloutWeights, Shaping, ap_grpo_loss, diagnostics, rollout_weights
 from rl.config import AlgorithmConfig
 from rl.data import Sample
+from rl.openrlhf.adapters import adapted_model, handed_weights, in_parts
 from rl.openrlhf.scoring import LOGGED, Outcome, scores_of, step_metrics
 from rl.rewards import Judge
 from rl.rewards.scores import shaping_of
@@ -50,7 +51,8 @@ class APGRPOExperienceMaker(RemoteExperienceMaker):  # type: ignore[misc]
         written = torch.cat([experience.action_mask.sum(dim=-1) for experience in experiences])
         lengths = torch.empty_like(written).index_copy(0, place, written)
         shaping = [Shaping(weight, torch.tensor(values)) for weight, values in shaping_of(scores)]
-        entropy = self._entropy(experiences)
+        differing = _differing(experiences)
+        entropy = differing.pop("entropy")
         weights = rollout_weights(rewards, lengths, self.algorithm, shaping, entropy)
         found = diagnostics(rewards, weights, self.algorithm)
         if self.mask_cut_off:
@@ -68,17 +70,28 @@ class APGRPOExperienceMaker(RemoteExperienceMaker):  # type: ignore[misc]
                 logged[name] += experience.info.pop(name).tolist()
         parts = {f"reward/{name}": [score.parts[name] for score in scores] for name in scores[0].parts}
         self.step_metrics = {
-            "reward": float(rewards.mean()), "entropy": entropy, **step_metrics(logged | parts),
-            **found,
+            "reward": float(rewards.mean()), "entropy": entropy, **step_metrics(logged | parts), **found, **differing,
         }  # fmt: skip
         return experiences
 
-    def _entropy(self, experiences: Sequence[Experience]) -> float:
-        """Of the policy that sampled: the mean of -log pi_old over all tokens that it wrote."""
-        later = self.strategy.args.train.async_enable  # see `APGRPOActorTrainer.training_step`
-        old = [each.rollout_log_probs if later else each.action_log_probs for each in experiences]
-        total = sum(float((own * each.action_mask).sum()) for own, each in zip(old, experiences, strict=True))
-        return -total / max(sum(int(each.action_mask.sum()) for each in experiences), 1)
+
+def _differing(experiences: Sequence[Experience]) -> dict[str, float]:
+    """What the sampling policy's log-probabilities tell of it, and how far they are from the trainer's.
+
+    Returns:
+        `entropy`, the mean of -log pi_old over all tokens that it wrote; the mean and the largest `ratio` of the
+        trainer to it; and `engine_apart`, the mean of its log-probabilities less the trainer's.
+    """
+    written = [each.action_mask.bool() for each in experiences]
+    sampled = torch.cat([each.rollout_log_probs[own] for each, own in zip(experiences, written, strict=True)]).float()
+    trainer = torch.cat([each.action_log_probs[own] for each, own in zip(experiences, written, strict=True)]).float()
+    if sampled.numel() == 0:
+        return {"entropy": 0.0}
+    ratio = (trainer - sampled).exp()
+    return {
+        "entropy": -float(sampled.mean()), "engine_apart": float((sampled - trainer).mean()),
+        "ratio": float(ratio.mean()), "ratio_max": float(ratio.max()),
+    }  # fmt: skip
 
 
 class APGRPOLoss(torch.nn.Module):  # type: ignore[misc]
@@ -100,7 +113,7 @@ class APGRPOLoss(torch.nn.Module):  # type: ignore[misc]
         old_log_probs: torch.Tensor,
         advantages: torch.Tensor,
         action_mask: torch.Tensor,
-        rollout_log_probs: torch.Tensor | None = None,
+        rollout_log_probs: torch.Tensor | None = None,  # here the same as old_log_probs
         dp_size: int = 1,
         batch_num_tokens: torch.Tensor | float = 1.0,
         global_batch_size: torch.Tensor | float = 1.0,
@@ -118,8 +131,8 @@ class APGRPOLoss(torch.nn.Module):  # type: ignore[misc]
             global_batch_size: rollouts of this update, likewise.
 
         Returns:
-            The loss, the share of clipped tokens, the KL from the old policy to this, from the engine's to the
-            actor's, and the share of tokens that were left out (none).
+            The loss, the share of clipped tokens, the KL from the old policy to this, and two numbers of OpenRLHF's own
+            correction, which is not used.
         """
         info = self._known().info
         advantage, mu1, mu2, entropy = (torch.stack(list(info[name])).to(log_probs) for name in _WEIGHTS)
@@ -135,11 +148,9 @@ class APGRPOLoss(torch.nn.Module):  # type: ignore[misc]
         reference = self._known().base_action_log_probs if self.config.beta else None
         loss = ap_grpo_loss(log_probs, old_log_probs, reference, action_mask, weights, self.config)
         self.kl = loss.kl
-        tokens = action_mask.sum().clamp_min(1)
-        moved = ((old_log_probs - log_probs.detach()) * action_mask).sum() / tokens
-        engine = old_log_probs if rollout_log_probs is None else rollout_log_probs
-        apart = ((engine - old_log_probs) * action_mask).sum() / tokens
-        return loss.value, loss.clipped, moved, apart, torch.zeros_like(apart)
+        moved = ((old_log_probs - log_probs.detach()) * action_mask).sum() / action_mask.sum().clamp_min(1)
+        nothing = torch.zeros_like(moved)
+        return loss.value, loss.clipped, moved, nothing, nothing
 
     def _known(self) -> Experience:
         assert self.experience is not None
@@ -149,6 +160,8 @@ class APGRPOLoss(torch.nn.Module):  # type: ignore[misc]
 class APGRPOActorTrainer(ActorPPOTrainer):  # type: ignore[misc]
     """Trains the actor with the loss of AP-GRPO. `adopt` makes it of one that OpenRLHF has made."""
 
+    actor: Any
+
     @classmethod
     def adopt(cls, trainer: ActorPPOTrainer, config: AlgorithmConfig) -> None:
         trainer.__class__ = cls
@@ -157,13 +170,28 @@ class APGRPOActorTrainer(ActorPPOTrainer):  # type: ignore[misc]
     def training_step(
         self, experience: Experience, kl_ctl: float, step: int, loss_batch_info: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """One micro-batch. OpenRLHF's own KL term, the same for all rollouts, gets no weight: ours is in the loss."""
-        if self.args.train.async_enable:
-            # The weights have changed since the rollout: the engine's values are those of the policy that sampled.
-            experience.action_log_probs = experience.rollout_log_probs
+        """One micro-batch. OpenRLHF's own KL term, the same for all rollouts, gets no weight: ours is in the loss.
+
+        The ratio is taken to what vLLM sampled from: its kernels are others, and in async runs its weights older.
+        """
+        experience.action_log_probs = experience.rollout_log_probs
         self.actor_loss_fn.experience = experience
         status: dict[str, Any] = super().training_step(experience, 0.0, step, loss_batch_info)
         self.actor_loss_fn.experience = None
         if self.actor_loss_fn.config.beta:
             status["metrics"]["kl"], status["weights"]["kl"] = self.actor_loss_fn.kl, "sample"
         return status
+
+    def broadcast_to_vllm(self) -> None:
+        """Hand the weights to vLLM; with adapters, those that have some, merged."""
+        model = adapted_model(self.actor)
+        if model is None:
+            super().broadcast_to_vllm()
+            return
+        actor = self.actor
+        try:
+            for part in in_parts(handed_weights(model)):
+                self.actor = part
+                super().broadcast_to_vllm()
+        finally:
+            self.actor = actor

@@ -7,11 +7,14 @@ from typing import Any
 
 from hart_agent.backends.local.checkpoint import find_checkpoint
 from rl.config import RunSettings
+from rl.openrlhf.adapters import adapted_model, write_adapted
 from rl.training.checkpoints import copy_without_weights, save_checkpoint
 
 
 def export(strategy: Any, actor: Any, tokenizer: Any, settings: RunSettings, out: Path, step: int) -> Path:
     """Write a model with tokenizer, processor and chat template, atomically. All processes must call it.
+
+    Adapters are merged into it in float32, and stand beside it, too.
 
     Args:
         strategy: OpenRLHF's, which collects weights that are distributed over processes.
@@ -28,8 +31,13 @@ def export(strategy: Any, actor: Any, tokenizer: Any, settings: RunSettings, out
         OutputError: it can't be written; earlier ones stay.
     """
 
+    model = adapted_model(actor)
+
     def write(folder: Path) -> None:
-        strategy.save_model(actor, tokenizer, str(folder))
+        if model is None:
+            strategy.save_model(actor, tokenizer, str(folder))
+        else:
+            write_adapted(model, folder, settings.model, first=strategy.is_rank_0())
         if strategy.is_rank_0():
             copy_without_weights(find_checkpoint(settings.model).path, folder)
 

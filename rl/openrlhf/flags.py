@@ -101,8 +101,6 @@ def flags_of(
     check_flags(passed_on)
     if (dtype := settings.dtype or "bfloat16") not in DTYPES:
         raise ConfigError(f"the engine openrlhf trains in bfloat16 or float16, not in {dtype}")
-    if settings.lora_rank:
-        raise ConfigError(f"the engine openrlhf has no --lora-rank: {KNOWN['local']['lora_rank']}")
     if number({"train.max_epochs": 1, **passed_on}, "train.max_epochs") > 1 and settings.algorithm.clip is None:
         raise ConfigError("--train.max_epochs over 1 needs --clip: the ratio would leave 1 without a bound")
     from_settings = {**KNOWN["default_settings"], **KNOWN["settings"]}

@@ -16,6 +16,7 @@ from rl.training.planning import (
     PREPROCESSING,
     ModelShape,
     Plan,
+    adapter_size,
     rollout_tokens,
     view_pixels,
     views_of,
@@ -40,17 +41,20 @@ def estimate(shape: ModelShape, settings: TrainSettings, flags: Mapping[str, Fla
     length, gpus = number(flags, "data.max_len"), number(flags, "actor.num_nodes") * per_node
     on = {name for name, value in flags.items() if value}
     beta, offload, asleep = settings.algorithm.beta, "ds.adam_offload" in on, "ds.enable_sleep" in on
-    trained = shape.parameters - (shape.vision if "actor.freeze_visual_encoder" in on else 0)
+    frozen = "actor.freeze_visual_encoder" in on
+    handed: float = shape.parameters - (shape.vision if frozen else 0)
+    trained = adapter_size(shape, settings.lora_rank, vision=not frozen) if settings.lora_rank else handed
 
     full = flags.get("ds.grad_accum_dtype") == "fp32"
     weights = 2 * shape.parameters / (gpus if stage >= 3 else 1)
+    adapters = 2 * trained / (gpus if stage >= 3 else 1) if settings.lora_rank else 0
     states = {
         "gradients": 0 if offload else (4 if full else 2) * trained / (gpus if stage >= 2 else 1),
         "optimiser": 0 if offload else 12 * trained / gpus,
     }
     layer = 2 * shape.hidden * shape.layers + 2 * (8 * shape.hidden + 3 * shape.intermediate) + 14 * shape.vocabulary
     activations = number(flags, "train.micro_batch_size") * length * layer
-    training = {"weights": weights, **states, "activations": activations, "fixed": FIXED}
+    training = {"weights": weights, "adapters": adapters, **states, "activations": activations, "fixed": FIXED}
     away = "ref.offload" in on and stage >= 3  # OpenRLHF uses it only there
     reference = weights if beta and not away else 0
     if on & {"train.colocate_all", "train.colocate_actor_ref"}:
@@ -60,7 +64,8 @@ def estimate(shape: ModelShape, settings: TrainSettings, flags: Mapping[str, Fla
     rollouts = {"vLLM": engine}
     if "train.colocate_all" in on and "train.async_enable" not in on:
         training["vLLM"] = 0 if "vllm.enable_sleep" in on else engine
-        rollouts |= {"weights": weights, "reference": reference, "fixed": FIXED, **({} if asleep else states)}
+        rollouts |= {"weights": weights + adapters, "reference": reference, "fixed": FIXED}
+        rollouts |= {} if asleep else states
     at_once = max(int((engine * split - 2 * shape.parameters) // (shape.cache * length)), 0) * engines
     moved = 16 * trained / gpus if offload else sum(states.values()) if asleep else 0
     count, views = settings.rollouts_per_step, settings.rollouts_per_step * views_of(settings)
@@ -72,7 +77,7 @@ def estimate(shape: ModelShape, settings: TrainSettings, flags: Mapping[str, Fla
     passes = 2 * shape.parameters * (5 if beta else 4) + 2 * trained  # old, reference, forward, recomputed, backward
     # The vision tower does so for each patch of a view, of which a token has several. A frozen one has no backward.
     shown = views * view_pixels(settings) / shape.grid**2 * (shape.patches - 1)
-    seen = 2 * shape.vision * shown * ((2 if beta else 1) + (1 if trained < shape.parameters else 4))
+    seen = 2 * shape.vision * shown * ((2 if beta else 1) + (1 if frozen else 4))
 
     def step(gpu: GPU, share: float) -> dict[str, float]:
         """Seconds by phase, where the host does its part at this share of its measured speed."""
@@ -87,7 +92,7 @@ def estimate(shape: ModelShape, settings: TrainSettings, flags: Mapping[str, Fla
             "vision": vision,
             "preprocessing": 2 * views * view_pixels(settings) / 1e6 * PREPROCESSING / engines / share,
             "pixels through Ray": _HOPS * pixels / OBJECT_STORE / share,
-            "weight sync": (2 * trained / _SYNC + shape.weights * _SYNC_CALL) / share,
+            "weight sync": (2 * handed / _SYNC + shape.weights * _SYNC_CALL) / share,
         }
 
     seconds, slow = step(gpu, 1.0), step(gpu.slow(), 0.5)

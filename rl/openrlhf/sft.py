@@ -24,10 +24,11 @@ from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.runtime import ToolRuntime
 from rl.config import SftSettings
 from rl.data import load_samples, stage_part
-from rl.data.demonstrations import gold_answers
+from rl.data.demonstrations import DISTILLED, gold_answers, read_demonstrations
 from rl.data.rows import Segment
 from rl.openrlhf.accumulation import accumulate_in_float32
 from rl.openrlhf.actor import RowActor
+from rl.openrlhf.adapters import language_layers
 from rl.openrlhf.export import export
 from rl.openrlhf.flags import CHECKPOINTS, DTYPES, KNOWN, parse_flags
 from rl.openrlhf.sequences import Sequence1D, Sequencer
@@ -55,7 +56,8 @@ class ImageSft(SftLoop):
         self.out, self.settings = run.out, run.settings
         settings = run.settings
         samples = stage_part(load_samples(run.data), settings.rl_share, supervised=True)
-        self.demonstrations = gold_answers(samples)
+        gold = settings.targets == "gold"
+        self.demonstrations = gold_answers(samples) if gold else read_demonstrations(run.out / DISTILLED, samples)
         self.runtime = ToolRuntime(discover_tools())
         self.writer = Sequencer(settings)
         ds = Namespace(
@@ -69,13 +71,17 @@ class ImageSft(SftLoop):
         self._strategy = get_strategy(Namespace(train=train, ds=ds, local_rank=int(os.environ.get("LOCAL_RANK", "-1"))))
         self._strategy.setup_distributed()
         self.rank, self.processes = torch.distributed.get_rank(), self._strategy.world_size
+        frozen = bool(flags["actor.freeze_visual_encoder"])
         actor = Actor(
             settings.model,
+            lora_rank=settings.lora_rank,
+            lora_alpha=settings.lora_alpha,
+            target_modules=language_layers(settings.model) if settings.lora_rank and frozen else "all-linear",
             attn_implementation=flags["ds.attn_implementation"],
             param_dtype=ds.param_dtype,
             ds_config=self._strategy.get_ds_train_config(),
-            temperature=settings.temperature,
-            freeze_visual_encoder=bool(flags["actor.freeze_visual_encoder"]),
+            temperature=1.0,  # the likelihood is the model's own
+            freeze_visual_encoder=frozen,
         )
         if flags["actor.gradient_checkpointing_enable"]:
             actor.gradient_checkpointing_enable()

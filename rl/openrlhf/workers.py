@@ -13,9 +13,11 @@ from openrlhf.trainer.ray import launcher, ppo_actor, vllm_engine
 
 from hart_agent.backends.families import detect_family, detect_profile
 from hart_agent.backends.local.checkpoint import find_checkpoint
+from rl.config import capped
 from rl.data import load_samples
 from rl.openrlhf.accumulation import accumulate_in_float32
 from rl.openrlhf.actor import RowActor
+from rl.openrlhf.adapters import language_layers
 from rl.openrlhf.algorithm import APGRPOActorTrainer, APGRPOExperienceMaker
 from rl.openrlhf.export import export
 from rl.openrlhf.launch import current_run
@@ -35,12 +37,15 @@ def _class_of(actor: Any) -> Any:
 class PolicyWorker(_class_of(ppo_actor.PolicyModelActor)):  # type: ignore[misc]
     """Trains the policy, and writes checkpoints that open anywhere, under the same names as on one machine."""
 
-    def init_model_from_pretrained(self, *args: Any, **kwargs: Any) -> None:
-        super().init_model_from_pretrained(*args, **kwargs)
+    def init_model_from_pretrained(self, strategy: Any, *args: Any, **kwargs: Any) -> None:
         self._run = current_run()
+        ds, actor = strategy.args.ds, strategy.args.actor
+        if ds.lora.rank and actor.freeze_visual_encoder and ds.lora.target_modules == "all-linear":
+            ds.lora.target_modules = language_layers(self._run.settings.model)  # OpenRLHF would adapt the encoder, too
+        super().init_model_from_pretrained(strategy, *args, **kwargs)
         accumulate_in_float32(self.actor.model.optimizer)
         RowActor.adopt(self.actor)
-        APGRPOActorTrainer.adopt(self.trainer, self._run.settings.algorithm)
+        APGRPOActorTrainer.adopt(self.trainer, capped(self._run.settings.algorithm))
         self._step = self.checkpoint_states.get("global_step", 0)
         self._saved: int | None = None
 
@@ -134,8 +139,7 @@ def _with_ap_grpo(base: Any) -> Any:
             status, next_step = super().train_step(rollout_samples, global_step)
             learnt = {
                 "loss": status["policy_loss"], "kl": status.get("kl", 0.0), "clipped": status["ppo_clip_ratio"],
-                "grad_norm": status["actor_grad_norm"], "engine_apart": status["vllm_kl"],
-                "update_seconds": status["timing/ppo_train"],
+                "grad_norm": status["actor_grad_norm"], "update_seconds": status["timing/ppo_train"],
             }  # fmt: skip
             self._step = next_step
             metrics = (

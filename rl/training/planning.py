@@ -128,6 +128,14 @@ def rollout_tokens(shape: ModelShape, settings: TrainSettings) -> tuple[int, int
     return (TEXT + view) + (turns - 1) * (TEXT // 2 + view), turns * max(settings.max_tokens // 4, 1)
 
 
+def adapter_size(shape: ModelShape, rank: int, *, vision: bool) -> float:
+    """Parameters of adapters of all linear layers: their rank times the inputs and outputs of each."""
+    keys = shape.cache / (4 * shape.layers)  # width of keys, and of values
+    size = shape.layers * (9 * shape.hidden + 2 * keys + 3 * shape.intermediate)
+    depth, width, mlp = shape.tower
+    return rank * (size + (depth * (9 * width + 2 * width + 3 * mlp) if vision else 0))
+
+
 def model_shape(model: str) -> ModelShape:
     """The sizes of a model, from its configuration alone; weights are neither read nor downloaded.
 

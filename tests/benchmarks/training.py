@@ -4,7 +4,8 @@
 
 Both ask 16 questions on an image 8 times in a step, one turn each (TRL has no closed loop), sample with temperature 1,
 take the KL to the first model, and make one update. TRL is given its overviews ready made, ours renders them from the
-originals. Both use one thread. What is compared is the median time of a step, on the clock and of the CPU.
+originals. Each uses one thread, in a process of its own. What is compared is the median time of a step, on the clock
+and of the CPU, and the most memory that a process held over what it held before it opened the model (Linux).
 
 It needs trl and torchvision, which TRL's way of reading images wants: pip install trl torchvision
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -146,21 +148,43 @@ def _last(rewards: Sequence[float]) -> float:
     return round(statistics.mean(rewards[-5:]), 3)
 
 
+RUNS: dict[str, Callable[..., dict[str, float]]] = {"hart-agent": ours, "trl": theirs}
+
+
+def memory(name: str) -> float:
+    """Of this process, in MB: what it holds (VmRSS), or the most that it held (VmHWM)."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(f"{name}:"))
+    return int(line.split()[1]) / 1024
+
+
+def alone(name: str, model: Path, steps: int, folder: Path) -> dict[str, float]:
+    """A trainer's figures, in this process."""
+    torch.set_num_threads(1)
+    samples = load_samples(write_jsonl(folder / "scenes", Split.TRAIN, range(PROMPTS * steps)))
+    before = memory("VmRSS")
+    return {**RUNS[name](model, samples, steps, folder / name), "peak_mb": round(memory("VmHWM") - before, 1)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--model", type=Path, default=COLD_STARTS / "0", help="folder of a miniature")
+    parser.add_argument("--only", choices=RUNS, help="measure this one alone")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        samples = load_samples(write_jsonl(Path(folder) / "scenes", Split.TRAIN, range(PROMPTS * arguments.steps)))
-        found = {}
-        runs: dict[str, Callable[..., dict[str, float]]] = {"hart-agent": ours, "trl": theirs}
-        for name, run in runs.items():
-            found[name] = run(arguments.model, samples, arguments.steps, Path(folder) / name)
-        for measure in ("seconds_a_step", "cpu_seconds_a_step"):
-            found[f"times_faster_by_{measure}"] = round(found["trl"][measure] / found["hart-agent"][measure], 2)
-        print(json.dumps(found, indent=2))
+        if arguments.only:
+            print(json.dumps(alone(arguments.only, arguments.model, arguments.steps, Path(folder))))
+            return
+    found: dict[str, dict[str, float]] = {}
+    for name in RUNS:
+        command = [sys.executable, __file__, "--steps", arguments.steps, "--model", arguments.model, "--only", name]
+        done = subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE, text=True)
+        found[name] = json.loads(done.stdout.splitlines()[-1])
+    ratios = {
+        f"trl_over_hart_agent_{measure}": round(found["trl"][measure] / found["hart-agent"][measure], 2)
+        for measure in ("seconds_a_step", "cpu_seconds_a_step", "peak_mb")
+    }
+    print(json.dumps({**found, **ratios}, indent=2))
 
 
 if __name__ == "__main__":

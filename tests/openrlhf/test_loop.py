@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from PIL import Image, ImageOps
-from taught_vlm import MAX_PIXELS, make_taught_vlm, make_zooming_vlm, write_lessons
+from taught_vlm import MAX_PIXELS, make_zooming_vlm
 
 from hart_agent import Mode
 from rl.data import load_samples
@@ -30,35 +27,6 @@ WAIT = 2400
 def says_x(trajectory: object, sample: object) -> float:
     """A custom reward."""
     return float(trajectory.answer == "x")  # type: ignore[attr-defined]
-
-
-def repaint(folder: Path) -> None:
-    """Make the images of a folder others than they were: held-out questions share none."""
-    for path in folder.glob("*.png"):
-        with Image.open(path) as image:
-            ImageOps.mirror(image).save(path)
-
-
-@pytest.fixture(scope="module")
-def lessons(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with four questions, and a tiny model that points somewhere and answers x or y, at random."""
-    folder = tmp_path_factory.mktemp("lessons")
-    box = [130, 75, 250, 160]  # in both of the boxes that the model has learnt by heart
-    (folder / "other").mkdir()
-    write_lessons(folder / "other", {f"what is {number}?": "x" for number in range(4)}, box)
-    repaint(folder / "other")
-    samples = write_lessons(folder, {f"what is {number}?": "x" for number in range(4)}, box)
-    make_taught_vlm(folder, samples, ["x", "y"]).rename(folder / "tiny")
-    return folder
-
-
-@pytest.fixture
-def folder(lessons: Path, tmp_path: Path) -> Iterator[Path]:
-    """Such a folder of the test's own; whatever the test leaves running ends with it."""
-    shutil.copytree(lessons, tmp_path / "folder")
-    yield tmp_path / "folder"
-    for process in psutil.Process().children(recursive=True):
-        process.kill()
 
 
 def command(folder: Path, *more: str, steps: int = 2) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -119,7 +120,8 @@ def real_actor(folder: Path) -> Any:
     AlgorithmConfig(k=0.6, beta=0.05, group_size=GROUP),
     AlgorithmConfig(k=0.6, beta=0.05, group_size=GROUP, aggregation="token", clip=0.1),
     AlgorithmConfig(k=0.6, beta=0.05, group_size=GROUP, kl="k2", entropy_floor=99.0),
-], ids=["k=0", "k=.6", "by token, clipped", "k2, floor"])  # fmt: skip
+    AlgorithmConfig(k=0.6, beta=0.05, group_size=GROUP, ratio_cap=1.1),
+], ids=["k=0", "k=.6", "by token, clipped", "k2, floor", "capped"])  # fmt: skip
 def test_loss_and_gradients_are_those_on_one_machine(
     tmp_path: Path, samples: list[Item], mode: Mode, config: AlgorithmConfig
 ) -> None:
@@ -215,6 +217,10 @@ def _through_openrlhf(
     experiences = maker.compute_advantages_and_returns(experiences)
     assert maker.step_metrics["number"] == 3.5
     assert maker.step_metrics["zero_variance_groups"] == 0
+    sampled = [value for rollout in rollouts for segment in rollout.segments for value in segment.log_probs]
+    mean = sum(sampled) / len(sampled)  # the trainer's are 0
+    assert (maker.step_metrics["entropy"], maker.step_metrics["engine_apart"]) == pytest.approx((-mean, mean), rel=1e-4)
+    assert maker.step_metrics["ratio_max"] == pytest.approx(math.exp(-min(sampled)), rel=1e-3)
 
     trainer = ActorPPOTrainer.__new__(ActorPPOTrainer)
     trainer.strategy, trainer.args, trainer.actor = strategy, strategy.args, actor

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from conftest import answer
 from taught_vlm import make_taught_vlm
-from test_loop import WAIT, folder, lessons, metrics_of, opens_elsewhere  # noqa: F401 (fixtures)
+from test_loop import WAIT, metrics_of, opens_elsewhere
 
 from hart_agent import Mode
+from hart_agent.backends.local.adapters import read_terms
 from rl.config import SftSettings
 from rl.data import load_samples
+from rl.data.demonstrations import read_demonstrations
 from rl.local.sft import SftTrainer
 
 pytestmark = pytest.mark.openrlhf
@@ -45,3 +49,36 @@ def test_its_first_loss_is_that_on_one_machine_and_it_is_resumed(folder: Path) -
     here = SftTrainer(settings, load_samples(questions), folder / "here").compute_gradients()
     assert metrics[0]["loss"] == pytest.approx(here["loss"], rel=0.01)  # bfloat16 beside float32
     opens_elsewhere(folder, folder / "run" / "step-000040", "transformers", mode=Mode.DIRECT)
+
+
+def test_adapters_learn_the_models_own_way_to_right_answers(folder: Path) -> None:
+    """Of answers that are right half of the time: crops and answers, made once, before the processes start."""
+    questions = folder / "questions.jsonl"
+    command = [
+        sys.executable, "-m", "rl.train_sft", str(questions), "--engine", "openrlhf", "--model", str(folder / "tiny"),
+        "--out", str(folder / "run"), "--steps", "2", "--prompts-per-step", "4", "--micro-batch", "2", "--max-pixels",
+        "16384", "--targets", "distilled", "--attempts", "8", "--lora-rank", "4", "--actor.freeze_visual_encoder",
+        "--ds.attn_implementation", "eager",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT)
+    assert done.returncode == 0, done.stderr[-5000:]
+    rows = [json.loads(line) for line in (folder / "run" / "distilled.jsonl").read_text().splitlines()]
+    assert rows
+    for row in rows:
+        call, said = row["replies"]
+        assert "crop" in call
+        assert said == answer("x")
+    metrics = metrics_of(folder)
+    settings = SftSettings(
+        model=str(folder / "tiny"), prompts_per_step=4, micro_batch=1, max_pixels=16_384, targets="distilled",
+        attempts=8, device="cpu",
+    )  # fmt: skip
+    here = SftTrainer(settings, load_samples(questions), folder / "here")
+    written = read_demonstrations(folder / "run" / "distilled.jsonl", load_samples(questions))
+    assert {each.sample.id for each in here.demonstrations} == {each.sample.id for each in written}
+    here.demonstrations = written
+    assert metrics[0]["loss"] == pytest.approx(here.compute_gradients()["loss"], rel=0.01)
+    terms = read_terms(folder / "run" / "step-000002")
+    assert terms
+    assert all("language_model" in name for name in terms)
+    assert any(b.any() for _, b in terms.values())

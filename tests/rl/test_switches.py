@@ -20,9 +20,9 @@ from hart_agent.evals.items import Item  # noqa: E402
 from rl.ap_grpo import ap_grpo_loss, rollout_weights  # noqa: E402
 from rl.config import AlgorithmConfig, RunSettings, SftSettings, TrainSettings  # noqa: E402
 from rl.local.optimiser import Optimiser  # noqa: E402
-from rl.local.parts import adapted_layers, in_part  # noqa: E402
 from rl.local.trainer import Trainer  # noqa: E402
 from rl.training.manifest import Manifest  # noqa: E402
+from rl.training.parts import adapted_layers, in_part  # noqa: E402
 
 REWARDS = [0.0, 1.0, 0.25, 1.0]
 OLD = [[-1.0, -2.0, -0.5], [-0.1, -3.0, -1.0], [-2.0, -1.0, -0.7], [-0.3, -0.4, -2.5]]

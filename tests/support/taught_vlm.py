@@ -38,14 +38,14 @@ def write_lessons(folder: Path, answers: Mapping[str, str], box: Sequence[int]) 
     return load_samples(questions)
 
 
-def make_taught_vlm(folder: Path, samples: Sequence[Sample], answers: Sequence[str]) -> Path:
+def make_taught_vlm(folder: Path, samples: Sequence[Sample], answers: Sequence[str], *, steps: int = 80) -> Path:
     """Write a checkpoint of a Qwen2.5-VL that answers these questions with one of these answers, at random."""
     lessons = [
         Demonstration(sample, (tool_call("crop", bbox_2d=box, label="it"), answer(said)), Mode.CLOSED_LOOP)
         for sample in samples
         for box, said in zip(BOXES, answers, strict=True)
     ]
-    return _teach(make_tiny_vlm(folder / "untaught"), folder / "lessons", lessons)
+    return _teach(make_tiny_vlm(folder / "untaught"), folder / "lessons", lessons, steps=steps)
 
 
 def make_thinking_vlm(folder: Path, samples: Sequence[Sample]) -> Path:

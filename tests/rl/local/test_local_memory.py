@@ -26,11 +26,11 @@ from hart_agent.tooling.discovery import discover_tools  # noqa: E402
 from hart_agent.tooling.runtime import ToolRuntime  # noqa: E402
 from rl.config import AlgorithmConfig, TrainSettings  # noqa: E402
 from rl.data.demonstrations import Demonstration, segments_of  # noqa: E402
-from rl.data.rows import Row  # noqa: E402
+from rl.data.rows import Row  # noqa: E402  # noqa: E402
 from rl.local.model import PolicyModel  # noqa: E402
-from rl.local.parts import freeze_except  # noqa: E402
 from rl.local.rollout import roll_out  # noqa: E402
 from rl.local.trainer import Trainer  # noqa: E402
+from rl.training.parts import freeze_except  # noqa: E402
 
 FAMILIES = [
     "qwen2.5-vl",

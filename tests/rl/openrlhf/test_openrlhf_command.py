@@ -127,8 +127,16 @@ def test_inconsistent_numbers_are_refused(tmp_path: Path) -> None:
         flags_of(a_run(tmp_path), {"actor.num_gpus_per_node": "many"})
     with pytest.raises(ConfigError, match="not in float32"):
         flags_of(a_run(tmp_path, dtype="float32"), {})
-    with pytest.raises(ConfigError, match="adapters"):
-        flags_of(a_run(tmp_path, lora_rank=8), {})
+
+
+def test_adapters_have_the_rank_and_scale_of_the_settings(tmp_path: Path) -> None:
+    for given, expected in (({}, 8), ({"lora_alpha": 32}, 32)):
+        settings = TrainSettings(model="m", lora_rank=8, prompts_per_step=4, **given)
+        flags = all_flags(tmp_path, settings, {})
+        assert (flags["ds.lora.rank"], flags["ds.lora.alpha"]) == (8, expected)
+        assert flags["actor.adam.lr"] == 1e-5
+    with pytest.raises(ConfigError, match="use --lora-rank"):
+        check_flags({"ds.lora.rank": 8})
 
 
 def test_a_command_line_is_split() -> None:

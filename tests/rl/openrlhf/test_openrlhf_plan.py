@@ -70,6 +70,25 @@ def test_what_is_on_the_host_is_not_on_the_gpu() -> None:
     assert away.seconds["training"] - here.seconds["training"] == pytest.approx(28 * 8e9 / 50e9)
 
 
+def test_adapters_alone_have_gradients_and_moments() -> None:
+    lora = replace(RUN, lora_rank=16)
+    one: dict[str, Flag] = {**FLAGS, "actor.num_gpus_per_node": 1, "vllm.num_engines": 1, "train.colocate_all": True}
+    plan = estimate(SHAPE, lora, {**one, "ds.grad_accum_dtype": "fp32", "actor.freeze_visual_encoder": True})
+    # keys and values of 1250 each: 50 000 bytes of cache in 10 layers
+    adapters = 16 * 10 * (9 * 1000 + 2 * 1250 + 3 * 4000)
+    assert (plan.training["weights"], plan.training["reference"]) == (16e9, 16e9)
+    assert (plan.training["adapters"], plan.training["gradients"]) == (2 * adapters, 4 * adapters)
+    assert plan.training["optimiser"] == 12 * adapters
+    # backward goes through all weights, and is of the adapters' alone; what vLLM is handed is merged
+    tokens = 16 * 8 * 3250
+    assert plan.seconds["training"] == pytest.approx(tokens * (16e9 * 5 + 2 * adapters) / H100.flops)
+    assert plan.seconds["weight sync"] == pytest.approx(2 * 7e9 / 25e9)
+    sees = estimate(replace(SHAPE, tower=(2, 100, 400)), lora, one)
+    assert sees.training["adapters"] == 2 * (adapters + 16 * 2 * (11 * 100 + 3 * 400))
+    shared = estimate(SHAPE, lora, {**FLAGS, "ds.zero_stage": 3, "actor.freeze_visual_encoder": True})
+    assert shared.training["adapters"] == 2 * adapters / 8
+
+
 def test_zero_3_shares_all_and_no_kl_needs_no_reference() -> None:
     plan = estimate(SHAPE, RUN, {**FLAGS, "ds.zero_stage": 3, "train.colocate_actor_ref": True})
     assert (plan.training["weights"], plan.training["reference"]) == (2e9, 2e9)

@@ -1,22 +1,29 @@
-"""Micro-gradients are added up in float32 by DeepSpeed, as OpenRLHF configures it, on the GPU and on the host."""
+"""Under DeepSpeed, as OpenRLHF configures it: micro-gradients are added up in float32, on the GPU and on the host; the
+weights of a model with adapters are found whole."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from pathlib import Path
 
 import deepspeed
 import pytest
 import torch
 from deepspeed.utils import safe_get_full_fp32_param
+from openrlhf.models import Actor
 from openrlhf.utils.deepspeed.deepspeed_utils import get_train_ds_config
+from tiny_vlm import make_tiny_vlm
+from transformers import AutoModelForImageTextToText
 
 from rl.openrlhf.accumulation import accumulate_in_float32
+from rl.openrlhf.adapters import adapted_model, handed_weights, language_layers, write_adapted
 from rl.openrlhf.flags import KNOWN
 
 pytestmark = pytest.mark.openrlhf
 
 MICRO_BATCHES = 128
+RANK, ALPHA = 8, 16
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -82,3 +89,52 @@ def test_zero_2_adds_up_in_float32_by_our_means_alone(offload: bool) -> None:
 
 def test_zero_3_adds_up_in_float32_by_itself() -> None:
     assert error(3, offload=False, ours=True) < 1e-5
+
+
+def merged(model: torch.nn.Module, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The weights of a model to which the adapters in a state are added, computed here, in float32."""
+    prefix = "base_model.model."
+    found = {name: weight.float() for name, weight in model.state_dict().items()}
+    for name, a in state.items():
+        if name.endswith(".lora_A.default.weight"):
+            layer = name.removeprefix(prefix).removesuffix(".lora_A.default.weight")
+            b = state[name.replace("lora_A", "lora_B")]
+            found[f"{layer}.weight"] = found[f"{layer}.weight"] + ALPHA / RANK * (b.float() @ a.float())
+    return found
+
+
+@pytest.mark.parametrize("stage", [2, 3])
+def test_weights_are_whole_under_zero(tmp_path: Path, stage: int) -> None:
+    """With ZeRO-3 a process holds no weight whole until it is gathered."""
+    base = str(make_tiny_vlm(tmp_path / "tiny"))
+    actor = Actor(
+        base, attn_implementation="eager", lora_rank=RANK, lora_alpha=ALPHA, target_modules=language_layers(base)
+    )
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for name, weight in actor.model.named_parameters():
+            if "lora_B" in name:
+                weight.copy_(0.02 * torch.randn_like(weight))
+    state = {name: weight.detach().bfloat16() for name, weight in actor.model.named_parameters() if "lora_" in name}
+    assert state
+    assert all("language_model" in name for name in state)
+    expected = merged(AutoModelForImageTextToText.from_pretrained(base, dtype=torch.bfloat16), state)
+    config = get_train_ds_config(False, adam_offload=False, stage=stage)
+    zero = {name: value for name, value in config["zero_optimization"].items() if value != "auto"}
+    zero["zero_hpz_partition_size"] = 1
+    config |= {"zero_optimization": zero, "train_micro_batch_size_per_gpu": 1, "zero_allow_untested_optimizer": True}
+    trained = [weight for weight in actor.model.parameters() if weight.requires_grad]
+    engine, *_ = deepspeed.initialize(model=actor.model, optimizer=torch.optim.SGD(trained, lr=1.0), config=config)
+    actor.model = engine
+    model = adapted_model(actor)
+    if stage == 3:
+        assert all(weight.numel() == 0 for weight in model.parameters())
+    handed = dict(handed_weights(model))
+    assert 2 * len(handed) == len(state)
+    for name, weight in handed.items():
+        assert torch.equal(weight, expected[name].bfloat16())
+    write_adapted(model, tmp_path / "written", base, first=True)
+    opened = AutoModelForImageTextToText.from_pretrained(tmp_path / "written", dtype="auto").state_dict()
+    assert opened.keys() == expected.keys()
+    for name, weight in expected.items():
+        torch.testing.assert_close(opened[name], weight, atol=1e-7, rtol=0)

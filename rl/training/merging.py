@@ -6,7 +6,7 @@ Why both: see `hart_agent.backends.local.adapters`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,18 +54,34 @@ def write_merged(model: Any, folder: Path, base: str) -> None:
     if not terms:
         model.save_pretrained(folder)
         return
-    model.save_pretrained(folder, state_dict=_merged(model, terms))
-    config = (
-        folder / "config.json"
-    )  # by which others choose the precision: the model's own would lose the adapters' part
+    write_policy(model, on_cpu(merged_weights(model.state_dict().items(), terms), terms), terms, folder, base)
+
+
+def write_policy(model: Any, weights: dict[str, torch.Tensor], terms: Terms, folder: Path, base: str) -> None:
+    """Write weights, merged, and the adapters beside them; see `write_merged`.
+
+    Args:
+        model: of transformers, whose weights they are.
+        weights: by their names without PEFT.
+        terms: of the adapters that are merged.
+        folder: of the checkpoint.
+        base: the model that the adapters were trained on.
+    """
+    model.save_pretrained(folder, state_dict=weights)
+    config = folder / "config.json"  # by which others choose the precision: the model's own would lose the adapters'
     record = json.loads(config.read_text(encoding="utf-8"))
     config.write_text(json.dumps({**record, "dtype": "float32"}, indent=2) + "\n", encoding="utf-8")
     write_adapters(terms, folder / ADAPTERS, base)
 
 
-def merged_weights(model: Any, terms: Terms) -> Iterator[tuple[str, torch.Tensor]]:
-    """The weights under the names that they have without PEFT; those to which terms are added are in float32."""
-    for name, value in model.state_dict().items():
+def merged_weights(weights: Iterable[tuple[str, torch.Tensor]], terms: Terms) -> Iterator[tuple[str, torch.Tensor]]:
+    """Weights under the names that they have without PEFT; those to which terms are added are in float32.
+
+    Args:
+        weights: by name, such as of a model's `state_dict`; each is looked at before the next is asked for.
+        terms: of the adapters.
+    """
+    for name, value in weights:
         if ".lora_" in name:
             continue
         plain = _plain(name)
@@ -73,14 +89,14 @@ def merged_weights(model: Any, terms: Terms) -> Iterator[tuple[str, torch.Tensor
         yield plain, value if term is None else value.float() + term[1] @ term[0]
 
 
-def _merged(model: Any, terms: Terms) -> dict[str, torch.Tensor]:
-    """The weights on the CPU; tied ones stay one."""
+def on_cpu(weights: Iterable[tuple[str, torch.Tensor]], terms: Terms) -> dict[str, torch.Tensor]:
+    """Merged weights, by name, on the CPU; tied ones stay one."""
     moved: dict[int, torch.Tensor] = {}
-    weights = {}
-    for name, value in merged_weights(model, terms):
+    found = {}
+    for name, value in weights:
         own = name.removesuffix(".weight") in terms
-        weights[name] = value.cpu() if own else moved.setdefault(value.data_ptr(), value.cpu())
-    return weights
+        found[name] = value.cpu() if own else moved.setdefault(value.data_ptr(), value.cpu())
+    return found
 
 
 def write_adapters(terms: Terms, folder: Path, base: str) -> None:
