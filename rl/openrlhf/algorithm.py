@@ -83,8 +83,8 @@ def _differing(experiences: Sequence[Experience]) -> dict[str, float]:
         trainer to it; and `engine_apart`, the mean of its log-probabilities less the trainer's.
     """
     written = [each.action_mask.bool() for each in experiences]
-    sampled = torch.cat([each.rollout_log_probs[own] for each, own in zip(experiences, written, strict=True)]).float()
-    trainer = torch.cat([each.action_log_probs[own] for each, own in zip(experiences, written, strict=True)]).float()
+    sampled = torch.cat([each.rollout_log_probs[own] for each, own in zip(experiences, written, strict=True)]).double()
+    trainer = torch.cat([each.action_log_probs[own] for each, own in zip(experiences, written, strict=True)]).double()
     if sampled.numel() == 0:
         return {"entropy": 0.0}
     ratio = (trainer - sampled).exp()
