@@ -104,6 +104,8 @@ wrong: éliminer,écarter,exclure,eliminar,escludere,eliminare
 choose: choisir,elegir,scegliere,escolher
 initially: auf den ersten blick,à première vue,a primera vista,a prima vista,à primeira vista
 actually: bei genauerem hinsehen,bei näherem hinsehen,bei genauerer betrachtung,en y regardant de plus près
+initially: 一开始以为,起初以为,一开始,最初は
+actually: 其实,再仔细看,仔细看
 likewise: and so does,and so do,and so are,and so is
 former: 前者,전자,ersteres,erstere,el primero,le premier,il primo
 latter: 后者,後者,후자,letzteres,letztere,ce dernier,cette dernière,quest'ultima,quest'ultimo,esta última,este último
@@ -207,14 +209,15 @@ PLANNING = frozenset("check checking need compare comparing examine verify zoom 
 DECIDING = frozenset(
     "answer choose chose chosen choosing pick picking select selecting selected go going lean leaning settle settling "
     "favor favour opt conclude conclusion decision final guess submit leaves left "
-    "answered vote majority argmax prediction predicted output verdict impression mapped result leaving".split()
+    "answered vote majority argmax prediction predicted output verdict impression mapped result leaving "
+    "staying stay sticking stick".split()
 )
 """Words by which somebody decides."""
 CONFIRMING = DECIDING | RIGHT | frozenset(
     "match matches fit fits agree agrees consistent correspond corresponds best closest nearest supports support "
     "agreement supported confirm confirmed confirms likely probable likeliest accurate passes describes satisfies "
     "appropriate suitable plausible convincing favors favours speaks speak stays remains holds "
-    "stands trust counts".split()
+    "stands trust counts reasonable sensible choice".split()
 )  # fmt: skip
 """Words by which an option is chosen or found right."""
 DECISIONS = DECIDING | frozenset(

@@ -29,7 +29,7 @@ _DENIED = re.compile(
     r"\b(?:not|never|cannot|no|nor|neither|none|\w{2,8}n't|wrong|incorrect|rejected|mistake|unable|unreadable"
     r"|illegible"
     r"|might|could|may(?!\s\d)|whether|either|unless|if|maybe|thought|initially|at first"
-    r"|first (?:read|saw|took)|misread|previously"
+    r"|first (?:read|saw|took)|misread|previously|à première vue|auf den ersten blick|a prim(?:er)?a vista"
     r"|rather than"
     r"|instead of"
     r"|unlike|also|elsewhere|another|nicht|kein|nichts|leider|pas|não|нет|не|entweder|δεν|değil|không)\b"
@@ -56,7 +56,7 @@ _MARKER = re.compile(
     r"|be|been|conclude|probably|likely|actually|equals"
     r"|ist|lautet|lese ich|steht|est|c'est|on lit|lire|es|ve|lee|dice|è|é|legge|lê-se|это|là|jest|je|είναι"
     r"|indique|affiche|muestra|indica|mostra|zeigt|besagt|показывает|указано|staat|pokazuje|visar|écrit|escrito|scritto|sieht|pone|pisze|yazıyor"
-    r"|видно|написано|هي|هو|adalah|i answer|answer with)"
+    r"|видно|написано|هي|هو|s'agit de|handelt sich um|se trata de|si tratta di|trata-se de|i answer|answer with)"
     r"\s(?:that\s)?"
     r"|(?:→|=>|⇒)\s{0,3}|(?<=[^\W\d_])\s?[:=]\s{0,3}|(?<=[^\W\d_]\s\d)[:=]\s{1,3}|(?<=[)\]*\"'”」])[:=]\s{0,3}"
     r"|(?<=[^\W\d_])\s–\s|\s,,\s"
@@ -82,7 +82,8 @@ _ENDING = re.compile(
     r"|と書かれています|と読めます|there|here|to me)?[\s.!。]{0,9}$"
 )
 _LED = re.compile(
-    r"^(?:actually|clearly|definitely|indeed|probably|most likely|likely|about|approximately|rather|just|simply|indeed"
+    r"^(?:therefore|thus|hence|then|still|actually|clearly|definitely|indeed|probably|most likely|likely|about|approximately"
+    r"|rather|just|simply"
     r"|claramente|the following|that)\s",
     re.IGNORECASE,
 )
