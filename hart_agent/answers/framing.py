@@ -55,7 +55,8 @@ _LEAD_IN = re.compile(
 )
 _ROLE = re.compile(r"\s{0,3}(?:assistant|model|response)\s?(?::\s|\n)", re.IGNORECASE)
 _NEGATION = re.compile(
-    r"\b(?:not|never|cannot|\w{2,8}n't|wrong|neither|no other)\b|ません|できない|无法|不能|없습니다|어렵", re.IGNORECASE
+    r"\b(?:not|never|cannot|\w{2,8}n't|wrong|neither|no other|whether)\b|ません|できない|无法|不能|없습니다|어렵",
+    re.IGNORECASE,
 )
 _QUESTION = re.compile(
     r"\s{0,9}(?:is|are|was|were|does|do|did|can|could|which|what|who|where|how)\b[^\n]*\?\s{0,9}", re.IGNORECASE

@@ -17,7 +17,7 @@ _TURN = re.compile(
     r"[,;]?\s(?:but|yet|however|sondern|aber|jedoch|sino|pero|però|mais|ma|mas|maar|ale|mà là|но|а|ama)\s"
     r"|[，、,]?\s?(?:而是|但是?|不过|ですが、?|しかし、?|けど、?|보였지만|지만|ではなく、?|가 아니라|이 아니라)"
     r"|,\s(?:which leaves|leaving)\s(?:only\s|us with\s|me with\s)?"
-    r"|[，,](?=[^，,]{0,20}(?:确认|其实|实际))|,\s(?=(?:c'est|it's|it is|es ist|è|это)\s)",
+    r"|[，,]\s?(?=是)|[，,](?=[^，,]{0,20}(?:确认|其实|实际))|,\s(?=(?:c'est|it's|it is|es ist|è|это)\s)",
     re.IGNORECASE,
 )
 _RELATIVE = re.compile(
@@ -29,7 +29,7 @@ _DENIED = re.compile(
     r"\b(?:not|never|cannot|no|nor|neither|none|\w{2,8}n't|wrong|incorrect|rejected|mistake|unable|unreadable"
     r"|illegible"
     r"|might|could|may(?!\s\d)|whether|either|unless|if|maybe|thought|initially|at first"
-    r"|first (?:read|saw|took)|misread|previously|à première vue|auf den ersten blick|a prim(?:er)?a vista"
+    r"|first (?:read|saw|took)|misread(?:ing)?|previously|à première vue|auf den ersten blick|a prim(?:er)?a vista"
     r"|rather than"
     r"|instead of"
     r"|unlike|also|elsewhere|another|nicht|kein|nichts|leider|pas|não|нет|не|entweder|δεν|değil|không)\b"
@@ -44,23 +44,25 @@ _ASIDE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _COURTESY = re.compile(
-    r"\b(?:let me|thank|thanks|hope|please|feel free|welcome|anything else|sure|certainly|of course"
+    r"^(?-i:I\s[a-z])|\b(?:let me|thank|thanks|hope|please|feel free|welcome|anything else|sure|certainly|of course"
     r"|great question|you|okay"
     r"|wait|hmm|done|looking)\b",
     re.IGNORECASE,
 )
 _MARKER = re.compile(
-    r"\b(?:is|are|it's|its|that's|there's|reads|says|shows|displays|states|say|read|to be|looks like|look like"
+    r"\b(?:is|are|it's|its|that's|there's|reads|says|shows|displays|states|say|read(?: it as)?|to be|looks like"
+    r"|look like"
     r"|seems|see"
     r"|make out|correct it to|change it to|going with|go with|gives|end up with"
     r"|be|been|conclude|probably|likely|actually|equals"
     r"|ist|lautet|lese ich|steht|est|c'est|on lit|lire|es|ve|lee|dice|è|é|legge|lê-se|это|là|jest|je|είναι"
     r"|indique|affiche|muestra|indica|mostra|zeigt|besagt|показывает|указано|staat|pokazuje|visar|écrit|escrito|scritto|sieht|pone|pisze|yazıyor"
-    r"|видно|написано|هي|هو|s'agit de|handelt sich um|se trata de|si tratta di|trata-se de|i answer|answer with)"
+    r"|видно|написано|هي|هو|would answer|lese|lis|voit|leo|veo|vedo|leio|vejo|вижу|читаю|显示"
+    r"|adalah|s'agit de|handelt sich um|se trata de|si tratta di|trata-se de|i answer|answer with)"
     r"\s(?:that\s)?"
     r"|(?:→|=>|⇒)\s{0,3}|(?<=[^\W\d_])\s?[:=]\s{0,3}|(?<=[^\W\d_]\s\d)[:=]\s{1,3}|(?<=[)\]*\"'”」])[:=]\s{0,3}"
     r"|(?<=[^\W\d_])\s–\s|\s,,\s"
-    r"|(?:是|为|為|は|정답은|답은|보면|によると、?|よく見ると、?|看到|应为|คือ)\s{0,2}",
+    r"|(?:是|为|為|は|정답은|답은|보면|によると、?|よく見ると、?|看到|显示|应为|คือ)\s{0,2}",
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r"[\"“«„「『]\s?([^\"“”«»„「」『』\n]{1,200}?)\s?[\"”»“」』]")
@@ -79,10 +81,12 @@ _BEHIND = re.compile(
 )
 _ENDING = re.compile(
     r"\s?(?:です|でした|である|だ|입니다|이다|예요|이에요|로 보입니다|로 보인다|है|dir|zu sehen|zu lesen|zu erkennen"
-    r"|と書かれています|と読めます|there|here|to me)?[\s.!。]{0,9}$"
+    r"|と書かれています|と書いてあります|と読めます|が見えます"
+    r"|と表示されています|라고 (?:쓰여|적혀) 있습니다|there|here|to me)?[\s.!。]{0,9}$"
 )
 _LED = re.compile(
-    r"^(?:therefore|thus|hence|then|still|actually|clearly|definitely|indeed|probably|most likely|likely|about|approximately"
+    r"^(?:therefore|thus|hence|then|still"
+    r"|actually|clearly|definitely|indeed|probably|most likely|likely|about|approximately"
     r"|rather|just|simply"
     r"|claramente|the following|that)\s",
     re.IGNORECASE,
@@ -112,12 +116,16 @@ _LEAVE = re.compile(
 )
 _OTHER_WRONG = re.compile(
     r"(?!(?:i|it|its|it's|this|that|that's|they|none|nothing|neither|nobody|there|no|my|the)\b)[^\n]{1,60}?\s"
-    r"(?:doesn't|does not|don't|do not|isn't|is not|is)\s(?:fit|match|apply|wrong|incorrect|correct|right)\b",
+    r"(?:doesn't|does not|don't|do not|isn't|is not|is)\s(?:fit|match|apply|wrong|incorrect|correct|right"
+    r"|a mis\w{1,12})\b",
     re.IGNORECASE,
 )
 """Another value that isn't the answer."""
 _TAKEN_BACK = re.compile(
-    r"\s{0,3}(?:that|this|it)(?:'s|\s(?:is|was|turned out))\s(?:[a-z]{1,12}\s){0,2}(?:wrong|incorrect|mistake|error)\b",
+    r"\s{0,3}(?:i|we)\s(?:can't|cannot|couldn't|could not|am unable to|am not able to)\s(?:confirm|verify|say|tell"
+    r"|read)\b|\s{0,3}it\s(?:isn't|is not)[\s.]{0,3}$"
+    r"|\s{0,3}(?:that|this|it)(?:'s|\s(?:is|was|turned out))\s(?:[a-z]{1,12}\s){0,2}(?:wrong|incorrect"
+    r"|mistake|error)\b",
     re.IGNORECASE,
 )
 _NAMED_ANSWER = re.compile(
@@ -126,6 +134,14 @@ _NAMED_ANSWER = re.compile(
     re.IGNORECASE,
 )
 """Something "is my answer"."""
+_SEEN = re.compile(
+    r"(?:^|[,:]\s)(?!(?:it|this|that|which|what|here|nothing|none|the|i|there)\s)((?:[^,:\n]|[,:]\s?(?=\d)){1,100}?)"
+    r"\s(?:it is[\s.!]{0,3}$"
+    r"|(?:is|are|can be|appears)\s(?:what (?:it|the sign|the text) (?:says|shows|reads)|(?:clearly\s)?(?:shown|written"
+    r"|printed|visible|legible|readable|seen|displayed|on it))\b[^,\n]{0,40}$)",
+    re.IGNORECASE,
+)
+"""Something "can be seen"."""
 _FEW_WORDS = 6
 _MOST = 2_000
 """Characters at the end of a reply that are read."""
@@ -177,7 +193,7 @@ def _spans(sentence: str) -> Iterator[tuple[str, bool]]:
             continue
         quoted = _QUOTED.findall(said)
         ends = [marker.end() for marker in _MARKER.finditer(said)]
-        if named := _NAMED_ANSWER.search(said):
+        if named := _NAMED_ANSWER.search(said) or _SEEN.search(said):
             yield named[1].strip(), False
         elif len(quoted) == 1:
             yield quoted[0].strip(), False
