@@ -88,5 +88,6 @@ def grouped(sentence: list[Token]) -> list[Token]:
             grouped.append(Token("", last.options | token.options, last.by_text and token.by_text))
         else:
             grouped.append(token)
-        links = links + 1 if not token.options and token.text in phrases.LINKS else 0
+        linked = token.text in phrases.LINKS or token.text.endswith("%")
+        links = links + 1 if not token.options and linked else 0
     return grouped

@@ -16,7 +16,7 @@ from hart_agent.answers import phrases
 from hart_agent.answers.clauses import grouped, label_length, sentences_of
 from hart_agent.answers.mentions import Token
 
-_CUTS = phrases.BREAKS | frozenset((",", ":", ".", "because", "since", *"and y et und och и".split()))
+_CUTS = phrases.BREAKS | frozenset((",", ":", ".", "because", "since", *"and y et und e och и".split()))
 _CONTRASTS = frozenset("rather instead unlike over than versus vs not".split())
 _CONCEDING = frozenset("although though while whereas".split())
 _KEPT = _CONCEDING | {"if", "which"}
@@ -140,6 +140,8 @@ def _breaks_off(tokens: Sequence[Token]) -> bool:
     *_, last = [[], *filter(None, sentences_of(tokens))]
     words = {token.text for token in last}
     if words >= {"which", "?"}:
+        return True
+    if words & phrases.PLANNING and end.text in phrases.DANGLING:
         return True
     if "" in words:  # an option
         return False

@@ -35,7 +35,7 @@ _SOLUTION = re.compile(r"<\|begin_of_(solution|answer)\|>([^<]{1,400})<\|end_of_
 _WRITTEN = re.compile(
     r"(?:^|\n|[.:]\s)\s{0,8}(?:(?:final_answer|submit\w{0,20}|finish|terminate|print|answer)\(\s?(?:\w{1,20}\s?=\s?)?"
     r"|return\s|answer\s?=\s?(?=[\"']))"
-    r"(?:\"([^\"\n]{1,400})\"|'([^'\n]{1,400})'|([^\"'()\n]{1,200}))\)?"
+    r"(?:\"([^\"\n]{1,400})\"|'([^'\n]{1,400})'|([^\"'()\n]{1,200}))\)?(?:\nprint\(answer\))?"
     r"[ \t]{0,3}(?:\#[^\n]{0,400})?\s{0,9}(?:```\s{0,9})?$",
 )
 _ACTION = re.compile(

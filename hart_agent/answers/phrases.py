@@ -106,6 +106,7 @@ initially: auf den ersten blick,à première vue,a primera vista,a prima vista,�
 actually: bei genauerem hinsehen,bei näherem hinsehen,bei genauerer betrachtung,en y regardant de plus près
 initially: 一开始以为,起初以为,一开始,最初は
 actually: 其实,再仔细看,仔细看
+rightside: on the right,from the right,to the right,at the right,right side,right-hand
 likewise: and so does,and so do,and so are,and so is
 former: 前者,전자,ersteres,erstere,el primero,le premier,il primo
 latter: 后者,後者,후자,letzteres,letztere,ce dernier,cette dernière,quest'ultima,quest'ultimo,esta última,este último
@@ -185,7 +186,7 @@ NEUTRAL = COPULAS | CHOOSING | OPTION_WORDS | RIGHT | frozenset(
     "я думаю считаю что это правильный верный ответ вариант الإجابة الصحيحة هي overall evidence "
     "ill thats like number corresponding corresponds let "
     "us all points match what agrees supports leaves more after zooming zoomed closer closely inspection upon looking "
-    "crop crops whole with change finish submit please ans label".split()
+    "crop crops whole rightside with change finish submit please ans label".split()
 )  # fmt: skip
 """Words that leave a choice as it is. A clause with any other word says something about an option, and chooses none."""
 
@@ -224,6 +225,8 @@ DECISIONS = DECIDING | frozenset(
     "decide tell say single commit committing comfortable determine settle narrow prefer preference able "
     "sure know certain idea convinced".split()
 )
+DANGLING = frozenset("to the a an of is are that and or in on with for by if as".split())
+"""No sentence ends with them: it was cut off."""
 CHOICES = frozenset("answer choose pick select decide commit option options".split())
 UNDECIDED = frozenset("undecided unsure uncertain depends unanswered".split())
 ENTIRELY = frozenset("entirely fully completely totally absolutely 100 100%".split())

@@ -51,7 +51,7 @@ _COURTESY = re.compile(
 )
 _MARKER = re.compile(
     r"\b(?:is|are|it's|its|that's|there's|reads|says|shows|displays|states|say|read(?: it as)?|to be|looks like"
-    r"|look like"
+    r"|look like|favou?rs|suggests|indicates|confirms|points to"
     r"|seems|see"
     r"|make out|correct it to|change it to|going with|go with|gives|end up with"
     r"|be|been|conclude|probably|likely|actually|equals"
@@ -116,7 +116,8 @@ _LEAVE = re.compile(
 )
 _OTHER_WRONG = re.compile(
     r"(?!(?:i|it|its|it's|this|that|that's|they|none|nothing|neither|nobody|there|no|my|the)\b)[^\n]{1,60}?\s"
-    r"(?:doesn't|does not|don't|do not|isn't|is not|is)\s(?:fit|match|apply|wrong|incorrect|correct|right"
+    r"(?:doesn't|does not|don't|do not|isn't|is not|is|would|wouldn't|would not)\s"
+    r"(?:fit|match|look|have|need|require|apply|wrong|incorrect|correct|right"
     r"|a mis\w{1,12})\b",
     re.IGNORECASE,
 )
@@ -155,7 +156,7 @@ def stated(text: str) -> str:
     """
     sentences = [part for piece in _SENTENCE.split(undecorated(text)[-_MOST:]) if (part := piece.strip())]
     for at in range(len(sentences) - 1, -1, -1):
-        if _ASIDE.fullmatch(sentences[at]) or _LEAVE.match(sentences[at]):
+        if any(pattern.match(sentences[at]) for pattern in (_ASIDE, _LEAVE, _OTHER_WRONG)):
             continue
         span, bare = next(_spans(sentences[at]), ("", False))
         if span:
@@ -176,7 +177,6 @@ def _is_passed_over(sentence: str) -> bool:
     return bool(
         _UNSURE_ONLY.search(sentence)
         or re.search(r"[✗✘☒❌]|rejected|^not\b|\b(?:also|elsewhere)\b", sentence, re.IGNORECASE)
-        or _OTHER_WRONG.match(sentence)
     )
 
 

@@ -30,6 +30,16 @@ OPTIONS = ("red", "blue", "green", "yellow")
         "**Analysis**\n\n* *A* \u2013 Unlikely.\n* *B* \u2013 Likely.\n\n**Conclusion**\n\nI'm selecting *B*.",
         "Option A states one thing. Option B states another, which agrees with the picture.",
         "Nicht A, sondern B.",
+        "Everything in the picture points to B.",
+        "Of B and C, the former is the better match.",
+        "Between C and B, the latter is right.",
+        "On reflection I'm changing my choice from C to B.",
+        "Is it C? No, the details are against it. Is it B? That matches.",
+        "Meine Wahl f\u00e4llt auf B.",
+        "\u6392\u9664C\uff0c\u53ea\u5269B\u3002",
+        "Escludo C e scelgo B.",
+        "So yes, B. The other one, C, isn't what is shown. So B.",
+        "I'd say B, though I'm not entirely sure.",
         "Je retiens l'option B, m\u00eame si l'image est floue.",
         "Descartamos la opci\u00f3n A, por lo que elijo la B.",
         "\u0e04\u0e33\u0e15\u0e2d\u0e1a\u0e04\u0e37\u0e2d B",
@@ -53,6 +63,15 @@ def test_the_last_statement_for_one_option_is_the_choice(reply: str) -> None:
         "\u53ef\u80fd\u662fA\uff0c\u4e5f\u53ef\u80fd\u662fB\uff0c\u6211\u62ff\u4e0d\u51c6\u3002",
         "A\u304bB\u306e\u3069\u3061\u3089\u3068\u3082\u6c7a\u3081\u3089\u308c\u307e\u305b\u3093\u3002",
         "Everything except B.",
+        "B may be right, but so may C.",
+        "B can't be excluded, and neither can C.",
+        "First, I'll consider option B. It says blue.",
+        "I'll go through the options:\nB) blue:",
+        "B, it seems. No, that's wrong. Perhaps C? No, that's wrong, too.",
+        "That depends on where one stands. From the left it would be blue, from the right red.",
+        "From near it's B, from far it's C. Which one do you mean?",
+        "60% B, 40% C",
+        "Vitamin B tablets",
     ],
 )
 def test_what_stays_open_chooses_none(reply: str) -> None:
@@ -72,6 +91,9 @@ def test_what_stays_open_chooses_none(reply: str) -> None:
         'final_answer("B")',
         "FINISH[B]",
         "[ANSWER]B[/ANSWER]",
+        "<observation>a sign</observation><verdict>B</verdict>",
+        "<function=answer><parameter=choice>B</parameter></function>",
+        "<answer>It fits the detail.<|begin_of_box|>B<|end_of_box|></answer>",
         '<tool_call>{"name": "zoom", "arguments": {"label": "red"}}</tool_call>\n<answer>B</answer>',
     ],
 )
@@ -108,6 +130,14 @@ def test_no_answer_is_handed_in(reply: str) -> None:
         "Elm Street\u3067\u306f\u306a\u304f\u3001Oak Street\u3067\u3059\u3002",
         "<ref>Oak Street</ref><box>[[351, 612, 402, 688]]</box>",
         'FINISH["Oak Street"]',
+        "Probably Oak Street; Elm Street doesn't fit.",
+        "Oak Street can be seen on it.",
+        "I read it twice, so Oak Street is my answer.",
+        "My earlier reading, Elm Street, was wrong. It should be Oak Street.",
+        "\u00c0 premi\u00e8re vue, Elm Street, mais c'est Oak Street.",
+        "Le panneau indique Oak Street.",
+        "\u7b54\u3048\u306f\u300cOak Street\u300d\u3067\u3059\u3002",
+        "As far as I can tell, Oak Street. I hope that helps!",
     ],
 )
 def test_free_text_states_its_answer_in_the_end(reply: str) -> None:
@@ -130,6 +160,9 @@ def test_free_text_states_its_answer_in_the_end(reply: str) -> None:
         ("12 : 30", "30", AnswerType.NUMBER),
         ("- 7", "7", AnswerType.NUMBER),
         ("It is -7.", "7", AnswerType.NUMBER),
+        ("I read it as 27, but I can't confirm that.", "27", AnswerType.NUMBER),
+        ("Step 1: look.\nStep 2: read.\nStep 3:", "3", AnswerType.NUMBER),
+        ("72\u3067\u306f\u306a\u304f27\u3067\u3059", "72", AnswerType.NUMBER),
     ],
 )
 def test_what_is_not_stated_is_not_right(reply: str, gold: str, kind: AnswerType) -> None:
@@ -139,3 +172,10 @@ def test_what_is_not_stated_is_not_right(reply: str, gold: str, kind: AnswerType
 @pytest.mark.parametrize("reply", ["A is out, so B.", "Not red: blue.", "At first A, but it's B."])
 def test_a_reward_is_for_the_answer_alone(reply: str) -> None:
     assert not is_right(reply, "B", AnswerType.OPTION, options=OPTIONS, strict=True)
+
+
+def test_a_number_word_is_no_pronoun_and_no_step() -> None:
+    options = ("one", "two", "three", "four")
+    assert chosen_letter("There is one.", options) == "A"
+    assert chosen_letter("Not two. The right one is three.", options) == "C"
+    assert chosen_letter("Crop 2 shows nothing, crop 3 is blank.", options) is None
