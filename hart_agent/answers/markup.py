@@ -25,12 +25,17 @@ _TAG = (
     r"|response|reply|final_choice|final_response|your_answer)"
 )
 _ELEMENT = re.compile(
-    rf"(?:[<\[](?P<name>{_TAG})(?:\s[^<>\[\]]{{1,60}})?[>\]]|<parameter\s{{1,3}}name=\"(?:answer|option|choice)\">)([^<>\[\]]{{1,400}})"
+    rf"(?:[<\[](?P<name>{_TAG})(?:\s[^<>\[\]]{{1,60}})?[>\]]"
+    r"|<parameter\s{1,3}name=\"(?:answer|option|choice)\">)([^<>\[\]]{1,400})"
     r"[<\[]/(?:(?:s_)?[a-z_]{3,12})[>\]]",
     re.IGNORECASE | re.ASCII,
 )
-_LONE_LETTER = re.compile(r"<[^<>\n]{1,60}>\s{0,3}\(?([A-Z])\)?\.?\s{0,3}</[a-z_]{1,30}>", re.ASCII)
-"""An element of any name that holds nothing but a letter."""
+_LONE_LETTER = re.compile(
+    r"<(?!(?:[biupq]|em|strong|code|mark|span|td|th|li|su[bp]|del)\b)[a-z_][^<>\n]{0,60}>"
+    r"\s{0,3}\(?([A-Z])\)?\.?\s{0,3}</[a-z_]{1,30}>",
+    re.ASCII,
+)
+"""An element of any name, but not of HTML's marks, that holds nothing but a letter."""
 _SOLUTION = re.compile(r"<\|begin_of_(solution|answer)\|>([^<]{1,400})<\|end_of_\1\|>")
 _WRITTEN = re.compile(
     r"(?:^|\n|[.:]\s)\s{0,8}(?:(?:final_answer|submit\w{0,20}|finish|terminate|print|answer)\(\s?(?:\w{1,20}\s?=\s?)?"

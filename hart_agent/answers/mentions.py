@@ -11,6 +11,7 @@ from hart_agent.answers.cleaning import canonical
 from hart_agent.answers.phrases import (
     AFTER_ONE,
     BEFORE_ONE,
+    CHANGING,
     CHOOSING,
     COPULAS,
     FOLLOWERS,
@@ -52,6 +53,8 @@ _STOP_WITHIN = (
 )
 """A full stop that belongs to an option's text, for the sentence goes on behind it."""
 _MINUS = re.compile(r"\b(?:minus|negative)\s(?=\d)", re.IGNORECASE)
+_NEAR = 6
+"""Words before "from" among which the change is named."""
 _PLACES = {"former": -2, "latter": -1}
 _MARKS = {"comma": ",", "colon": ":", "is": "is", "or": "or", "and": "and"}
 
@@ -124,9 +127,10 @@ def _with_references(tokens: Sequence[Token]) -> list[Token]:
 def _without_change(tokens: Sequence[Token]) -> Iterator[Token]:
     changed = False
     for at, token in enumerate(tokens):
-        after = tokens[at + 1 : at + 4]
-        changed = changed or (token.text == "from" and len(after) == 3 and bool(after[0].options and after[2].options))
-        if changed and token.text == "from":
+        before, after = tokens[max(at - _NEAR, 0) : at], tokens[at + 1 : at + 4]
+        both_named = len(after) == 3 and bool(after[0].options and after[2].options)
+        if token.text == "from" and both_named and any(word.text in CHANGING for word in before):
+            changed = True
             yield Token("not")
         elif changed and token.text == "to":
             yield from (Token(","), Token("answer"))

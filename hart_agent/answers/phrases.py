@@ -162,6 +162,11 @@ BEFORE_ONE = frozenset(
 )
 AFTER_ONE = frozenset("by that which who of matching".split())
 """Beside "one" where it is a pronoun."""
+CHANGING = frozenset(
+    "change changing changed switch switching switched revise revising revised update updating updated move moving "
+    "correct correcting corrected".split()
+)
+"""Before "from A to B": B is chosen instead of A."""
 NUMBERED = frozenset("crop step image figure fig view round turn line row stage zoom attempt".split())
 """What is counted in a reply: the number behind it is no answer."""
 FOLLOWERS = COPULAS | NEGATIONS | BREAKS | REASONS | frozenset(

@@ -72,6 +72,8 @@ def test_the_last_statement_for_one_option_is_the_choice(reply: str) -> None:
         "From near it's B, from far it's C. Which one do you mean?",
         "60% B, 40% C",
         "Vitamin B tablets",
+        "It rises from B to C.",
+        "It isn't <b>B</b>, and I can't name another.",
     ],
 )
 def test_what_stays_open_chooses_none(reply: str) -> None:

@@ -21,7 +21,7 @@ def samples_from_the_policy(metrics: dict[str, float]) -> None:
     Both distances are means, over the tokens that vLLM sampled, that estimate a divergence. Were vLLM's weights those
     from before, they would be about the same.
     """
-    assert metrics["kl"] > 2e-4
+    assert metrics["kl"] > 1e-4
     assert abs(metrics["engine_apart"]) < metrics["kl"] / 5
     assert metrics["ratio"] == pytest.approx(1, abs=0.01)
     assert metrics["ratio_max"] < 1.25  # rounding to bfloat16, by other kernels
@@ -31,7 +31,7 @@ def test_two_updates_of_adapters(folder: Path) -> None:
     """After an update vLLM samples from the policy as the trainer has it, and its checkpoint is that policy."""
     held_out = ["--validation", str(folder / "other" / "questions.jsonl")]
     asked = command(
-        folder, *held_out, "--lora-rank", str(RANK), "--lora-alpha", str(ALPHA), "--learning-rate", "5e-3",
+        folder, *held_out, "--lora-rank", str(RANK), "--lora-alpha", str(ALPHA), "--learning-rate", "3e-3",
         "--group-size", "8",
     )  # fmt: skip
     done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=WAIT)
