@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,16 +60,16 @@ async def test_the_kept_cold_starts_fit_the_prompts_of_today(start: int) -> None
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
     """A study of one step on a few scenes, from untrained weights."""
     folder = tmp_path_factory.mktemp("study")
     make_checkpoint(folder / "cold" / "0", seed=0)
-    patch = pytest.MonkeyPatch()
-    for name, value in {
-        "COLD_STARTS": folder / "cold", "RL_SCENES": range(16), "SFT_SCENES": range(16, 20), "GROUP": 2,
-    }.items():  # fmt: skip
-        patch.setattr(jobs, name, value)
-    return Workplace(folder, steps=1, tested=range(1000, 1004))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "COLD_STARTS": folder / "cold", "RL_SCENES": range(16), "SFT_SCENES": range(16, 20), "GROUP": 2,
+        }.items():  # fmt: skip
+            patch.setattr(jobs, name, value)
+        yield Workplace(folder, steps=1, tested=range(1000, 1004))
 
 
 @pytest.mark.parametrize("arm", slow_but(["k0.6"], ["grpo", "mgpo", "k0.6"]))

@@ -190,7 +190,8 @@ def command(folder: Path, *arguments: str, **environment: str) -> Iterator[tuple
     (folder / "slow.py").write_text(textwrap.dedent(SLOW))
     here = Path(__file__).parent
     backend = f"{folder / 'slow.py'}:Slow"
-    paths = os.pathsep.join([str(here), str(here.parent), os.environ.get("PYTHONPATH", "")])
+    folders = [str(here), str(here.parent), str(here.parent / "support"), os.environ.get("PYTHONPATH", "")]
+    paths = os.pathsep.join(folders)
     process = subprocess.Popen(
         [sys.executable, "-m", "hart_agent", "serve", "--port", "0", "--backend", backend, *arguments],
         env={**os.environ, "PYTHONPATH": paths, **environment},
