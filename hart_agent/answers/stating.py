@@ -156,7 +156,8 @@ def stated(text: str) -> str:
     """
     sentences = [part for piece in _SENTENCE.split(undecorated(text)[-_MOST:]) if (part := piece.strip())]
     for at in range(len(sentences) - 1, -1, -1):
-        if any(pattern.match(sentences[at]) for pattern in (_ASIDE, _LEAVE, _OTHER_WRONG)):
+        sentence = sentences[at]
+        if _ASIDE.fullmatch(sentence) or _LEAVE.match(sentence) or _OTHER_WRONG.match(sentence):
             continue
         span, bare = next(_spans(sentences[at]), ("", False))
         if span:

@@ -181,3 +181,7 @@ def test_a_number_word_is_no_pronoun_and_no_step() -> None:
     assert chosen_letter("There is one.", options) == "A"
     assert chosen_letter("Not two. The right one is three.", options) == "C"
     assert chosen_letter("Crop 2 shows nothing, crop 3 is blank.", options) is None
+
+
+def test_an_answer_may_begin_in_brackets() -> None:
+    assert is_right("There are two lines. The upper one doesn't matter.\n(Old) Mill", "(Old) Mill", AnswerType.TEXT)
