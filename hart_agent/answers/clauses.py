@@ -8,6 +8,7 @@ from hart_agent.answers import phrases
 from hart_agent.answers.mentions import Token
 
 _MARKS = phrases.TICKS | phrases.CROSSES
+_LIST_MARKS = frozenset("\n . , : ; is".split(" "))
 _ENDS = frozenset("\n . ! ? ; 。 …".split(" "))
 
 
@@ -37,20 +38,40 @@ def _mark_last(sentence: list[Token]) -> list[Token]:
 def _sentences(tokens: list[Token]) -> Iterator[list[Token]]:
     """Up to the marks that end a sentence; a label in front of one belongs to it."""
     sentence: list[Token] = []
+    lists = False
     end = Token("\n")
-    for token, after, next_but_one in zip(tokens, [*tokens, end][1:], [*tokens, end, end][2:], strict=True):
+    following = zip(tokens, [*tokens, end][1:], [*tokens, end, end][2:], strict=True)
+    for at, (token, after, next_but_one) in enumerate(following):
         marks = int(bool(sentence) and sentence[0].text in _MARKS)
         is_label = len(sentence) == marks + 1 and token.text == "." and is_letter_mention(sentence[marks])
         opens_list = token.text == ":" and is_letter_mention(after) and next_but_one.text == "."
+        lists = bool(sentence) and (lists or token.text in phrases.LISTED)
+        introduces = token.text == ":" or (lists and token.text == ",")
+        opens_list = opens_list or (introduces and _is_listed(tokens[at + 1 : at + 8]))
         ends = token.text in _ENDS and after.text != "or" and not (is_label and after.text not in _ENDS)
-        if ends or (opens_list and len(sentence) > 1):
+        judged = token.text in _MARKS and bool(after.options) and any(said.options for said in sentence)
+        if ends or judged or (opens_list and len(sentence) > 1):
             if sentence:
-                yield [*sentence, token] if token.text == "?" else sentence
+                yield [*sentence, token] if token.text == "?" or judged else sentence
             sentence = []
         elif sentence or token.text != ",":
             sentence.append(token)
     if sentence:
         yield sentence
+
+
+def _is_listed(tokens: Sequence[Token]) -> bool:
+    """Whether an option's letter and text stand here, and another's behind them."""
+    named = [token for token in tokens if token.options]
+    marks = all(token.options or token.text in _LIST_MARKS for token in tokens[:5])
+    return (
+        marks
+        and len(named) > 2
+        and is_letter_mention(named[0])
+        and named[1].by_text
+        and named[1].options == named[0].options
+        and named[2].options != named[0].options
+    )
 
 
 def is_letter_mention(token: Token) -> bool:
@@ -83,7 +104,11 @@ def grouped(sentence: list[Token]) -> list[Token]:
     grouped: list[Token] = []
     links = 0
     for token in sentence:
-        if token.options and len(grouped) > links and (last := grouped[-1 - links]).options:
+        last = grouped[-1 - links] if len(grouped) > links else Token("")
+        explains = (
+            any(link.text == ":" for link in grouped[len(grouped) - links :]) and not token.options <= last.options
+        )
+        if token.options and last.options and not explains:  # "the answer is B: A is wrong" names each for itself
             del grouped[len(grouped) - links - 1 :]
             grouped.append(Token("", last.options | token.options, last.by_text and token.by_text))
         else:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 from hart_agent.answers import phrases
 from hart_agent.answers.clauses import grouped, label_length, sentences_of
@@ -31,6 +31,9 @@ _SHORT = 3
 """Words of a verdict on the option before it: "B: yes", "C – no"."""
 _DENIALS = phrases.NEGATIONS | phrases.WRONG | phrases.REJECTED
 _UNCERTAIN = phrases.OPEN | phrases.PLANNING | phrases.UNDECIDED | (_CONTRASTS - _AGAINST) | {"?"}
+_SURENESS = frozenset("sure unsure certain uncertain".split())
+"""Who chooses and says not to be it has still chosen."""
+_EXAMINING = phrases.PLANNING - {"let", "options", "choices", "listed"}
 _DESCRIBING = _UNCERTAIN | _DENIALS | phrases.COPULAS | {"there"}
 
 
@@ -91,7 +94,8 @@ def committed(tokens: Sequence[Token]) -> str | None:
             left = chosen | (_options(event for event in behind if event.act is _Act.DOUBT) - denied_here)
             strong = any(event.strong for event in choices)
             turns = statements[at].turns or not _differs(statements[:at], chosen, strong=strong)
-            return min(chosen) if len(left) == 1 and not left & denied and turns else None
+            held = len(left) == 1 and not left & denied and turns and not _breaks_off(tokens)
+            return min(chosen) if held else None
         if statements[at].leaves_open:
             return None
     return None
@@ -115,8 +119,11 @@ def only_one_left(tokens: Sequence[Token]) -> str | None:
         left & open_ones or words & (_UNCERTAIN if denied else _DESCRIBING) or any(each.refuses for each in statements)
     )
     named = left <= _options(last if denied else last[-1:]) and chosen <= left
+    only_listed = (
+        bool(last and label_length(last)) and _options(last) == left and not chosen and len(_labels(tokens)) > 1
+    )
     by_letter = denied or not any(token.by_text for token in last)
-    return min(left) if len(left) == 1 and named and by_letter and not doubted else None
+    return min(left) if len(left) == 1 and named and by_letter and not (doubted or only_listed) else None
 
 
 def is_withdrawn(tokens: Sequence[Token], letter: str) -> bool:
@@ -134,18 +141,17 @@ def is_withdrawn(tokens: Sequence[Token], letter: str) -> bool:
 
 def _breaks_off(tokens: Sequence[Token]) -> bool:
     """Whether a reply ends where something must follow ("B) red:", "Answer:"), asks back, or goes on planning."""
+    if len(tokens) < 2:
+        return False
     *_, before, end = tokens
-    if end.text == ":" and (before.options or before.text in phrases.NAMING | {"answer"}):
-        return True
     *_, last = [[], *filter(None, sentences_of(tokens))]
     words = {token.text for token in last}
-    if words >= {"which", "?"}:
-        return True
-    if words & phrases.PLANNING and end.text in phrases.DANGLING:
+    awaited = end.text == ":" and (before.options or before.text in phrases.NAMING | {"answer"})
+    if awaited or words >= {"which", "?"} or (words & phrases.PLANNING and end.text in phrases.DANGLING):
         return True
     if "" in words:  # an option
         return False
-    if words & phrases.PLANNING - {"let", "options", "choices", "listed"} and end.text not in _STOPS:
+    if words & _EXAMINING and end.text not in _STOPS:
         return True
     return "undecided" in words or bool(words & phrases.NEGATIONS and words & phrases.CHOICES and len(words) <= _BRIEF)
 
@@ -166,7 +172,7 @@ def _differs(statements: Sequence[_Statement], chosen: frozenset[str], *, strong
 def _statements(tokens: Sequence[Token]) -> Iterator[_Statement]:
     """What each sentence does with options. Options that are gone through, each behind its label, are one statement."""
     sentences = [sentence for sentence in sentences_of(tokens) if sentence]
-    labels = {min(sentence[0].options) for sentence in sentences if label_length(sentence)}
+    labels = _labels(tokens)
     gone_through: list[_Event] = []
     last: frozenset[str] = frozenset()
     for sentence in sentences:
@@ -185,6 +191,11 @@ def _statements(tokens: Sequence[Token]) -> Iterator[_Statement]:
         yield _Statement(tuple(gone_through))
 
 
+def _labels(tokens: Sequence[Token]) -> set[str]:
+    """The options with whose labels sentences begin."""
+    return {min(sentence[0].options) for sentence in sentences_of(tokens) if sentence and label_length(sentence)}
+
+
 def _verdict(sentence: list[Token]) -> _Event | None:
     """What is said of an option behind its label, if that confirms or denies it."""
     options = sentence[0].options
@@ -197,7 +208,10 @@ def _verdict(sentence: list[Token]) -> _Event | None:
         if any(token.options - options for token in rest):
             return None
     words = [token.text for token in rest if not token.options]
-    if _is_denied(words) or words[-1:] == ["no"]:
+    exclaimed = any(token.text == "no" and after.text == "," for token, after in pairwise(rest))
+    at = next((at for at, word in enumerate(words) if word not in _CUTS), 0)
+    first = list(takewhile(lambda word: word not in _CUTS, words[at:]))  # "incorrect, doesn't match" denies twice
+    if exclaimed or _is_denied(first or words) or _is_denied(words) or words[-1:] == ["no"]:
         return _Event(_Act.DENY, options)
     confirmed = not phrases.OPEN & set(words) and phrases.CONFIRMING & set(words)
     return _Event(_Act.CHOOSE, options) if confirmed else None
@@ -205,13 +219,17 @@ def _verdict(sentence: list[Token]) -> _Event | None:
 
 def _said(sentence: list[Token], last: frozenset[str]) -> Iterator[_Event]:
     words_of_all = {token.text for token in sentence}
+    if "depends" in words_of_all:
+        yield _Event(_Act.REFUSE)
+        return
     if sentence[-1].text == "?" or {"if", "otherwise"} <= words_of_all or {"whether", "or"} <= words_of_all:
         act = _Act.ASK if sentence[-1].text == "?" else _Act.DOUBT
         yield _Event(act, _options(sentence))
         return
     bare = bool(words_of_all & phrases.BREAKS) or any(token.options and not token.by_text for token in sentence)
     bare = bare and not any(word[:1].isdecimal() for word in words_of_all)
-    led_in = False
+    led_in = chose = False
+    planned = bool(words_of_all & _EXAMINING)
     clauses = list(_clauses(grouped(sentence)))
     for at, (clause, contrasted) in enumerate(clauses):
         words = [token.text for token in clause if not token.options]
@@ -219,6 +237,8 @@ def _said(sentence: list[Token], last: frozenset[str]) -> Iterator[_Event]:
         if not options:
             leads_in = at + 1 < len(clauses) and all(token.options for token in clauses[at + 1][0])
             said = _said_of(last, words)
+            if said is not None and said.act is _Act.REFUSE and chose and found & _SURENESS:
+                continue
             if said is not None and not (leads_in and said.act is _Act.CHOOSE):
                 yield said
             elif "if" in found:
@@ -232,11 +252,10 @@ def _said(sentence: list[Token], last: frozenset[str]) -> Iterator[_Event]:
             yield _Event(_Act.ASK if _CONCEDING & found else _Act.DOUBT, options)
         elif _is_denied(words):
             yield _Event(_Act.DENY, options)
-        elif not found.isdisjoint(phrases.NEGATIONS) and found & (phrases.WRONG | phrases.REJECTED):
+        elif (found & phrases.NEGATIONS and found & (phrases.WRONG | phrases.REJECTED)) or len(options) > 1:
             yield _Event(_Act.DOUBT, options)  # "B can't be excluded"
-        elif len(options) > 1:
-            yield _Event(_Act.DOUBT, options)
-        elif contrasted or (led_in and not words) or _is_choice(found, bare=bare):
+        elif contrasted or (led_in and not words) or _is_choice(found, bare=bare and not planned):
+            chose = not words_of_all & {"then", "now"}
             yield _Event(_Act.CHOOSE, options, bool(phrases.DECIDING & found))
 
 
@@ -281,6 +300,8 @@ def _is_denied(words: Sequence[str]) -> bool:
     """Whether words deny, and don't deny that they do. A cross or a tick decides."""
     if marks := [word for word in words if word in phrases.TICKS or word in phrases.CROSSES]:
         return marks[-1] in phrases.CROSSES
+    if "neither" in words or "nor" in words:  # languages differ in whether another negation goes with them
+        return True
     return sum(word in _DENIALS for word in words) % 2 == 1
 
 
@@ -294,7 +315,7 @@ def _clauses(sentence: list[Token]) -> Iterator[tuple[list[Token], bool]]:
     named = denies = False
     for at, token in enumerate(sentence):
         contrast = named and token.text in _CONTRASTS and _named_next(sentence[at + 1 : at + _NEAR])
-        goes_on = token.text == ":" and (denies or not named)
+        goes_on = token.text == ":" and not (_named_right(sentence[at + 1 : at + _NEAR]) if denies else named)
         reason = named and token.text in phrases.REASONS | {"if"}
         if (token.text in _CUTS and not goes_on) or contrast or reason:
             if clause:
@@ -306,6 +327,12 @@ def _clauses(sentence: list[Token]) -> Iterator[tuple[list[Token], bool]]:
             named, denies = named or bool(token.options), denies or token.text in _DENIALS
     if clause:
         yield clause, False
+
+
+def _named_right(tokens: Sequence[Token]) -> bool:
+    """Whether an option follows that is said to be right, or the answer."""
+    ahead = list(takewhile(lambda token: not token.options, tokens))
+    return len(ahead) < len(tokens) and bool({token.text for token in ahead} & (phrases.RIGHT | {"answer"}))
 
 
 def _named_next(tokens: Sequence[Token]) -> bool:

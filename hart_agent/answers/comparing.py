@@ -8,7 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from hart_agent.answers.cleaning import canonical, unwrapped
-from hart_agent.answers.framing import is_negated, is_question, without_framing
+from hart_agent.answers.framing import is_negated, is_question, is_tentative, without_framing
 from hart_agent.answers.markup import handed_in, undecorated
 from hart_agent.answers.options import read_option
 from hart_agent.answers.stating import stated
@@ -18,6 +18,8 @@ from hart_agent.answers.values import Code, Date, Quantity, Range, Reading, Time
 MAX_ANSWER = 10_000
 """Characters. No longer answer is right; the limit keeps hostile text cheap to judge."""
 
+_CALL = re.compile(r'\s*\{[^{}]*"(?:action|tool)"\s*:\s*"(?!answer|final|finish|submit|respond)[^{}]*\}\s*')
+"""A JSON object that asks for a tool. Its numbers are no answer."""
 _LETTER = re.compile(r"[^\w+#]*[A-Za-z][^\w+#]*")
 _SEPARATOR = re.compile(r"(?<!\d),|,(?!\d{3}(?!\d))|[;\n、，；]|\band\b|&", re.IGNORECASE)
 _BULLET = re.compile(r"\s*(?:[-*•–·]|\(?\d{1,2}[.)])\s+")
@@ -117,6 +119,8 @@ def _holds(answer: str, gold: str, kind: AnswerType, options: Sequence[str], tol
     """Whether an answer is right, by all that it says or by what it states in the end."""
     if kind is not AnswerType.OPTION and is_question(answer) and "?" not in gold:
         return False
+    if kind is AnswerType.NUMBER and _CALL.fullmatch(answer):
+        return False
     if _fits(answer, gold, kind, options, tolerance, strict=False):
         return True
     if kind not in (AnswerType.NUMBER, AnswerType.TEXT):
@@ -132,7 +136,8 @@ def _fits(answer: str, gold: str, kind: AnswerType, options: Sequence[str], tole
     if strict and hedges_in(answer) - hedges_in(gold):
         return False
     if kind is AnswerType.NUMBER and (wanted := one_number(values_of(gold))) is not None:
-        denied = is_negated(without_framing(canonical(answer)))
+        said = without_framing(canonical(answer))
+        denied = is_negated(said) or is_tentative(said)
         number = None if denied else one_number(values_of(answer, whole=strict))
         return number is not None and _within(number, wanted, Fraction(str(tolerance)))
     if kind is AnswerType.LIST and (items := _items(gold)):

@@ -11,7 +11,7 @@ from typing import Any
 
 _CORRECTION = re.compile(
     r"[\n.!?\u2026]\s{0,3}(?:hmm[,.]?\s)?(?:(?:but\s)?wait[,.:]\s|correction:|actually,?\sno\b|on second thought"
-    r"|scratch that|i was wrong)|(?:\.\.|\u2026)\s?(?:(?:no|sorry|wait),\s){1,3}(?:i meant\s)?",
+    r"|scratch that|i was wrong)|(?:\.\.|\u2026)\s?(?:(?:no|sorry|wait|oops|hmm)[,\s]\s?){1,3}(?:i meant\s)?",
     re.IGNORECASE,
 )
 _LEAVE = re.compile(
@@ -21,7 +21,8 @@ _LEAVE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _ASIDE_LINES = re.compile(
-    r"\n[\s>*#_-]{0,6}(?:confidence|evidence|explanation|reason|reasoning|rationale|justification|note|source|bbox|box)"
+    r"\n[\s>*#_-]{0,6}(?:confidence|evidence|explanation|reason|reasoning|rationale|justification|note|source"
+    r"|bbox|box)"
     r"[*_]{0,2}\s?:.*",
     re.IGNORECASE | re.DOTALL,
 )
@@ -29,6 +30,11 @@ _SURENESS = re.compile(
     r"\s[\[(](?:confidence|certainty|probability|\d{1,3}(?:\.\d{1,3})?\s?%)[^\[\]()\n]{0,40}[\])]", re.IGNORECASE
 )
 _BOLD_FIRST = re.compile(r"\s{0,9}\*\*([^*\n]{1,200})\*\*\s{0,3}\n")
+_HEADING = re.compile(
+    r".*:\s{0,3}|(?:(?:final|my|short|correct)\s)?(?:answer|result|conclusion|response|reasoning|analysis|explanation"
+    r"|summary|step \d)\s{0,3}",
+    re.IGNORECASE | re.DOTALL,
+)
 _SAID = re.compile(
     r"(?:^|[\n.!?:;])[\s>*#-]{0,6}(?:so|thus|hence|therefore)?,?\s?(?:the |my )?(?:final |correct )?"
     r"answer(?:\s?[:=]|\sis\b:?)",
@@ -56,6 +62,10 @@ _LEAD_IN = re.compile(
 _ROLE = re.compile(r"\s{0,3}(?:assistant|model|response)\s?(?::\s|\n)", re.IGNORECASE)
 _NEGATION = re.compile(
     r"\b(?:not|never|cannot|\w{2,8}n't|wrong|neither|no other|whether)\b|ません|できない|无法|不能|없습니다|어렵",
+    re.IGNORECASE,
+)
+_TENTATIVE = re.compile(
+    r"\?|\b(?:unable|check (?:if|for|whether)|such as|for (?:example|instance)|e\.g\.|tricky)\b|看看|是不是",
     re.IGNORECASE,
 )
 _QUESTION = re.compile(
@@ -93,7 +103,7 @@ def without_asides(text: str) -> str:
     """The answer alone, of a text that gives one and goes on with lines about it."""
     kept = _ASIDE_LINES.sub("", without_leave(text), count=1)
     bold = _BOLD_FIRST.match(kept)
-    return bold[1] if bold and "**" not in kept[bold.end() :] else kept
+    return bold[1] if bold and "**" not in kept[bold.end() :] and not _HEADING.fullmatch(bold[1]) else kept
 
 
 def without_framing(text: str) -> str:
@@ -110,6 +120,11 @@ def without_framing(text: str) -> str:
 def is_negated(text: str) -> bool:
     """Whether a text denies something."""
     return _NEGATION.search(text) is not None
+
+
+def is_tentative(text: str) -> bool:
+    """Whether a text asks, gives an example, or says what it is going to look at."""
+    return _TENTATIVE.search(text) is not None
 
 
 def is_question(text: str) -> bool:

@@ -38,7 +38,7 @@ _EAST_ASIAN = r"[\u0e00-\u0e7f\u3040-\u9fff\uac00-\ud7af]"
 _SCRIPT_EDGE = re.compile(rf"(?<={_EAST_ASIAN})(?=[A-Za-z])|(?<=[A-Za-z])(?={_EAST_ASIAN})")
 _TOKEN = re.compile(
     r"[(\[]\s?(?P<boxed>[A-Za-z])\s?[)\]]|(?P<letter>(?<![\w'])(?<!\w\.)[A-Za-z](?![\w'+#]|-\w|\.\w\b))(?P<close>\))?"
-    r"|(?P<word>[-+<>≤≥$€£¥]{0,4}\d+(?:[.,:/]\d+)*[%°+]?|[^\W\d_]+(?:'[^\W\d_]+)*(?:\+{1,2}|#)?|[✓✔✅☑✗✘☒❌\u00d7])"
+    r"|(?P<word>[-+<>≤≥$€£¥]{0,4}\d+(?:[.,:/]\d+)*[%°+]?|[^\W\d_]+(?:'[^\W\d_]+)*(?:\+{1,2}|#)?|[✓✔✅☑✗✘☒❌✖\u00d7])"
     r"|(?P<end>\n|[.!?;。…؟؛])"
     r"|(?P<comma>[,、،()\u2013]|(?<=\s)-+(?=\s)|[=-]>|→)|(?P<colon>:)|(?P<is>=)|(?P<or>[/|])|(?P<and>&)"
 )
@@ -53,6 +53,17 @@ _STOP_WITHIN = (
 )
 """A full stop that belongs to an option's text, for the sentence goes on behind it."""
 _MINUS = re.compile(r"\b(?:minus|negative)\s(?=\d)", re.IGNORECASE)
+_ARTICLES = frozenset(("a", "an", "the"))
+_AMONG = re.compile(
+    r"(?<!\beach\s)(?<!\bany\s)(?<!\bone\s)(?<!\ball\s)(?<!\bnone\s)\b(?:of|among|amongst|from|out of|between)\s"
+    r"(?:all\s)?(?:of\s)?(?:the|these|those)\s(?:[a-z]{3,12}\s){0,2}"
+    r"(?:options|choices|candidates|alternatives)\b(?:\s(?:given|listed|provided|above|available|offered))?",
+    re.IGNORECASE,
+)
+_CHANGED = re.compile(
+    r"\b(?:edit|correction|corrected|update|updated|revised)\b:?\s(\S{1,40}) (?:→|->|=>) ", re.IGNORECASE
+)
+"""From one option to another, where a change is named."""
 _NEAR = 6
 """Words before "from" among which the change is named."""
 _PLACES = {"former": -2, "latter": -1}
@@ -104,6 +115,8 @@ def tokens_of(answer: str, texts: Sequence[str]) -> list[Token]:
                         Token("", frozenset(letters[words]), by_text=True, numeric=words[0].isdecimal()),
                     )
                     break
+        if token.by_text and tokens and tokens[-1].text in _ARTICLES:
+            tokens.pop()
         if token.options and not token.by_text:
             is_letter = token.sure or _is_letter(raw, at)
             token = replace(token, text="") if is_letter else Token(token.text.casefold())
@@ -195,6 +208,7 @@ def _is_letter(raw: list[Token], at: int) -> bool:
 
 
 def _plain_tokens(text: str) -> Iterator[Token]:
+    text = _CHANGED.sub(r"changed from \1 to ", _AMONG.sub("of", text))
     text = _ELISION.sub(" ", _GLUED.sub(" ", _MINUS.sub("-", text)))
     text = _SCRIPT_EDGE.sub(" ", _PHRASE.sub(lambda match: f" {_WORDS[match[0].lower()]} ", text))
     for match in _TOKEN.finditer(text):
@@ -211,7 +225,7 @@ def _plain_tokens(text: str) -> Iterator[Token]:
 def _without_edges(words: list[str]) -> tuple[str, ...]:
     """The words of an option's text without articles and marks around."""
     start, stop = 0, len(words)
-    while start < stop - 1 and words[start] in ("a", "an", "the", ",", ".", "\n"):
+    while start < stop - 1 and words[start] in _ARTICLES | {",", ".", "\n"}:
         start += 1
     while stop > start and not any(map(str.isalnum, words[stop - 1])):
         stop -= 1

@@ -21,7 +21,9 @@ from hart_agent.answers.mentions import LABEL, LETTERS, Token, tokens_of, unlabe
 from hart_agent.answers.tables import HEDGES
 from hart_agent.answers.texts import same_text
 
-_LONE = re.compile(r"[^\w¬~≠✗✘☒❌\u00d7]*([A-Za-z])(?![+#]|-$)[^\w✗✘☒❌\u00d7]*")
+_LONE = re.compile(r"[^\w¬~≠✗✘☒❌✖\u00d7]*([A-Za-z])(?![+#]|-$)[^\w✗✘☒❌✖\u00d7]*")
+_GOES_ON = frozenset(",，、")
+"""Behind them something must follow: the reply was cut off."""
 _BULLET = re.compile(r"^[ \t]{0,8}[-*\u2022>]{1,2}[ \t]{1,4}(?=\S)", re.MULTILINE)
 _QUOTED = re.compile(r"(?<!\w)'([A-Za-z])'(?!\w)")
 _OPENING_QUOTE = re.compile(r"(?<!\w)'(?=[A-Za-z][).])")
@@ -80,7 +82,7 @@ def _chosen(text: str, texts: Sequence[str], *, strict: bool) -> str | None:
         letter = None if is_withdrawn(tokens, letter) else letter
     elif not strict:
         letter = committed(tokens) or (only_one_left(tokens) if len(votes.affirmed) < 2 else None)
-    if letter is None or letter not in letters:
+    if letter is None or letter not in letters or text.rstrip()[-1:] in _GOES_ON:
         return None
     return None if strict and _is_hedged(tokens, letter) else letter
 
@@ -138,8 +140,12 @@ def _votes(tokens: list[Token]) -> _Votes:
             continue  # "Let me check B. It says blue"
         considered = options if planned else set()
         votes.affirmed |= label[0].options if label and not planned else set()
+        stated = set(votes.stated)
         for clause in _clauses(grouped(_without_reason(said))):
-            _vote(clause, votes)
+            if not (planned and all(token.options for token in clause)):
+                _vote(clause, votes)
+        if options - votes.stated - votes.denied:
+            votes.stated = stated  # "for this one it would be B, for the other C"
     return votes
 
 
@@ -167,6 +173,7 @@ def _clauses(sentence: list[Token]) -> Iterator[list[Token]]:
         first, second = [*sentence[at + 1 : at + 3], Token(""), Token("")][:2]
         option_follows = bool(first.options or (first.text in phrases.OPTION_WORDS and second.options))
         goes_on = token.text == ":" and any(word.text in phrases.WRONG | {"not"} for word in clause)
+        goes_on = goes_on and not any(word.text in phrases.RIGHT | {"answer"} for word in sentence[at + 1 : at + 5])
         if token.text in phrases.BREAKS or (token.text in (",", ":", ".") and not goes_on):
             yield clause
             clause = []

@@ -65,8 +65,6 @@ maybe: vielleicht,peut-être,quizás,quizá,tal vez,talvez,forse,возможн�
 maybe: puede ser
 maybe: entweder,soit
 not ,: ではなく,じゃなく,가 아니라,이 아니라,아니라
-of: among the given options,among the options,of the given options,of the options,of the options given
-of: out of the given options,out of the options,of the given choices,of the choices,among the choices
 choose: tips towards,tips toward,tips the balance to,tips the scale to,tips the scales to
 wrong: 맞지 않는
 wrong so: 맞지 않으므로,맞지 않아,틀리므로,틀렸으므로,誤りで,間違いで,不正解で
@@ -112,6 +110,24 @@ former: 前者,전자,ersteres,erstere,el primero,le premier,il primo
 latter: 后者,後者,후자,letzteres,letztere,ce dernier,cette dernière,quest'ultima,quest'ultimo,esta última,este último
 check: i'll consider,i will consider,let us consider,i'll start with,i will start with,starting with
 left: 只剩,剩下,残る,남는,남은
+not: non la,non il,non l'opzione,inte,ikke,nem,nije,nelze,tidak,нельзя,не могу,kann nicht,können nicht,ไม่,नहीं,لا
+neither: ни,weder,ni la,ni l'option,ani,noch die,ikke heller,né
+undecided: withdraw,withdrawn,retract,retracted,take it back,take that back,收回,撤回,ziehe ich zurück,je retire
+undecided: leave blank,leave it blank,leave this blank,leave that blank,haven't got an answer,have no answer
+undecided: schauen wir uns,analicemos,examinons,analizziamo,vamos analisar,рассмотрим,проанализируем,我们来分析,逐一分析
+example: such as,e.g.,for example,for instance,zum beispiel,z.b.,par exemple,por ejemplo,por exemplo,per esempio
+example: например,例如,比如,たとえば,예를 들어
+elsewhere: previous question,previous example,last question,earlier question,other question,next question
+elsewhere: in your example,in the example,the student,example answer,sample answer
+need: 需要,必要がある,필요
+check: 查看,检查,观察一下,比较一下
+correct: convient,conviene,encaja
+choose: point to,points to,pointing to
+denotes: stands for
+between: entre,mellan,mellem,mellom,zwischen,tra,между,tussen,między,mezi,antara,giữa,között
+and: och,og,dan,và,and then
+or: eller,atau,hoặc,veya,nebo,lub
+choose: välja,välj,vælge,velge,wählen,wybrać,vybrat,выбрать,seçmek,memilih
 """
 _ROWS = (line.split(": ", 1) for line in _PHRASES.strip().splitlines())
 TRANSLATIONS = {phrase: word for word, phrases in _ROWS for phrase in phrases.split(",")}
@@ -122,11 +138,12 @@ NEGATIONS = frozenset(
     "reject exclude eliminate nunca pas".split()
 )
 WRONG = frozenset(
-    "wrong incorrect false eliminated excluded impossible rejected falsch incorrecta faux ✗ ✘ ☒ ❌ ×".split()
+    "wrong incorrect false eliminated excluded impossible rejected falsch incorrecta faux ✗ ✘ ☒ ❌ × ✖".split()
 )
 RIGHT = frozenset("yes correct right true ✓ ✔ ✅ ☑".split())
 DOUBT = frozenset(
-    "could might may if unless otherwise except whether unsure uncertain depends doubt hardly unable undecided".split()
+    "could might may if unless otherwise except whether unsure uncertain depends doubt hardly unable undecided example "
+    "elsewhere".split()
 )
 """What makes a clause no choice at all."""
 BREAKS = frozenset("but so therefore thus hence while whereas although though however yet then".split())
@@ -135,7 +152,7 @@ REASONS = frozenset("because since as for which where who due given than rather 
 """Behind an option: what follows gives the reason, or compares, and chooses nothing."""
 LINKS = frozenset(
     "か と 와 과 나 이나 und oder y o ou et e и , : . and or nor option options choice the a an "
-    "maybe possibly perhaps also even".split()
+    "maybe possibly perhaps also even alternativa letter lettre opción opção opzione la le el il die den der".split()
 )
 """Between options that are named together."""
 COPULAS = frozenset(
@@ -148,7 +165,7 @@ PASSED_OVER = frozenset(
 """Between "is" and an option's text, or behind it."""
 OPTION_WORDS = frozenset(
     "option options choice answer ans letter opción respuesta antwort réponse réponds risposta resposta opzione opção "
-    "alternativa letra odpowiedź to is : be".split()
+    "alternativa letra lettre lettera buchstabe буква bonne odpowiedź to is : be".split()
 )
 NAMING = frozenset("option choice letter opción opção alternativa".split())
 """A capital letter behind them is an option."""
@@ -196,7 +213,7 @@ NEUTRAL = COPULAS | CHOOSING | OPTION_WORDS | RIGHT | frozenset(
 """Words that leave a choice as it is. A clause with any other word says something about an option, and chooses none."""
 
 TICKS = frozenset("✓ ✔ ✅ ☑".split())
-CROSSES = frozenset("✗ ✘ ☒ ❌ ×".split())
+CROSSES = frozenset("✗ ✘ ☒ ❌ × ✖".split())
 REJECTED = frozenset(
     "inconsistent contradicts contradict contradicted contradicting unlikely unsupported mistaken mistake fails failed "
     "dismissed discarded misread withdrawn tempting off misdescribes misrepresents exclude excluded eliminated "
@@ -214,7 +231,7 @@ PLANNING = frozenset("check checking need compare comparing examine verify zoom 
 """What is still to be done, or only listed."""
 DECIDING = frozenset(
     "answer choose chose chosen choosing pick picking select selecting selected go going lean leaning settle settling "
-    "favor favour opt conclude conclusion decision final guess submit leaves left "
+    "favor favour opt conclude conclusion decision final guess submit leaves left settled settles "
     "answered vote majority argmax prediction predicted output verdict impression mapped result leaving "
     "staying stay sticking stick".split()
 )
