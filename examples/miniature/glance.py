@@ -1,6 +1,6 @@
 """Distilled into one glance: what a miniature answers at once, beside what it answers by zooming, by image tokens.
 
-    python examples/miniature/glance.py            two cold starts, three seeds each: some fifteen minutes of one core
+    python examples/miniature/glance.py            two cold starts, three seeds each: some twelve minutes of one core
     python examples/miniature/glance.py --quick    one cold start, 100 scenes: a look of four minutes
 
 A cold start answers the training scenes in the closed loop; where it is right, it learns to give that answer at once,
