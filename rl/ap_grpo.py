@@ -69,6 +69,8 @@ class Shaping:
 
     A sum of reward and term would be divided by its own spread: where all answers of a group are equal, any weight
     would have the full effect. Normalised apart, a term of weight .01 moves the policy a hundredth as far as rewards.
+    Where advantages are not divided by std, a term's values are brought into a range of 1 in each group, if they are
+    further apart: rewards of 0 to 1 are no further.
 
     Attributes:
         weight: of the term.
@@ -106,7 +108,9 @@ def rollout_weights(
         raise ConfigError("a reward is not a finite number; fix the reward function")
     centred, advantages = _normalised(rewards, config)
     for term in shaping:
-        advantages = advantages + term.weight * _normalised(term.values.to(rewards), config)[1]
+        values = term.values.to(rewards)
+        values = values if config.scale_advantages else _bounded(values, config)
+        advantages = advantages + term.weight * _normalised(values, config)[1]
     preference = config.k * centred
     if preference.abs().max() > 1:
         raise ConfigError(
@@ -220,6 +224,13 @@ def _lacking(weights: RolloutWeights, floor: float) -> torch.Tensor:
 def _equal_rewards(groups: torch.Tensor) -> torch.Tensor:
     """Which groups, of shape (N / G, G), have equal rewards, so that only the KL term is left; shape (N / G,)."""
     return groups.amax(dim=1) == groups.amin(dim=1)
+
+
+def _bounded(values: torch.Tensor, config: AlgorithmConfig) -> torch.Tensor:
+    """Values of N rollouts, those of a group at most 1 apart, shape (N,)."""
+    groups = values.view(-1, config.group_size)
+    apart = groups.amax(dim=1, keepdim=True) - groups.amin(dim=1, keepdim=True)
+    return (groups / apart.clamp_min(1)).flatten()
 
 
 def _normalised(values: torch.Tensor, config: AlgorithmConfig) -> tuple[torch.Tensor, torch.Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -110,19 +111,28 @@ class Trainer(Run[TrainSettings]):
 
     def _groups(self) -> tuple[list[ScoredGroup], int]:
         """The scored groups of this step, and how many of them were redrawn."""
+        before = deepcopy(self.judge.state)
         groups = self._scored(self.roll_out(self.step))
         if not self.settings.redraws:
             return groups, 0
         settings = self.settings
 
         def draw_groups(samples: Sequence[Sample]) -> list[ScoredGroup]:
+            self.judge.state = deepcopy(before)
             return self._scored(roll_out_groups(self.model, self.runtime, settings, samples, self.step, self.reader()))
 
         seed = f"{settings.seed} {self.step}"
-        return redrawn(groups, self.samples, draw_groups, redraws=settings.redraws, seed=seed)
+        groups, count = redrawn(groups, self.samples, draw_groups, redraws=settings.redraws, seed=seed)
+        if count and self.judge.scope == "step":  # what it sees and keeps is the step as it is in the end
+            self.judge.state = before
+            groups = self._with_scores([rollout for group in groups for rollout, _ in group])
+        return groups, count
+
+    def _with_scores(self, rollouts: Sequence[Rollout]) -> list[ScoredGroup]:
+        return in_groups(list(zip(rollouts, self.scores(rollouts), strict=True)), self.settings.algorithm.group_size)
 
     def _scored(self, rollouts: Sequence[Rollout]) -> list[ScoredGroup]:
-        scored = in_groups(list(zip(rollouts, self.scores(rollouts), strict=True)), self.settings.algorithm.group_size)
+        scored = self._with_scores(rollouts)
         if self.settings.curriculum:
             self._pass_rates.observe([[rollout for rollout, _ in group] for group in scored])
         return scored

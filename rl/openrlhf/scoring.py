@@ -16,12 +16,13 @@ from rl.data.rows import Rollout
 from rl.rewards import Judge
 from rl.rewards.scores import Attempt, Score, in_groups
 from rl.training.cut_off import ended_by_itself
-from rl.training.monitor import rollout_metrics
+from rl.training.monitor import OF_FINDINGS, rollout_metrics
 
 LOGGED = "hart/"
 """Before the names of what our rollouts log, apart from OpenRLHF's own."""
 
-_ONLY_WITH_BOXES = ("iogt", "iou", "grounded", "wrong_box_given_right")
+_NOT_ALWAYS = ("iogt", "iou", "grounded", "wrong_box_given_right", *OF_FINDINGS)
+"""Metrics of questions with boxes, and of policies that say what they find out."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def logged(rollout: Rollout, *, truncated: bool) -> dict[str, float]:
     Returns:
         Numbers by name; NaN where a number doesn't apply to this rollout.
     """
-    measured = dict.fromkeys(_ONLY_WITH_BOXES, float("nan")) | rollout_metrics([rollout])
+    measured = dict.fromkeys(_NOT_ALWAYS, float("nan")) | rollout_metrics([rollout])
     return {LOGGED + name: float(value) for name, value in (measured | {"truncated": float(truncated)}).items()}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from hart_agent.agent.trajectory import Trajectory
 from rl.config import TrainSettings
 from rl.data import Sample
-from rl.rewards.custom import CustomReward, load_reward
+from rl.rewards.custom import CustomReward, Scope, load_reward
 from rl.rewards.rules import AnswerReward, AreaGuard, Reward, Rule, TightnessBonus, TurnCost
 from rl.rewards.scores import Attempt, Group, Score, check_range, score_of
 
@@ -43,12 +43,17 @@ class Judge:
     state: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def sees_rollouts_alone(self) -> bool:
-        """Whether a rollout's score depends on nothing else."""
+    def scope(self) -> Scope:
+        """What decides a rollout's score: itself, its group, or its step."""
         reward = self.reward
         while isinstance(reward, Rule):
             reward = reward.reward
-        return not isinstance(reward, CustomReward) or reward.scope == "rollout"
+        return reward.scope if isinstance(reward, CustomReward) else "rollout"
+
+    @property
+    def sees_rollouts_alone(self) -> bool:
+        """Whether a rollout's score depends on nothing else."""
+        return self.scope == "rollout"
 
     def scores(self, groups: Sequence[Group]) -> list[Score]:
         """The scores of a step's rollouts, group by group.

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from hart_agent.agent.modes import Mode
 from hart_agent.agent.trajectory import StopReason
+from hart_agent.evals.findings import first_finding, steps_found
 from hart_agent.evals.metrics import IOGT_THRESHOLD, Prediction, measure
 from rl.config import RunSettings
 from rl.data.rows import Rollout
@@ -29,6 +31,8 @@ VALIDATED = (
     "wrong_box_given_right",
 )  # fmt: skip
 """Those of `rollout_metrics` that are measured on validation questions."""
+OF_FINDINGS = ("findings", "steps_found", "tokens_to_first_finding", "share_to_first_finding")
+"""Those of `rollout_metrics` that are measured where the policy says what it finds out on its way."""
 
 
 def rollout_metrics(rollouts: Sequence[Rollout]) -> dict[str, float]:
@@ -62,7 +66,28 @@ def rollout_metrics(rollouts: Sequence[Rollout]) -> dict[str, float]:
             "grounded": _mean(np.where(np.isnan(overlaps.best_iogt), np.nan, boxed)),
             "wrong_box_given_right": float((rightly & ~boxed).sum() / rightly.sum()) if rightly.any() else float("nan"),
         }
-    return metrics
+    return metrics | _of_findings(rollouts)
+
+
+def _of_findings(rollouts: Sequence[Rollout]) -> dict[str, float]:
+    """What was found out on the way (arXiv 2505.19640), `OF_FINDINGS`; nothing where it is neither asked for nor said.
+
+    Steps are those that questions have, and are read strictly, as rewards are. The time to the first finding is
+    `hart_agent.evals.findings.FirstFinding`.
+    """
+    runs = [rollout.trajectory for rollout in rollouts]
+    if not any(run.findings or run.mode == Mode.INTERLEAVED for run in runs):
+        return {}
+    said = [
+        number is not None
+        for rollout, run in zip(rollouts, runs, strict=True)
+        for number in steps_found(run.findings, rollout.sample.steps, strict=True)
+    ]
+    firsts = [first_finding(run) for run in runs]
+    values = (
+        [len(run.findings) for run in runs], said, [first.tokens for first in firsts], [first.share for first in firsts]
+    )  # fmt: skip
+    return {name: _mean(each) for name, each in zip(OF_FINDINGS, values, strict=True)}
 
 
 def alarms(history: Sequence[Mapping[str, float]]) -> list[str]:

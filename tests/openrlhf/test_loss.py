@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -85,11 +85,17 @@ def samples(tmp_path: Path) -> list[Item]:
     return made
 
 
-def rollouts_of(interaction: Interaction, samples: Sequence[Item], mode: Mode) -> list[Rollout]:
-    """Two groups, with different words, numbers of rows, and rewards; the second is mostly wrong."""
+def rollouts_of(
+    interaction: Interaction, samples: Sequence[Item], mode: Mode, *, cut_off: bool = False
+) -> list[Rollout]:
+    """Two groups, with different words, numbers of rows, and rewards; the second is mostly wrong.
+
+    The third of the first can't be read, or ends with the turns of the mode `agent`.
+    """
     look = {"tool": "zoom"} if mode == Mode.AGENT else {"tool": "crop", "label": "it"}
     calls = [tool_call(**look, bbox_2d=[10, 10, 60 + 20 * number, 70]) for number in range(GROUP)]
-    said = [[calls[0], answer("x")], [calls[1], answer("a wrong one")], ["nonsense"], [calls[3], answer("x")]]
+    third = [calls[0]] * 3 if cut_off else ["nonsense"]
+    said = [[calls[0], answer("x")], [calls[1], answer("a wrong one")], third, [calls[3], answer("x")]]
     other = [["nonsense"], [calls[2], answer("y")], [calls[1], answer("x")], ["no"]]
     rollouts = []
     for sample, scripts in zip(samples, (said, other), strict=True):
@@ -125,37 +131,56 @@ def real_actor(folder: Path) -> Any:
 def test_loss_and_gradients_are_those_on_one_machine(
     tmp_path: Path, samples: list[Item], mode: Mode, config: AlgorithmConfig
 ) -> None:
-    folder = make_tiny_vlm(tmp_path / "tiny")
-    settings = TrainSettings(
-        model=str(folder), algorithm=config, mode=mode, max_turns=3 if mode == Mode.AGENT else 2, max_tokens=200,
-        max_pixels=16_384, dtype="float32", prompts_per_step=2,
-        micro_batch=1,  # a row at a time: no beginning is shared, for which the other engine needs a later transformers
-    )  # fmt: skip
-    trainer = Trainer(settings, samples, answer_reward, tmp_path / "run")
-    assert trainer._reference is not None
-    rounded(trainer._reference.module, 0.0)
-    trainer.model.module.load_state_dict(trainer._reference.module.state_dict())
-    rounded(trainer.model.module, 0.01)
-    for name, module in (("reference", trainer._reference.module), ("policy", trainer.model.module)):
-        module.save_pretrained(make_tiny_vlm(tmp_path / name))
-
-    interaction = Interaction(settings)
-    rollouts = _with_near_log_probs(trainer, rollouts_of(interaction, samples, mode))
-    rewards = [answer_reward(rollout.trajectory, rollout.sample) for rollout in rollouts]
-    assert rewards == [1, 0, 0, 1, 0, 0, 1, 0]
-    here = trainer._differentiate(rollouts, rewards)
-
-    actor, reference = real_actor(tmp_path / "policy"), real_actor(tmp_path / "reference")
-    status, strategy, experiences = _through_openrlhf(actor, reference, interaction, rollouts, rewards, config)
-    assert strategy.loss == pytest.approx(here["loss"], abs=1e-5)
-    kl = sum(float(each["metrics"]["kl"]) for each in status) / strategy.accumulated_gradient
-    assert kl == pytest.approx(here["kl"], abs=1e-5)
-    assert kl > 1e-3
+    experiences = same_update(tmp_path, samples, mode, config)
     mu1 = torch.cat([experience.info["mu1"] for experience in experiences])
     mu2 = torch.cat([experience.info["mu2"] for experience in experiences])
     centred = torch.tensor([0.5, -0.5, -0.5, 0.5, -0.25, -0.25, 0.75, -0.25])  # reward minus its group's mean
     assert torch.allclose(mu1, 1 + config.k * centred)
     assert torch.allclose(mu2, config.beta * (1 - config.k * centred))
+
+
+@pytest.mark.parametrize("aggregation", ["sequence", "token"])
+def test_what_a_limit_cut_off_is_masked_as_on_one_machine(
+    tmp_path: Path, samples: list[Item], aggregation: Literal["sequence", "token"]
+) -> None:
+    config = AlgorithmConfig(k=0.6, beta=0.05, group_size=GROUP, aggregation=aggregation)
+    experiences = same_update(tmp_path, samples, Mode.AGENT, config, mask_cut_off=True)
+    mu1 = torch.cat([experience.info["mu1"] for experience in experiences])
+    assert mu1.ne(0).tolist() == [True, True, False, True, True, True, True, True]
+
+
+def same_update(
+    folder: Path, samples: list[Item], mode: Mode, config: AlgorithmConfig, *, mask_cut_off: bool = False
+) -> list[Experience]:
+    """An update on both engines, whose loss, KL and gradients must be the same; OpenRLHF's experiences."""
+    settings = TrainSettings(
+        model=str(make_tiny_vlm(folder / "tiny")), algorithm=config, mode=mode, max_tokens=200,
+        max_turns=3 if mode == Mode.AGENT else 2, mask_cut_off=mask_cut_off,
+        max_pixels=16_384, dtype="float32", prompts_per_step=2,
+        micro_batch=1,  # a row at a time: no beginning is shared, for which the other engine needs a later transformers
+    )  # fmt: skip
+    trainer = Trainer(settings, samples, answer_reward, folder / "run")
+    assert trainer._reference is not None
+    rounded(trainer._reference.module, 0.0)
+    trainer.model.module.load_state_dict(trainer._reference.module.state_dict())
+    rounded(trainer.model.module, 0.01)
+    for name, module in (("reference", trainer._reference.module), ("policy", trainer.model.module)):
+        module.save_pretrained(make_tiny_vlm(folder / name))
+
+    interaction = Interaction(settings)
+    rollouts = _with_near_log_probs(trainer, rollouts_of(interaction, samples, mode, cut_off=mask_cut_off))
+    rewards = [answer_reward(rollout.trajectory, rollout.sample) for rollout in rollouts]
+    assert rewards == [1, 0, 0, 1, 0, 0, 1, 0]
+    here = trainer._differentiate(rollouts, rewards)
+
+    actor, reference = real_actor(folder / "policy"), real_actor(folder / "reference")
+    status, strategy, experiences = _through_openrlhf(
+        actor, reference, interaction, rollouts, rewards, config, mask_cut_off=mask_cut_off
+    )
+    assert strategy.loss == pytest.approx(here["loss"], abs=1e-5)
+    kl = sum(float(each["metrics"]["kl"]) for each in status) / strategy.accumulated_gradient
+    assert kl == pytest.approx(here["kl"], abs=1e-5)
+    assert kl > 1e-3
 
     theirs = dict(actor.model.named_parameters())
     compared = 0
@@ -166,6 +191,7 @@ def test_loss_and_gradients_are_those_on_one_machine(
         torch.testing.assert_close(theirs[name].grad, weight.grad, atol=1e-5, rtol=1e-5)
         compared += int(weight.grad.abs().max() > 1e-4)
     assert compared > 20
+    return experiences
 
 
 def _with_near_log_probs(trainer: Trainer, rollouts: Sequence[Rollout]) -> list[Rollout]:
@@ -185,7 +211,7 @@ def _with_near_log_probs(trainer: Trainer, rollouts: Sequence[Rollout]) -> list[
 
 def _through_openrlhf(
     actor: Any, reference: Any, interaction: Interaction, rollouts: Sequence[Rollout], rewards: Sequence[float],
-    config: AlgorithmConfig,
+    config: AlgorithmConfig, *, mask_cut_off: bool,
 ) -> tuple[list[dict[str, Any]], OneProcess, list[Experience]]:  # fmt: skip
     """What OpenRLHF makes of the rollouts: its experiences, its micro-batches, its training step."""
     strategy = OneProcess(arguments(config))
@@ -212,7 +238,7 @@ def _through_openrlhf(
         experiences.append(experience)
     maker = APGRPOExperienceMaker.__new__(APGRPOExperienceMaker)
     maker.strategy, maker.advantage_estimator, maker.algorithm = strategy, "group_norm", config
-    maker.judge, maker.samples = judge, {}
+    maker.judge, maker.samples, maker.mask_cut_off = judge, {}, mask_cut_off
     maker.kl_ctl = SimpleNamespace(value=config.beta)
     experiences = maker.compute_advantages_and_returns(experiences)
     assert maker.step_metrics["number"] == 3.5

@@ -188,6 +188,30 @@ def test_questions_whose_rollouts_are_rewarded_alike_are_redrawn(
     assert run(3)[:2] == found[:2]
 
 
+def of_a_step(groups: Any, state: dict[str, Any]) -> list[list[float]]:
+    """1 for the first rollout of question 3; it keeps which questions it saw last, and how often it was asked."""
+    state["asked"] = state.get("asked", 0) + 1
+    state["seen"] = [group[0].sample.id for group in groups]
+    return [[float(group[0].sample.id == "3" and number == 0) for number in range(len(group))] for group in groups]
+
+
+def test_a_reward_that_sees_its_step_keeps_the_redrawn_one(
+    folders: Folders, photos: list[Item], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    settings = TrainSettings(
+        model=str(folders("qwen2.5-vl")), algorithm=AlgorithmConfig(group_size=2, beta=0.0), mode=Mode.DIRECT,
+        max_turns=1, steps=1, prompts_per_step=2, max_tokens=2, max_pixels=4096, redraws=3, seed=1,
+        reward=f"{Path(__file__).stem}:of_a_step",
+    )  # fmt: skip
+    trainer = Trainer(settings, photos, None, tmp_path / "run")
+    groups, redrawn = trainer._groups()
+    assert redrawn > 0
+    seen = [group[0][0].sample.id for group in groups]
+    assert trainer.judge.state == {"asked": 1, "seen": seen}  # one step, with all of its questions
+    assert {score.reward for group in groups for _, score in group} == {0.0, 1.0}
+
+
 def test_switches_that_are_off_or_not_reached_change_no_bit(
     folders: Folders, photos: list[Item], tmp_path: Path
 ) -> None:

@@ -6,6 +6,8 @@ import asyncio
 import json
 import pickle
 from collections.abc import Sequence
+from dataclasses import replace
+from math import tanh
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +259,20 @@ def of_a_step(groups: Sequence[Sequence[Attempt]], state: dict[str, Any]) -> lis
     return [[Score(before, {"turns": Term(0.1, len(each.trajectory.turns))}) for each in group] for group in groups]
 
 
+def both_engines(
+    interaction: Interaction, trainer: Trainer, sample: Item, scripts: Sequence[Sequence[str]]
+) -> tuple[Judge, list[float]]:
+    """OpenRLHF's judge, and the rewards of two steps of the same rollouts; the second sees what the first left."""
+    rollouts = [play(interaction, sample, script)[0].rollout for script in scripts]
+    there = Judge(trainer.judge.reward, trainer.judge.k)
+    for _ in range(2):
+        here = trainer.scores(rollouts)
+        told: list[Outcome] = pickle.loads(pickle.dumps([outcome(there, rollout) for rollout in rollouts]))
+        assert scores_of(there, told, {sample.id: sample}, len(scripts)) == here
+    assert there.state == trainer.state()["reward"]
+    return there, [score.reward for score in here]
+
+
 @pytest.mark.parametrize("name", ["of_a_rollout", "of_a_group", "of_a_step"])
 def test_both_engines_give_the_same_rewards_for_the_same_rollouts(
     folders: Folders, sample: Item, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -267,18 +283,52 @@ def test_both_engines_give_the_same_rewards_for_the_same_rollouts(
         folders("qwen2.5-vl"), Mode.CLOSED_LOOP, prompts_per_step=1,
         algorithm=AlgorithmConfig(beta=0.0, group_size=4),
     )  # fmt: skip
-    interaction = Interaction(chosen)
-    scripts = [[CROP, answer("x")], ["nonsense"], [CROP, answer("x")], [CROP, answer("wrong")]]
-    rollouts = [play(interaction, sample, script)[0].rollout for script in scripts]
     trainer = Trainer(chosen, [sample], reward, tmp_path / "run")
-    there = Judge(reward, chosen.algorithm.k)
-    for _ in range(2):  # the second step sees what the first left behind
-        here = trainer.scores(rollouts)
-        told: list[Outcome] = pickle.loads(pickle.dumps([outcome(there, rollout) for rollout in rollouts]))
-        assert scores_of(there, told, {sample.id: sample}, 4) == here
+    scripts = [[CROP, answer("x")], ["nonsense"], [CROP, answer("x")], [CROP, answer("wrong")]]
+    there, rewards = both_engines(Interaction(chosen), trainer, sample, scripts)
     expected = {"of_a_rollout": [0.5, 1, 0.5, 0.5], "of_a_group": [0.5, 0.75, 0.5, 0.75], "of_a_step": [0.5] * 4}
-    assert [score.reward for score in here] == expected[name]
-    assert there.state == trainer.state()["reward"] == ({"before": 0.5} if name == "of_a_step" else {})
+    assert rewards == expected[name]
+    assert there.state == ({"before": 0.5} if name == "of_a_step" else {})
     trainer.step = 1
     trainer.save()
     assert Trainer(chosen, [sample], reward, tmp_path / "run").judge.state == there.state
+
+
+TWO, LOST = tanh(2), 1 - tanh(1)
+"""The score of two sentences, and what the worst section loses."""
+ELSEWHERE = tool_call("zoom", bbox_2d=[90, 80, 130, 100])
+SECTIONS = "<description>A. B.</description><think>A. A.</think>" + answer("x")
+PUBLISHED = {
+    "medvr:reward": (  # R = R_acc + R_format + R_tool, -.1 to 2: two of the three right ones agree
+        Mode.AGENT,
+        [[ZOOM, answer("x")], [CROP, answer("x")], [ELSEWHERE, answer("x")], [ZOOM, answer("wrong")], ["nonsense"]],
+        [2.1 / 2.1, 2.1 / 2.1, 1.6 / 2.1, 0.1 / 2.1, 0.0],
+    ),
+    "interleaved:time_discounted": (  # r = r_format + r_final + r_intermediate, -1 to 3.5, of the gold steps 7 and red
+        Mode.INTERLEAVED,
+        [[f"<finding>red</finding>{ZOOM}", f"<finding>7</finding>{answer('x')}"],
+         [f"<finding>blue</finding><finding>red</finding>{ZOOM}", answer("x")],
+         [f"<finding>red</finding>{answer('wrong')}"], [ZOOM, answer("x")], ["nonsense"]],
+        [4.5 / 4.5, 4.125 / 4.5, 0.5 / 4.5, 0.0, 0.0],
+    ),
+    "sections:mixture": (  # .06, .06 and .8 of the description, the thought, and the answer; the lowest becomes 0
+        Mode.SECTIONS,
+        [[SECTIONS], [answer("x")], [answer("wrong")]],
+        [(0.06 * TWO + 0.8 + 0.2 * LOST) / (1 + 0.2 * LOST), (0.8 + 0.2 * LOST) / (1 + 0.2 * LOST),
+         0.2 * LOST / (1 + 0.2 * LOST)],
+    ),
+}  # fmt: skip
+"""Rewards of published methods: the mode, the replies of each rollout, and their rewards by hand."""
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_both_engines_give_the_published_rewards(folders: Folders, sample: Item, tmp_path: Path, name: str) -> None:
+    mode, scripts, expected = PUBLISHED[name]
+    asked = replace(sample, steps=("7", "red"))
+    chosen = settings(
+        folders("qwen2.5-vl"), mode, max_turns=6, prompts_per_step=1, reward=f"rl.rewards.{name}",
+        algorithm=AlgorithmConfig(beta=0.0, group_size=len(scripts)),
+    )  # fmt: skip
+    trainer = Trainer(chosen, [asked], None, tmp_path / "run")
+    _, rewards = both_engines(Interaction(chosen), trainer, asked, scripts)
+    assert rewards == pytest.approx(expected)

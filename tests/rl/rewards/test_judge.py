@@ -90,9 +90,9 @@ def test_a_reward_outside_0_to_1_is_refused_at_the_first_rollout(value: float) -
         Judge(AreaGuard(given, 0.5), k=0.6).scores([[attempt(value, 0.9)]])
 
 
-def gradient(rewards: torch.Tensor, shaping: Sequence[Shaping], k: float) -> torch.Tensor:
+def gradient(rewards: torch.Tensor, shaping: Sequence[Shaping], k: float, **changes: Any) -> torch.Tensor:
     """Of the loss by the log-probabilities of 8 rollouts of 5 tokens, the first update: all ratios are 1."""
-    config = AlgorithmConfig(k=k, beta=0.0, group_size=8)
+    config = AlgorithmConfig(k=k, beta=0.0, group_size=8, **changes)
     log_probs = torch.zeros(8, 5, dtype=DOUBLE, requires_grad=True)
     weights = rollout_weights(rewards, torch.full((8,), 5), config, shaping)
     mask = torch.ones(8, 5, dtype=DOUBLE)
@@ -115,6 +115,20 @@ def test_a_weight_of_a_hundredth_moves_the_gradient_by_a_hundredth_of_the_answer
     assert float(gradient(nothing, terms, k).norm()) == pytest.approx(weight * float(of_answers.norm()), rel=1e-4)
     both, alone = gradient(answers, terms, k), gradient(answers, (), k)
     assert float((both - alone).norm()) < (1 + k) * weight * float(of_answers.norm()) * 1.0001
+
+
+@pytest.mark.parametrize("size", [1.0, 300.0])
+def test_a_weight_means_the_same_where_advantages_are_not_divided_by_their_spread(size: float) -> None:
+    """As of Dr. GRPO. Values such as tokens are hundreds apart; within 1 of each other they stay as they are."""
+    pattern = torch.tensor([1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 1.0], dtype=DOUBLE)
+    nothing = torch.ones(8, dtype=DOUBLE)
+
+    def moved(values: torch.Tensor) -> torch.Tensor:
+        return gradient(nothing, [Shaping(0.01, values)], 0.6, scale_advantages=False)
+
+    of_answers = gradient(pattern, (), 0.0, scale_advantages=False)
+    torch.testing.assert_close(moved(size * pattern), 0.01 * of_answers, atol=0, rtol=1e-12)
+    torch.testing.assert_close(moved(0.25 * pattern), 0.0025 * of_answers, atol=0, rtol=1e-12)
 
 
 def test_the_whole_way_from_the_settings_to_the_term() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import random
 from types import SimpleNamespace
 
 import pytest
@@ -48,6 +50,40 @@ def test_a_group_is_its_own_judge() -> None:
     apart = judge.scores([[attempt("x", LEFT)], [attempt("x", LEFT)], [attempt("x", RIGHT)]])
     assert [score.parts["medvr/tool"] for score in together] == [1.0, 1.0, 0.5]
     assert [score.parts["medvr/tool"] for score in apart] == [1.0, 1.0, 1.0]
+
+
+def reference(group: list[tuple[bool, bool, list[Box]]], side: int) -> list[float]:
+    """The formulas once more, pixel by pixel: of rollouts that are right or not, in form or not, and their zooms."""
+    looked = [
+        {(x, y) for box in boxes for x in range(box.x0, box.x1) for y in range(box.y0, box.y1)} for _, _, boxes in group
+    ]
+    right = [own for own, (ok, _, _) in zip(looked, group, strict=True) if ok]
+    pixels = itertools.product(range(side), repeat=2)
+    agreed = {pixel for pixel in pixels if sum(pixel in own for own in right) > len(right) / 2}
+    rewards = []
+    for own, (ok, kept, _) in zip(looked, group, strict=True):
+        tool = 0.0
+        if ok:
+            tool = 1.0 if own | agreed and len(own & agreed) / len(own | agreed) > 0.5 else 0.5
+        rewards.append((ok + tool - (0 if kept else 0.1) + 0.1) / 2.1)
+    return rewards
+
+
+def test_the_reward_against_an_implementation_apart() -> None:
+    draw, side, judge = random.Random(0), 9, Judge(load_reward("rl.rewards.medvr:reward"))
+    paid: list[float] = []
+    for _ in range(200):
+        group = []
+        for _ in range(draw.randint(2, 8)):
+            boxes = []
+            for _ in range(draw.randint(0, 2)):
+                x0, y0 = draw.randrange(4), draw.randrange(4)
+                boxes.append(Box(x0, y0, draw.randint(x0 + 3, side), draw.randint(y0 + 3, side)))
+            group.append((draw.random() < 0.6, draw.random() < 0.8, boxes))
+        scores = judge.scores([[attempt("x" if ok else "y", *boxes, kept=kept) for ok, kept, boxes in group]])
+        assert [score.reward for score in scores] == pytest.approx(reference(group, side))
+        paid += [score.parts["medvr/tool"] for score in scores]
+    assert min(paid.count(credit) for credit in (0.0, 0.5, 1.0)) > 100
 
 
 CALL = '{"name": "zoom", "arguments": {"bbox_2d": [12, 340, 5, 6.5], "label": "2 cars"}}'

@@ -89,6 +89,26 @@ def test_the_six_weightings(name: str) -> None:
     assert sum(WEIGHTINGS[name].weights.values()) == pytest.approx(1)
 
 
+def test_the_weightings_against_an_implementation_apart() -> None:
+    """Sections of random sentences, scored by what was drawn: nothing of it is read from the text."""
+    chance = random.Random(1)
+    for _ in range(60):
+        drawn = {name: chance.choices(["One.", "Two.", "Six."], k=chance.randint(0, 5)) for name in SECTIONS[:4]}
+        hour = chance.choice([3, 3, 5, 8])
+        words = {name: " ".join(sentences) for name, sentences in drawn.items()}
+        text = (
+            f"<description>{words['description']}</description><think>{words['think']}\n"
+            f"<visual>{words['visual']}</visual></think><rethink>{words['rethink']}</rethink>"
+            f"<answer>{hour}:25</answer>"
+        )
+        scores = {name: tanh(len(set(own))) - tanh(len(own) - len(set(own))) for name, own in drawn.items()}
+        credit = {3: 1.0, 5: 0.5 * (1 - 2 / 5) + 0.5, 8: 0.5}[hour]
+        run = rolled(text)
+        for name, reward in WEIGHTINGS.items():
+            worth = {"no_accuracy": 1.0, "continuous": credit}.get(name, float(hour == 3))
+            assert reward(run, CLOCK) == pytest.approx(by_hand(name, worth, **scores))
+
+
 def test_rewards_stay_within_what_the_weights_of_ap_grpo_allow() -> None:
     chance = random.Random(0)
     for _ in range(100):
