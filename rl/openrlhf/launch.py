@@ -124,14 +124,9 @@ def current_run() -> Manifest[TrainSettings]:
 
 def _launch(run: Manifest[Any], command: Sequence[str]) -> Path:
     """Train a run that was written, unless it is complete. Returns the last checkpoint."""
-    from hart_agent.backends.local.adapters import ADAPTERS  # with torch, which the rest of this module doesn't need
+    from rl.openrlhf.start import write_start  # with torch, which the rest of this module doesn't need
 
-    if (Path(run.settings.model).expanduser() / ADAPTERS).is_dir():
-        _log.warning(
-            "%s has adapters: its merged weights are rounded here, and with them much of what these learnt. "
-            "--engine local opens it as it was trained.",
-            run.settings.model,
-        )
+    write_start(run.settings.model, run.out, run.settings.dtype or "bfloat16")
     print(shown(command), file=sys.stderr)
     if run.out / f"step-{run.settings.steps:06d}" in checkpoints(run.out)[-1:]:
         _log.info("the run is complete")

@@ -32,6 +32,7 @@ from rl.openrlhf.adapters import language_layers
 from rl.openrlhf.export import export
 from rl.openrlhf.flags import CHECKPOINTS, DTYPES, KNOWN, parse_flags
 from rl.openrlhf.sequences import Sequence1D, Sequencer
+from rl.openrlhf.start import add_learnt, start_of
 from rl.openrlhf.versions import check_versions
 from rl.training.fine_tuning import SftLoop
 from rl.training.manifest import Manifest
@@ -73,7 +74,7 @@ class ImageSft(SftLoop):
         self.rank, self.processes = torch.distributed.get_rank(), self._strategy.world_size
         frozen = bool(flags["actor.freeze_visual_encoder"])
         actor = Actor(
-            settings.model,
+            start_of(settings.model, run.out),
             lora_rank=settings.lora_rank,
             lora_alpha=settings.lora_alpha,
             target_modules=language_layers(settings.model) if settings.lora_rank and frozen else "all-linear",
@@ -91,6 +92,7 @@ class ImageSft(SftLoop):
             (actor, {"optim": "adam", "adam": adam, "lr_scheduler": "constant", "lr_warmup_ratio": 0.0,
                      "max_norm": settings.max_grad_norm, "scheduler_steps": settings.steps})
         )  # fmt: skip
+        add_learnt(self._actor, settings.model)
         accumulate_in_float32(self._actor.model.optimizer)
         RowActor.adopt(self._actor)
         self.step = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -82,3 +83,28 @@ def test_adapters_learn_the_models_own_way_to_right_answers(folder: Path) -> Non
     assert terms
     assert all("language_model" in name for name in terms)
     assert any(b.any() for _, b in terms.values())
+
+
+def test_it_begins_where_adapters_ended(folder: Path) -> None:
+    """The first loss from a checkpoint of adapters is that of the policy, which rounded weights are not."""
+    questions = folder / "questions.jsonl"
+    common = {"prompts_per_step": 4, "micro_batch": 1, "max_pixels": 16_384, "dtype": "bfloat16", "device": "cpu"}
+
+    def loss_here(model: Path) -> float:
+        settings = SftSettings(model=str(model), **common)
+        return SftTrainer(settings, load_samples(questions), folder / f"here-{model.name}").compute_gradients()["loss"]
+
+    first = SftSettings(model=str(folder / "tiny"), lora_rank=4, steps=20, learning_rate=2e-5, **common)
+    policy = SftTrainer(first, load_samples(questions), folder / "adapters").train()
+    rounded = folder / "rounded"
+    shutil.copytree(policy, rounded, ignore=shutil.ignore_patterns("adapters", "*.pt"))
+    expected, apart = loss_here(policy), loss_here(rounded)
+    command = [
+        sys.executable, "-m", "rl.train_sft", str(questions), "--engine", "openrlhf", "--model", str(policy), "--out",
+        str(folder / "run"), "--steps", "1", "--prompts-per-step", "4", "--micro-batch", "1", "--max-pixels", "16384",
+        "--lora-rank", "2", "--ds.attn_implementation", "sdpa",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT)
+    assert done.returncode == 0, done.stderr[-5000:]
+    (metrics,) = metrics_of(folder)
+    assert abs(metrics["loss"] - expected) < abs(apart - expected) / 5
