@@ -84,7 +84,6 @@ class RunOptions:
         if engine == "local" and flags:
             raise ConfigError(f"--{next(iter(flags))} is a flag of OpenRLHF: add --engine openrlhf")
         given = {each.name for each in fields(settings) if getattr(settings, each.name) != each.default}
-        given |= {"validation"} if part and self.validation else set()
         if engine == "openrlhf" and (missing := next((name for name in KNOWN["local"] if name in given), None)):
             raise ConfigError(f"the engine openrlhf has no {flag(missing)}: {KNOWN['local'][missing]}")
         out, data = self.out.absolute(), self.data.absolute()  # other processes may have other current folders

@@ -79,11 +79,11 @@ def train(
         trainer = Trainer(replace(settings, tracker=tracker), samples, None, run.out, held_out)
         print(train_with_progress(trainer)) if not dry_run else show_rollouts(trainer, run.out)
         return
+    flags = flags_of(manifest.out, manifest.settings, context.obj, validated=bool(held_out))
     if dry_run:  # what OpenRLHF would roll out, on one GPU
         show_rollouts(InitialPolicy(settings, samples), run.out)
         return
     check_versions()
-    flags = flags_of(manifest.out, manifest.settings, context.obj, validated=bool(held_out))
     if settings.drop_blind:
         samples = filter_blind(settings, samples, run.out)
     print(train_on_openrlhf(manifest, samples, flags, held_out, run.validation))

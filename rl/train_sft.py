@@ -32,7 +32,7 @@ def train(
             from rl.local.initial import distil
 
             distil(settings, samples, manifest.out)
-        print(fine_tune_on_openrlhf(manifest, gpus, context.obj))
+        print(fine_tune_on_openrlhf(manifest, gpus, context.obj, run.validation))
         return
     from rl.local.sft import SftTrainer
 

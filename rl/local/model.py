@@ -66,6 +66,7 @@ class PolicyModel:
         attention: how it is computed, as transformers names it; None for its choice.
         recompute: whether layers compute their insides again in the backward pass (gradient checkpointing).
         frozen_vision: whether the vision tower is not trained: each image goes through it once, until `forget_images`.
+        module: the model of transformers, where it is in memory already; it is taken as it is.
         options: of `ModelOptions`; `max_tokens` defaults to 512, `temperature` to 1; the latter is also that of all
             log-probabilities.
 
@@ -91,12 +92,13 @@ class PolicyModel:
         attention: str | None = None,
         recompute: bool = False,
         frozen_vision: bool = False,
+        module: Any = None,
         **options: Any,
     ) -> None:
         checkpoint = find_checkpoint(model)
         self.checkpoint: Path = checkpoint.path
         self.prompter = Prompter(checkpoint, **{"max_tokens": 512, "temperature": 1.0, **options})
-        self._generator = GroupGenerator(checkpoint, self.prompter, device, dtype, attention)
+        self._generator = GroupGenerator(checkpoint, self.prompter, device, dtype, attention, module)
         self.max_batch = max_batch
         self._generation_batch = generation_batch or max_batch
         self._recompute = recompute

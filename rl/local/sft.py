@@ -9,11 +9,10 @@ from pathlib import Path
 
 import torch
 
-from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Mode
 from hart_agent.errors import ConfigError
 from hart_agent.tooling.runtime import ToolRuntime
-from rl.config import AGENT_TURNS, SftSettings, rollout_episode
+from rl.config import SftSettings, rollout_episode
 from rl.data import Sample
 from rl.data.demonstrations import Demonstration, gold_answers
 from rl.data.rows import Segment
@@ -56,16 +55,6 @@ class SftTrainer(SftLoop, Run[SftSettings]):
 
     def backward(self, loss: torch.Tensor) -> None:
         torch.autograd.backward(loss)
-
-    def episode(self) -> EpisodeConfig:
-        """As what it learns: crops, and the full image in sight; an agent with words of its own is asked in these.
-
-        Where it learns to answer at a glance, from the full image alone.
-        """
-        if self.settings.targets == "glance":
-            return rollout_episode(Mode.DIRECT)
-        own = self.model.prompter.vocabulary.own
-        return rollout_episode(Mode.MGPO) if own else rollout_episode(Mode.AGENT, AGENT_TURNS)
 
     def _demonstrations(self, samples: Sequence[Sample]) -> list[Demonstration]:
         if self.settings.targets == "gold":

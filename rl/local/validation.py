@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from hart_agent.agent.config import EpisodeConfig
@@ -22,6 +22,7 @@ async def validate(
     samples: Sequence[Sample],
     at_once: int,
     reader: PolicyModel | None = None,
+    gather: Callable[[list[Rollout]], list[Rollout]] = list,
 ) -> dict[str, float]:
     """Ask each question once.
 
@@ -32,6 +33,7 @@ async def validate(
         samples: the questions, one or more.
         at_once: questions per batch.
         reader: see `roll_out`.
+        gather: makes of a process's rollouts those of all processes that share the questions.
 
     Returns:
         The metrics of `rollout_metrics`, with the prefix "validation/". For `accuracy_without_crops` the answers come
@@ -47,7 +49,7 @@ async def validate(
         for begin in range(0, len(samples), at_once):
             chosen = replace(config, mode=mode)
             rollouts += await roll_out(model, runtime, chosen, samples[begin : begin + at_once], 1, 0, reader)
-        return rollouts
+        return gather(rollouts)
 
     with model.greedily():
         found = rollout_metrics(await ask(config.mode))

@@ -1,12 +1,13 @@
 """Adapters (LoRA) on OpenRLHF: which layers get them, what vLLM is handed, and what a checkpoint holds.
 
 OpenRLHF would hand the adapters themselves to vLLM, under names that it doesn't know, and save nothing else. vLLM is
-handed the weights that have adapters, W + B A, under their own names instead.
+handed the weights that have adapters, W + B A, under their own names instead. Adapters may be those in training, and
+those of the checkpoint that a run starts from (see `rl.openrlhf.start`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from typing import Any
 
 import torch
 
-from hart_agent.backends.local.adapters import Terms
+from hart_agent.backends.local.adapters import Terms, terms_of
 from rl.training.merging import learnt_terms, merged_weights, on_cpu, write_policy
 from rl.training.parts import adapted_layers
 
@@ -25,7 +26,9 @@ PART = 2**30
 def adapted_model(actor: Any) -> Any:
     """The model of transformers in an actor, with adapters in its layers; None if it has none."""
     module = getattr(actor.model, "module", actor.model)  # as DeepSpeed wraps it
-    return module.get_base_model() if hasattr(module, "peft_config") else None
+    if hasattr(module, "peft_config"):
+        return module.get_base_model()
+    return module if any(terms_of(module)) else None
 
 
 def language_layers(model: str) -> list[str]:
@@ -40,12 +43,16 @@ def language_layers(model: str) -> list[str]:
 
 
 def handed_weights(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    """The weights that have adapters, with what these add, one after the other, under the names that vLLM knows.
+    """The weights that a step changes, with what adapters add, one after the other, under the names that vLLM knows:
+    those that have adapters, or, where weights themselves are trained, these.
 
     Computed in float32 and rounded once to the model's precision. All processes must go through it.
     """
     terms = _terms(model)
-    for name, weight in merged_weights(_whole_weights(model, terms), terms):
+    trained = {name for name, weight in model.named_parameters() if weight.requires_grad}
+    adapted = {f"{layer}{end}" for layer in terms for end in (".weight", ".base_layer.weight")}
+    chosen = adapted if any(".lora_" in name for name in trained) else trained
+    for name, weight in merged_weights(_whole_weights(model, chosen), terms):
         yield name, weight.to(model.dtype)
 
 
@@ -88,17 +95,16 @@ def _terms(model: Any) -> Terms:
         return learnt_terms(model)
 
 
-def _whole_weights(model: Any, only: Terms | None = None) -> Iterator[tuple[str, torch.Tensor]]:
+def _whole_weights(model: Any, only: Collection[str] | None = None) -> Iterator[tuple[str, torch.Tensor]]:
     """Weights by name, tied ones once, each of them whole until the next is asked for.
 
     Args:
         model: with adapters in its layers.
-        only: of these layers; None for all weights.
+        only: of these names; None for all weights.
     """
     seen = set()
     for name, weight in model.state_dict(keep_vars=True).items():
-        layer = name.removesuffix(".base_layer.weight")
-        if id(weight) in seen or ".lora_" in name or (only is not None and layer not in only):
+        if id(weight) in seen or ".lora_" in name or (only is not None and name not in only):
             continue
         seen.add(id(weight))
         with _gathered([weight]):

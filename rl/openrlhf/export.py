@@ -8,6 +8,7 @@ from typing import Any
 from hart_agent.backends.local.checkpoint import find_checkpoint
 from rl.config import RunSettings
 from rl.openrlhf.adapters import adapted_model, write_adapted
+from rl.openrlhf.start import trained_on
 from rl.training.checkpoints import copy_without_weights, save_checkpoint
 
 
@@ -37,7 +38,7 @@ def export(strategy: Any, actor: Any, tokenizer: Any, settings: RunSettings, out
         if model is None:
             strategy.save_model(actor, tokenizer, str(folder))
         else:
-            write_adapted(model, folder, settings.model, first=strategy.is_rank_0())
+            write_adapted(model, folder, trained_on(settings.model), first=strategy.is_rank_0())
         if strategy.is_rank_0():
             copy_without_weights(find_checkpoint(settings.model).path, folder)
 

@@ -20,6 +20,8 @@ Flag: TypeAlias = "str | int | float | bool | list[str | int | float]"
 
 PROMPTS, VALIDATION, CHECKPOINTS = "prompts.jsonl", "validation.jsonl", "openrlhf"
 """In the run's folder: what OpenRLHF takes for data, and its own checkpoints."""
+HELD_OUT = "eval.dataset"
+"""The flag of validation questions; of fine-tuning it is ours."""
 DTYPES = {"bfloat16": "bf16", "float16": "fp16"}
 KNOWN = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 _REFUSED = {
@@ -121,7 +123,7 @@ def flags_of(
             raise ConfigError(
                 "--validation can't be used with --train.async_enable: measure checkpoints with hart-agent eval"
             )
-        flags |= {**KNOWN["validation"], "eval.dataset": str(out / VALIDATION), "eval.steps": settings.checkpoint_every}
+        flags |= {**KNOWN["validation"], HELD_OUT: str(out / VALIDATION), "eval.steps": settings.checkpoint_every}
     colocated = flags.get("train.colocate_all") and not flags.get("train.async_enable")
     shared = {name: flags[name.replace("ref", "actor")] for name in ("ref.num_nodes", "ref.num_gpus_per_node")}
     flags = {**shared, "vllm.gpu_memory_utilization": 0.5 if colocated else 0.9, **flags}

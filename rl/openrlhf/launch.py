@@ -15,7 +15,18 @@ from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.store.files import write_whole
 from rl.config import SftSettings, TrainSettings
 from rl.data import Sample, check_count, draw
-from rl.openrlhf.flags import DTYPES, KNOWN, PROMPTS, VALIDATION, Flag, check_shares, command_line, shown
+from rl.openrlhf.flags import (
+    DTYPES,
+    HELD_OUT,
+    KNOWN,
+    PROMPTS,
+    VALIDATION,
+    Flag,
+    check_shares,
+    command_line,
+    number,
+    shown,
+)
 from rl.openrlhf.validation import tasks
 from rl.openrlhf.versions import check_versions
 from rl.training.checkpoints import checkpoints
@@ -63,7 +74,9 @@ def train_on_openrlhf(
     return _launch(run, command)
 
 
-def fine_tune_on_openrlhf(run: Manifest[SftSettings], processes: int, passed_on: Mapping[str, Flag]) -> Path:
+def fine_tune_on_openrlhf(
+    run: Manifest[SftSettings], processes: int, passed_on: Mapping[str, Flag], validation: Path | None = None
+) -> Path:
     """Fine-tune with as many processes, one for each GPU of this machine. All else is as for `train_on_openrlhf`.
 
     Raises:
@@ -75,9 +88,12 @@ def fine_tune_on_openrlhf(run: Manifest[SftSettings], processes: int, passed_on:
     check_shares(settings.prompts_per_step, "questions of a step", processes, settings.micro_batch)
     if unknown := passed_on.keys() - (flags := KNOWN["sft"]).keys():
         raise ConfigError(f"--{min(unknown)} is not a flag of fine-tuning; there are: {', '.join(flags)}")
-    torchrun = ("torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m", "rl.openrlhf.sft")
+    if validation is not None and number({**flags, **passed_on}, "ds.zero_stage") == 3:
+        raise ConfigError("--validation needs --ds.zero_stage 2: with 3 no process has a whole model to ask")
+    held_out = {} if validation is None else {HELD_OUT: str(validation.absolute())}
+    torchrun = ("torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m", "rl.sft_process")
     check_versions()
-    command = command_line(run.out, passed_on, torchrun)
+    command = command_line(run.out, {**passed_on, **held_out}, torchrun)
     write_run(run, command, may_change={"steps", "checkpoint_every", "tracker"})
     return _launch(run, command)
 
@@ -124,14 +140,9 @@ def current_run() -> Manifest[TrainSettings]:
 
 def _launch(run: Manifest[Any], command: Sequence[str]) -> Path:
     """Train a run that was written, unless it is complete. Returns the last checkpoint."""
-    from hart_agent.backends.local.adapters import ADAPTERS  # with torch, which the rest of this module doesn't need
+    from rl.openrlhf.start import write_start  # with torch, which the rest of this module doesn't need
 
-    if (Path(run.settings.model).expanduser() / ADAPTERS).is_dir():
-        _log.warning(
-            "%s has adapters: its merged weights are rounded here, and with them much of what these learnt. "
-            "--engine local opens it as it was trained.",
-            run.settings.model,
-        )
+    write_start(run.settings.model, run.out, run.settings.dtype or "bfloat16")
     print(shown(command), file=sys.stderr)
     if run.out / f"step-{run.settings.steps:06d}" in checkpoints(run.out)[-1:]:
         _log.info("the run is complete")

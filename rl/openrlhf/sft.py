@@ -1,17 +1,16 @@
 """Stage 2 on OpenRLHF's stack: `rl.training.fine_tuning` with its Actor and DeepSpeed strategy.
 
-OpenRLHF's own SFT is text-only. `rl.train_sft --engine openrlhf` starts it as torchrun -m rl.openrlhf.sft RUN FLAGS,
-one process for each GPU.
+OpenRLHF's own SFT is text-only. `rl.train_sft --engine openrlhf` starts it as torchrun -m rl.sft_process RUN FLAGS, one
+process for each GPU.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from openrlhf.models import Actor
@@ -19,7 +18,6 @@ from openrlhf.utils import get_strategy, get_tokenizer
 from openrlhf.utils.vlm_utils import merge_mm_train_inputs
 from torch.nn.utils.rnn import pad_sequence
 
-from hart_agent.cli.console.failure import reported_errors
 from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.runtime import ToolRuntime
 from rl.config import SftSettings
@@ -30,12 +28,15 @@ from rl.openrlhf.accumulation import accumulate_in_float32
 from rl.openrlhf.actor import RowActor
 from rl.openrlhf.adapters import language_layers
 from rl.openrlhf.export import export
-from rl.openrlhf.flags import CHECKPOINTS, DTYPES, KNOWN, parse_flags
+from rl.openrlhf.flags import CHECKPOINTS, DTYPES, HELD_OUT
 from rl.openrlhf.sequences import Sequence1D, Sequencer
-from rl.openrlhf.versions import check_versions
+from rl.openrlhf.start import add_learnt, start_of
 from rl.training.fine_tuning import SftLoop
 from rl.training.manifest import Manifest
 from rl.training.monitor import MetricsLog
+
+Measure: TypeAlias = "Callable[[ImageSft], dict[str, float]]"
+"""Measures a run's model, as it is now, on its validation questions; all processes call it."""
 
 
 class ImageSft(SftLoop):
@@ -43,7 +44,11 @@ class ImageSft(SftLoop):
 
     Args:
         run: its manifest.
-        flags: all of fine-tuning (see `flags.toml`).
+        flags: all of fine-tuning (see `flags.toml`), and the file of the validation questions, if there are any.
+        measure: asks them.
+
+    Attributes:
+        held_out: this process's part of them.
 
     Raises:
         ConfigError: the model or the questions can't be used.
@@ -51,7 +56,7 @@ class ImageSft(SftLoop):
 
     writer: Sequencer
 
-    def __init__(self, run: Manifest[SftSettings], flags: Mapping[str, Any]) -> None:
+    def __init__(self, run: Manifest[SftSettings], flags: Mapping[str, Any], measure: Measure) -> None:
         assert run.data is not None
         self.out, self.settings = run.out, run.settings
         settings = run.settings
@@ -73,7 +78,7 @@ class ImageSft(SftLoop):
         self.rank, self.processes = torch.distributed.get_rank(), self._strategy.world_size
         frozen = bool(flags["actor.freeze_visual_encoder"])
         actor = Actor(
-            settings.model,
+            start_of(settings.model, run.out),
             lora_rank=settings.lora_rank,
             lora_alpha=settings.lora_alpha,
             target_modules=language_layers(settings.model) if settings.lora_rank and frozen else "all-linear",
@@ -91,8 +96,12 @@ class ImageSft(SftLoop):
             (actor, {"optim": "adam", "adam": adam, "lr_scheduler": "constant", "lr_warmup_ratio": 0.0,
                      "max_norm": settings.max_grad_norm, "scheduler_steps": settings.steps})
         )  # fmt: skip
+        add_learnt(self._actor, settings.model)
         accumulate_in_float32(self._actor.model.optimizer)
         RowActor.adopt(self._actor)
+        self._validated = load_samples(Path(flags[HELD_OUT])) if HELD_OUT in flags else []
+        self.held_out = self._validated[self.rank :: self.processes]
+        self._measure = measure
         self.step = 0
         if (self.out / CHECKPOINTS / "latest").exists():
             _, state = self._strategy.load_ckpt(self._actor.model, str(self.out / CHECKPOINTS))
@@ -103,6 +112,15 @@ class ImageSft(SftLoop):
         self._actor.train()
         metrics = self.compute_gradients()  # and, with the last micro-batch, DeepSpeed's update
         return metrics | {"grad_norm": self._strategy.get_grad_norm(self._actor)}
+
+    def validate(self) -> dict[str, float]:
+        return self._measure(self) if self._validated else {}
+
+    @property
+    def module(self) -> Any:
+        """The model of transformers, adapters in its layers; with ZeRO-2 each process has it whole."""
+        module = getattr(self._actor.model, "module", self._actor.model)
+        return module.get_base_model() if hasattr(module, "peft_config") else module
 
     def save(self) -> Path:
         self._strategy.save_ckpt(
@@ -148,19 +166,3 @@ def _batch(
         pad_sequence(masks, batch_first=True)[:, 1:].to(device),
         merge_mm_train_inputs([sequence.tensors for sequence in sequences], device),
     )
-
-
-def _print_loss(step: int, metrics: dict[str, float]) -> None:
-    print(f"step {step}: loss {metrics['loss']:.4g}", file=sys.stderr, flush=True)
-
-
-def main() -> None:
-    out, *rest = sys.argv[1:]
-    with reported_errors():
-        check_versions()
-        run = Manifest.load(Path(out), SftSettings)
-        ImageSft(run, KNOWN["sft"] | parse_flags(rest)).train(_print_loss)
-
-
-if __name__ == "__main__":
-    main()

@@ -21,6 +21,7 @@ from rl.openrlhf.adapters import language_layers
 from rl.openrlhf.algorithm import APGRPOActorTrainer, APGRPOExperienceMaker
 from rl.openrlhf.export import export
 from rl.openrlhf.launch import current_run
+from rl.openrlhf.start import add_learnt, start_of
 from rl.openrlhf.validation import validation_metrics
 from rl.rewards import Judge, reward_of
 from rl.training.monitor import MetricsLog
@@ -37,12 +38,13 @@ def _class_of(actor: Any) -> Any:
 class PolicyWorker(_class_of(ppo_actor.PolicyModelActor)):  # type: ignore[misc]
     """Trains the policy, and writes checkpoints that open anywhere, under the same names as on one machine."""
 
-    def init_model_from_pretrained(self, strategy: Any, *args: Any, **kwargs: Any) -> None:
+    def init_model_from_pretrained(self, strategy: Any, pretrain: str, *args: Any, **kwargs: Any) -> None:
         self._run = current_run()
         ds, actor = strategy.args.ds, strategy.args.actor
         if ds.lora.rank and actor.freeze_visual_encoder and ds.lora.target_modules == "all-linear":
             ds.lora.target_modules = language_layers(self._run.settings.model)  # OpenRLHF would adapt the encoder, too
-        super().init_model_from_pretrained(strategy, *args, **kwargs)
+        super().init_model_from_pretrained(strategy, start_of(pretrain, self._run.out), *args, **kwargs)
+        add_learnt(self.actor, pretrain)
         accumulate_in_float32(self.actor.model.optimizer)
         RowActor.adopt(self.actor)
         APGRPOActorTrainer.adopt(self.trainer, capped(self._run.settings.algorithm))
@@ -69,8 +71,9 @@ class PolicyWorker(_class_of(ppo_actor.PolicyModelActor)):  # type: ignore[misc]
 class ReferenceWorker(_class_of(launcher.ReferenceModelActor)):  # type: ignore[misc]
     """The model before the training."""
 
-    def init_model_from_pretrained(self, *args: Any, **kwargs: Any) -> None:
-        super().init_model_from_pretrained(*args, **kwargs)
+    def init_model_from_pretrained(self, strategy: Any, pretrain: str) -> None:
+        super().init_model_from_pretrained(strategy, start_of(pretrain, current_run().out))
+        add_learnt(self.model, pretrain)
         RowActor.adopt(self.model)
 
 

@@ -11,8 +11,10 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
+from hart_agent.agent.config import EpisodeConfig
+from hart_agent.agent.modes import Mode
 from hart_agent.tooling.runtime import ToolRuntime
-from rl.config import SftSettings
+from rl.config import AGENT_TURNS, SftSettings, rollout_episode
 from rl.data import draw
 from rl.data.demonstrations import Demonstration, Writer, segments_of
 from rl.data.rows import Segment
@@ -52,6 +54,14 @@ class SftLoop(TrainingLoop[SftSettings]):
             self.backward(part)
             loss += float(part.detach())
         return {"loss": self.total(loss), "reply_tokens": tokens / len(drawn)}
+
+    def episode(self) -> EpisodeConfig:
+        """That of validation. As what it learns: crops, and the full image in sight; an agent with words of its own is
+        asked in these. Where it learns to answer at a glance, from the full image alone."""
+        if self.settings.targets == "glance":
+            return rollout_episode(Mode.DIRECT)
+        own = self.writer.prompter.vocabulary.own
+        return rollout_episode(Mode.MGPO) if own else rollout_episode(Mode.AGENT, AGENT_TURNS)
 
     @abstractmethod
     def forward_passes(self, episodes: Sequence[Sequence[Segment]]) -> Iterator[torch.Tensor]:

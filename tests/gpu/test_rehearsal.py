@@ -28,3 +28,7 @@ def test_the_script_runs_through() -> None:
     on, off = found[3:5]
     assert (on["recompute"], off["recompute"]) == (True, False)
     assert on["loss"] == pytest.approx(off["loss"], rel=0.05)
+    assert 0 < on["gb_planned"] < off["gb_planned"]  # beside what is measured on a GPU
+    for each in (on, off):
+        low, high = each["seconds_planned"]
+        assert 0 < low < high

@@ -31,9 +31,11 @@ from hart_agent.evals.items import Item
 from rl.config import AlgorithmConfig, TrainSettings
 from rl.data.rows import Rollout, Segment
 from rl.local.model import PolicyModel
+from rl.local.plan import FIXED, estimate
 from rl.local.rollout import roll_out
 from rl.local.trainer import Trainer
 from rl.training.checkpoints import checkpoints
+from rl.training.planning import GPUS, model_shape
 
 STEPS = 2
 
@@ -83,11 +85,14 @@ def a_step(trainer: Trainer, rollouts: Sequence[Rollout]) -> tuple[float, dict[s
 def train_true_shape(
     shape: str, folder: Path, photo: Path, device: str, recompute: bool, attention: str, out: Path
 ) -> None:
-    """Two updates on what an overview, a call, a crop and an answer make in each of 8 rollouts; and a generation."""
+    """Two updates on what an overview, a call, a crop and an answer make in each of 8 rollouts; and a generation.
+
+    Memory is that of the second, with as many sequences at once as the first was split into; beside it, and beside the
+    seconds, stands what `--plan` says of the same work.
+    """
     on_gpu = device.startswith("cuda")
     if on_gpu:
         torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
     sample = Item("0", photo, "what is there?", "x", AnswerType.TEXT)
     chosen = settings(folder, device, gradient_checkpointing=recompute, attention=attention)
     with random_weights(shape, device):
@@ -97,7 +102,12 @@ def train_true_shape(
         Rollout(sample, None, tuple(_segment(row) for row in rows))  # type: ignore[arg-type]
         for rows in training_memory.rows_of(trainer.model, photo, 500 if on_gpu else 60)
     ]
-    seconds, metrics = zip(*(a_step(trainer, rollouts) for _ in range(STEPS)), strict=True)
+    steps = []
+    for _ in range(STEPS):
+        if on_gpu:
+            torch.cuda.reset_peak_memory_stats()
+        steps.append(a_step(trainer, rollouts))
+    seconds, metrics = zip(*steps, strict=True)
     if not all(abs(each["loss"]) < 1e9 for each in metrics):  # NaN is refused, too
         raise AssertionError(f"the loss is {[each['loss'] for each in metrics]}")
     peak = torch.cuda.max_memory_allocated() / 1e9 if on_gpu else 0.0
@@ -108,7 +118,18 @@ def train_true_shape(
         "train", shape=shape, recompute=recompute, attention=attention, gb_before=before, gb_peak=peak,
         seconds=seconds, sequences_at_once=trainer.model.max_batch, loss=[each["loss"] for each in metrics],
         tokens_a_second_generated=written / (time.perf_counter() - started),
+        **planned(shape, folder, replace(chosen, micro_batch=trainer.model.max_batch)),
     )  # fmt: skip
+
+
+def planned(shape: str, folder: Path, chosen: TrainSettings) -> dict[str, Any]:
+    """What `--plan --engine local` says of an update on a card of 141 GB: memory, but for what CUDA itself takes and
+    leaves unused, and seconds, without those of the rollouts."""
+    config = folder / shape
+    true_config(shape, folder).save_pretrained(config)
+    plan = estimate(model_shape(str(config)), chosen, GPUS["h200"])
+    seconds = [sum(each.values()) - each["rollouts"] for each in (plan.seconds, plan.slow)]
+    return {"gb_planned": (sum(plan.training.values()) - FIXED) / 1e9, "seconds_planned": seconds}
 
 
 def _segment(row: Any) -> Segment:

@@ -12,6 +12,8 @@ from test_loop import WAIT, command, metrics_of, opens_elsewhere
 from test_zero import ALPHA, RANK, merged
 from transformers import AutoModelForImageTextToText
 
+from hart_agent.backends.local.adapters import base_of
+
 pytestmark = pytest.mark.openrlhf
 
 
@@ -66,3 +68,28 @@ def test_two_updates_of_adapters(folder: Path) -> None:
     resumed = metrics_of(folder)
     assert resumed[:1] == before
     samples_from_the_policy(resumed[1])  # adapters were restored, and vLLM was handed what they add
+
+    second = folder / "second"
+    asked = command(
+        folder, "--model", str(checkpoint), "--out", str(second), "--lora-rank", str(RANK), "--lora-alpha", str(ALPHA),
+        "--learning-rate", "3e-3", steps=1,
+    )  # fmt: skip
+    done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=WAIT)
+    assert done.returncode == 0, done.stderr[-5000:]
+    goes_on_from(checkpoint, second)
+    assert base_of(second / "step-000001") == str(folder / "tiny")
+
+
+def goes_on_from(checkpoint: Path, run: Path) -> None:
+    """A run's first rollouts are of that policy, and its checkpoint adds what its own adapters learnt."""
+    (first,) = metrics_of(run.parent, run.name)
+    assert first["kl"] == pytest.approx(0, abs=1e-4)
+    assert first["ratio"] == pytest.approx(1, abs=0.01)
+    (saved,) = (run / "openrlhf" / "_actor" / "global_step1").glob("*model_states.pt")
+    policy = AutoModelForImageTextToText.from_pretrained(checkpoint, dtype=torch.float32)
+    expected = merged(policy, torch.load(saved, weights_only=False)["module"])
+    opened = AutoModelForImageTextToText.from_pretrained(run / "step-000001", dtype="auto").state_dict()
+    assert opened.keys() == expected.keys()
+    for name, weight in expected.items():
+        torch.testing.assert_close(opened[name], weight, atol=1e-6, rtol=0)
+    assert any(not torch.equal(weight, policy.state_dict()[name]) for name, weight in opened.items())

@@ -38,8 +38,8 @@ def command(folder: Path, *more: str, steps: int = 2) -> list[str]:
     ]  # fmt: skip
 
 
-def metrics_of(folder: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (folder / "run" / "metrics.jsonl").read_text().splitlines()]
+def metrics_of(folder: Path, run: str = "run") -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / run / "metrics.jsonl").read_text().splitlines()]
 
 
 WAYS = {

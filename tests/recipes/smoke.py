@@ -100,9 +100,9 @@ def exit_code(arguments: list[str]) -> int:
 def smoke(recipe: Path, folder: Path) -> None:
     content = yaml.safe_load(recipe.read_text(encoding="utf-8"))
     options = {name: value for section in SECTIONS for name, value in content.get(section, {}).items()}
-    flags, name = options.pop("openrlhf"), options["model"]
+    flags, name = options.pop("openrlhf", {}), options["model"]
     model = make_tiny_vlm(folder / "model", FAMILIES[BASES[name][0]])
-    part = "language" if flags.get("actor.freeze_visual_encoder") else "both"
+    part = "language" if flags.get("actor.freeze_visual_encoder") else options.get("train_part", "both")
     config = folder / "run.yaml"
     config.write_text(yaml.safe_dump({**options, **SMALLER, "model": str(model), "train_part": part}))
     shape, out, started = shrunk(name, model), folder / "run", time.perf_counter()

@@ -108,12 +108,23 @@ def test_a_dry_run_shows_rollouts_and_trains_nothing(
 def test_a_dry_run_of_openrlhf_shows_what_it_would_roll_out(
     folders: Folders, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It needs neither OpenRLHF nor the run's optimiser, and leaves no manifest that the run would not fit."""
-    with pytest.raises(SystemExit) as ended:
-        run_here("train_ap_grpo", data, "--model", folders("qwen3-vl"), "--out", tmp_path / "run", *SMALL, "--dry-run",
-                 "--engine", "openrlhf", "--group-size", 4)  # fmt: skip
-    assert ended.value.code == 0
-    assert "rollout 3:" in capsys.readouterr().out
+    """It needs neither OpenRLHF nor the run's optimiser, and leaves no manifest that the run would not fit.
+
+    New adapters add nothing yet. A flag that the run would refuse is refused.
+    """
+
+    def shown(*more: object) -> str:
+        with pytest.raises(SystemExit) as ended:
+            run_here("train_ap_grpo", data, "--model", folders("qwen3-vl"), "--out", tmp_path / "run", *SMALL,
+                     "--dry-run", "--engine", "openrlhf", "--group-size", 4, *more)  # fmt: skip
+        output = capsys.readouterr()
+        assert ended.value.code == (2 if "critic" in output.err else 0)
+        return output.out
+
+    whole = shown()
+    assert "rollout 3:" in whole
+    assert shown("--lora-rank", 4, "--actor.freeze_visual_encoder") == whole
+    assert shown("--critic.freezing_steps", 1) == ""
     assert load_trace(tmp_path / "run" / "dry-run-1.json")["mode"] == "closed-loop"
     assert not (tmp_path / "run" / "settings.json").exists()
 

@@ -76,8 +76,22 @@ def take_apart(model: Any, terms: Terms, dtype: torch.dtype) -> None:
             layer.weight -= b @ a
         for parameter in model.parameters():  # buffers stay: positions need all their digits
             parameter.data = parameter.data.to(dtype)
+    add_apart(model, terms)
+
+
+def add_apart(model: Any, terms: Terms) -> None:
+    """Have layers add the adapters' part, in float32, to what their weights give, which lack it.
+
+    Args:
+        model: of transformers; there may be further adapters in its layers.
+        terms: where the layers compute.
+
+    Raises:
+        ConfigError: the terms belong to another model.
+    """
     for name, (a, b) in terms.items():
         layer = _layer(model, name)
+        layer = getattr(layer, "base_layer", layer)
         layer.register_buffer("adapter_a", a, persistent=False)
         layer.register_buffer("adapter_b", b, persistent=False)
         layer.register_forward_hook(_add)

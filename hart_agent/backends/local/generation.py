@@ -50,6 +50,7 @@ class Generator:
         device: such as "cuda:1"; None for the first of CUDA, Apple's MPS and the CPU that is there.
         dtype: such as "bfloat16"; None for that on accelerators that have it, and "float32" on the CPU.
         attention: how it is computed, as transformers names it; None for its choice.
+        model: of transformers, in memory already, as it is; None for the checkpoint's.
 
     Raises:
         ConfigError: the device or dtype is not available, or the checkpoint can't be loaded.
@@ -62,11 +63,23 @@ class Generator:
         device: str | None,
         dtype: str | None,
         attention: str | None = None,
+        model: Any = None,
     ) -> None:
         self._prompter = prompter
-        self.device, self.dtype = _choose(device, dtype)
+        if model is None:
+            self.device, self.dtype = _choose(device, dtype)
+            self.encoder, self.model = self._load(checkpoint, attention)
+        else:
+            self.device, self.dtype = model.device, model.dtype
+            self.encoder, self.model = Encoder(checkpoint, prompter), model
+        # The checkpoint's sampling settings (such as a repetition penalty) would falsify log-probabilities.
+        self.model.generation_config = GenerationConfig(
+            do_sample=False, eos_token_id=sorted(prompter.end_ids), pad_token_id=min(prompter.end_ids)
+        )
+
+    def _load(self, checkpoint: Checkpoint, attention: str | None) -> tuple[Encoder, Any]:
         try:
-            self.encoder = Encoder(checkpoint, prompter)
+            encoder = Encoder(checkpoint, self._prompter)
             terms = read_terms(checkpoint.path) if torch.finfo(self.dtype).bits < 32 else {}
             model, found = AutoModelForImageTextToText.from_pretrained(
                 checkpoint.path,
@@ -76,7 +89,7 @@ class Generator:
             )
             if terms:
                 take_apart(model, terms, self.dtype)
-            self.model = model.to(self.device).eval()
+            model = model.to(self.device).eval()
         except ConfigError:
             raise
         except Exception as error:  # damaged files, unknown architectures, no memory: each library has its own errors
@@ -89,10 +102,7 @@ class Generator:
                 f"{checkpoint.path} lacks {len(found['missing_keys'])} weights, such as {min(found['missing_keys'])}. "
                 "Get the model again, or update transformers."
             )
-        # The checkpoint's sampling settings (such as a repetition penalty) would falsify log-probabilities.
-        self.model.generation_config = GenerationConfig(
-            do_sample=False, eos_token_id=sorted(prompter.end_ids), pad_token_id=min(prompter.end_ids)
-        )
+        return encoder, model
 
     def generate(self, jobs: Sequence[GenerationJob]) -> list[Generated]:
         """Reply to a batch of prompts; if memory runs out, to one half after the other.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ torch = pytest.importorskip("torch", reason=REASON)
 pytest.importorskip("transformers", reason=REASON)
 from tiny_backend import Folders, folders, one_thread  # noqa: E402, F401 (fixtures)
 
-from hart_agent import Mode, PolicyError  # noqa: E402
+from hart_agent import ConfigError, Mode, PolicyError  # noqa: E402
 from hart_agent.answers import AnswerType  # noqa: E402
 from hart_agent.evals.items import Item  # noqa: E402
 from hart_agent.tooling.discovery import discover_tools  # noqa: E402
@@ -42,8 +43,13 @@ FAMILIES = [
 @pytest.fixture(autouse=True)
 def float64_throughout(monkeypatch: pytest.MonkeyPatch) -> None:
     """transformers rounds to float32 in places, whatever a model's precision is; see also `precise`."""
-    rounded = torch.Tensor.float
+    rounded, softmax = torch.Tensor.float, torch.nn.functional.softmax
     monkeypatch.setattr(torch.Tensor, "float", lambda given: given if given.dtype is torch.float64 else rounded(given))
+    monkeypatch.setattr(
+        torch.nn.functional,
+        "softmax",
+        lambda given, dim, dtype=None: softmax(given, dim=dim, dtype=None if given.dtype is torch.float64 else dtype),
+    )
 
 
 def precise(model: PolicyModel) -> PolicyModel:
@@ -126,6 +132,19 @@ def test_recomputed_layers_have_the_gradients_of_rows_alone(folders: Folders, sa
             model.log_probs(model.batch(rows))
         saved[model] = total[0]
     assert saved[recomputing] < 0.3 * saved[plain]
+
+
+@pytest.mark.slow
+def test_implementations_of_attention_have_the_same_gradients(folders: Folders, samples: list[Item]) -> None:
+    models = [opened(folders("qwen2.5-vl"), attention=name, recompute=True) for name in ("eager", "sdpa")]
+    for model, name in zip(models, ("eager", "sdpa"), strict=True):
+        config = model.module.config
+        assert {config.text_config._attn_implementation, config.vision_config._attn_implementation} == {name}
+    rows = shown(models[0], samples[0])
+    assert_same(*(gradients(model, [rows]) for model in models))
+    if importlib.util.find_spec("flash_attn") is None:
+        with pytest.raises(ConfigError, match="FlashAttention2"):
+            opened(folders("qwen2.5-vl"), attention="flash_attention_2")
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'hart-agent[transformers]'")
+from torch.utils._pytree import tree_leaves  # noqa: E402
+
 from rl.config import RunSettings  # noqa: E402
 from rl.local.optimiser import Optimiser  # noqa: E402
 
@@ -93,3 +96,39 @@ def test_it_is_restored_from_its_state() -> None:
     run(second, after, gradients[11:])
     assert torch.equal(second, whole)
     assert torch.equal(after.state_dict()["weights"][0], optimiser.state_dict()["weights"][0])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_moments_of_8_bits_learn_nearly_the_same_and_are_restored(dtype: torch.dtype, tmp_path: Path) -> None:
+    """With the library itself, on the CPU; its state goes through a checkpoint's file, as a run's does."""
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed: pip install 'bitsandbytes>=0.50'")
+    torch.manual_seed(0)
+    count = 65_536  # it keeps small tensors' moments whole
+    begin = (1 + torch.rand(count)).to(dtype)
+    gradients = torch.randn(STEPS, count).to(dtype) + torch.randn(count).to(dtype)
+
+    def run(parameter: torch.nn.Parameter, optimiser: Optimiser, chosen: torch.Tensor) -> None:
+        for gradient in chosen:
+            (parameter * gradient).sum().backward()
+            optimiser.step()
+
+    def made(values: torch.Tensor) -> tuple[torch.nn.Parameter, Optimiser]:
+        parameter = torch.nn.Parameter(values.clone())
+        return parameter, Optimiser([parameter], settings(optimiser="adamw-8bit"))
+
+    whole, optimiser = made(begin)
+    run(whole, optimiser, gradients)
+    tensors = [each for each in tree_leaves(optimiser.state_dict()["adamw"]) if torch.is_tensor(each)]
+    assert sum(each.nbytes for each in tensors) < 2.2 * count  # AdamW's own are 8 bytes a weight
+    weight = whole.detach() if dtype is torch.float32 else optimiser.state_dict()["weights"][0]
+    expected = one_by_one(begin, gradients) - begin.double()
+    assert float((weight.double() - begin.double() - expected).norm() / expected.norm()) < 0.05
+
+    first, before = made(begin)
+    run(first, before, gradients[:11])
+    torch.save({"weights": first.detach(), "optimiser": before.state_dict()}, tmp_path / "state.pt")
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    second, after = made(state["weights"])
+    after.load_state_dict(state["optimiser"])
+    run(second, after, gradients[11:])
+    assert torch.equal(second, whole)
