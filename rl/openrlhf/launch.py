@@ -15,7 +15,7 @@ from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.store.files import write_whole
 from rl.config import SftSettings, TrainSettings
 from rl.data import Sample, check_count, draw
-from rl.openrlhf.flags import DTYPES, KNOWN, PROMPTS, VALIDATION, Flag, check_shares, command_line, shown
+from rl.openrlhf.flags import PROMPTS, VALIDATION, Flag, check_flags, check_shares, command_line, precision, shown
 from rl.openrlhf.validation import tasks
 from rl.openrlhf.versions import check_versions
 from rl.training.checkpoints import checkpoints
@@ -70,11 +70,9 @@ def fine_tune_on_openrlhf(run: Manifest[SftSettings], processes: int, passed_on:
         InstallError: a package is missing; or ConfigError, that a version wasn't tested.
     """
     settings = run.settings
-    if settings.dtype not in (None, *DTYPES):
-        raise ConfigError(f"the engine openrlhf fine-tunes in bfloat16 or float16, not in {settings.dtype}")
+    precision(settings.dtype)  # a mistake shows before anything starts
     check_shares(settings.prompts_per_step, "questions of a step", processes, settings.micro_batch)
-    if unknown := passed_on.keys() - (flags := KNOWN["sft"]).keys():
-        raise ConfigError(f"--{min(unknown)} is not a flag of fine-tuning; there are: {', '.join(flags)}")
+    check_flags(passed_on, supervised=True)
     torchrun = ("torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m", "rl.openrlhf.sft")
     check_versions()
     command = command_line(run.out, passed_on, torchrun)
