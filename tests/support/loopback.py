@@ -6,6 +6,7 @@ import json
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -148,6 +149,17 @@ def half_json(handler: Handler) -> None:
     """A body that is as long as promised, and stops in the middle of its JSON."""
     data = json.dumps(completion("<answer>x</answer>")).encode()[:60]
     _begin(handler, len(data), data)
+
+
+def drip_bytes(handler: BaseHTTPRequestHandler, count: int, pause: float) -> None:
+    """The first bytes of a long body, with a pause of so many seconds after each."""
+    handler.send_response(200)
+    handler.send_header("content-length", "1000000")
+    handler.end_headers()
+    for _ in range(count):
+        handler.wfile.write(b" ")
+        handler.wfile.flush()
+        time.sleep(pause)
 
 
 def endless(handler: Handler) -> None:

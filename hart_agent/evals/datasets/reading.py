@@ -51,6 +51,18 @@ def read_json(path: Path) -> Any:
         raise DatasetError(f"{path}, line {error.lineno}: no JSON ({error.msg})") from error
 
 
+def read_entries(path: Path) -> list[Any]:
+    """The entries of a JSON file that holds a list of questions.
+
+    Raises:
+        DatasetError: it is missing, no JSON, or no list.
+    """
+    entries = read_json(path)
+    if not isinstance(entries, list):
+        raise DatasetError(f"{path}: expected a list of questions")
+    return entries
+
+
 def read_jsonl(path: Path, schema: Draft202012Validator) -> Iterator[tuple[int, Record]]:
     """The records of a file of JSON lines and the numbers of their lines; blank lines are skipped.
 

@@ -17,8 +17,7 @@ from pathlib import Path
 from jsonschema import Draft202012Validator
 
 from hart_agent.answers import AnswerType
-from hart_agent.errors import DatasetError
-from hart_agent.evals.datasets.reading import Record, beside, check, find, read_json, read_jsonl, require_images
+from hart_agent.evals.datasets.reading import Record, beside, check, find, read_entries, read_jsonl, require_images
 from hart_agent.evals.items import Item
 
 _TEXT = {"type": "string", "minLength": 1}
@@ -73,9 +72,7 @@ def _read(file: Path) -> list[Item]:
                   record.get("category", ""))
             for number, record in read_jsonl(file, _LINE)
         ]  # fmt: skip
-    entries = read_json(file)
-    if not isinstance(entries, list):
-        raise DatasetError(f"{file}: expected a list of questions")
+    entries = read_entries(file)
     return [_entry(file, check(entry, _ENTRY, f"{file}, entry {at}"), at) for at, entry in enumerate(entries, 1)]
 
 

@@ -24,7 +24,7 @@ from hart_agent.evals.datasets.reading import (
     check,
     gold_boxes,
     gold_letter,
-    read_json,
+    read_entries,
     require_images,
     split_options,
 )
@@ -61,9 +61,7 @@ def read_zoombench(path: Path) -> list[Item]:
     if files[0].suffix != ".json":
         return [_from_row(row) for file in files for row in read_table(file, ("image",), ())]
     file = files[0]
-    entries = read_json(file)
-    if not isinstance(entries, list):
-        raise DatasetError(f"{file}: expected a list of questions")
+    entries = read_entries(file)
     places = [f"{file}, entry {number}" for number in range(1, len(entries) + 1)]
     found = [check(entry, _ENTRY, where) for entry, where in zip(entries, places, strict=True)]
     images = [beside(file, entry["images"][0]) for entry in found]
