@@ -162,15 +162,22 @@ def drip_bytes(handler: BaseHTTPRequestHandler, count: int, pause: float) -> Non
         time.sleep(pause)
 
 
-def endless(handler: Handler) -> None:
-    """A body that never ends."""
-    handler.send_response(200)
-    handler.send_header("content-type", "application/json")
-    handler.send_header("connection", "close")
-    handler.end_headers()
-    handler.close_connection = True
-    while not handler.loopback.closing.wait(0.02):
-        handler.wfile.write(b" ")
+def flood(chunk: bytes, pause: float = 0) -> Behaviour:
+    """A body that never ends, as fast as it can be read, or with a pause of so many seconds before each chunk."""
+
+    def behave(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("content-type", "application/json")
+        handler.send_header("connection", "close")
+        handler.end_headers()
+        handler.close_connection = True
+        while not handler.loopback.closing.wait(pause):
+            handler.wfile.write(chunk)
+
+    return behave
+
+
+endless = flood(b" ", pause=0.02)
 
 
 def _begin(handler: Handler, length: int, data: bytes = b'{"id": "1", "choi') -> None:
