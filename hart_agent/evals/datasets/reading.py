@@ -20,6 +20,9 @@ from hart_agent.vision.source import SourceImage
 
 Record = dict[str, Any]
 
+TEXT = {"type": "string", "minLength": 1}
+"""The JSON Schema of a text that may not be empty."""
+
 _OPTION = re.compile(r"[(\uff08]?([A-Z])[)\uff09.:]\s*(.*)", re.DOTALL)  # full-width brackets, too
 _BARE_OPTION = re.compile(r"([A-Z])\s+(\S.*)", re.DOTALL)
 _NAMED = 5

@@ -20,6 +20,7 @@ from jsonschema import Draft202012Validator
 from hart_agent.answers import AnswerType
 from hart_agent.errors import DatasetError
 from hart_agent.evals.datasets.reading import (
+    TEXT,
     beside,
     check,
     gold_boxes,
@@ -33,15 +34,14 @@ from hart_agent.evals.items import EmbeddedImage, Item
 from hart_agent.vision.geometry import Box
 from hart_agent.vision.opening import open_image
 
-_TEXT = {"type": "string", "minLength": 1}
 _ENTRY = Draft202012Validator(
     {
         "type": "object",
         "required": ["images", "query", "response"],
         "properties": {
-            "images": {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": 1},
-            "query": _TEXT,
-            "response": _TEXT,
+            "images": {"type": "array", "items": TEXT, "minItems": 1, "maxItems": 1},
+            "query": TEXT,
+            "response": TEXT,
             "bbox": {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4},
         },
     }
