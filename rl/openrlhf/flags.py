@@ -20,6 +20,7 @@ Flag: TypeAlias = "str | int | float | bool | list[str | int | float]"
 
 PROMPTS, VALIDATION, CHECKPOINTS = "prompts.jsonl", "validation.jsonl", "openrlhf"
 """In the run's folder: what OpenRLHF takes for data, and its own checkpoints."""
+DTYPES = {"bfloat16": "bf16", "float16": "fp16"}
 KNOWN = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 _REFUSED = {
     **{name: f"use {flag(path.rpartition('.')[2])}" for name, path in KNOWN["settings"].items()},
@@ -136,9 +137,9 @@ def precision(dtype: str | None) -> str:
     Raises:
         ConfigError: it has none.
     """
-    if dtype not in (None, "bfloat16", "float16"):
-        raise ConfigError(f"the engine openrlhf trains in bfloat16 or float16, not in {dtype}")
-    return "fp16" if dtype == "float16" else "bf16"
+    if (name := DTYPES.get(dtype or "bfloat16")) is None:
+        raise ConfigError(f"the engine openrlhf trains in {' or '.join(DTYPES)}, not in {dtype}")
+    return name
 
 
 def check_shares(count: int, noun: str, gpus: int, micro_batch: int) -> None:
