@@ -15,7 +15,7 @@ from typing import Any
 
 from hart_agent.answers import AnswerType
 from hart_agent.errors import DatasetError
-from hart_agent.evals.datasets.reading import gold_boxes, read_json, require_images
+from hart_agent.evals.datasets.reading import gold_boxes, read_entries, require_images
 from hart_agent.evals.items import EmbeddedImage, Item
 from rl.data.tables import parquet_rows
 
@@ -118,10 +118,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
     if path.suffix == ".parquet":
         yield from (fields for fields, _ in parquet_rows(path))
         return
-    rows = read_json(path)
-    if not isinstance(rows, list):
-        raise DatasetError(f"{path}: expected a list of questions")
-    yield from rows
+    yield from read_entries(path)
 
 
 def _first(row: Any, paths: Sequence[str]) -> Any:

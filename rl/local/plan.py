@@ -9,11 +9,11 @@ from rl.config import TrainSettings
 from rl.training.planning import (
     GPU,
     H100,
-    PREPROCESSING,
     TEXT,
     ModelShape,
     Plan,
     adapter_size,
+    preprocessing,
     rollout_tokens,
     view_pixels,
     views_of,
@@ -81,9 +81,7 @@ def estimate(shape: ModelShape, settings: TrainSettings, gpu: GPU = H100) -> Pla
             "rollouts": reading + writing,
             "training": passes * count * (given + written) / gpu.flops,
             "vision": 2 * shape.vision * shown * (6 if sees else 1) / gpu.flops,
-            "preprocessing": 2 * views * view_pixels(settings) / 1e6 * PREPROCESSING / share,
+            "preprocessing": preprocessing(settings) / share,
         }
 
-    seconds, slow = step(gpu, 1.0), step(gpu.slow(), 0.5)
-    hours = sum(seconds.values()) * settings.steps / 3600
-    return Plan(training, {}, 0, at_once, seconds, hours, gpu.memory, slow)
+    return Plan(training, at_once, step(gpu, 1.0), step(gpu.slow(), 0.5), settings.steps, gpu.memory)

@@ -57,21 +57,23 @@ def parse_flags(arguments: Sequence[str]) -> dict[str, Flag]:
     return {name: values[0] if len(values) == 1 else [*values] or True for name, values in flags.items()}
 
 
-def check_flags(flags: Mapping[str, Flag]) -> None:
-    """Check that flags may be passed on to OpenRLHF, because they don't undo what AP-GRPO needs.
+def check_flags(flags: Mapping[str, Flag], *, supervised: bool = False) -> None:
+    """Check that flags may be passed on to OpenRLHF, because they don't undo what AP-GRPO, or fine-tuning, needs.
 
     Raises:
         ConfigError: one may not, or it isn't of its kind.
     """
+    known = KNOWN["sft" if supervised else "allowed"]
     for name, value in flags.items():
-        if (kind := KNOWN["allowed"].get(name)) is not None:
-            _check_kind(name, value, kind)
+        if name in known:
+            _check_kind(name, value, KNOWN["allowed"][name])
             continue
         reason = next((reason for pattern, reason in _REFUSED.items() if fnmatchcase(name, pattern)), None)
         if reason is not None:
             raise ConfigError(f"--{name} can't be used here: {reason}")
-        near = get_close_matches(name, KNOWN["allowed"], n=3) or sorted(KNOWN["allowed"])
-        raise ConfigError(f"--{name} is not a flag that is passed on to OpenRLHF; there are: {', '.join(near)}")
+        near = get_close_matches(name, known, n=3) or sorted(known)
+        whose = "of fine-tuning" if supervised else "that is passed on to OpenRLHF"
+        raise ConfigError(f"--{name} is not a flag {whose}; there are: {', '.join(near)}")
 
 
 def _check_kind(name: str, value: Flag, kind: str) -> None:
@@ -101,8 +103,6 @@ def flags_of(
         ConfigError: one of those passed on can't be used, or the numbers don't go together.
     """
     check_flags(passed_on)
-    if (dtype := settings.dtype or "bfloat16") not in DTYPES:
-        raise ConfigError(f"the engine openrlhf trains in bfloat16 or float16, not in {dtype}")
     if number({"train.max_epochs": 1, **passed_on}, "train.max_epochs") > 1 and settings.algorithm.clip is None:
         raise ConfigError("--train.max_epochs over 1 needs --clip: the ratio would leave 1 without a bound")
     from_settings = {**KNOWN["default_settings"], **KNOWN["settings"]}
@@ -113,7 +113,7 @@ def flags_of(
         "train.agent_func_path": str(Path(__file__).with_name("executor.py")),
         "data.prompt_dataset": str(out / PROMPTS),
         "algo.kl.use_loss": settings.algorithm.beta > 0,
-        "ds.param_dtype": DTYPES[dtype],
+        "ds.param_dtype": precision(settings.dtype),
         "ckpt.path": str(out / CHECKPOINTS),
         "ckpt.output_dir": str(out),
         **passed_on,
@@ -131,6 +131,17 @@ def flags_of(
     noun = "rollouts of a step (prompts_per_step x group_size)"
     check_shares(settings.rollouts_per_step, noun, gpus, number(flags, "train.micro_batch_size"))
     return flags
+
+
+def precision(dtype: str | None) -> str:
+    """OpenRLHF's name of a type of weights.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    if (name := DTYPES.get(dtype or "bfloat16")) is None:
+        raise ConfigError(f"the engine openrlhf trains in {' or '.join(DTYPES)}, not in {dtype}")
+    return name
 
 
 def check_shares(count: int, noun: str, gpus: int, micro_batch: int) -> None:

@@ -16,15 +16,16 @@ from hart_agent.store.files import write_whole
 from rl.config import SftSettings, TrainSettings
 from rl.data import Sample, check_count, draw
 from rl.openrlhf.flags import (
-    DTYPES,
     HELD_OUT,
     KNOWN,
     PROMPTS,
     VALIDATION,
     Flag,
+    check_flags,
     check_shares,
     command_line,
     number,
+    precision,
     shown,
 )
 from rl.openrlhf.validation import tasks
@@ -83,12 +84,10 @@ def fine_tune_on_openrlhf(
         InstallError: a package is missing; or ConfigError, that a version wasn't tested.
     """
     settings = run.settings
-    if settings.dtype not in (None, *DTYPES):
-        raise ConfigError(f"the engine openrlhf fine-tunes in bfloat16 or float16, not in {settings.dtype}")
+    precision(settings.dtype)  # a mistake shows before anything starts
     check_shares(settings.prompts_per_step, "questions of a step", processes, settings.micro_batch)
-    if unknown := passed_on.keys() - (flags := KNOWN["sft"]).keys():
-        raise ConfigError(f"--{min(unknown)} is not a flag of fine-tuning; there are: {', '.join(flags)}")
-    if validation is not None and number({**flags, **passed_on}, "ds.zero_stage") == 3:
+    check_flags(passed_on, supervised=True)
+    if validation is not None and number({**KNOWN["sft"], **passed_on}, "ds.zero_stage") == 3:
         raise ConfigError("--validation needs --ds.zero_stage 2: with 3 no process has a whole model to ask")
     held_out = {} if validation is None else {HELD_OUT: str(validation.absolute())}
     torchrun = ("torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m", "rl.sft_process")

@@ -13,10 +13,10 @@ from rl.training.planning import (
     CHANNELS,
     GPU,
     H100,
-    PREPROCESSING,
     ModelShape,
     Plan,
     adapter_size,
+    preprocessing,
     rollout_tokens,
     view_pixels,
     views_of,
@@ -90,11 +90,9 @@ def estimate(shape: ModelShape, settings: TrainSettings, flags: Mapping[str, Fla
             "rollouts": reading + writing,
             "training": updating + optimising,
             "vision": vision,
-            "preprocessing": 2 * views * view_pixels(settings) / 1e6 * PREPROCESSING / engines / share,
+            "preprocessing": preprocessing(settings) / engines / share,
             "pixels through Ray": _HOPS * pixels / OBJECT_STORE / share,
             "weight sync": (2 * handed / _SYNC + shape.weights * _SYNC_CALL) / share,
         }
 
-    seconds, slow = step(gpu, 1.0), step(gpu.slow(), 0.5)
-    hours = sum(seconds.values()) * settings.steps / 3600
-    return Plan(training, rollouts, host, at_once, seconds, hours, gpu.memory, slow)
+    return Plan(training, at_once, step(gpu, 1.0), step(gpu.slow(), 0.5), settings.steps, gpu.memory, rollouts, host)

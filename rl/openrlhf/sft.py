@@ -28,7 +28,7 @@ from rl.openrlhf.accumulation import accumulate_in_float32
 from rl.openrlhf.actor import RowActor
 from rl.openrlhf.adapters import language_layers
 from rl.openrlhf.export import export
-from rl.openrlhf.flags import CHECKPOINTS, DTYPES, HELD_OUT
+from rl.openrlhf.flags import CHECKPOINTS, HELD_OUT, precision
 from rl.openrlhf.sequences import Sequence1D, Sequencer
 from rl.openrlhf.start import add_learnt, start_of
 from rl.training.fine_tuning import SftLoop
@@ -67,7 +67,7 @@ class ImageSft(SftLoop):
         self.writer = Sequencer(settings)
         ds = Namespace(
             zero_stage=int(flags["ds.zero_stage"]), adam_offload=bool(flags["ds.adam_offload"]),
-            param_dtype=DTYPES[settings.dtype or "bfloat16"], grad_accum_dtype=flags["ds.grad_accum_dtype"],
+            param_dtype=precision(settings.dtype), grad_accum_dtype=flags["ds.grad_accum_dtype"],
             tensor_parallel_size=1, ring_attn_size=1,
         )  # fmt: skip
         train = Namespace(

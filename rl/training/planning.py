@@ -7,7 +7,7 @@ docs/openrlhf.md explains the formulas.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hart_agent.agent.modes import Mode
@@ -69,18 +69,23 @@ class Plan:
         at_once: complete rollouts that the memory for rollouts holds, on all GPUs.
         seconds: of a step, if all goes well.
         slow: the same, if little does.
-        hours: of the run, if all goes well.
+        steps: of the run.
         memory: of one GPU.
     """
 
     training: dict[str, float]
-    rollouts: dict[str, float]
-    host: float
     at_once: int
     seconds: dict[str, float]
-    hours: float
-    memory: float
     slow: dict[str, float]
+    steps: int
+    memory: float
+    rollouts: dict[str, float] = field(default_factory=dict)
+    host: float = 0
+
+    @property
+    def hours(self) -> float:
+        """Of the run, if all goes well."""
+        return sum(self.seconds.values()) * self.steps / 3600
 
     @property
     def fits(self) -> bool:
@@ -118,6 +123,12 @@ def view_pixels(settings: TrainSettings) -> int:
     return settings.max_pixels or 1_200_000
 
 
+def preprocessing(settings: TrainSettings) -> float:
+    """Seconds in which one core prepares a step's views, for sampling and for training."""
+    views = settings.rollouts_per_step * views_of(settings)
+    return 2 * views * view_pixels(settings) / 1e6 * PREPROCESSING
+
+
 def rollout_tokens(shape: ModelShape, settings: TrainSettings) -> tuple[int, int]:
     """Tokens that a rollout is given and that it writes, on average.
 
@@ -150,6 +161,8 @@ def model_shape(model: str) -> ModelShape:
     import torch
     from transformers import AutoConfig, AutoModelForImageTextToText
 
+    from rl.training.parts import in_part
+
     folder = Path(model).expanduser()
     if not folder.is_dir():
         folder = from_hub(model, patterns=["config.json"], complete=lambda found: (found / "config.json").is_file())
@@ -167,7 +180,7 @@ def model_shape(model: str) -> ModelShape:
     return ModelShape(
         parameters=sum(sizes.values()),
         weights=len(sizes),
-        vision=sum(size for name, size in sizes.items() if "language_model" not in name and "lm_head" not in name),
+        vision=sum(size for name, size in sizes.items() if in_part(name, "vision")),
         layers=text.num_hidden_layers,
         hidden=text.hidden_size,
         intermediate=text.intermediate_size,

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from loopback import Behaviour, Handler, completion, say, send, serve
+from loopback import Behaviour, Handler, completion, flood, say, send, serve
 from openai_asks import KEY, policy
 
 from hart_agent import ConfigError, PolicyError
@@ -35,21 +35,6 @@ def packed(data: bytes, encoding: str) -> Behaviour:
 
 def answering(status: int, value: Any, **headers: str) -> Behaviour:
     return lambda handler: send(handler, status, value, **headers)
-
-
-def flood(chunk: bytes) -> Behaviour:
-    """A body that never ends, as fast as it can be read."""
-
-    def behave(handler: Handler) -> None:
-        handler.send_response(200)
-        handler.send_header("content-type", "application/json")
-        handler.send_header("connection", "close")
-        handler.end_headers()
-        handler.close_connection = True
-        while not handler.loopback.closing.is_set():
-            handler.wfile.write(chunk)
-
-    return behave
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from click.testing import Result
 from loopback import Behaviour, Loopback, say, serve
-from openai_asks import images, words
+from openai_asks import images, words, zoom_first
 from typer.testing import CliRunner
 
 from hart_agent.cli import app
@@ -299,12 +299,7 @@ def test_one_option_is_varied_in_one_command(tmp_path: Path) -> None:
     """A glance beside the agent, which looks closer first; cost stands beside accuracy."""
     data = files.write_vstar_questions(tmp_path / "data")
 
-    def behave(body: dict[str, Any], _: int) -> Behaviour:
-        if "tools" in body and not any(message["role"] == "assistant" for message in body["messages"]):
-            return say('<tool_call>{"name": "zoom", "arguments": {"bbox_2d": [0, 0, 40, 40]}}</tool_call>')
-        return say("<answer>B</answer>")
-
-    with serve(behave) as server:
+    with serve(zoom_first) as server:
         command = ["vstar", data, "--out", tmp_path / "run", "--no-verify", "--vary", "mode=direct,agent"]
         found = report(server, *command)
         wrong = evaluate(server, *command[:-1], "modes=1")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import eval_files as files
 import pytest
-from loopback import Behaviour, say, serve
+from loopback import serve
+from openai_asks import zoom_first
 from typer.testing import CliRunner
 
 from hart_agent.cli import app
@@ -54,12 +54,7 @@ def test_pixels_have_a_logarithmic_axis_and_modes_none() -> None:
 def test_varying_turns_writes_the_curve_and_a_page_with_the_costs(tmp_path: Path) -> None:
     data = files.write_vstar_questions(tmp_path / "data")
 
-    def behave(body: dict[str, Any], _: int) -> Behaviour:
-        if "tools" in body and not any(message["role"] == "assistant" for message in body["messages"]):
-            return say('<tool_call>{"name": "zoom", "arguments": {"bbox_2d": [0, 0, 40, 40]}}</tool_call>')
-        return say("<answer>B</answer>")
-
-    with serve(behave) as server:
+    with serve(zoom_first) as server:
         command = ["eval", "vstar", str(data), "--out", str(tmp_path / "run"), "--no-verify", "--base-url", server.url,
                    "--vary", "max_turns=1,3", "--json", "--quiet"]  # fmt: skip
         done = CliRunner().invoke(app, command, catch_exceptions=False)

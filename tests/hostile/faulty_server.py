@@ -6,12 +6,11 @@ import gzip
 import random
 import sys
 import threading
-import time
 from typing import Any
 
 from batch_runs import behave, number_of
 from conftest import tool_call
-from loopback import Behaviour, Handler, half_json, refuse, reset_mid_body, say, send, serve
+from loopback import Behaviour, Handler, drip_bytes, half_json, refuse, reset_mid_body, say, send, serve
 
 FAULTS = 0.3
 """Share of the requests that meet one."""
@@ -26,13 +25,7 @@ def hang(handler: Handler) -> None:
 
 def drip(handler: Handler) -> None:
     """A body that comes a byte at a time."""
-    handler.send_response(200)
-    handler.send_header("content-length", "1000")
-    handler.end_headers()
-    for _ in range(40):
-        handler.wfile.write(b" ")
-        handler.wfile.flush()
-        time.sleep(SECONDS / 40)
+    drip_bytes(handler, 40, SECONDS / 40)
     handler.close_connection = True
 
 

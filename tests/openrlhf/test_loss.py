@@ -19,12 +19,11 @@ from openrlhf.trainer.ppo_utils.experience import Experience, make_experience_ba
 from openrlhf.trainer.ppo_utils.samples_generator import SamplesGenerator
 from openrlhf.trainer.ray.ppo_actor import ActorPPOTrainer
 from openrlhf.utils.loss_utils import iter_grad_accum_global_norm
-from PIL import Image
 from scripted_engine import Parameters, ScriptedEngine
 from tiny_vlm import make_tiny_vlm
+from training_questions import noisy_questions
 
 from hart_agent import Mode
-from hart_agent.answers import AnswerType
 from hart_agent.evals.items import Item
 from rl.config import AlgorithmConfig, TrainSettings
 from rl.data.rows import Rollout
@@ -77,12 +76,7 @@ def arguments(config: AlgorithmConfig) -> Namespace:
 
 @pytest.fixture
 def samples(tmp_path: Path) -> list[Item]:
-    made = []
-    for number in range(2):
-        path = tmp_path / f"{number}.png"
-        Image.effect_noise((300, 200), 60 + number).convert("RGB").save(path)
-        made.append(Item(str(number), path, f"what is {number}?", "x", AnswerType.TEXT))
-    return made
+    return noisy_questions(tmp_path, 2)
 
 
 def rollouts_of(

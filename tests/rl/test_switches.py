@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from tiny_backend import Folders, folders, one_thread  # noqa: F401 (fixtures)
+from training_questions import plain_questions
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'hart-agent[transformers]'")
 from safetensors.torch import load_file  # noqa: E402
 
 from hart_agent import ConfigError, InstallError, Mode, Trajectory  # noqa: E402
-from hart_agent.answers import AnswerType  # noqa: E402
 from hart_agent.evals.items import Item  # noqa: E402
 from rl.ap_grpo import ap_grpo_loss, rollout_weights  # noqa: E402
 from rl.config import AlgorithmConfig, RunSettings, SftSettings, TrainSettings  # noqa: E402
@@ -240,10 +240,4 @@ def test_switches_that_are_off_or_not_reached_change_no_bit(
 
 @pytest.fixture
 def photos(tmp_path: Path) -> list[Item]:
-    from PIL import Image
-
-    made = []
-    for number in range(4):
-        Image.new("RGB", (60, 60), (number, 0, 0)).save(tmp_path / f"{number}.png")
-        made.append(Item(str(number), tmp_path / f"{number}.png", "what?", "x", AnswerType.TEXT))
-    return made
+    return plain_questions(tmp_path, 4)

@@ -14,7 +14,22 @@ import openai
 import pytest
 from conftest import answer, coded_pixels, tool_call
 from PIL import Image
-from serving import PHOTO, PROFILE, SCRIPT, Held, agent, ask, body, coded, data_url, eventually, request, serving, user
+from serving import (
+    PHOTO,
+    PROFILE,
+    SCRIPT,
+    Held,
+    agent,
+    ask,
+    ask_three,
+    body,
+    coded,
+    data_url,
+    eventually,
+    request,
+    serving,
+    user,
+)
 
 from hart_agent import Agent
 from hart_agent.backends.scripted import ScriptedPolicy
@@ -248,11 +263,7 @@ def test_a_client_that_hangs_up_cancels_its_episode(stream: bool) -> None:
 def test_a_client_that_hangs_up_while_it_waits_leaves_the_queue() -> None:
     policy = Held()
     with serving(Agent(policy), concurrency=1) as url:
-        connections = [http.client.HTTPConnection(url.removeprefix("http://")) for _ in range(3)]
-        for connection in connections:
-            connection.request("POST", "/v1/chat/completions", json.dumps(body()))
-        eventually(lambda: b"hart_agent_waiting 2.0" in request(url, "GET", "/metrics")[2])
-        eventually(lambda: policy.asked == 1)
+        connections = ask_three(url, policy)
         for connection in connections:
             connection.close()
         eventually(lambda: b"hart_agent_cancelled_total 3.0" in request(url, "GET", "/metrics")[2])

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import http.client
-import http.server
-import json
-import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from conftest import answer
-from serving import Held, agent, ask, body, coded, eventually, request, serving, user
+from serving import Held, agent, ask, ask_three, body, coded, eventually, request, serving, user
 from test_chat import echoing
 from test_photos import png
 from typer.testing import CliRunner
+from web_server import web_server
 
 from hart_agent import Agent
 from hart_agent.backends.embedded import EmbeddedPolicy
@@ -28,24 +25,9 @@ from hart_agent.serve.settings import ServeSettings
 @pytest.fixture
 def picture() -> Iterator[tuple[str, list[str]]]:
     """The address of an image on a web server, and what was asked of that server."""
-    asked: list[str] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            data = png(coded(300, 200))
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_address[1]}/photo.png", asked
-        running.shutdown()
+    data = png(coded(300, 200))
+    with web_server(200, {"Content-Length": str(len(data))}, data) as (address, asked):
+        yield f"{address}/photo.png", asked
 
 
 def test_an_image_is_downloaded_only_if_that_is_allowed(picture: tuple[str, list[str]]) -> None:
@@ -78,11 +60,7 @@ class OneByOne(Held):
 def test_the_policys_own_limit_holds() -> None:
     policy = OneByOne()
     with serving(Agent(policy), concurrency=4) as url:
-        connections = [http.client.HTTPConnection(url.removeprefix("http://")) for _ in range(3)]
-        for connection in connections:
-            connection.request("POST", "/v1/chat/completions", json.dumps(body()))
-        eventually(lambda: b"hart_agent_waiting 2.0" in request(url, "GET", "/metrics")[2])
-        eventually(lambda: policy.asked == 1)
+        connections = ask_three(url, policy)
         policy.let_go(4)  # the first one's three turns and its check, and with that the next one begins
         eventually(lambda: policy.asked == 5)
         assert b"hart_agent_running 1.0" in request(url, "GET", "/metrics")[2]

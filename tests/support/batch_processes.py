@@ -44,3 +44,22 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seco
             process.kill()
             raise AssertionError(f"after {seconds} seconds this still doesn't hold")
         time.sleep(0.002)
+
+
+def interrupted(process: subprocess.Popen[str], out: Path, lines: int, seconds: float = 60) -> str:
+    """What a batch says that is interrupted after so many results, which it takes at once.
+
+    Args:
+        process: of the batch.
+        out: its results.
+        lines: after which it is interrupted; the server says nothing more then.
+        seconds: until they must be there.
+    """
+    wait_for(lambda: lines_in(out) >= lines, process, seconds)
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    code, said = finish(process)
+    assert time.monotonic() - started < 20
+    assert code == 130, said
+    assert "Traceback" not in said
+    return said

@@ -6,6 +6,7 @@ import json
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -150,15 +151,33 @@ def half_json(handler: Handler) -> None:
     _begin(handler, len(data), data)
 
 
-def endless(handler: Handler) -> None:
-    """A body that never ends."""
+def drip_bytes(handler: BaseHTTPRequestHandler, count: int, pause: float) -> None:
+    """The first bytes of a long body, with a pause of so many seconds after each."""
     handler.send_response(200)
-    handler.send_header("content-type", "application/json")
-    handler.send_header("connection", "close")
+    handler.send_header("content-length", "1000000")
     handler.end_headers()
-    handler.close_connection = True
-    while not handler.loopback.closing.wait(0.02):
+    for _ in range(count):
         handler.wfile.write(b" ")
+        handler.wfile.flush()
+        time.sleep(pause)
+
+
+def flood(chunk: bytes, pause: float = 0) -> Behaviour:
+    """A body that never ends, as fast as it can be read, or with a pause of so many seconds before each chunk."""
+
+    def behave(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("content-type", "application/json")
+        handler.send_header("connection", "close")
+        handler.end_headers()
+        handler.close_connection = True
+        while not handler.loopback.closing.wait(pause):
+            handler.wfile.write(chunk)
+
+    return behave
+
+
+endless = flood(b" ", pause=0.02)
 
 
 def _begin(handler: Handler, length: int, data: bytes = b'{"id": "1", "choi') -> None:

@@ -63,3 +63,10 @@ CROPS = tool_call("crop", bbox_2d=[10, 10, 90, 60], label="a") + tool_call(
 
 
 SCRIPT = [ZOOM, CROPS, answer("yes"), answer("yes")]
+
+
+def zoom_first(body: dict[str, Any], _: int) -> Behaviour:
+    """A model that zooms where it has tools, before it answers B; for `serve`."""
+    if "tools" in body and not any(message["role"] == "assistant" for message in body["messages"]):
+        return say(tool_call("zoom", bbox_2d=[0, 0, 40, 40]))
+    return say("<answer>B</answer>")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import http.server
-import threading
 from collections.abc import Iterator
 
 import pytest
 from browser import Browser, start_browser
+from web_server import web_server
 
 HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "</script><script>alert(3)</script>",
            "<!--<script>", "'><svg onload=alert(4)>", "${alert(5)} $style $policy", "</style><b id=owned>")  # fmt: skip
@@ -34,19 +33,5 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def server() -> Iterator[tuple[str, list[str]]]:
     """A web server's address, and the paths that were asked of it."""
-    asked: list[str] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_response(204)
-            self.send_header("Access-Control-Allow-Origin", "*")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_address[1]}", asked
-        running.shutdown()
+    with web_server(204, {"Access-Control-Allow-Origin": "*"}) as found:
+        yield found

@@ -138,3 +138,13 @@ def ask(url: str, data: Any = None, **headers: str) -> tuple[int, Any]:
     """One chat completion: status and JSON."""
     status, _, content = request(url, "POST", "/v1/chat/completions", body() if data is None else data, headers)
     return status, json.loads(content)
+
+
+def ask_three(url: str, policy: Held) -> list[http.client.HTTPConnection]:
+    """Ask three questions of a server that has room for one, and wait until it has begun with that."""
+    connections = [http.client.HTTPConnection(url.removeprefix("http://")) for _ in range(3)]
+    for connection in connections:
+        connection.request("POST", "/v1/chat/completions", json.dumps(body()))
+    eventually(lambda: b"hart_agent_waiting 2.0" in request(url, "GET", "/metrics")[2])
+    eventually(lambda: policy.asked == 1)
+    return connections

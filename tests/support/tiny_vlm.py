@@ -119,28 +119,25 @@ def _common(tokenizer: Any) -> tuple[dict[str, Any], dict[str, int]]:
 
 
 def _qwen25(tokenizer: Any) -> tuple[Any, dict[str, Any]]:
-    text, ids = _common(tokenizer)
-    text["rope_parameters"] = {"rope_type": "default", "mrope_section": [8, 12, 12], "rope_theta": 10000.0}
-    vision = {
-        **_QWEN_VISION, "patch_size": 14, "window_size": 112, "fullatt_block_indexes": [1]
-    }  # fmt: skip
-    config = transformers.Qwen2_5_VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=False, **ids)
-    model = transformers.Qwen2_5_VLForConditionalGeneration(config)
-    return model, _qwen_processor(14)
+    return _qwen("Qwen2_5_VL", tokenizer, {"patch_size": 14, "window_size": 112, "fullatt_block_indexes": [1]}, {})
 
 
 def _qwen3(tokenizer: Any) -> tuple[Any, dict[str, Any]]:
-    text, ids = _common(tokenizer)
-    text["architectures"] = ["Qwen3ForCausalLM"]  # vLLM 0.29's CPU build doesn't start without
-    text["rope_parameters"] = {
-        "rope_type": "default", "mrope_section": [8, 12, 12], "mrope_interleaved": True, "rope_theta": 10000.0
-    }  # fmt: skip
-    vision = {
-        **_QWEN_VISION, "patch_size": 16, "num_position_embeddings": 256, "deepstack_visual_indexes": [0]
-    }  # fmt: skip
-    config = transformers.Qwen3VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=False, **ids)
-    model = transformers.Qwen3VLForConditionalGeneration(config)
-    return model, _qwen_processor(16)
+    vision = {"patch_size": 16, "num_position_embeddings": 256, "deepstack_visual_indexes": [0]}
+    text = {"architectures": ["Qwen3ForCausalLM"]}  # vLLM 0.29's CPU build doesn't start without
+    return _qwen("Qwen3VL", tokenizer, vision, text, mrope_interleaved=True)
+
+
+def _qwen(
+    name: str, tokenizer: Any, vision: dict[str, Any], text: dict[str, Any], **rope: Any
+) -> tuple[Any, dict[str, Any]]:
+    common, ids = _common(tokenizer)
+    rope = {"rope_type": "default", "mrope_section": [8, 12, 12], "rope_theta": 10000.0, **rope}
+    config = getattr(transformers, f"{name}Config")(
+        text_config={**common, **text, "rope_parameters": rope}, vision_config={**_QWEN_VISION, **vision},
+        tie_word_embeddings=False, **ids,
+    )  # fmt: skip
+    return getattr(transformers, f"{name}ForConditionalGeneration")(config), _qwen_processor(vision["patch_size"])
 
 
 def _internvl(tokenizer: Any) -> tuple[Any, dict[str, Any]]:

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from loopback import drip_bytes
 from PIL import Image
 
 from hart_agent.errors import ImageError
@@ -91,13 +92,7 @@ def redirect(target: str) -> Callable[[BaseHTTPRequestHandler], None]:
 
 def dripping(handler: BaseHTTPRequestHandler) -> None:
     """A byte now and then, for up to ten seconds."""
-    handler.send_response(200)
-    handler.send_header("content-length", "1000000")
-    handler.end_headers()
-    for _ in range(200):
-        handler.wfile.write(b"x")
-        handler.wfile.flush()
-        time.sleep(0.05)
+    drip_bytes(handler, 200, 0.05)
 
 
 def dripping_header(handler: BaseHTTPRequestHandler) -> None:

@@ -6,10 +6,12 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 from hart_agent.backends.cut_off import ask_longer_if_cut_off
 from hart_agent.backends.local.checkpoint import weights_sha256
 from hart_agent.backends.local.prompting import Prompt, Prompter
+from hart_agent.backends.options import MODEL_OPTIONS
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import IN_PROCESS, Reply
 from hart_agent.dialogue.vocabulary import Vocabulary
@@ -19,6 +21,7 @@ from hart_agent.vision.budget import CoordinateProfile
 class LocalPolicy(ABC):
     """A policy whose engine is given prompts of token ids and views. Subclasses set `_prompter` and `name`."""
 
+    accepts: ClassVar[frozenset[str]] = MODEL_OPTIONS | {"model"}
     name: str
     _prompter: Prompter
 

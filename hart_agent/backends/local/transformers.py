@@ -11,13 +11,12 @@ top-k, top-p or repetition penalty, whatever the checkpoint's generation_config.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from hart_agent.backends.local.batching import Batcher
 from hart_agent.backends.local.checkpoint import find_checkpoint
 from hart_agent.backends.local.policy import LocalPolicy
 from hart_agent.backends.local.prompting import Prompt, Prompter
-from hart_agent.backends.options import MODEL_OPTIONS
 from hart_agent.commands import install_command
 from hart_agent.dialogue.policy import Reply, Usage
 from hart_agent.errors import ConfigError, InstallError
@@ -40,8 +39,6 @@ class TransformersPolicy(LocalPolicy):
         PolicyError: the model has to be downloaded, and can't be.
         TypeError: there is no such option.
     """
-
-    accepts: ClassVar[frozenset[str]] = MODEL_OPTIONS | {"model"}
 
     def __init__(
         self,

@@ -15,13 +15,13 @@ import threading
 import weakref
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from hart_agent.backends.local.checkpoint import Checkpoint, find_checkpoint
 from hart_agent.backends.local.engine_reply import engine_reply
 from hart_agent.backends.local.policy import LocalPolicy
 from hart_agent.backends.local.prompting import Prompt, Prompter
-from hart_agent.backends.options import MODEL_OPTIONS, ModelOptions
+from hart_agent.backends.options import ModelOptions
 from hart_agent.commands import install_command
 from hart_agent.dialogue.policy import Reply
 from hart_agent.errors import ConfigError, InstallError, PolicyError
@@ -52,8 +52,6 @@ class VLLMPolicy(LocalPolicy):
         PolicyError: the model has to be downloaded, and can't be.
         TypeError: there is no such option.
     """
-
-    accepts: ClassVar[frozenset[str]] = MODEL_OPTIONS | {"model"}
 
     def __init__(
         self,

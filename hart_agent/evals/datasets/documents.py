@@ -22,7 +22,7 @@ from jsonschema import Draft202012Validator
 
 from hart_agent.answers import AnswerType
 from hart_agent.errors import DatasetError
-from hart_agent.evals.datasets.reading import beside, check, read_json, require_images
+from hart_agent.evals.datasets.reading import TEXT, beside, check, read_json, require_images
 from hart_agent.evals.datasets.tables import Row, find_tables, read_table
 from hart_agent.evals.items import EmbeddedImage, Item
 
@@ -31,7 +31,6 @@ _FILES = {
                "DocVQA/validation-*.parquet"),
     "infovqa": ("infographicsVQA_val_v1.0_withQT.json", "InfoVQA_VAL.tsv", "InfographicVQA/validation-*.parquet"),
 }  # fmt: skip
-_TEXT = {"type": "string", "minLength": 1}
 _DATA = Draft202012Validator({"type": "object", "required": ["data"], "properties": {"data": {"type": "array"}}})
 _ENTRY = Draft202012Validator(
     {
@@ -39,10 +38,10 @@ _ENTRY = Draft202012Validator(
         "required": ["questionId", "question", "answers"],
         "anyOf": [{"required": ["image"]}, {"required": ["image_local_name"]}],
         "properties": {
-            "question": _TEXT,
+            "question": TEXT,
             "answers": {"type": "array", "items": {"type": "string"}, "minItems": 1},
-            "image": _TEXT,
-            "image_local_name": _TEXT,
+            "image": TEXT,
+            "image_local_name": TEXT,
         },
     }
 )

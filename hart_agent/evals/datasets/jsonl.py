@@ -19,14 +19,13 @@ from jsonschema import Draft202012Validator
 
 from hart_agent.answers import AnswerType
 from hart_agent.errors import DatasetError, ImageError
-from hart_agent.evals.datasets.reading import Record, gold_letter, read_jsonl, require_images
+from hart_agent.evals.datasets.reading import TEXT, Record, gold_letter, read_jsonl, require_images
 from hart_agent.evals.items import LETTERS, EmbeddedImage, Item
 from hart_agent.vision.files import EncodedImage
 from hart_agent.vision.geometry import Box
 from hart_agent.vision.opening import locate, seen_from
 from hart_agent.vision.urls import is_url
 
-_TEXT = {"type": "string", "minLength": 1}
 _PIXEL = {"type": "integer", "minimum": 0}
 RECORD = Draft202012Validator(
     {
@@ -34,17 +33,17 @@ RECORD = Draft202012Validator(
         "required": ["image", "question", "answer"],
         "additionalProperties": False,
         "properties": {
-            "id": _TEXT,
-            "image": _TEXT,
-            "question": _TEXT,
-            "answer": _TEXT,
-            "alternatives": {"type": "array", "items": _TEXT},
+            "id": TEXT,
+            "image": TEXT,
+            "question": TEXT,
+            "answer": TEXT,
+            "alternatives": {"type": "array", "items": TEXT},
             "type": {"enum": [kind.value for kind in AnswerType]},
-            "options": {"type": "array", "items": _TEXT, "minItems": 2, "maxItems": len(LETTERS)},
+            "options": {"type": "array", "items": TEXT, "minItems": 2, "maxItems": len(LETTERS)},
             "boxes": {"type": "array", "items": {"type": "array", "items": _PIXEL, "minItems": 4, "maxItems": 4}},
             "category": {"type": "string"},
             "tolerance": {"type": "number", "minimum": 0},
-            "steps": {"type": "array", "items": _TEXT},
+            "steps": {"type": "array", "items": TEXT},
         },
     }
 )

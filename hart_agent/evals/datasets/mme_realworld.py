@@ -36,7 +36,7 @@ from hart_agent.errors import DatasetError
 from hart_agent.evals.datasets.reading import (
     check,
     gold_letter,
-    read_json,
+    read_entries,
     require_images,
     split_options,
 )
@@ -90,9 +90,7 @@ read_mme_realworld_cn = partial(read_mme_realworld, part="cn")
 
 
 def _from_json(file: Path) -> list[Item]:
-    entries = read_json(file)
-    if not isinstance(entries, list):
-        raise DatasetError(f"{file}: expected a list of questions")
+    entries = read_entries(file)
     if entries and isinstance(entries[0], dict) and "multi-choice options" in entries[0]:
         return [_from_row(row) for row in rows_of(file, entries, ("image",), _COLUMNS)]
     folder = file.parent / "imgs" if (file.parent / "imgs").is_dir() else file.parent

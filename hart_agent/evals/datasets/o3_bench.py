@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 from hart_agent.answers import AnswerType
 from hart_agent.evals.datasets.reading import (
+    TEXT,
     Record,
     find,
     gold_boxes,
@@ -25,13 +26,12 @@ from hart_agent.evals.datasets.reading import (
 from hart_agent.evals.items import Item
 from hart_agent.vision.source import SourceImage
 
-_TEXT = {"type": "string", "minLength": 1}
 _BOX = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4}
 _LINE = Draft202012Validator(
     {
         "type": "object",
         "required": ["file_name", "question", "options", "answer"],
-        "properties": dict.fromkeys(("file_name", "question", "options", "answer", "subset"), _TEXT)
+        "properties": dict.fromkeys(("file_name", "question", "options", "answer", "subset"), TEXT)
         | {
             "target_layouts": {"type": "array", "items": {"type": ["integer", "string"]}},
             "layout_infos": {

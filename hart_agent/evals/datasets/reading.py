@@ -20,6 +20,9 @@ from hart_agent.vision.source import SourceImage
 
 Record = dict[str, Any]
 
+TEXT = {"type": "string", "minLength": 1}
+"""The JSON Schema of a text that may not be empty."""
+
 _OPTION = re.compile(r"[(\uff08]?([A-Z])[)\uff09.:]\s*(.*)", re.DOTALL)  # full-width brackets, too
 _BARE_OPTION = re.compile(r"([A-Z])\s+(\S.*)", re.DOTALL)
 _NAMED = 5
@@ -49,6 +52,18 @@ def read_json(path: Path) -> Any:
         return json.loads(_text(path))
     except json.JSONDecodeError as error:
         raise DatasetError(f"{path}, line {error.lineno}: no JSON ({error.msg})") from error
+
+
+def read_entries(path: Path) -> list[Any]:
+    """The entries of a JSON file that holds a list of questions.
+
+    Raises:
+        DatasetError: it is missing, no JSON, or no list.
+    """
+    entries = read_json(path)
+    if not isinstance(entries, list):
+        raise DatasetError(f"{path}: expected a list of questions")
+    return entries
 
 
 def read_jsonl(path: Path, schema: Draft202012Validator) -> Iterator[tuple[int, Record]]:

@@ -26,7 +26,7 @@ from hart_agent.evals.datasets.reading import (
     Record,
     check,
     gold_boxes,
-    read_json,
+    read_entries,
     read_jsonl,
     require_images,
 )
@@ -87,9 +87,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _benchmark(file: Path) -> list[Item]:
-    entries = read_json(file)
-    if not isinstance(entries, list):
-        raise DatasetError(f"{file}: expected a list of questions")
+    entries = read_entries(file)
     root = _image_root(file)
     places = [f"{file}, entry {number}" for number in range(1, len(entries) + 1)]
     require_images(

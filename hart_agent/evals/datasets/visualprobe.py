@@ -17,22 +17,29 @@ from pathlib import Path
 from jsonschema import Draft202012Validator
 
 from hart_agent.answers import AnswerType
-from hart_agent.errors import DatasetError
-from hart_agent.evals.datasets.reading import Record, beside, check, find, read_json, read_jsonl, require_images
+from hart_agent.evals.datasets.reading import (
+    TEXT,
+    Record,
+    beside,
+    check,
+    find,
+    read_entries,
+    read_jsonl,
+    require_images,
+)
 from hart_agent.evals.items import Item
 
-_TEXT = {"type": "string", "minLength": 1}
 _ID = {"type": ["string", "integer"]}
 _ENTRY = Draft202012Validator(
     {
         "type": "object",
         "required": ["images", "problem", "solution"],
         "properties": {
-            "images": {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": 1},
+            "images": {"type": "array", "items": TEXT, "minItems": 1, "maxItems": 1},
             "doc_id": _ID,
-            "problem": _TEXT,
-            "solution": _TEXT,
-            "data_source": _TEXT,
+            "problem": TEXT,
+            "solution": TEXT,
+            "data_source": TEXT,
         },
     }
 )
@@ -40,7 +47,7 @@ _LINE = Draft202012Validator(
     {
         "type": "object",
         "required": ["image", "question", "answer"],
-        "properties": {"question_id": _ID} | dict.fromkeys(("image", "question", "answer", "category"), _TEXT),
+        "properties": {"question_id": _ID} | dict.fromkeys(("image", "question", "answer", "category"), TEXT),
     }
 )
 
@@ -73,9 +80,7 @@ def _read(file: Path) -> list[Item]:
                   record.get("category", ""))
             for number, record in read_jsonl(file, _LINE)
         ]  # fmt: skip
-    entries = read_json(file)
-    if not isinstance(entries, list):
-        raise DatasetError(f"{file}: expected a list of questions")
+    entries = read_entries(file)
     return [_entry(file, check(entry, _ENTRY, f"{file}, entry {at}"), at) for at, entry in enumerate(entries, 1)]
 
 

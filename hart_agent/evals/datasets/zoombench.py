@@ -20,11 +20,12 @@ from jsonschema import Draft202012Validator
 from hart_agent.answers import AnswerType
 from hart_agent.errors import DatasetError
 from hart_agent.evals.datasets.reading import (
+    TEXT,
     beside,
     check,
     gold_boxes,
     gold_letter,
-    read_json,
+    read_entries,
     require_images,
     split_options,
 )
@@ -33,15 +34,14 @@ from hart_agent.evals.items import EmbeddedImage, Item
 from hart_agent.vision.geometry import Box
 from hart_agent.vision.opening import open_image
 
-_TEXT = {"type": "string", "minLength": 1}
 _ENTRY = Draft202012Validator(
     {
         "type": "object",
         "required": ["images", "query", "response"],
         "properties": {
-            "images": {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": 1},
-            "query": _TEXT,
-            "response": _TEXT,
+            "images": {"type": "array", "items": TEXT, "minItems": 1, "maxItems": 1},
+            "query": TEXT,
+            "response": TEXT,
             "bbox": {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4},
         },
     }
@@ -61,9 +61,7 @@ def read_zoombench(path: Path) -> list[Item]:
     if files[0].suffix != ".json":
         return [_from_row(row) for file in files for row in read_table(file, ("image",), ())]
     file = files[0]
-    entries = read_json(file)
-    if not isinstance(entries, list):
-        raise DatasetError(f"{file}: expected a list of questions")
+    entries = read_entries(file)
     places = [f"{file}, entry {number}" for number in range(1, len(entries) + 1)]
     found = [check(entry, _ENTRY, where) for entry, where in zip(entries, places, strict=True)]
     images = [beside(file, entry["images"][0]) for entry in found]

@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 from tiny_backend import Folders, folders, one_thread  # noqa: F401 (fixtures)
+from training_questions import plain_questions
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'hart-agent[transformers]'")
-from PIL import Image  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
 from hart_agent import Mode, Trajectory  # noqa: E402
-from hart_agent.answers import AnswerType  # noqa: E402
 from hart_agent.evals.items import Item  # noqa: E402
 from rl.config import AlgorithmConfig, TrainSettings  # noqa: E402
 from rl.local import curriculum, trainer  # noqa: E402
@@ -28,11 +27,7 @@ from rl.training.checkpoints import load_state  # noqa: E402
 
 @pytest.fixture
 def questions(tmp_path: Path) -> list[Item]:
-    made = []
-    for number in range(6):
-        Image.new("RGB", (60, 60), (number, 0, 0)).save(tmp_path / f"{number}.png")
-        made.append(Item(str(number), tmp_path / f"{number}.png", "what?", "x", AnswerType.TEXT))
-    return made
+    return plain_questions(tmp_path, 6)
 
 
 def test_questions_that_are_sometimes_right_come_most(questions: list[Item]) -> None:

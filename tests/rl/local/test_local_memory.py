@@ -13,15 +13,14 @@ from typing import Any
 
 import pytest
 from conftest import answer, tool_call
-from PIL import Image
 
 REASON = "torch and transformers are not installed: pip install 'hart-agent[transformers]'"
 torch = pytest.importorskip("torch", reason=REASON)
 pytest.importorskip("transformers", reason=REASON)
 from tiny_backend import Folders, folders, one_thread  # noqa: E402, F401 (fixtures)
+from training_questions import noisy_questions  # noqa: E402
 
 from hart_agent import ConfigError, Mode, PolicyError  # noqa: E402
-from hart_agent.answers import AnswerType  # noqa: E402
 from hart_agent.evals.items import Item  # noqa: E402
 from hart_agent.tooling.discovery import discover_tools  # noqa: E402
 from hart_agent.tooling.runtime import ToolRuntime  # noqa: E402
@@ -71,13 +70,7 @@ def assert_same(found: Any, expected: Any) -> None:
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> list[Item]:
-    folder = tmp_path_factory.mktemp("photos")
-    made = []
-    for number in range(2):
-        path = folder / f"{number}.png"
-        Image.effect_noise((300, 200), 60 + number).convert("RGB").save(path)
-        made.append(Item(str(number), path, f"what is number {number}?", "x", AnswerType.TEXT))
-    return made
+    return noisy_questions(tmp_path_factory.mktemp("photos"), 2)
 
 
 def opened(folder: Path, **changes: Any) -> PolicyModel:

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 from conftest import answer, tool_call
-from PIL import Image
 
 REASON = "torch and transformers are not installed: pip install 'hart-agent[transformers]'"
 torch = pytest.importorskip("torch", reason=REASON)
 pytest.importorskip("transformers", reason=REASON)
 from safetensors.torch import load_file  # noqa: E402
 from tiny_backend import Folders, folders, one_thread  # noqa: E402, F401 (fixtures)
+from training_questions import noisy_questions  # noqa: E402
 
 from hart_agent import Agent, ConfigError, Mode, Trajectory  # noqa: E402
 from hart_agent.agent.config import EpisodeConfig  # noqa: E402
@@ -43,13 +43,7 @@ from rl.training.checkpoints import checkpoints, load_state  # noqa: E402
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> list[Item]:
-    folder = tmp_path_factory.mktemp("photos")
-    made = []
-    for number in range(6):
-        path = folder / f"{number}.png"
-        Image.effect_noise((300, 200), 60 + number).convert("RGB").save(path)
-        made.append(Item(str(number), path, f"what is number {number}?", "x", AnswerType.TEXT))
-    return made
+    return noisy_questions(tmp_path_factory.mktemp("photos"), 6)
 
 
 def settings(folder: Path, **changes: Any) -> TrainSettings:

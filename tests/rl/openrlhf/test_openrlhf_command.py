@@ -108,6 +108,22 @@ def test_a_value_of_another_kind_is_refused(flag: str, value: Flag, words: str) 
         check_flags({flag: value})
 
 
+@pytest.mark.parametrize(
+    ("flag", "value", "words"),
+    [
+        ("ds.zero_stage", "many", "must be a whole number, got 'many'"),
+        ("ds.adam_offload", "yes", "must be a switch, got 'yes'"),
+        ("ds.zero_stge", "3", "is not a flag of fine-tuning; there are: ds.zero_stage"),
+        ("vllm.num_engines", "2", "is not a flag of fine-tuning; there are: actor.freeze_visual_encoder, "),
+        ("ds.lora.rank", "8", "use --lora-rank"),
+    ],
+)
+def test_fine_tuning_takes_its_own_flags_by_their_kinds(flag: str, value: Flag, words: str) -> None:
+    check_flags({"ds.zero_stage": 3, "ds.adam_offload": True}, supervised=True)
+    with pytest.raises(ConfigError, match=words):
+        check_flags({flag: value}, supervised=True)
+
+
 def test_several_epochs_need_a_clipped_ratio(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="needs --clip"):
         flags_of(a_run(tmp_path), {"train.max_epochs": "2"})
