@@ -65,7 +65,8 @@ _NEGATION = re.compile(
     re.IGNORECASE,
 )
 _TENTATIVE = re.compile(
-    r"\?|\b(?:unable|check (?:if|for|whether)|such as|for (?:example|instance)|e\.g\.|tricky)\b|看看|是不是",
+    r"\?|\b(?:unable|check (?:if|for|whether)|such as|for (?:example|instance)|e\.g\.|tricky|take back|withdraw"
+    r"|no answer)\b|看看|是不是",
     re.IGNORECASE,
 )
 _QUESTION = re.compile(

@@ -81,7 +81,7 @@ _DIALOGUE = re.compile(r".{0,2000}(?:\[/INST\]|\n\s{0,3}(?:ASSISTANT|Assistant):
 _NEXT_QUESTION = re.compile(r"([^\n]{1,60})\n\s{0,3}(?:Question|Q|User|USER|Human)\s?:.*", re.DOTALL)
 """A short answer, and a question that nobody asked."""
 _ALL_LETTERS = re.compile(r"\b[A-H](?:\s?/\s?[A-H]){2,7}\s?(?:→|->|=>|:)\s?")
-_START = re.compile(r"\s{0,3}(?:<(?:s|S|SOS|bos|BOS)>|\[\d\d:\d\d(?::\d\d)?\])\s{0,3}(?=\S)")
+_START = re.compile(r"\s{0,3}(?:assistantfinal|<(?:s|S|SOS|bos|BOS)>|\[\d\d:\d\d(?::\d\d)?\])\s{0,3}(?=\S)")
 _TASK = re.compile(r"\s{0,3}\[[a-z_-]{2,12}\]\s")
 """The name of the task, with which some models begin."""
 _ASKED = re.compile(r"\s{0,3}Q(?:uestion)?:[^\n]{0,400}\n\s{0,3}A(?:nswer)?:\s{0,3}(?=\S)")

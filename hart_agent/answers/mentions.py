@@ -153,12 +153,13 @@ def _without_change(tokens: Sequence[Token]) -> Iterator[Token]:
 
 
 def _is_reference(raw: Sequence[Token], at: int) -> bool:
-    """Whether "one" is a pronoun, or a number counts the steps of a reply, as in "crop 2"."""
+    """Whether "one" is a pronoun, or a number counts the steps of a reply, as in "crop 2" and "2. Look"."""
     before = raw[at - 1].text.casefold() if at else ""
     after = raw[at + 1].text.casefold() if at + 1 < len(raw) else ""
     if raw[at].text == "one":
         return before in BEFORE_ONE or after in AFTER_ONE
-    return before in NUMBERED and raw[at].text.isdecimal()
+    step = before == "\n" and after == "." and at + 2 < len(raw) and raw[at + 2].text != "\n"
+    return (before in NUMBERED or step) and raw[at].text.isdecimal()
 
 
 @lru_cache(maxsize=64)

@@ -37,7 +37,7 @@ _DENIED = re.compile(
     r"|\b(?:falsch|faux|falso|klopt niet|yanlış|ruled out|eliminated|discarded|e\.g\.|such as|for (?:example"
     r"|instance)"
     r"|inconclusive|undetermined|(?:in|from) (?:your|the) example|previous|last question|need to (?:see|look at|zoom)"
-    r"|check (?:if|for|that)|unable|can be tricky|невозможно|нельзя|inte|ikke|bukan|nem)\b|无关|看看"
+    r"|check (?:if|for|that)|can be tricky|невозможно|нельзя|inte|ikke|bukan|nem)\b|无关|看看"
     r"|[✗✘☒❌✖\u00d7?]|不是|没有|沒有|无法|無法|还是|還是|看不|不能|(?<!最有)(?<!很)可能|乍|ません|ではない"
     r"|できない|없습니다|없어|아닙니다|어렵|모르",
     re.IGNORECASE,
@@ -94,7 +94,7 @@ _BEHIND = re.compile(
     r"|\s(?:rather than|instead of|and not|as opposed to|in the (?:image|picture|photo)\b(?!\s?[:：,]))\b.*$"
     r"|\s[(\[](?!or\b"
     r"|maybe\b|perhaps\b|possibly\b)[^()\[\]]*[)\]]\s?[.]?$"
-    r"|\s–\s(?:clearly|visible|as|seen|it|the|which|this|that|located)\b.*$|[，,]\s?(?:而不是|不是|图|因).*$",
+    r"|\s–\s(?:you|clearly|visible|as|seen|it|the|which|this|that|located)\b.*$|[，,]\s?(?:而不是|不是|图|因).*$",
     re.IGNORECASE | re.DOTALL,
 )
 _ENDING = re.compile(
@@ -104,7 +104,7 @@ _ENDING = re.compile(
 )
 _LED = re.compile(
     r"^(?:therefore|thus|hence|then|still"
-    r"|actually|clearly|definitely|indeed|probably|most likely|likely|about|approximately"
+    r"|actually|in fact|clearly|definitely|indeed|probably|most likely|likely|about|approximately"
     r"|rather|just|simply"
     r"|claramente|duidelijk|deutlich|clairement|chiaramente|the following|that)\s",
     re.IGNORECASE,
@@ -257,7 +257,7 @@ def _is_of_text(before: str, span: str) -> bool:
 def _is_passed_over(sentence: str) -> bool:
     """Whether a sentence denies another answer, or only certainty, or offers further help."""
     return bool(
-        _UNSURE_ONLY.search(sentence)
+        (_UNSURE_ONLY.search(sentence) and not re.search(r"\b(?:neither|none|no answer)\b", sentence, re.IGNORECASE))
         or re.search(r"[✗✘☒❌]|rejected|^not\b|\b(?:also|elsewhere|belongs to)\b", sentence, re.IGNORECASE)
     )
 

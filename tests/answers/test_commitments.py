@@ -55,6 +55,7 @@ OPTIONS = ("red", "blue", "green", "yellow")
         "**Answer**\n\nB",
         "B\n\nQuestion: What else is shown?\nAnswer:",
         "B<end_of_utterance>",
+        "assistantfinalB",
         "_B_",
         "&#x27;B&#x27;",
         "La bonne r\u00e9ponse est la lettre B.",
@@ -183,6 +184,8 @@ def test_no_answer_is_handed_in(reply: str) -> None:
         "\u3010\u7b54\u6848\u3011Oak Street\n\u3010\u89e3\u6790\u3011\u7531\u56fe\u53ef\u77e5\u3002",
         "G\u00f6rsele g\u00f6re do\u011fru cevap Oak Street, Elm Street de\u011fil.",
         "Parece ser Oak Street, no Elm Street.",
+        "It might look like Elm Street from a distance; it is in fact Oak Street.",
+        "**Oak Street** \u2013 you can see this near the right edge of the picture.",
         '{"result": {"value": "Oak Street", "confidence": 0.93}}',
         'terminate(status="success", answer="Oak Street")',
     ],
@@ -213,6 +216,12 @@ def test_free_text_states_its_answer_in_the_end(reply: str) -> None:
         ("I'll zoom in to check if it says three.", "3", AnswerType.NUMBER),
         ("Is it three or four? Let me look again. Is it three or", "3", AnswerType.NUMBER),
         ('{"action": "zoom", "x": 512, "y": 301, "factor": 3}', "3", AnswerType.NUMBER),
+        ("I take back three. I have no answer.", "3", AnswerType.NUMBER),
+        (
+            "Possible readings: Oak Street; Elm Street. Neither is certain enough to pick.",
+            "Elm Street",
+            AnswerType.TEXT,
+        ),
         ("5 \u2013 7", "7", AnswerType.NUMBER),
         ("12 : 30", "30", AnswerType.NUMBER),
         ("- 7", "7", AnswerType.NUMBER),
@@ -236,6 +245,7 @@ def test_a_number_word_is_no_pronoun_and_no_step() -> None:
     assert chosen_letter("There is one.", options) == "A"
     assert chosen_letter("Not two. The right one is three.", options) == "C"
     assert chosen_letter("Crop 2 shows nothing, crop 3 is blank.", options) is None
+    assert chosen_letter("Step by step.\n\n1. The scene shows people.\n2. The", options) is None
 
 
 def test_an_answer_may_begin_in_brackets() -> None:

@@ -10,8 +10,8 @@ they forecast no model's score. What a reply chooses is fixed with its style, by
 A folder of styles holds one style a line, where \u23ce is a line break: `choosing.txt` and `nothing.txt` for options,
 `free_choosing.txt` and `free_nothing.txt` for free text. {L} and {T} are the letter and text of the option that is
 meant, {O} and {U} those of another one, {l} the letter in lower case. `first` was written by somebody who knew the
-reader, the others by people who hadn't seen it; `fourth` and `fifth` hold three such sets each, `sixth` six.
-Several folders are read as one set.
+reader, the others by people who hadn't seen it; `fourth` and `fifth` hold three such sets each, `sixth` and
+`seventh` six; `probes` are sets that the reader was repaired with. Several folders are read as one set.
 """
 
 from __future__ import annotations
