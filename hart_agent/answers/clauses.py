@@ -100,19 +100,21 @@ def _without_comparison(sentence: list[Token]) -> list[Token]:
 
 
 def grouped(sentence: list[Token]) -> list[Token]:
-    """With mentions that follow each other, or are linked by "and", "or" and commas, as one."""
+    """With mentions that follow each other, or are linked by "and", "or" and commas, as one.
+
+    Behind a colon another option stands for itself: "the answer is B: A is wrong".
+    """
     grouped: list[Token] = []
     links = 0
+    explained = False
     for token in sentence:
-        last = grouped[-1 - links] if len(grouped) > links else Token("")
-        explains = (
-            any(link.text == ":" for link in grouped[len(grouped) - links :]) and not token.options <= last.options
-        )
-        if token.options and last.options and not explains:  # "the answer is B: A is wrong" names each for itself
+        last = grouped[-1 - links] if token.options and len(grouped) > links else Token("")
+        if last.options and not (explained and not token.options <= last.options):
             del grouped[len(grouped) - links - 1 :]
             grouped.append(Token("", last.options | token.options, last.by_text and token.by_text))
         else:
             grouped.append(token)
-        linked = token.text in phrases.LINKS or token.text.endswith("%")
-        links = links + 1 if not token.options and linked else 0
+        linked = not token.options and (token.text in phrases.LINKS or token.text.endswith("%"))
+        links = links + 1 if linked else 0
+        explained = linked and (explained or token.text == ":")
     return grouped
