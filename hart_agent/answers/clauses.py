@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from hart_agent.answers import phrases
 from hart_agent.answers.mentions import Token
@@ -76,6 +76,11 @@ def _is_listed(tokens: Sequence[Token]) -> bool:
 
 def is_letter_mention(token: Token) -> bool:
     return len(token.options) == 1 and not token.by_text
+
+
+def labels_of(sentences: Iterable[list[Token]]) -> set[str]:
+    """The options with whose labels sentences begin."""
+    return {min(sentence[0].options) for sentence in sentences if sentence and label_length(sentence)}
 
 
 def label_length(sentence: list[Token]) -> int:

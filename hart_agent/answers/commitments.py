@@ -13,7 +13,7 @@ from enum import Enum, auto
 from itertools import pairwise, takewhile
 
 from hart_agent.answers import phrases
-from hart_agent.answers.clauses import grouped, label_length, sentences_of
+from hart_agent.answers.clauses import grouped, label_length, labels_of, sentences_of
 from hart_agent.answers.mentions import Token
 
 _CUTS = phrases.BREAKS | frozenset((",", ":", ".", "because", "since", *"and y et und e och и".split()))
@@ -113,14 +113,15 @@ def only_one_left(tokens: Sequence[Token]) -> str | None:
     chosen = _options(event for event in events if event.act is _Act.CHOOSE)
     open_ones = _options(event for event in events if event.act is _Act.DOUBT)
     left = _options(tokens) - denied
-    *_, last = [[], *filter(None, sentences_of(tokens))]
+    sentences = list(sentences_of(tokens))
+    *_, last = [[], *filter(None, sentences)]
     words = {token.text for token in (last if denied else tokens)}
     doubted = (
         left & open_ones or words & (_UNCERTAIN if denied else _DESCRIBING) or any(each.refuses for each in statements)
     )
     named = left <= _options(last if denied else last[-1:]) and chosen <= left
     only_listed = (
-        bool(last and label_length(last)) and _options(last) == left and not chosen and len(_labels(tokens)) > 1
+        bool(last and label_length(last)) and _options(last) == left and not chosen and len(labels_of(sentences)) > 1
     )
     by_letter = denied or not any(token.by_text for token in last)
     return min(left) if len(left) == 1 and named and by_letter and not (doubted or only_listed) else None
@@ -172,7 +173,7 @@ def _differs(statements: Sequence[_Statement], chosen: frozenset[str], *, strong
 def _statements(tokens: Sequence[Token]) -> Iterator[_Statement]:
     """What each sentence does with options. Options that are gone through, each behind its label, are one statement."""
     sentences = [sentence for sentence in sentences_of(tokens) if sentence]
-    labels = _labels(tokens)
+    labels = labels_of(sentences)
     gone_through: list[_Event] = []
     last: frozenset[str] = frozenset()
     for sentence in sentences:
@@ -189,11 +190,6 @@ def _statements(tokens: Sequence[Token]) -> Iterator[_Statement]:
         yield _Statement(tuple(events), turns=any(token.text in phrases.TURNS for token in sentence))
     if gone_through:
         yield _Statement(tuple(gone_through))
-
-
-def _labels(tokens: Sequence[Token]) -> set[str]:
-    """The options with whose labels sentences begin."""
-    return {min(sentence[0].options) for sentence in sentences_of(tokens) if sentence and label_length(sentence)}
 
 
 def _verdict(sentence: list[Token]) -> _Event | None:

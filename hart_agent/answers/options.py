@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from hart_agent.answers import phrases
-from hart_agent.answers.clauses import grouped, label_length, sentences_of
+from hart_agent.answers.clauses import grouped, label_length, labels_of, sentences_of
 from hart_agent.answers.cleaning import canonical, unwrapped
 from hart_agent.answers.commitments import committed, is_withdrawn, only_one_left
 from hart_agent.answers.framing import after_correction, said_once, without_leave
@@ -119,7 +119,7 @@ def _is_hedged(tokens: Sequence[Token], letter: str) -> bool:
 def _votes(tokens: list[Token]) -> _Votes:
     votes = _Votes()
     sentences = list(sentences_of(tokens))
-    labels = {min(sentence[0].options) for sentence in sentences if label_length(sentence)}
+    labels = labels_of(sentences)
     considered: set[str] = set()
     for sentence in map(_without_doubt, sentences):
         if not sentence or sentence[-1].text == "?":

@@ -220,8 +220,10 @@ def stated(text: str) -> str:
         return first[1].strip()
     sentences = [part for piece in _SENTENCE.split(text) if (part := piece.strip()) and any(map(str.isalnum, part))]
     at, span = _last_stated(sentences)
+    if not span or _LABELLED.search(sentences[at]):
+        return span
     for before in range(at - 1, -1, -1):
-        if not span or _LABELLED.search(sentences[at]) or _CORRECTING.search(sentences[before + 1]):
+        if _CORRECTING.search(sentences[before + 1]):
             break
         if _LABELLED.search(sentences[before]) and (labelled := next(_spans(sentences[before]), ("", False))[0]):
             return labelled
@@ -240,10 +242,10 @@ def _last_stated(sentences: list[str]) -> tuple[int, str]:
         sentence = sentences[at]
         if _ASIDE.fullmatch(sentence) or _LEAVE.match(sentence) or _OTHER_WRONG.match(sentence):
             continue
-        span, bare = next(_spans(sentences[at]), ("", False))
+        span, bare = next(_spans(sentence), ("", False))
         if span:
             return at, "" if bare and at and _is_of_text(sentences[at - 1], span) else span
-        if _DENIED.search(sentences[at]) and not _is_passed_over(sentences[at]):
+        if _DENIED.search(sentence) and not _is_passed_over(sentence):
             return at, ""
     return 0, ""
 

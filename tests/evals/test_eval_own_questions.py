@@ -1,4 +1,4 @@
-"""Questions of one's own, in JSON Lines or by a reader from outside; right values are written by hand."""
+"""A user's own questions, in JSON Lines or through a reader that the user wrote; right values are worked by hand."""
 
 from __future__ import annotations
 
