@@ -32,8 +32,8 @@ from mutants import Mutant
 _OPTIONS = ("-q", "-p", "no:cacheprovider", "--hypothesis-seed=0")
 _MEMORY = 12 << 30
 """Bytes of address space of a child."""
-_CPU_LIMIT, _WALL_LIMIT = 8, 20
-"""Seconds that a child may take, of the processor and by the clock, beside twice what its tests took."""
+_CPU_LIMIT, _WALL_LIMIT = 8, 60
+"""Seconds that a child may take, of the processor and by the clock, beside twice and four times what its tests took."""
 
 Functions = dict[tuple[str, str, int], list[FunctionType]]
 """All functions that are there, by file, qualified name and first line."""
@@ -151,7 +151,7 @@ class Warm:
             done(number, self._tried(module, mutant, tests, partial(self._collect_and_run, tests)))
 
     def _unsound(self, run: Callable[[int], None]) -> str | None:
-        said = _child(run, 2 * sum(self._lessons.seconds.values()))
+        said = _child(run, sum(self._lessons.seconds.values()))
         return None if said == "ok" else said or "time"
 
     def _tried(self, module: str, mutant: Mutant, tests: Sequence[str], run: Callable[[int], None]) -> Outcome:
@@ -163,7 +163,7 @@ class Warm:
         path.write_text(mutant.source, encoding="utf-8")
         try:
             seconds = sum(self._lessons.seconds[test] for test in tests)
-            said = _child(run, 2 * seconds)
+            said = _child(run, seconds)
         finally:
             path.write_bytes(before)
         outcome = "time" if said is None else "survived" if said == "ok" else "killed"
@@ -228,13 +228,13 @@ def _end(pipe: int, said: str) -> None:
 
 
 def _child(run: Callable[[int], None], seconds: float) -> str | None:
-    """What a child says, which may take so long; None where it takes too long. "" where it says nothing."""
+    """What a child says that runs tests of so many seconds; None where it takes far longer."""
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
         os.close(reader)
         os.setsid()
-        cpu = int(seconds) + _CPU_LIMIT
+        cpu = int(2 * seconds) + _CPU_LIMIT
         resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 5))
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
         try:
@@ -242,7 +242,7 @@ def _child(run: Callable[[int], None], seconds: float) -> str | None:
         finally:
             _end(writer, "a failure outside tests")
     os.close(writer)
-    deadline = time.monotonic() + 2 * seconds + _WALL_LIMIT
+    deadline = time.monotonic() + 4 * seconds + _WALL_LIMIT
     is_late = not select.select([reader], [], [], deadline - time.monotonic())[0]
     said = "" if is_late else os.read(reader, 4096).decode()
     os.close(reader)
