@@ -50,7 +50,7 @@ class Mutant:
 def mutants(source: str, file: str) -> Iterator[Mutant]:
     """All mutants of a module, in the order of its code. `file` is where its code says that it is from.
 
-    What is no behaviour is left as it is: annotations, decorators, docstrings, and the words of errors and logs.
+    What is no behaviour is left as it is: annotations, decorators, docstrings, `__all__`, the words of errors and logs.
     """
     tree = ast.parse(source)
     lines = source.splitlines()
@@ -113,6 +113,8 @@ def _is_no_behaviour(parent: ast.AST, field: str) -> bool:
     if field in ("annotation", "returns", "decorator_list", "bases", "type_params"):
         return True
     if isinstance(parent, ast.If) and "TYPE_CHECKING" in ast.unparse(parent.test):
+        return True
+    if isinstance(parent, ast.Assign) and ast.unparse(parent.targets[0]) == "__all__":
         return True
     return isinstance(parent, ast.Raise | ast.Assert | ast.JoinedStr | ast.Import | ast.ImportFrom)
 
