@@ -224,6 +224,11 @@ def test_the_evidence_gap_by_hand() -> None:
     assert (gap.value, gap.count) == (pytest.approx(0.5 / 3), 3)
     assert evidence_gap(predictions[3:]) is None
     assert summarise(predictions).controls["no_tools"].value == 1
+    halved = evidence_gap([predict(name=str(number), controls={"masked": number % 2 == 0}) for number in range(20)])
+    assert halved is not None
+    assert halved.value == 0.5
+    assert 0.2 < halved.low < 0.4
+    assert 0.6 < halved.high < 0.8
 
 
 @pytest.mark.parametrize(
@@ -318,6 +323,8 @@ def test_evidence_of_one_pixel_is_a_ten_thousandth_of_the_image() -> None:
     overlaps = measure([predict(Box(20, 10, 21, 11))])
     assert overlaps.area_fraction.tolist() == [1 / 10_000]
     assert overlaps.precision.tolist() == [1.0]
+    same = Box(20, 10, 21, 11)
+    assert measure([predict(same, gold=(same,))]).union_iou.tolist() == [1.0]
 
 
 def test_the_area_of_510_boxes_side_by_side() -> None:

@@ -84,7 +84,7 @@ def finished(process: Started) -> None:
 
 def batch(folder: Path, draw: random.Random, kills: int) -> int:
     """The results, each once, are those of a batch that nobody killed; what was under way is asked again, no more."""
-    count = 20 * kills
+    count = 10 * kills
     questions = write_questions(folder, count)
 
     def run(url: str, out: Path) -> Started:
@@ -108,7 +108,7 @@ def batch(folder: Path, draw: random.Random, kills: int) -> int:
 
 def evaluation(folder: Path, draw: random.Random, kills: int) -> int:
     """The records, each once, and the report are those of an evaluation that nobody killed."""
-    count = 20 * kills
+    count = 10 * kills
     rows = [json.loads(line) for line in write_questions(folder, count).read_text().splitlines()]
     data = folder / "items.jsonl"
     data.write_text(
