@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import compileall
+import gc
 import json
 import os
 import sys
@@ -15,9 +17,11 @@ import numpy as np
 import pytest
 import typer.testing
 from hypothesis import HealthCheck, settings
+from kept_runs import keeping
 from PIL import Image
 
 from hart_agent import cli
+from hart_agent.ocr import models
 
 for profile, examples in {"default": 25, "thorough": 1000}.items():
     settings.register_profile(
@@ -27,6 +31,18 @@ settings.load_profile("default")
 
 # They need an environment of their own, which tests/openrlhf/run makes.
 collect_ignore = [] if any(found.name == "openrlhf" for found in distributions()) else ["openrlhf"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """As pip does with what it installs: some hundred tests start commands in processes of their own."""
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(Path(__file__).parents[1] / "hart_agent", quiet=2)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: the collector need not go through it again during the tests."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -84,6 +100,14 @@ def commands_are_built_once() -> Iterator[None]:
     """As in a process of its own: typer's runner builds all commands anew, 70 ms, each time that one is called."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(typer.testing, "_get_command", cache(typer.main.get_command))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def pixels_are_read_once() -> Iterator[None]:
+    """By the models of the reader, which takes most of the time of tests that ask it. See `kept_runs`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(models, "load", keeping(models.load))
         yield
 
 
