@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_type_hints
 
@@ -235,6 +236,17 @@ def _place_in_help(entry: Field[Any]) -> int:
 
 def _arguments(hints: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     """Arguments for these parameters or fields: the values, and dataclasses made of them; None leaves the default."""
-    groups = {name: hint for name, hint in hints.items() if _options(hint)}
-    made = {name: hint(**_arguments(get_type_hints(hint), values)) for name, hint in groups.items()}
+    groups = {name: hint for name, hint in hints.items() if _has_options(hint)}
+    made = {name: hint(**_arguments(_hints(hint), values)) for name, hint in groups.items()}
     return {name: values[name] for name in hints if values.get(name) is not None and name not in made} | made
+
+
+@cache
+def _has_options(kind: Any) -> bool:
+    return bool(_options(kind))
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    """The types of a dataclass's fields, which take longer to find than a command line to read."""
+    return get_type_hints(kind)

@@ -116,8 +116,8 @@ def fitted(
     )
     narrowed = Image.new("RGB", (size[0], -(-box.height // down)))
     row = 0
-    for part in _in_multiples(mapped(image, strips(image, area), convert), down):
-        reduced = part.reduce((across, down))
+    for part, rows in _in_multiples(mapped(image, strips(image, area), convert), down):
+        reduced = part.reduce((across, down), (0, rows.start, part.width, rows.stop))
         wide = (0.0, 0.0, box.width / across, float(reduced.height))
         narrowed.paste(reduced.resize((size[0], reduced.height), resampling, wide), (0, row))
         row += reduced.height
@@ -139,8 +139,8 @@ def _in_strips(image: Pixels, area: Area, convert: Conversion) -> Image.Image:
     return whole
 
 
-def _in_multiples(parts: Iterable[Image.Image], rows: int) -> Iterator[Image.Image]:
-    """The same rows in parts whose heights are multiples of a number, but for the last."""
+def _in_multiples(parts: Iterable[Image.Image], rows: int) -> Iterator[tuple[Image.Image, range]]:
+    """The same rows in parts, with those that count in each: multiples of a number, but for the last."""
     left: Image.Image | None = None
     for part in parts:
         top = 0
@@ -149,13 +149,13 @@ def _in_multiples(parts: Iterable[Image.Image], rows: int) -> Iterator[Image.Ima
             left = _stacked(left, part.crop((0, 0, part.width, top)))
             if left.height < rows:
                 continue
-            yield left
+            yield left, range(rows)
         whole = top + (part.height - top) // rows * rows
         if whole > top:
-            yield part if (top, whole) == (0, part.height) else part.crop((0, top, part.width, whole))
+            yield part, range(top, whole)
         left = part.crop((0, whole, part.width, part.height)) if whole < part.height else None
     if left is not None:
-        yield left
+        yield left, range(left.height)
 
 
 def _stacked(upper: Image.Image, lower: Image.Image) -> Image.Image:

@@ -135,8 +135,21 @@ def test_two_batches_can_not_write_the_same_file(tmp_path: Path) -> None:
     assert len(by_id(read(out))) == 20
 
 
-def resumes_after_a_full_disk(folder: Path, out: Path, make_room: Callable[[], None], **small: Any) -> None:
-    questions = write_questions(folder, 60)
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """60 questions, and the results of a batch to which nothing happens."""
+    questions = write_questions(tmp_path_factory.mktemp("undisturbed"), 60)
+    out = questions.with_name("out.jsonl")
+    with serve(steadily) as server:
+        code, said = finish(start(server, questions, out))
+    assert code == 0, said
+    return questions, by_id(read(out))
+
+
+def resumes_after_a_full_disk(
+    undisturbed: tuple[Path, dict[str, Any]], out: Path, make_room: Callable[[], None], **small: Any
+) -> None:
+    questions, whole = undisturbed
     with serve(steadily) as server:
         code, said = finish(start(server, questions, out, **small))
         assert code == 2, said
@@ -147,18 +160,16 @@ def resumes_after_a_full_disk(folder: Path, out: Path, make_room: Callable[[], N
         make_room()
         code, said = finish(start(server, questions, out))
         assert code == 0, said
-        whole = questions.parent / "undisturbed.jsonl"
-        assert finish(start(server, questions, whole))[0] == 0
     lines = by_id(read(out))
-    assert lines == by_id(read(whole))
+    assert lines == whole
     assert done.items() <= lines.items()
 
 
-def test_files_that_may_not_grow_further(tmp_path: Path) -> None:
+def test_files_that_may_not_grow_further(undisturbed: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     """Writing beyond a limit on the size of files fails like writing to a full disk."""
     limit = (10_000, resource.RLIM_INFINITY)
     resumes_after_a_full_disk(
-        tmp_path, tmp_path / "out.jsonl", lambda: None,
+        undisturbed, tmp_path / "out.jsonl", lambda: None,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
     )  # fmt: skip
 
@@ -177,11 +188,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_full_disk(tmp_path: Path, small_disk: Path) -> None:
+def test_a_full_disk(undisturbed: tuple[Path, dict[str, Any]], small_disk: Path) -> None:
     def make_room() -> None:
         subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=True)
 
-    resumes_after_a_full_disk(tmp_path, small_disk / "out.jsonl", make_room)
+    resumes_after_a_full_disk(undisturbed, small_disk / "out.jsonl", make_room)
 
 
 def test_ray_without_its_packages_names_the_command_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
