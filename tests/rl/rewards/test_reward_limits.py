@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 
 from hart_agent.errors import ConfigError
 from rl.ap_grpo import RolloutWeights, diagnostics
 from rl.config import AlgorithmConfig, TrainSettings
-from rl.rewards import AnswerReward, AreaGuard, TightnessBonus, reward_of, reward_parts
+from rl.rewards import AnswerReward, AreaGuard, TightnessBonus, TurnCost, reward_of, reward_parts
 
 
 class Plain:
@@ -48,6 +51,12 @@ def test_a_rule_is_applied_where_its_setting_is_given(tightness: float | None, m
         found = found.reward
     assert isinstance(found, AnswerReward)
     assert rules == [AreaGuard] * (max_area is not None) + [TightnessBonus] * (tightness is not None)
+
+
+@pytest.mark.parametrize(("turns", "share"), [(0, 1), (1, 1), (4, 0.25)])
+def test_the_turn_cost_is_a_share_even_of_a_rollout_without_turns(turns: int, share: float) -> None:
+    trajectory: Any = SimpleNamespace(turns=[None] * turns)
+    assert TurnCost(AnswerReward(), 0.5).share(trajectory) == share
 
 
 def test_the_diagnostics_hold_the_least_and_the_greatest_weight() -> None:
