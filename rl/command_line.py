@@ -23,6 +23,7 @@ from rich.logging import RichHandler
 
 from hart_agent.backends.options import flag
 from hart_agent.cli.console.failure import reported_errors
+from hart_agent.cli.ending import end_despite_threads
 from hart_agent.cli.options import with_options
 from hart_agent.commands import install_command
 from hart_agent.errors import ConfigError, InstallError
@@ -92,13 +93,16 @@ class RunOptions:
         return Manifest(out=out, data=data, settings=settings, questions=fingerprint(found[0])), *found
 
 
-def run_command(command: Callable[..., None], arguments: Sequence[str] | None = None) -> Any:
+def run_command(command: Callable[..., None], arguments: Sequence[str] | None = None) -> None:
     """Run a command; a HartError becomes one line on stderr and an exit code.
 
     Args:
         command: a function with typer's options. A parameter that is a dataclass stands for the options in its fields.
             Flags of OpenRLHF, which follow all other arguments, are its context's `obj`.
-        arguments: of the command line; None for this program's.
+        arguments: of the command line; None for this program's, which ends with the command.
+
+    Raises:
+        SystemExit: the command has ended, and the program goes on.
     """
     handler = RichHandler(console=Console(stderr=True), show_path=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
@@ -110,12 +114,17 @@ def run_command(command: Callable[..., None], arguments: Sequence[str] | None = 
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.command()(with_options(command))
-    with reported_errors():
-        own, flags = split_flags(sys.argv[1:] if arguments is None else arguments)
-        try:
-            return app(own, obj=parse_flags(flags))
-        except ImportError as error:
-            raise InstallError(f"a package is missing ({error}). Run: {install_command(extra='train')}") from error
+    try:
+        with reported_errors():
+            own, flags = split_flags(sys.argv[1:] if arguments is None else arguments)
+            try:
+                app(own, obj=parse_flags(flags))
+            except ImportError as error:
+                raise InstallError(f"a package is missing ({error}). Run: {install_command(extra='train')}") from error
+    except SystemExit as ended:
+        if arguments is not None:
+            raise
+        end_despite_threads(ended.code)
 
 
 def read_config(path: Path, known: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, Self
 from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Mode, find_mode
 from hart_agent.backends.options import Limit, ModelOptions, check_options, option
-from hart_agent.dialogue.vocabulary import OWN
+from hart_agent.dialogue.vocabularies.vocabulary import OWN
 from hart_agent.errors import ConfigError
 
 Part = Literal["both", "language", "vision"]

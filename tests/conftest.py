@@ -6,6 +6,7 @@ import compileall
 import gc
 import json
 import os
+import sys
 from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
@@ -109,8 +110,8 @@ def what_all_tests_change(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with pytest.MonkeyPatch.context() as patch:
         # As in a process of its own: typer's runner builds all commands anew, 70 ms, each time that one is called.
         patch.setattr(typer.testing, "_get_command", cache(typer.main.get_command))
-        # A command ends its process where a tool hangs in a thread; here another test may have left one behind.
-        patch.setattr(cli, "end_despite_threads", lambda code: None)
+        # A command ends its process whatever its threads do; here that is the tests'.
+        patch.setattr(cli, "end_despite_threads", sys.exit)
         # What the reader's models say takes most of the time of tests that ask it.
         patch.setattr(models, "load", keeping(models.load))
         # Neither the user's file of settings nor their variables reach a test.

@@ -14,10 +14,10 @@ from dataclasses import replace
 
 from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.guess import Guess
-from hart_agent.agent.modes import Goal, Stage
+from hart_agent.agent.modes import Goal, Stage, spoken_mode
 from hart_agent.agent.observer import Observer
 from hart_agent.agent.outcome import Outcome
-from hart_agent.agent.speaking import speaker_of, spoken_mode
+from hart_agent.agent.speaker import speaker_of
 from hart_agent.agent.stages import stage_messages
 from hart_agent.agent.trajectory import ImageInfo, StopReason, Trajectory, Turn
 from hart_agent.dialogue.messages import Message, Part, Role, ToolCall, ToolSpec
@@ -25,7 +25,7 @@ from hart_agent.dialogue.policy import Policy, Reply, Usage
 from hart_agent.dialogue.reading import read_reply
 from hart_agent.dialogue.refusals import is_refusal
 from hart_agent.dialogue.results import HINT_ANSWER, ParsedReply, RawCall
-from hart_agent.dialogue.vocabulary import vocabulary_of
+from hart_agent.dialogue.vocabularies.vocabulary import vocabulary_of
 from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.tooling.overview import show_overview
 from hart_agent.tooling.protocol import ToolContext

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hart_agent.agent.modes import Stage
 from hart_agent.dialogue.conversations import prompt
 from hart_agent.dialogue.messages import Message, Role, ToolSpec
-from hart_agent.dialogue.wording import said
+from hart_agent.dialogue.templates import said
 from hart_agent.tooling.protocol import ToolContext, specs_for
 from hart_agent.vision.drawing import draw_frames
 from hart_agent.vision.geometry import CoordinateSpace, Rect

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from hart_agent.agent.modes import Mode
 from hart_agent.dialogue.policy import ReadLine, Reply, Usage
-from hart_agent.dialogue.vocabulary import OWN
+from hart_agent.dialogue.vocabularies.vocabulary import OWN
 from hart_agent.errors import PolicyError
 from hart_agent.tooling.records import Evidence, ToolResult, Verdict, Verification, ViewRecord
 from hart_agent.vision.budget import CoordinateProfile

@@ -24,13 +24,16 @@ def option(
     meaning: str,
     *,
     default: Any = None,
-    minimum: int | None = None,
+    minimum: float | None = None,
     choices: Sequence[str] = (),
     limit: Limit | None = None,
     secret: bool = False,
     variables: Sequence[str] = (),
+    metavar: str | None = None,
 ) -> Any:
     """A dataclass field that is an option, also of command lines (see `hart_agent.cli.options`).
+
+    The dataclass's `PANEL`, if it has one, is the heading in their help.
 
     Args:
         meaning: for the help.
@@ -40,9 +43,10 @@ def option(
         limit: of the values that are accepted, where neither of these says it.
         secret: is not shown in a representation.
         variables: of the environment that set it, the first of them on command lines.
+        metavar: what stands for the value in the help; by default its type.
     """
     metadata = {"help": meaning, "minimum": minimum, "choices": tuple(choices), "variables": tuple(variables)}
-    return field(default=default, repr=not secret, metadata=metadata | {"limit": limit})
+    return field(default=default, repr=not secret, metadata=metadata | {"limit": limit, "metavar": metavar})
 
 
 @dataclass(frozen=True, kw_only=True)

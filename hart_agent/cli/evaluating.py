@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hart_agent.agent.modes import PLAIN
 from hart_agent.backends import create_policy
 from hart_agent.backends.options import PolicyOptions
 from hart_agent.cli import outputs
@@ -29,7 +30,6 @@ from hart_agent.errors import ConfigError, OutputError
 from hart_agent.evals.datasets import HUB_IDS, NAMES, benchmarks, find_dataset, load_dataset
 from hart_agent.evals.protocols import DEFAULT, Protocol, read_protocol, shipped
 from hart_agent.evals.scoring import SCORINGS
-from hart_agent.evals.wording import PLAIN
 from hart_agent.trace import result_json, write_trace
 
 _SAMPLING = 1.0

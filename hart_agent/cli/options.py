@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_type_hints
 
 import typer
 from typer.models import ParameterInfo
@@ -16,7 +16,7 @@ from hart_agent.agent import Agent, OnUnsupported
 from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Mode, find_mode
 from hart_agent.backends import BACKENDS, create_policy
-from hart_agent.backends.options import ENVIRONMENT, MODEL_OPTIONS, POLICY_OPTIONS, PolicyOptions, flag
+from hart_agent.backends.options import ENVIRONMENT, MODEL_OPTIONS, POLICY_OPTIONS, PolicyOptions, flag, option
 from hart_agent.cli.common import DEFAULT_MEGAPIXELS
 from hart_agent.cli.origins import public_base_url, resolve
 from hart_agent.dialogue.policy import Policy
@@ -57,71 +57,41 @@ ToolTimeout = Annotated[float, typer.Option(min=0.1, rich_help_panel=_EPISODE, h
 
 def policy_option(name: str, *names: str) -> Any:
     """What the command line needs to know of one of `PolicyOptions`; by default its flag is its name."""
-    return _declared(next(entry for entry in fields(PolicyOptions) if entry.name == name), *names)
+    return _declared(next(entry for entry in fields(PolicyOptions) if entry.name == name), *names, panel=_POLICY)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AgentOptions(PolicyOptions):
     """What the command line says of the policy and the episodes; see `PolicyOptions` and `EpisodeConfig`."""
 
+    PANEL: ClassVar = _EPISODE
+
     backend: BackendName = None
-    mode: Annotated[
-        str,
-        typer.Option(
-            metavar="MODE",
-            rich_help_panel=_EPISODE,
-            help="agent: with all tools; closed-loop: from crops alone; mgpo: from crops and overview; "
-            "interleaved: as agent, with findings on the way; direct: without tools; "
-            "sections: so, with parts before the answer.",
-        ),
-    ] = Mode.AGENT.name
-    on_unsupported: Annotated[
-        OnUnsupported,
-        typer.Option(rich_help_panel=_EPISODE, help="What happens to an answer that its evidence does not support."),
-    ] = OnUnsupported.KEEP
-    max_turns: Annotated[
-        int, typer.Option(min=1, rich_help_panel=_EPISODE, help="Replies of the policy before it must stop.")
-    ] = 16
-    max_seconds: Annotated[
-        float | None,
-        typer.Option(
-            min=1,
-            rich_help_panel=_EPISODE,
-            help="Seconds for a question; by default 20 for the embedded reader, else 600.",
-        ),
-    ] = None
+    mode: str = option(
+        "agent: with all tools; closed-loop: from crops alone; mgpo: from crops and overview; interleaved: as agent, "
+        "with findings on the way; direct: without tools; sections: so, with parts before the answer.",
+        default=Mode.AGENT.name,
+        metavar="MODE",
+    )
+    on_unsupported: OnUnsupported = option(
+        "What happens to an answer that its evidence does not support.", default=OnUnsupported.KEEP
+    )
+    max_turns: int = option("Replies of the policy before it must stop.", default=16, minimum=1)
+    max_seconds: float | None = option(
+        "Seconds for a question; by default 20 for the embedded reader, else 600.", minimum=1
+    )
     tool_timeout: ToolTimeout = 60.0
-    token_budget: Annotated[
-        int | None,
-        typer.Option(min=1, rich_help_panel=_EPISODE, help="Tokens in and out, of one question, before it must stop."),
-    ] = None
-    overview_pixels: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            rich_help_panel=_EPISODE,
-            help="Largest area of the overview; crops and zooms keep the model's own. By default all that it takes.",
-            show_default=False,
-        ),
-    ] = None
-    guess_overview: Annotated[
-        bool,
-        typer.Option(
-            "--guess-overview",
-            rich_help_panel=_EPISODE,
-            help="Choose the overview's size for each question, from a first guess on a small one.",
-        ),
-    ] = False
-    verify: Annotated[
-        bool | None,
-        typer.Option(
-            "--verify/--no-verify",
-            rich_help_panel=_EPISODE,
-            help="Check each answer against its evidence, or don't. By default so, but in closed-loop, whose answer "
-            "comes from the crops alone.",
-            show_default=False,
-        ),
-    ] = None
+    token_budget: int | None = option("Tokens in and out, of one question, before it must stop.", minimum=1)
+    overview_pixels: int | None = option(
+        "Largest area of the overview; crops and zooms keep the model's own. By default all that it takes.", minimum=1
+    )
+    guess_overview: bool = option(
+        "Choose the overview's size for each question, from a first guess on a small one.", default=False
+    )
+    verify: bool | None = option(
+        "Check each answer against its evidence, or don't. By default so, but in closed-loop, whose answer comes from "
+        "the crops alone."
+    )
     tool: ExtraTools = None
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Where the policy's options come from, as far as they are set; no option itself."""
@@ -224,7 +194,8 @@ def _options(kind: Any, flags: Mapping[str, str] = MappingProxyType({})) -> list
     for entry in sorted(fields(kind), key=_place_in_help):
         hint = hints[entry.name]
         if "help" in entry.metadata:
-            hint = Annotated[hint, _declared(entry, *filter(None, [flags.get(entry.name)]))]
+            panel = _POLICY if entry.name in POLICY_OPTIONS else getattr(kind, "PANEL", None)
+            hint = Annotated[hint, _declared(entry, *filter(None, [flags.get(entry.name)]), panel=panel)]
         if any(isinstance(extra, ParameterInfo) for extra in get_args(hint)):
             default = inspect.Parameter.empty if entry.default is MISSING else entry.default
             keyword = inspect.Parameter.KEYWORD_ONLY
@@ -233,14 +204,14 @@ def _options(kind: Any, flags: Mapping[str, str] = MappingProxyType({})) -> list
     return options
 
 
-def _declared(entry: Field[Any], *flags: str) -> Any:
+def _declared(entry: Field[Any], *flags: str, panel: str | None = None) -> Any:
     """What the command line needs to know of a field that was declared with `option`; what is off is only turned on."""
     names = flags or ((flag(entry.name),) if entry.default is False else ())
-    panel = _POLICY if entry.name in POLICY_OPTIONS else None
     variables = entry.metadata["variables"][:1]  # those of others are read by the backend that they are for
     return typer.Option(
         *names,
         min=entry.metadata["minimum"],
+        metavar=entry.metadata["metavar"],
         rich_help_panel=panel,
         help=entry.metadata["help"],
         envvar=variables or None,

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hart_agent.backends.families import plain_name
-from hart_agent.dialogue.foreign import read_foreign
 from hart_agent.dialogue.messages import Part
-from hart_agent.dialogue.translating import canonical
-from hart_agent.dialogue.vocabularies import find_vocabulary, matching, vocabulary_names
-from hart_agent.dialogue.vocabulary import Reader, Vocabulary
-from hart_agent.dialogue.wording import said
+from hart_agent.dialogue.templates import said
+from hart_agent.dialogue.vocabularies.files import find_vocabulary, matching, vocabulary_names
+from hart_agent.dialogue.vocabularies.reading import read_foreign
+from hart_agent.dialogue.vocabularies.translating import canonical
+from hart_agent.dialogue.vocabularies.vocabulary import Reader, Vocabulary
 from hart_agent.doctor.drawings import Scene, scenes
 from hart_agent.doctor.report import Check, Status
 from hart_agent.doctor.session import OutOfTime, Session, Unanswered

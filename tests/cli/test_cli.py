@@ -276,21 +276,19 @@ ORDINARY_USER = """
 import os, sys
 from hart_agent import cli
 
-def ask():
-    try:
-        cli.main()
-    except SystemExit as done:
-        return done.code
-
 if os.getuid() == 0:  # once as root, for Python's own files may be readable to it alone; then with nothing kept
+    end, cli.end_despite_threads = cli.end_despite_threads, sys.exit
     with open(os.devnull, "w") as sys.stdout:
-        assert ask() == 0
-    sys.stdout = sys.__stdout__
+        try:
+            cli.main()
+        except SystemExit as done:
+            assert done.code == 0
+    sys.stdout, cli.end_despite_threads = sys.__stdout__, end
     os.setgroups([])
     os.setgid(65534)
     os.setuid(65534)
 assert os.getuid() != 0
-sys.exit(ask())
+cli.main()
 """
 
 

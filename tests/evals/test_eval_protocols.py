@@ -21,9 +21,9 @@ from hart_agent.cli import app
 from hart_agent.errors import ConfigError
 from hart_agent.evals.metrics import Prediction
 from hart_agent.evals.protocols import Protocol, read_protocol, shipped, write_protocol
+from hart_agent.evals.question_form import QuestionForm
 from hart_agent.evals.repeats import mean_of_runs, repeats_of
 from hart_agent.evals.scoring import OURS, anls, rescored
-from hart_agent.evals.wording import Wording
 from hart_agent.vision.geometry import Size
 
 Said = Callable[[dict[str, Any], int], Behaviour]
@@ -130,7 +130,7 @@ def test_shipped_protocols_name_their_source_and_what_it_leaves_open(name: str) 
 
 
 def test_a_protocol_is_written_as_it_is_read(tmp_path: Path) -> None:
-    wording = {"vstar": Wording('$question "\\n"\n$options\n', "($letter) $text", "é $question")}
+    wording = {"vstar": QuestionForm('$question "\\n"\n$options\n', "($letter) $text", "é $question")}
     kept = Protocol(
         "mine", "t", "s", "published", "lmms-eval", 4, ("seed",), ("a\nb",),
         {"temperature": 0.7, "verify": False, "max_turns": 3, "mode": "direct"}, wording, {"questions": 2},

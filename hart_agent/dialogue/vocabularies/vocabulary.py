@@ -53,7 +53,7 @@ class Form(StrEnum):
     """The words of a reply that calls nothing."""
 
 
-class Evidence(StrEnum):
+class EvidenceSource(StrEnum):
     """What shows where the answer comes from, for agents that commit no evidence."""
 
     ZOOMS = "zooms"
@@ -181,7 +181,7 @@ class Vocabulary:
     stop: tuple[str, ...] = STOP
     wording: Wording = Wording()
     crop: CropRule = field(default_factory=CropRule)
-    evidence: Evidence = Evidence.ZOOMS
+    evidence: EvidenceSource = EvidenceSource.ZOOMS
     max_turns: int | None = None
 
     @property

@@ -1,4 +1,4 @@
-"""An episode in the words of its policy: which stages it has, how its calls are read, and how results are told.
+"""An episode in the words of its policy: how its calls are read, and how results are told.
 
 In our own vocabulary nothing is changed. In that of a published agent, calls become ours before they are run and are
 recorded so, with the agent's own text beside them; what it is told comes from its templates; and as such agents commit
@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from hart_agent.agent.modes import Goal, Mode, Stage
+from hart_agent.agent.modes import Mode
 from hart_agent.dialogue.conversations import prompt_text
 from hart_agent.dialogue.messages import Part, ToolCall
 from hart_agent.dialogue.results import RawCall
-from hart_agent.dialogue.translating import canonical, in_their_words, label_of
-from hart_agent.dialogue.vocabulary import OURS, Vocabulary
-from hart_agent.dialogue.vocabulary import Evidence as Kind
-from hart_agent.dialogue.wording import placeholders, said
-from hart_agent.errors import ConfigError
+from hart_agent.dialogue.templates import placeholders, said
+from hart_agent.dialogue.vocabularies.translating import canonical, in_their_words, label_of
+from hart_agent.dialogue.vocabularies.vocabulary import OURS, EvidenceSource, Vocabulary
 from hart_agent.tooling.box_shapes import read_box
 from hart_agent.tooling.protocol import ToolContext
 from hart_agent.tooling.records import Evidence, ToolResult
@@ -28,34 +26,6 @@ from hart_agent.vision.source import View
 MOST_EVIDENCE = 3
 """Zooms that become evidence: what led to an answer is rarely in more, and a check of too many crops is none."""
 _ZOOM = "zoom"
-
-
-def spoken_mode(vocabulary: Vocabulary, mode: Mode) -> Mode:
-    """The mode with the stages that a vocabulary has in the mode `agent`; any other mode as it is.
-
-    Raises:
-        ConfigError: the mode is neither `agent` nor one that only answers, and the vocabulary is not ours.
-    """
-    if vocabulary.own:
-        return mode
-    if mode != Mode.AGENT:
-        if any(stage.tools != () for stage in mode.stages):
-            raise ConfigError(
-                f"the vocabulary {vocabulary.name!r} is spoken in the modes agent and direct, not in {mode.name!r}; "
-                "leave out --mode, or --vocabulary"
-            )
-        return mode
-    wording = vocabulary.wording
-    tools = tuple(dict.fromkeys(vocabulary.calls.tools.values()))
-    if not wording.second:
-        return Mode(mode.name, (Stage("answer", wording.system, wording.question, tools=tools, spoken=True),))
-    regions = Stage(
-        "localise", wording.system, wording.question, tools=tools, goal=Goal.REGIONS, required=False, spoken=True
-    )
-    answer = Stage(
-        "answer", wording.system, wording.second, crops=True, tools=(), spoken=True, drawn=wording.drawn
-    )  # fmt: skip
-    return Mode(mode.name, (regions, answer))
 
 
 class Speaker:
@@ -125,9 +95,9 @@ class Speaker:
 
     def pointed_in_thoughts(self, text: str) -> list[RawCall]:
         """The boxes in the thoughts of a reply that answers, for agents whose evidence they are; calls of `zoom`."""
-        if self.vocabulary.own or self.vocabulary.evidence is not Kind.THOUGHTS:
+        if self.vocabulary.own or self.vocabulary.evidence is not EvidenceSource.THOUGHTS:
             return []
-        from hart_agent.dialogue.foreign import thought_boxes
+        from hart_agent.dialogue.vocabularies.reading import thought_boxes
 
         return [replace(raw, name=_ZOOM) for raw in thought_boxes(text, MOST_EVIDENCE)]
 
