@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Mode, find_mode
-from hart_agent.backends.options import Limit, ModelOptions, check_options, option
+from hart_agent.backends.options import POSITIVE, Limit, ModelOptions, check_options, option
 from hart_agent.dialogue.vocabularies.vocabulary import OWN
 from hart_agent.errors import ConfigError
 
@@ -23,7 +23,6 @@ Estimator = Literal["k1", "k2", "k3"]
 AGENT_TURNS = 6
 """Replies in the mode `agent`, where a run sets no limit of its own."""
 
-_POSITIVE: Limit = (lambda value: 0 < value < math.inf, "positive")
 _NOT_NEGATIVE: Limit = (lambda value: 0 <= value < math.inf, "a number of 0 or more")
 _PREFERENCE: Limit = (lambda k: 0 <= k <= 1, "0 to 1, or a weight could turn negative")
 _GROUP: Limit = (lambda size: size >= 2, "2 or more, because advantages are relative")
@@ -56,11 +55,11 @@ class AlgorithmConfig:
     )
     kl: Estimator = option("Schulman's estimator of the KL; none: --beta 0.", default="k3")
     entropy_floor: float | None = option(
-        "Mean entropy of a token, in nats, below which the policy is pushed up. Default: none.", limit=_POSITIVE
+        "Mean entropy of a token, in nats, below which the policy is pushed up. Default: none.", limit=POSITIVE
     )
     group_size: int = option("Rollouts per question (G).", default=8, limit=_GROUP)
     clip: float | None = option("Clip the ratio to 1 - clip ... 1 + clip. Default: no clipping.", limit=_CLIP)
-    clip_high: float | None = option("Clip it to 1 + this from above. Default: clip.", limit=_POSITIVE)
+    clip_high: float | None = option("Clip it to 1 + this from above. Default: clip.", limit=POSITIVE)
     ratio_cap: float | None = option(
         "Weigh no token more than this where trainer and sampler differ. Default: no cap.", limit=_CAP
     )
@@ -69,9 +68,9 @@ class AlgorithmConfig:
         "What weighs the same: each rollout, or token; constant: tokens, by token_budget.", default="sequence"
     )
     token_budget: int = option(
-        "Tokens that a rollout's sum is divided by, with --aggregation constant.", default=1024, limit=_POSITIVE
+        "Tokens that a rollout's sum is divided by, with --aggregation constant.", default=1024, limit=POSITIVE
     )
-    epsilon: float = field(default=1e-6, metadata={"limit": _POSITIVE})
+    epsilon: float = field(default=1e-6, metadata={"limit": POSITIVE})
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -96,13 +95,13 @@ class RunSettings(ModelOptions):
     """
 
     model: str = option("Model folder, or id on the Hugging Face hub.", default=MISSING)
-    max_tokens: int = option("Maximum tokens per reply.", default=512, limit=_POSITIVE)
-    temperature: float = option("Of sampling, and of the log-probabilities.", default=1.0, limit=_POSITIVE)
+    max_tokens: int = option("Maximum tokens per reply.", default=512, limit=POSITIVE)
+    temperature: float = option("Of sampling, and of the log-probabilities.", default=1.0, limit=POSITIVE)
     seed: int = option("Seed of sampling and of the order of the questions.", default=0)
-    steps: int = option("Number of updates.", default=200, limit=_POSITIVE)
-    prompts_per_step: int = option("Questions per update.", default=8, limit=_POSITIVE)
+    steps: int = option("Number of updates.", default=200, limit=POSITIVE)
+    prompts_per_step: int = option("Questions per update.", default=8, limit=POSITIVE)
     learning_rate: float | None = option(
-        "Learning rate of AdamW. Default: 1e-6, of adapters 1e-5; in SFT 10 times as high.", limit=_POSITIVE
+        "Learning rate of AdamW. Default: 1e-6, of adapters 1e-5; in SFT 10 times as high.", limit=POSITIVE
     )
     warmup: int = option("Steps in which the learning rate rises from 0.", default=0, limit=_NOT_NEGATIVE)
     schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"] = option(
@@ -110,11 +109,11 @@ class RunSettings(ModelOptions):
     )
     optimiser: OptimiserName = option("AdamW, or with states of 8 bits.", default="adamw")
     betas: tuple[float, float] = (0.9, 0.95)
-    max_grad_norm: float = option("Gradients are scaled down to this norm.", default=1.0, limit=_POSITIVE)
-    micro_batch: int = option("Sequences per forward pass of an update.", default=8, limit=_POSITIVE)
-    generation_batch: int | None = option("Replies generated together. Default: micro_batch.", limit=_POSITIVE)
+    max_grad_norm: float = option("Gradients are scaled down to this norm.", default=1.0, limit=POSITIVE)
+    micro_batch: int = option("Sequences per forward pass of an update.", default=8, limit=POSITIVE)
+    generation_batch: int | None = option("Replies generated together. Default: micro_batch.", limit=POSITIVE)
     lora_rank: int = option("Train adapters of this rank; 0 trains all weights.", default=0, limit=_NOT_NEGATIVE)
-    lora_alpha: int | None = option("Scale of the adapters, times the rank. Default: the rank.", limit=_POSITIVE)
+    lora_alpha: int | None = option("Scale of the adapters, times the rank. Default: the rank.", limit=POSITIVE)
     train_part: Part = option(
         "The part that is trained; without vision, each image is looked at once a step.", default="both"
     )
@@ -124,9 +123,9 @@ class RunSettings(ModelOptions):
     device: str | None = option("Such as cuda:0. Default: the first GPU, else the CPU.")
     rl_share: float | None = option("Share of the images for RL; SFT with the same share takes the rest. Default: all.")
     strict_reading: bool = option("Whether rewards require an answer without text around it.", default=True)
-    checkpoint_every: int = option("Steps between checkpoints.", default=50, limit=_POSITIVE)
+    checkpoint_every: int = option("Steps between checkpoints.", default=50, limit=POSITIVE)
     tracker: Literal["wandb"] | None = option("Show metrics there, beside TensorBoard.")
-    keep_checkpoints: int = option("Checkpoints that stay; older ones are removed.", default=2, limit=_POSITIVE)
+    keep_checkpoints: int = option("Checkpoints that stay; older ones are removed.", default=2, limit=POSITIVE)
 
     _rates: ClassVar[tuple[float, float]] = (1e-6, 1e-5)
     """The learning rates of all weights and of adapters, unless another is given. Schulman et al., LoRA Without Regret
@@ -234,10 +233,10 @@ class TrainSettings(RunSettings):
 class SftSettings(RunSettings):
     """Settings of supervised fine-tuning."""
 
-    prompts_per_step: int = option("Questions per update.", default=16, limit=_POSITIVE)
+    prompts_per_step: int = option("Questions per update.", default=16, limit=POSITIVE)
     targets: Literal["gold", "distilled", "glance"] = option(
         "The right answers; the model's own episodes that led to them; or the answers of these, at a glance.",
         default="gold",
     )
-    attempts: int = option("Rollouts per question, of which distilled targets keep one.", default=4, limit=_POSITIVE)
+    attempts: int = option("Rollouts per question, of which distilled targets keep one.", default=4, limit=POSITIVE)
     _rates: ClassVar[tuple[float, float]] = (1e-5, 1e-4)

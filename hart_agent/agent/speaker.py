@@ -97,7 +97,7 @@ class Speaker:
         """The boxes in the thoughts of a reply that answers, for agents whose evidence they are; calls of `zoom`."""
         if self.vocabulary.own or self.vocabulary.evidence is not EvidenceSource.THOUGHTS:
             return []
-        from hart_agent.dialogue.vocabularies.reading import thought_boxes
+        from hart_agent.dialogue.vocabularies.replies import thought_boxes
 
         return [replace(raw, name=_ZOOM) for raw in thought_boxes(text, MOST_EVIDENCE)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
@@ -18,6 +19,7 @@ AUTO = "auto"
 COORDINATES = (*CoordinateSpace, AUTO)
 Limit: TypeAlias = "tuple[Callable[[Any], bool], str]"
 """Whether a value is allowed, and which ones are, in words that follow "must be"."""
+POSITIVE: Limit = (lambda value: 0 < value < math.inf, "positive")
 
 
 def option(

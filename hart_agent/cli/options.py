@@ -57,7 +57,8 @@ ToolTimeout = Annotated[float, typer.Option(min=0.1, rich_help_panel=_EPISODE, h
 
 def policy_option(name: str, *names: str) -> Any:
     """What the command line needs to know of one of `PolicyOptions`; by default its flag is its name."""
-    return _declared(next(entry for entry in fields(PolicyOptions) if entry.name == name), *names, panel=_POLICY)
+    entry = next(entry for entry in fields(PolicyOptions) if entry.name == name)
+    return _declared(name, entry, *names, panel=_POLICY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +155,7 @@ def with_options(
     """Give a command, in place of each parameter that is a dataclass, the options in its fields and those inside it.
 
     A field is an option if it was declared with `hart_agent.backends.options.option`, or its type is annotated for
-    typer; other fields keep their defaults.
+    typer; other fields keep their defaults. A parameter may be declared so, too: its default is an `option`.
 
     Args:
         command: of the command line.
@@ -165,8 +166,12 @@ def with_options(
     for parameter in inspect.signature(command).parameters.values():
         annotation = hints[parameter.name]
         groups += (expanded := _options(annotation, flags))
-        own += [] if expanded else [parameter.replace(annotation=annotation, kind=inspect.Parameter.KEYWORD_ONLY)]
+        if isinstance(entry := parameter.default, Field):
+            own.append(_parameter(parameter.name, annotation, entry))
+        elif not expanded:
+            own.append(parameter.replace(annotation=annotation, kind=inspect.Parameter.KEYWORD_ONLY))
 
+    optional = [each.name for each in own if each.default is None]
     asks = AgentOptions in hints.values()
     if asks:
         groups.append(inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context))
@@ -177,7 +182,7 @@ def with_options(
                 values.pop("context"), {entry.name: values.get(entry.name) for entry in fields(AgentOptions)}
             )
             values |= {**given.values, "origins": given.origins, "asked": given.asked}
-        command(**_arguments(hints, values))
+        command(**dict.fromkeys(optional) | _arguments(hints, values))
 
     called.__name__, called.__doc__ = command.__name__, command.__doc__
     called.__signature__ = inspect.Signature([*own, *groups])  # type: ignore[attr-defined]
@@ -193,20 +198,25 @@ def _options(kind: Any, flags: Mapping[str, str] = MappingProxyType({})) -> list
     options = []
     for entry in sorted(fields(kind), key=_place_in_help):
         hint = hints[entry.name]
-        if "help" in entry.metadata:
+        if "help" in entry.metadata or any(isinstance(extra, ParameterInfo) for extra in get_args(hint)):
             panel = _POLICY if entry.name in POLICY_OPTIONS else getattr(kind, "PANEL", None)
-            hint = Annotated[hint, _declared(entry, *filter(None, [flags.get(entry.name)]), panel=panel)]
-        if any(isinstance(extra, ParameterInfo) for extra in get_args(hint)):
-            default = inspect.Parameter.empty if entry.default is MISSING else entry.default
-            keyword = inspect.Parameter.KEYWORD_ONLY
-            options.append(inspect.Parameter(entry.name, keyword, default=default, annotation=hint))
+            named = [flags[entry.name]] if entry.name in flags else []
+            options.append(_parameter(entry.name, hint, entry, *named, panel=panel))
         options += _options(hint)
     return options
 
 
-def _declared(entry: Field[Any], *flags: str, panel: str | None = None) -> Any:
-    """What the command line needs to know of a field that was declared with `option`; what is off is only turned on."""
-    names = flags or ((flag(entry.name),) if entry.default is False else ())
+def _parameter(name: str, hint: Any, entry: Field[Any], *flags: str, panel: str | None = None) -> inspect.Parameter:
+    """The parameter of a command that sets what was declared."""
+    if "help" in entry.metadata:
+        hint = Annotated[hint, _declared(name, entry, *flags, panel=panel)]
+    default = inspect.Parameter.empty if entry.default is MISSING else entry.default
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+
+
+def _declared(name: str, entry: Field[Any], *flags: str, panel: str | None = None) -> Any:
+    """What the command line needs to know of what was declared with `option`; what is off is only turned on."""
+    names = flags or ((flag(name),) if entry.default is False else ())
     variables = entry.metadata["variables"][:1]  # those of others are read by the backend that they are for
     return typer.Option(
         *names,

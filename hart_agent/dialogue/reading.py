@@ -20,7 +20,7 @@ def read_reply(reply: Reply, tools: Sequence[ToolSpec] = (), vocabulary: Vocabul
         vocabulary: that the policy speaks.
     """
     if not vocabulary.own:
-        from hart_agent.dialogue.vocabularies.reading import read_foreign
+        from hart_agent.dialogue.vocabularies.replies import read_foreign
 
         return read_foreign(reply.text, reply.native_calls, vocabulary, truncated=reply.truncated, calling=bool(tools))
     from hart_agent.dialogue.parsing import parse_reply  # its patterns take a while to compile

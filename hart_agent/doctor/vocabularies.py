@@ -9,7 +9,7 @@ from hart_agent.backends.families import plain_name
 from hart_agent.dialogue.messages import Part
 from hart_agent.dialogue.templates import said
 from hart_agent.dialogue.vocabularies.files import find_vocabulary, matching, vocabulary_names
-from hart_agent.dialogue.vocabularies.reading import read_foreign
+from hart_agent.dialogue.vocabularies.replies import read_foreign
 from hart_agent.dialogue.vocabularies.translating import canonical
 from hart_agent.dialogue.vocabularies.vocabulary import Reader, Vocabulary
 from hart_agent.doctor.drawings import Scene, scenes

@@ -7,13 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Final
 
-from hart_agent.backends.options import check_options, option
+from hart_agent.backends.options import POSITIVE, check_options, option
 from hart_agent.errors import ConfigError
 from hart_agent.serve.addresses import Addresses, is_loopback
 from hart_agent.vision.folders import Folders
 from hart_agent.vision.source import DEFAULT_MAX_IMAGE_PIXELS
 
-_POSITIVE: Final = {"limit": (lambda value: value > 0, "positive")}
+_POSITIVE: Final = {"limit": POSITIVE}
 
 
 @dataclass(frozen=True, kw_only=True)
