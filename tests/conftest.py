@@ -42,10 +42,16 @@ def pytest_configure(config: pytest.Config) -> None:
         compileall.compile_dir(Path(__file__).parents[1] / "hart_agent", quiet=2)
 
 
-def pytest_collection_finish() -> None:
-    """What was imported stays: the collector need not go through it again during the tests."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[Any]:
+    """What was imported stays: garbage is collected once, and nothing of it is gone through again during the tests."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -22,7 +22,7 @@ _GAP: Final = 3.0
 """Before an image is resampled it is averaged over whole pixels to so many times the wanted size, at least."""
 
 _THREADS: Final = min(4, os.cpu_count() or 1)
-_WIDE: Final = 16_000_000
+_WIDE: Final = 8_000_000
 """Pixels of a strip from which one is decoded at a time."""
 
 Conversion: TypeAlias = Callable[[Image.Image], Image.Image]

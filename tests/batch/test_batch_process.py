@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batch_processes import finish, interrupted, lines_in, start, wait_for
+from batch_processes import finish, here, interrupted, lines_in, start, wait_for
 from batch_runs import behave, by_id, number_of, read, right_answer, slowly, write_questions
 from loopback import Behaviour, Handler, refuse, serve
 
@@ -53,16 +53,16 @@ def test_failures_have_their_own_exit_codes(tmp_path: Path) -> None:
     questions = write_questions(tmp_path, 30)
     out = tmp_path / "out.jsonl"
     with serve([refuse(401, "who are you?")]) as server:
-        code, said = finish(start(server, questions, out))
+        code, said = here(server, questions, out)
     assert code == 4
     assert "who are you?" in said
     assert "10 questions in a row" in said
     (tmp_path / "1.png").unlink()
     with serve(behave) as server:
-        code, said = finish(start(server, questions, out))
+        code, said = here(server, questions, out)
         assert code == 3
         assert "--retry-errors" in said
-        code, said = finish(start(server, questions, questions))
+        code, said = here(server, questions, questions)
     assert code == 2
     assert "overwrite" in said
 
@@ -118,7 +118,7 @@ def test_an_interrupt_gives_up_what_is_under_way_and_says_how_to_go_on(tmp_path:
     assert "Run the same command again" in said
     assert len(by_id(read(out))) == 25
     with serve(behave) as server:
-        assert finish(start(server, questions, out))[0] == 0
+        assert here(server, questions, out)[0] == 0
     assert len(by_id(read(out))) == 60
 
 
@@ -128,7 +128,7 @@ def test_two_batches_can_not_write_the_same_file(tmp_path: Path) -> None:
     with serve(lambda body, number: slowly(behave(body, number), 1.0)) as server:
         first = start(server, questions, out)
         wait_for(out.exists, first)
-        code, said = finish(start(server, questions, out))
+        code, said = here(server, questions, out)
         assert code == 2
         assert "another run" in said
         assert finish(first)[0] == 0
@@ -141,7 +141,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[st
     questions = write_questions(tmp_path_factory.mktemp("undisturbed"), 60)
     out = questions.with_name("out.jsonl")
     with serve(steadily) as server:
-        code, said = finish(start(server, questions, out))
+        code, said = here(server, questions, out)
     assert code == 0, said
     return questions, by_id(read(out))
 
@@ -158,7 +158,7 @@ def resumes_after_a_full_disk(
         done = by_id(read(out))
         assert 0 < len(done) < 60
         make_room()
-        code, said = finish(start(server, questions, out))
+        code, said = here(server, questions, out)
         assert code == 0, said
     lines = by_id(read(out))
     assert lines == whole
@@ -205,6 +205,6 @@ def test_ray_without_its_packages_names_the_command_to_run(tmp_path: Path, monke
 
 def test_what_is_of_a_cluster_alone_is_refused_without_one(tmp_path: Path) -> None:
     with serve(behave) as server:
-        code, said = finish(start(server, write_questions(tmp_path, 3), tmp_path / "out.jsonl", "--workers", "2"))
+        code, said = here(server, write_questions(tmp_path, 3), tmp_path / "out.jsonl", "--workers", "2")
     assert code == 2
     assert "--on ray" in said
