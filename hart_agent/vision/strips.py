@@ -77,16 +77,16 @@ def strips(image: Pixels, area: Area | None = None) -> Iterator[Area]:
 def mapped(image: Pixels, areas: Iterable[Area], work: Callable[[Image.Image], _T]) -> Iterator[_T]:
     """The results of some work on parts of an image, in order. Parts that are yet to be decoded are so in threads."""
     areas = list(areas)
-    if isinstance(image, Image.Image) or len(areas) < 2 or _THREADS < 2:
+    wide = any((x1 - x0) * (y1 - y0) > _WIDE for x0, y0, x1, y1 in areas)
+    if isinstance(image, Image.Image) or len(areas) < 2 or _THREADS < 2 or wide:
         yield from (work(image.crop(area)) for area in areas)
         return
-    wide = any((x1 - x0) * (y1 - y0) > _WIDE for x0, y0, x1, y1 in areas)
     waiting: deque[Future[_T]] = deque()
-    with ThreadPoolExecutor(1 if wide else _THREADS) as pool:
+    with ThreadPoolExecutor(_THREADS) as pool:
         try:
             for area in areas:
                 waiting.append(pool.submit(lambda area: work(image.crop(area)), area))
-                if len(waiting) > (1 if wide else _THREADS):
+                if len(waiting) > _THREADS:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
