@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -185,7 +185,8 @@ def describe(query: Query, rows: Sequence[Row], photo: Size | None) -> NDArray[n
             float(count < 2),
             float(any(map(str.isdigit, row.text))),
             float(cue_in(kind, row.text, "names.tsv") is not None),
-            float(is_person(row.text) or is_person(" ".join(row.sign.texts[joined(row).start : joined(row).stop]))),
+            float(is_person(row.text) or is_person(" ".join(row.sign.texts[max(0, row.index - 1) : row.index + 1]))
+                  or is_person(" ".join(row.sign.texts[row.index : row.index + 2]))),
             float(cue_in("periodical", row.text) is not None),
         ])  # fmt: skip
     return np.array(found, np.float64)
@@ -221,6 +222,7 @@ def is_name(text: str) -> bool:
     return len(text) < 80 and bool(_NAME.fullmatch(text.strip(" .,:;()") + " "))
 
 
+@lru_cache(4096)
 def is_person(text: str) -> bool:
     """Whether a text has the form of a name and holds a given name, a title or initials."""
     return is_name(text) and bool(cue_in("person", text) or _INITIALED.search(text))
