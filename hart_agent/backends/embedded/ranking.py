@@ -185,8 +185,10 @@ def describe(query: Query, rows: Sequence[Row], photo: Size | None) -> NDArray[n
             float(count < 2),
             float(any(map(str.isdigit, row.text))),
             float(cue_in(kind, row.text, "names.tsv") is not None),
-            float(is_person(row.text) or is_person(" ".join(row.sign.texts[max(0, row.index - 1) : row.index + 1]))
-                  or is_person(" ".join(row.sign.texts[row.index : row.index + 2]))),
+            float(is_person(row.text) or any(
+                is_person(" ".join(row.sign.texts[first : first + 2]))
+                for first in (row.index - 1, row.index) if _is_alike(row, 2 * first + 1 - row.index)
+            )),
             float(cue_in("periodical", row.text) is not None),
         ])  # fmt: skip
     return np.array(found, np.float64)
