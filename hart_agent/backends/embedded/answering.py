@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from hart_agent.backends.embedded.matching import holding, is_same, matches, search
 from hart_agent.backends.embedded.question import Query, is_filler, kind_name
-from hart_agent.backends.embedded.ranking import Row, anchors, cue_in, fit, is_name, is_running, joined, rank, rows_of
+from hart_agent.backends.embedded.ranking import Row, anchors, cue_in, fit, is_person, is_running, rank, rows_of, title
 from hart_agent.backends.embedded.values import TYPED, is_made_of, is_typed, values, warnings, without_time
 from hart_agent.ocr import Line, Sign
 from hart_agent.ocr.colours import colour_distance
@@ -104,7 +104,7 @@ def _find(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
         return Finding(signs[0].text, (signs[0].lines,))  # the only text there is
     if query.kind in TYPED:
         return _typed(query, chosen, signs) if photo else _typed_alone(query, chosen)
-    if photo and query.relative and not query.quoted and (len(signs) > 1 or query.kind == "whole"):
+    if photo and query.relative and not query.quoted and len(rows_of(signs)) > 1:
         return _none("I can't see what stands next to what, apart from text")
     if query.kind in ("whole", "under"):
         return _whole(query, chosen, photo)
@@ -252,8 +252,11 @@ def _rows_from(known: Sequence[str], sign: Sign, row: tuple[Line, ...], kind: st
     if kind not in ("price", "phone", "number", "label", "time", "date", "measure"):
         return 0
     here = next((index for index, other in enumerate(sign.rows) if other == row), 0)
-    held = [index for index, text in enumerate(sign.texts) if any(matches(word, text) for word in known)]
-    return min((here - index if here >= index else index - here + 0.5 for index in held), default=0.0)
+    total = 0.0
+    for word in known:
+        held = [index for index, text in enumerate(sign.texts) if matches(word, text)]
+        total += min((here - index if here >= index else index - here + 0.5 for index in held), default=0.0)
+    return total
 
 
 def _whole(query: Query, chosen: Sequence[Sign], photo: Size | None) -> Finding:
@@ -285,7 +288,7 @@ def _layout(query: Query, chosen: Sequence[Sign], photo: Size | None) -> Finding
         rows.sort(key=lambda row: row.height, reverse=query.size == "largest")
     if not rows:
         return _not_one(query.name, 0)
-    block = _block(query, rows[0])
+    block = title(query, rows[0])
     others = [row for row in rows if row.lines not in block and not is_same(row.text, rows[0].text)]
     if others and not query.size and rows[0].score - others[0].score < _CLEAR.get(query.kind, _CLEAR_ELSE):
         return _not_one(query.name, len(others) + 1)
@@ -310,9 +313,10 @@ def _may_be(query: Query, row: Row) -> bool:
     told = cue_in(kind, text) or any(matches(word, text) for word in {*query.words} - query.things)
     return not (
         (kind != "topic" and is_running(row))
-        or (kind == "author" and not is_name(text))
+        or (kind == "author" and not is_person(text))
+        or (kind == "periodical" and not cue_in(kind, text))
         or (kind == "brand" and len(text.split()) >= _FEW)
-        or (kind in ("brand", "name", "place", "destination", "heading", "author") and letters < _LETTERS)
+        or (kind in ("brand", "name", "place", "destination", "heading", "author", "periodical") and letters < _LETTERS)
         or (kind == "place" and (not told or all(map(is_filler, text.split()))))
     )
 
@@ -324,12 +328,3 @@ def _trimmed(query: Query, text: str) -> str:
     name = cue_in(query.kind, text, "names.tsv")
     few = _FEW - (query.kind == "brand")
     return name if name and (len(text.split()) >= few or any(map(str.isdigit, text))) else text
-
-
-def _block(query: Query, best: Row) -> list[tuple[Line, ...]]:
-    """The best row; of a title in a few rows, all of them."""
-    title = query.kind in ("name", "heading", "topic", "product", "slogan", "watermark") and not query.words
-    if not title or (query.kind == "name" and is_name(best.text)):
-        return [best.lines]
-    span = joined(best)
-    return list(best.sign.rows[span.start : span.stop])

@@ -16,7 +16,7 @@ _Value = TypeVar("_Value", int, float)
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _ORDINALS = {"first": 0, "second": 1, "third": 2, "last": -1}
 _SIZES = ("largest", "smallest")
-_TITLES = frozenset({"heading", "brand", "author", "product", "topic", "name"})
+_TITLES = frozenset({"heading", "periodical", "brand", "author", "product", "topic", "name"})
 """With these kinds the size of things is meant, unless that of letters is asked for."""
 _WORD = re.compile(r"[^\W_\u3040-\u9fff]+(?:['’.&-][^\W_\u3040-\u9fff]+)*")
 _DAY = re.compile(r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?")
@@ -47,6 +47,7 @@ class Query:
         relative: whether it lies next to, inside or around something that need not be text.
         label: the word that stands before the wanted number.
         day: index of a weekday, 0 for Monday.
+        count: whether it asks how many of something there are.
     """
 
     kind: str
@@ -65,6 +66,7 @@ class Query:
     relative: bool = False
     label: str | None = None
     day: int | None = None
+    count: bool = False
 
     @property
     def name(self) -> str:
@@ -128,6 +130,7 @@ def understand(question: str) -> Query:
         relative=pattern("relative").search(plain) is not None,
         label=_label(lowered, kind),
         day=day,
+        count=pattern("count").search(plain) is not None,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,12 +25,14 @@ from hart_agent.vision.geometry import Size
 FEATURES = (
     "size", "above_median", "top", "letters", "wordy", "body", "cue", "person", "typed", "value", "named", "near",
     "echo", "edge", "fit", "confidence", "length", "capitals", "lone", "digits", "known",
+    "given", "masthead",
 )  # fmt: skip
 """What is known of a row; the weights lie in `data/ranking.json`, those of all kinds and what each kind adds."""
 _FIRST, _INITIAL, _CAPITALS = r"[A-ZÀ-Þ][a-zß-ÿ'’-]+\.?\s", r"[A-ZÀ-Þ]\.\s?", r"[A-ZÀ-Þ]{2,}\.?\s"
 _NAME = re.compile(
-    rf"(?:{_FIRST}|{_INITIAL}|(?:de|van|von|der|la|and)\s){{2,6}}|(?:{_INITIAL}){{0,3}}(?:{_CAPITALS}){{2,3}}"
+    rf"(?:{_FIRST}|{_INITIAL}|(?:de|van|von|der|la|and)\s){{2,9}}|(?:{_INITIAL}){{0,3}}(?:{_CAPITALS}){{2,3}}"
 )
+_INITIALED = re.compile(r"\b[A-Z]\. ?(?:[A-Z]\. ?)*[A-Z][A-Za-z]{2}")
 _BODY = 5
 _TITLE_ROWS = 4
 """What is set alike in no more rows is joined."""
@@ -120,7 +122,17 @@ def _is_alike(row: Row, index: int) -> bool:
     if not 0 <= index < len(row.sign.rows):
         return False
     height = max(line.height for line in row.sign.rows[index])
-    return max(height, row.height) < 1.35 * min(height, row.height) and not is_typed(row.sign.texts[index])
+    text, alike = row.sign.texts[index], max(height, row.height) < 1.35 * min(height, row.height)
+    return alike and not is_typed(text) and is_person(text) == is_person(row.text)
+
+
+def title(query: Query, best: Row) -> list[tuple[Line, ...]]:
+    """The best row; of a title in a few rows, all of them."""
+    whole = query.kind in ("name", "heading", "topic", "product", "slogan", "watermark") and not query.words
+    if not whole or (query.kind == "name" and is_name(best.text)):
+        return [best.lines]
+    span = joined(best)
+    return list(best.sign.rows[span.start : span.stop])
 
 
 def rows_of(signs: Sequence[Sign]) -> list[Row]:
@@ -173,6 +185,11 @@ def describe(query: Query, rows: Sequence[Row], photo: Size | None) -> NDArray[n
             float(count < 2),
             float(any(map(str.isdigit, row.text))),
             float(cue_in(kind, row.text, "names.tsv") is not None),
+            float(is_person(row.text) or any(
+                is_person(" ".join(row.sign.texts[first : first + 2]))
+                for first in (row.index - 1, row.index) if _is_alike(row, 2 * first + 1 - row.index)
+            )),
+            float(cue_in("periodical", row.text) is not None),
         ])  # fmt: skip
     return np.array(found, np.float64)
 
@@ -205,6 +222,12 @@ def is_running(row: Row) -> bool:
 def is_name(text: str) -> bool:
     """Whether a text has the form of a person's name: some words with initial capitals."""
     return len(text) < 80 and bool(_NAME.fullmatch(text.strip(" .,:;()") + " "))
+
+
+@lru_cache(4096)
+def is_person(text: str) -> bool:
+    """Whether a text has the form of a name and holds a given name, a title or initials."""
+    return is_name(text) and bool(cue_in("person", text) or _INITIALED.search(text))
 
 
 def anchors(query: Query, signs: Sequence[Sign]) -> tuple[str, ...]:

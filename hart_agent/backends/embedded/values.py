@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from typing import TypeAlias
 
+from hart_agent.backends.embedded.matching import matches
 from hart_agent.backends.embedded.patterns import pattern
 from hart_agent.backends.embedded.question import DAYS, Query, labels
 from hart_agent.ocr import Line, Sign
@@ -24,6 +26,8 @@ def values(query: Query, sign: Sign, anchors: tuple[str, ...] = ()) -> list[Valu
     def plain(kind: str) -> list[Value]:
         return list(_plain(kind, query, sign))
 
+    if query.count and query.sought in ("number", "measure"):
+        return _counted(sign, anchors) or plain(query.sought)
     if query.sought in ("label", "number"):
         labelled = list(_labelled(query.label, sign)) if query.label else []
         phones = plain("phone") if query.sought == "number" and anchors else []
@@ -83,7 +87,8 @@ def _is_phone(value: str, text: str) -> bool:
 def _addresses(query: Query, sign: Sign, anchors: tuple[str, ...]) -> list[Value]:
     """Rows with a house number and a street; a street alone may be part of a name."""
     streets = [(text, row) for text, row in _rows(sign) if pattern("street").search(text)]
-    found = [(text, row) for text, row in streets if not pattern("appointment").search(text)]
+    prose = pattern("prose", exact_case=True)
+    found = [(text, row) for text, row in streets if not (pattern("appointment").search(text) or prose.search(text))]
     numbered = [(text, row) for text, row in found if re.search(r"\d", text)]
     return numbered or [item for item in found if len(sign.rows) <= 2 or query.sought == "street"]
 
@@ -107,6 +112,18 @@ def _labelled(label: str, sign: Sign) -> Iterator[Value]:
     if not found and (below := pattern.search(sign.text)):
         found = [(below[1], row) for text, row in _rows(sign) if below[1] in text][:1]
     yield from found
+
+
+def _counted(sign: Sign, anchors: tuple[str, ...]) -> list[Value]:
+    """Numbers before what is counted: "32 track", "4 cups of flour"."""
+    found = []
+    for text, row in _rows(sign):
+        parts = text.split()
+        for start, stop in itertools.product(range(len(parts)), (2, 3)):
+            counted = parts[start : start + stop]
+            if counted[0][:1].isdigit() and any(matches(word, counted[-1]) for word in anchors):
+                found.append((" ".join(counted), row))
+    return found
 
 
 def _hours(query: Query, sign: Sign, anchors: tuple[str, ...]) -> list[Value]:

@@ -65,6 +65,14 @@ ANSWERS = [
     ("What brand is the camera?", (sign("von D4s Nikon"), sign("NOTES", at=(200, 200))), "Nikon", None),
     ("Which chapter starts on this page?", (sign("LE GUIDE", "CHAPITRE IV."),), "IV", None),
     ("What is the ISBN?", (sign("ISBN 0-19-852663-6", "Oxford"),), "0-19-852663-6", None),
+    ("Who wrote this book?", (sign("SALT MARSHES", "MARTA KELLOW"),), "MARTA KELLOW", None),  # a given name tells
+    ("What is the title of the book?", (sign("MARTA KELLOW", "SALT"),), "SALT", None),
+    ("Which newspaper is this?", (sign("Bridge Washed Away", "The Selby Gazette"),), "The Selby Gazette", None),
+    ("How many eggs do I need?", (sign("200 g flour", "3 large eggs", "2 cups milk"),), "3 large eggs", None),
+    ("What is the telex number?", (sign("0391 445 820 Telex 55210"),), "55210", None),
+    ("Where is the company located?", (sign("a drive that is fast and small", "9 Mill Drive"),), "9 Mill Drive", None),
+    ("On which date does the west gate close?", (sign("East gate closes May 3", "bar", "West gate closes May 9"),),
+     "May 9", None),  # "gate" stands next to both
     ("电话号码是多少?", (SHOP,), "0391 445 820", [SHOP.lines[2]]),
     ("Which route number is on the sign?", (sign("ROUTE", "66"),), "66", None),
     ("What does the sign on the barrier say?", (sign("NO PARKING"), sign("B", at=(200, 200))), "NO PARKING", None),
