@@ -15,7 +15,7 @@ from hart_agent.errors import ConfigError
 from rl.config import AlgorithmConfig
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'hart-agent[transformers]'")
-from rl.ap_grpo import ap_grpo_loss, diagnostics, rollout_weights  # noqa: E402
+from rl.ap_grpo import Shaping, ap_grpo_loss, diagnostics, ratio_of, rollout_weights  # noqa: E402
 
 DOUBLE = torch.float64
 
@@ -68,6 +68,33 @@ def test_loss_worked_by_hand() -> None:
     wrong = -0.75 * 1 / math.sqrt(2)
     assert float(loss.value) == pytest.approx(-(right + wrong) / 2, abs=1e-9)
     assert float(loss.kl) == pytest.approx(kl / 2)
+
+
+def test_what_is_reported_beside_the_loss() -> None:
+    """Shares of 1/4, 1/4 and 1/2. The first token has a ratio of 2 and a reference .4 above it; all others stay."""
+    mask = torch.tensor([[1, 1], [1, 0]], dtype=DOUBLE)
+    new = torch.tensor([[math.log(2), 0], [0, 5]], dtype=DOUBLE)
+    old, ref = torch.zeros_like(new), torch.tensor([[math.log(2) + 0.4, 0], [0, 1]], dtype=DOUBLE)
+    expected = {"k1": -0.4 / 4, "k2": 0.08 / 4, "k3": (math.exp(0.4) - 1.4) / 4}
+    for estimator, kl in expected.items():
+        config = AlgorithmConfig(k=0.0, group_size=2, clip=0.2, kl=estimator)
+        weights = rollout_weights(torch.tensor([1.0, 0.0], dtype=DOUBLE), torch.tensor([2, 1]), config)
+        loss = ap_grpo_loss(new, old, ref, mask, weights, config)
+        assert float(loss.kl) == pytest.approx(kl)
+        assert float(loss.clipped) == pytest.approx(1 / 4)
+    assert ratio_of(new, old, mask).flatten().tolist() == pytest.approx([2, 1, 1, 1])
+
+
+def test_the_range_of_a_shaping_term_is_brought_to_1_where_nothing_else_bounds_it() -> None:
+    """Of 2, 4, 3, 2, with a range of 2, half less the mean is added; what is no further apart than 1 stays."""
+    config = AlgorithmConfig(k=0.0, group_size=4, scale_advantages=False)
+    for values, added in (
+        ([2, 4, 3, 2], [-0.375, 0.625, 0.125, -0.375]),
+        ([5, 5.5, 5, 5.5], [-0.25, 0.25, -0.25, 0.25]),
+    ):
+        term = Shaping(0.1, torch.tensor(values, dtype=DOUBLE))
+        weights = rollout_weights(torch.ones(4, dtype=DOUBLE), torch.ones(4), config, [term])
+        assert weights.advantages.tolist() == pytest.approx([0.1 * value for value in added])
 
 
 def plain_grpo(data: dict[str, Any], beta: float, size: int) -> Any:
