@@ -88,13 +88,30 @@ def test_what_is_reported_beside_the_loss() -> None:
 def test_the_range_of_a_shaping_term_is_brought_to_1_where_nothing_else_bounds_it() -> None:
     """Of 2, 4, 3, 2, with a range of 2, half less the mean is added; what is no further apart than 1 stays."""
     config = AlgorithmConfig(k=0.0, group_size=4, scale_advantages=False)
-    for values, added in (
-        ([2, 4, 3, 2], [-0.375, 0.625, 0.125, -0.375]),
-        ([5, 5.5, 5, 5.5], [-0.25, 0.25, -0.25, 0.25]),
-    ):
-        term = Shaping(0.1, torch.tensor(values, dtype=DOUBLE))
-        weights = rollout_weights(torch.ones(4, dtype=DOUBLE), torch.ones(4), config, [term])
-        assert weights.advantages.tolist() == pytest.approx([0.1 * value for value in added])
+    term = Shaping(0.1, torch.tensor([2, 4, 3, 2, 5, 5.5, 5, 5.5], dtype=DOUBLE))
+    weights = rollout_weights(torch.ones(8, dtype=DOUBLE), torch.ones(8), config, [term])
+    added = [-0.375, 0.625, 0.125, -0.375, -0.25, 0.25, -0.25, 0.25]
+    assert weights.advantages.tolist() == pytest.approx([0.1 * value for value in added])
+
+
+def test_below_the_floor_of_entropy_surprising_tokens_gain() -> None:
+    """Entropy .1, floor .2: a token gains .1 times its surprise less .1, here -.05 and .05, with a share of a half."""
+    config = AlgorithmConfig(k=0.0, beta=0.0, group_size=2, entropy_floor=0.2)
+    old = torch.tensor([[-0.05], [-0.15]], dtype=DOUBLE)
+    new = old.clone().requires_grad_()
+    weights = rollout_weights(torch.ones(2, dtype=DOUBLE), torch.ones(2), config, entropy=0.1)
+    ap_grpo_loss(new, old, None, torch.ones_like(old), weights, config).value.backward()
+    assert new.grad.flatten().tolist() == pytest.approx([0.0025, -0.0025])
+    above = rollout_weights(torch.ones(2, dtype=DOUBLE), torch.ones(2), config, entropy=0.3)
+    assert float(ap_grpo_loss(new, old, None, torch.ones_like(old), above, config).value.detach()) == 0
+    assert rollout_weights(torch.ones(2), torch.ones(2), config).entropy.tolist() == [0, 0]
+
+
+def test_no_rollouts_are_refused_and_a_weight_of_zero_is_not() -> None:
+    config = AlgorithmConfig(k=1.0, group_size=2)
+    with pytest.raises(ValueError, match="whole groups of 2"):
+        rollout_weights(torch.ones(0), torch.ones(0), config)
+    assert rollout_weights(torch.tensor([0.0, 2.0]), torch.ones(2), config).mu1.tolist() == [0, 2]
 
 
 def plain_grpo(data: dict[str, Any], beta: float, size: int) -> Any:
