@@ -107,6 +107,14 @@ def test_below_the_floor_of_entropy_surprising_tokens_gain() -> None:
     assert rollout_weights(torch.ones(2), torch.ones(2), config).entropy.tolist() == [0, 0]
 
 
+@pytest.mark.parametrize(("aggregation", "lengths", "shares"), [
+    ("sequence", [0, 2], [1 / 2, 1 / 4]), ("token", [0, 0], [1, 1]), ("token", [1, 0], [1, 1]),
+])  # fmt: skip
+def test_a_rollout_without_tokens_has_a_finite_share(aggregation: Any, lengths: list[int], shares: list[float]) -> None:
+    config = AlgorithmConfig(group_size=2, aggregation=aggregation)
+    assert rollout_weights(torch.ones(2), torch.tensor(lengths), config).share.tolist() == shares
+
+
 def test_no_rollouts_are_refused_and_a_weight_of_zero_is_not() -> None:
     config = AlgorithmConfig(k=1.0, group_size=2)
     with pytest.raises(ValueError, match="whole groups of 2"):
