@@ -90,9 +90,10 @@ class RunOptions:
         given = {each.name for each in fields(settings) if getattr(settings, each.name) != each.default}
         if on_openrlhf and (missing := next((name for name in KNOWN["local"] if name in given), None)):
             raise ConfigError(f"the engine openrlhf has no {flag(missing)}: {KNOWN['local'][missing]}")
+        # Paths are made absolute, for other processes may have other current folders.
         if on_openrlhf and not supervised and (model := Path(settings.model).expanduser()).is_dir():
-            settings = replace(settings, model=str(model.absolute()))  # as for out and data: other processes may have
-        out, data = self.out.absolute(), self.data.absolute()  # other current folders
+            settings = replace(settings, model=str(model.absolute()))
+        out, data = self.out.absolute(), self.data.absolute()
         return Manifest(out=out, data=data, settings=settings, questions=fingerprint(samples)), samples, held_out
 
 

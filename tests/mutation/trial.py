@@ -123,7 +123,7 @@ def main() -> None:
 
 
 def results_of(area: dict[str, Any], args: argparse.Namespace) -> list[dict[str, Any]]:
-    """What came of an area's sample; those without a result are tried. Equivalents are called so."""
+    """The results of an area's sample; mutants without one are tried. Survivors that are listed are equivalents."""
     known, same = read(args.results), equivalents()
     with tempfile.TemporaryDirectory(prefix="mutation-") as name:
         folder = Path(name)

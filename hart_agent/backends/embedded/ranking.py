@@ -186,8 +186,8 @@ def describe(query: Query, rows: Sequence[Row], photo: Size | None) -> NDArray[n
             float(any(map(str.isdigit, row.text))),
             float(cue_in(kind, row.text, "names.tsv") is not None),
             float(is_person(row.text) or any(
-                is_person(" ".join(row.sign.texts[first : first + 2]))
-                for first in (row.index - 1, row.index) if _is_alike(row, 2 * first + 1 - row.index)
+                is_person(" ".join(row.sign.texts[min(row.index, other) : max(row.index, other) + 1]))
+                for other in (row.index - 1, row.index + 1) if _is_alike(row, other)
             )),
             float(cue_in("periodical", row.text) is not None),
         ])  # fmt: skip
