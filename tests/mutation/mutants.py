@@ -140,7 +140,7 @@ def _changes(node: ast.expr | ast.stmt) -> Iterator[ast.AST]:
     elif isinstance(node, ast.Constant):
         yield from (ast.Constant(value) for value in _others(node.value))
     elif isinstance(node, ast.Return) and node.value is not None:
-        if not (isinstance(node.value, ast.Constant) and node.value.value is None):
+        if not (isinstance(node.value, ast.Constant) and not node.value.value):
             yield ast.Return(ast.Constant(None))
     elif isinstance(node, ast.If | ast.IfExp | ast.While) and not isinstance(node.test, ast.Compare | ast.UnaryOp):
         yield _with(node, test=ast.UnaryOp(ast.Not(), node.test))

@@ -99,13 +99,15 @@ class Warm:
         folder: a copy of the repository, in which mutants are written.
         tests: files and folders in it.
         modules: those that are going to be changed.
+        without: beginnings of the ids of tests that are not run.
 
     Raises:
         SystemExit: the tests fail without any mutant.
     """
 
-    def __init__(self, folder: Path, tests: Sequence[str], modules: Sequence[str]) -> None:
+    def __init__(self, folder: Path, tests: Sequence[str], modules: Sequence[str], without: Sequence[str] = ()) -> None:
         self._folder, self._tests = folder, tests
+        self._options = [*_OPTIONS, *(f"--deselect={test}" for test in without)]
         os.environ["PYTHONPATH"] = str(folder)
         os.environ["PYTHONDONTWRITEBYTECODE"] = ""
         self._lessons = self._learnt({str(folder / module) for module in modules})
@@ -204,7 +206,7 @@ class Warm:
         for stream in range(3):
             os.dup2(sink, stream)
         folder = str(self._folder / "temporary")
-        options = [*_OPTIONS, "--rootdir", str(self._folder), "--basetemp", folder]
+        options = [*self._options, "--rootdir", str(self._folder), "--basetemp", folder]
         return int(pytest.main([*options, *tests], [_Quick(), *plugins]))
 
 

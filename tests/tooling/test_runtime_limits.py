@@ -57,7 +57,7 @@ def test_on_which_view_no_box_can_be_given_is_said(context: ToolContext, pointab
     assert called(ToolRuntime([Probe(show)]), context).text == ("" if pointable else note) + "shown"
 
 
-@pytest.mark.parametrize(("width", "stretched"), [(100, False), (159, False), (161, True), (230, True)])
+@pytest.mark.parametrize(("width", "stretched"), [(100, False), (160, False), (161, True), (230, True)])
 def test_a_view_that_is_shown_stretched_is_said_to_be(context: ToolContext, width: int, stretched: bool) -> None:
     """100 x 100 pixels of the original are shown as `width` x 100."""
 
@@ -77,9 +77,11 @@ def test_of_a_long_error_the_model_is_told_the_beginning(context: ToolContext, l
 
 
 def test_what_a_tool_should_have_returned_is_said(context: ToolContext, caplog: pytest.LogCaptureFixture) -> None:
-    assert "run returned NoneType; expected a str or a ToolOutput" in called(
-        ToolRuntime([Probe(lambda *_: None)]), context
-    ).text  # fmt: skip
+    for returned, words in (
+        (None, "run returned NoneType; expected a str or a ToolOutput"),
+        (ToolOutput(b"x"), "the text of the ToolOutput is a bytes; expected a str"),  # type: ignore[arg-type]
+    ):
+        assert words in called(ToolRuntime([Probe(lambda *_, given=returned: given)]), context).text
 
 
 def test_a_call_has_a_minute_by_default_as_the_docs_say() -> None:
@@ -109,8 +111,8 @@ def test_the_loop_stands_still_only_for_a_tool_that_was_quick(
 
     tool = Probe(takes)
     runtime = ToolRuntime([tool])
-    for _ in range(6):
-        called(runtime, context)
+    seconds = [called(runtime, context).seconds for _ in range(6)]
+    assert seconds == pytest.approx([0.0009, 0.0009, 0.0011, 0.9, 0.0001, 0.0009])
     assert patiences == [0, 0.002, 0.002, 0, 0, 0.002]
     tool._run = hangs
     called(runtime, context)
