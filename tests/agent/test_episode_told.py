@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,11 +12,15 @@ from test_episode import BROKEN, CROP, IMAGE, ZOOM, ask, episode
 from hart_agent import Agent, Episode, EpisodeConfig, Reply, ScriptedPolicy, SourceImage
 from hart_agent.agent import episode as module
 from hart_agent.agent.modes import Mode
-from hart_agent.dialogue.messages import Message, ToolSpec
+from hart_agent.agent.observer import Observer
+from hart_agent.agent.trajectory import Turn
 from hart_agent.dialogue.policy import Usage
 from hart_agent.dialogue.results import HINT_ANSWER
+from hart_agent.dialogue.vocabularies.files import find_vocabulary
 from hart_agent.tooling.discovery import discover_tools
+from hart_agent.tooling.records import ToolResult
 from hart_agent.tooling.runtime import ToolRuntime
+from hart_agent.vision.source import View
 
 LAST, LAST_WITHOUT_TOOLS = (
     f"This is your last turn: answer now, {tools}{HINT_ANSWER}" for tools in ("without tools. ", "")
@@ -85,6 +87,8 @@ def test_what_else_is_told() -> None:
     many = ask(ZOOM * 3, answer("STOP"), max_calls_per_turn=2).turns[0]
     assert many.feedback == "Only the first 2 calls of a turn are run."
     assert ask(ZOOM * 2, answer("STOP"), max_calls_per_turn=2).turns[0].feedback is None
+    last = ask(ZOOM * 3, answer("STOP"), max_calls_per_turn=2, max_turns=2).turns[0]
+    assert last.feedback == f"Only the first 2 calls of a turn are run. {LAST}"
     aside = ask(ZOOM + answer("GUESS"), answer("STOP")).turns[0].feedback
     assert aside == "Your answer was set aside: it stood in the same turn as a tool call. Give it again."
     assert [turn.feedback for turn in ask(ZOOM, answer("STOP")).turns] == [None, None]
@@ -115,9 +119,39 @@ def test_the_closed_loop_needs_a_turn_for_its_answer() -> None:
     assert ask(ZOOM, CROP, answer("x"), mode=Mode.CLOSED_LOOP, max_turns=3).answer == "x"
 
 
-class Spending(ScriptedPolicy):
-    async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
-        return replace(await super().reply(messages, tools), usage=Usage(90, 10, 1))
+def test_in_the_next_stage_replies_that_can_not_be_read_are_counted_anew() -> None:
+    run = ask(BROKEN, CROP, BROKEN, answer("x"), mode=Mode.CLOSED_LOOP, max_format_errors=2)
+    assert (run.answer, run.format_errors) == ("x", 2)
+
+
+def test_another_agent_is_told_in_its_own_words() -> None:
+    policy = ScriptedPolicy([])
+    policy.vocabulary = find_vocabulary("mini-o3")  # type: ignore[attr-defined]
+    run = episode(policy)
+    step(run, "The sign is on the left.")
+    told = run.turns[0].feedback
+    assert told
+    (words,) = run.messages[-1].parts
+    assert isinstance(words, str)
+    assert words.startswith(f"An error occurred while grounding: {told}\nLook at what went wrong")
+    assert run.outcome.stop_reason is None
+
+
+class Watching(Observer):
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def on_tool_call(self, result: ToolResult, views: tuple[View, ...]) -> None:
+        self.seen.append(f"{result.call.name} {len(views)}")
+
+    def on_turn(self, turn: Turn) -> None:
+        self.seen.append(f"turn of {len(turn.results)}")
+
+
+def test_an_observer_sees_each_call_and_then_its_turn() -> None:
+    watching = Watching()
+    Agent(ScriptedPolicy([ZOOM + tool_call("?"), answer("x")]), observer=watching, verify=False).ask(IMAGE, "what?")
+    assert watching.seen == ["zoom 1", "? 0", "turn of 2", "turn of 0"]
 
 
 def reopened(**limits: Any) -> tuple[bool, Any]:

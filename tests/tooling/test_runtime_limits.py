@@ -85,7 +85,7 @@ def test_what_a_tool_should_have_returned_is_said(context: ToolContext, caplog: 
 
 
 def test_a_call_has_a_minute_by_default_as_the_docs_say() -> None:
-    assert inspect.signature(ToolRuntime).parameters["timeout"].default == 60
+    assert inspect.signature(type(ToolRuntime([]))).parameters["timeout"].default == 60
 
 
 def test_the_loop_stands_still_only_for_a_tool_that_was_quick(
