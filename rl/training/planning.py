@@ -16,23 +16,19 @@ from hart_agent.errors import ConfigError
 from hart_agent.store.hub import from_hub
 from rl.config import TrainSettings
 
-TEXT = 700
-"""Tokens of instructions and question in a prompt."""
-FIXED, FIXED_OPENRLHF = 3e9, 4e9
-"""Bytes on each GPU for CUDA itself and what fragmentation leaves unused; and for buffers of DeepSpeed and NCCL."""
-CALL = 0.03
-"""Seconds that transformers takes for one token of a batch, besides reading the weights."""
-PREPROCESSING = 0.064
-"""Seconds in which one core scales a megapixel and cuts it into patches; measured."""
-HOST_BANDWIDTH = 50e9
-"""Bytes a second at which an optimiser on the host goes through its memory."""
-CHANNELS = 3 * 2
-"""Values for a pixel of a patch: its colours, in two frames, of which an image is both."""
+TEXT = 700  # tokens of instructions and question in a prompt
+FIXED, FIXED_OPENRLHF = (
+    3e9,
+    4e9,
+)  # on each GPU: CUDA itself and what fragmentation wastes; DeepSpeed's buffers and NCCL's
+CALL = 0.03  # seconds that transformers takes for one token of a batch, besides reading the weights
+PREPROCESSING = 0.064  # seconds in which one core scales a megapixel and cuts it into patches; measured
+HOST_BANDWIDTH = 50e9  # bytes a second at which an optimiser on the host goes through its memory
+CHANNELS = 3 * 2  # values for a pixel of a patch: its colours, in two frames, of which an image is both
 RAY = 3 * 2 * CHANNELS / 0.7e9
 """Seconds of a pixel in Ray's object store: values of 2 bytes pass it 3 times (from vLLM, to the log-probabilities, to
 the update), at 0.7e9 bytes a second; measured."""
-SYNC, SYNC_CALL = 25e9, 0.004
-"""Of weights handed to vLLM: bytes a second, and seconds for the calls that announce each."""
+SYNC, SYNC_CALL = 25e9, 0.004  # of weights handed to vLLM: bytes a second, and seconds for the calls that announce each
 
 
 @dataclass(frozen=True)
@@ -72,29 +68,19 @@ class ModelShape:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """An estimate.
+    """An estimate. Memory is in bytes on each GPU, by purpose; seconds are those of a step, by phase."""
 
-    Attributes:
-        training: bytes on each GPU while the policy is updated, by purpose.
-        rollouts: the same while rollouts are made; empty where both use the same memory.
-        room: bytes of one sampling engine for keys and values.
-        host: bytes of each machine's own memory.
-        memory: of one GPU.
-        steps: of the run.
-        at_once: complete rollouts that the memory for rollouts holds, on all GPUs.
-        seconds: of a step by phase, if all goes well.
-        slow: the same, if little does.
-    """
-
-    training: dict[str, float]
-    rollouts: dict[str, float] = field(default_factory=dict)
-    room: float
-    host: float = 0
-    memory: float
-    steps: int
-    at_once: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
-    slow: dict[str, float] = field(default_factory=dict)
+    training: dict[str, float]  # while the policy is updated
+    rollouts: dict[str, float] = field(
+        default_factory=dict
+    )  # while they are made; empty where both use the same memory
+    room: float  # bytes of one sampling engine for keys and values
+    host: float = 0  # bytes of each machine's own memory
+    memory: float  # of one GPU
+    steps: int  # of the run
+    at_once: int = 0  # complete rollouts that the memory for rollouts holds, on all GPUs
+    seconds: dict[str, float] = field(default_factory=dict)  # if all goes well
+    slow: dict[str, float] = field(default_factory=dict)  # if little does
 
     @property
     def hours(self) -> float:
