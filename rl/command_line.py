@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +21,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
-from hart_agent.backends.options import flag, option
+from hart_agent.backends.options import flag
 from hart_agent.cli.console.counting import CountProgress
 from hart_agent.cli.console.failure import reported_errors
 from hart_agent.cli.ending import end_despite_threads
@@ -42,6 +42,14 @@ VALIDATION = "validation/"
 _log = logging.getLogger(__name__)
 
 
+Data = Annotated[Path, typer.Argument(help="Questions: a JSONL or Parquet file, or a folder of Hugging Face datasets.")]
+Out = Annotated[Path, typer.Option(help="Folder of the run; a run that is there is resumed.")]
+ApartFrom = Annotated[Path | None, typer.Option(help="Other questions, which must share no image with these.")]
+Validation = Annotated[
+    Path | None, typer.Option(help="Held-out questions, asked before the first step and at each checkpoint.")
+]
+
+
 def _use_config(context: typer.Context, path: Path | None) -> Path | None:
     """Use a file's options as defaults, and its flags of OpenRLHF where the command line has none."""
     if path is not None:
@@ -55,12 +63,10 @@ def _use_config(context: typer.Context, path: Path | None) -> Path | None:
 class RunOptions:
     """The options of both training commands that are not settings."""
 
-    data: Annotated[
-        Path, typer.Argument(help="Questions: a JSONL or Parquet file, or a folder of Hugging Face datasets.")
-    ]
-    out: Path = option("Folder of the run; a run that is there is resumed.", MISSING)
-    apart_from: Path | None = option("Other questions, which must share no image with these.")
-    validation: Path | None = option("Held-out questions, asked before the first step and at each checkpoint.")
+    data: Data
+    out: Out
+    apart_from: ApartFrom = None
+    validation: Validation = None
     config: Annotated[
         Path | None, typer.Option(is_eager=True, callback=_use_config, help="YAML file of these options.")
     ] = None
@@ -149,11 +155,7 @@ def run_command(command: Callable[..., None], arguments: Sequence[str] | None = 
 
 
 def read_config(path: Path, known: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Options and flags of OpenRLHF, each by name, from a YAML file; paths in it are as on the command line.
-
-    Args:
-        path: of the file.
-        known: names of the options.
+    """Known options, and flags of OpenRLHF, each by name, from a YAML file; paths in it are as on the command line.
 
     Raises:
         ConfigError: the file is missing or damaged, or names an option that doesn't exist, or one twice.
