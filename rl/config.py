@@ -120,7 +120,7 @@ class RunSettings(ModelOptions):
     rl_share: float | None = option("Share of the images for RL; SFT with the same share takes the rest. Default: all.")
     strict_reading: bool = option("Whether rewards require an answer without text around it.", True)
     checkpoint_every: int = option("Steps between checkpoints.", 50, POSITIVE)
-    tracker: Literal["wandb"] | None = option("Show metrics there, beside TensorBoard.")
+    tracker: Literal["wandb"] | None = option("Show metrics there, in addition to TensorBoard.")
     keep_checkpoints: int = option("Checkpoints that stay; older ones are removed.", 2, POSITIVE)
 
     _rates: ClassVar[tuple[float, float]] = (1e-6, 1e-5)

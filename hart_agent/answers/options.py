@@ -124,24 +124,24 @@ def _votes(tokens: list[Token]) -> _Votes:
     for sentence in map(_without_doubt, sentences):
         if not sentence or sentence[-1].text == "?":
             continue
-        label, said = sentence[: label_length(sentence)], sentence[label_length(sentence) :]
+        label, statement = sentence[: label_length(sentence)], sentence[label_length(sentence) :]
         if label and (len(labels) > 1 or label[-1].text != "."):
-            first, last = said[0].text, _without_reason(said, mentioned=True)[-1].text
+            first, last = statement[0].text, _without_reason(statement, mentioned=True)[-1].text
             verdicts = {first, last if last != "right" else ""}
-            denied = first in phrases.NEGATIONS | phrases.WRONG and not (len(said) > 1 and said[1].options)
+            denied = first in phrases.NEGATIONS | phrases.WRONG and not (len(statement) > 1 and statement[1].options)
             denied = denied or last in phrases.WRONG | {"no"}
             if denied or len(labels) > 1:
                 named = votes.denied if denied else votes.gone_through
                 named |= label[0].options if denied or verdicts & phrases.RIGHT else set()
                 continue
-        planned = any(token.text in phrases.PLANNING for token in said)
-        options = {letter for token in said for letter in token.options}
-        if said[0].text in phrases.POINTING and options and options <= considered:
+        planned = any(token.text in phrases.PLANNING for token in statement)
+        options = {letter for token in statement for letter in token.options}
+        if statement[0].text in phrases.POINTING and options and options <= considered:
             continue  # "Let me check B. It says blue"
         considered = options if planned else set()
         votes.affirmed |= label[0].options if label and not planned else set()
         stated = set(votes.stated)
-        for clause in _clauses(grouped(_without_reason(said))):
+        for clause in _clauses(grouped(_without_reason(statement))):
             if not (planned and all(token.options for token in clause)):
                 _vote(clause, votes)
         if options - votes.stated - votes.denied:
