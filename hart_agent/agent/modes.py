@@ -154,7 +154,7 @@ Mode.MGPO = Mode(
         replace(
             _LOCALISE,
             required=False,
-            afterwards="Afterwards you see these crops next to the overview, and answer.",
+            afterwards="Afterwards you see these crops beside the overview, and answer.",
         ),
         Stage("answer", None, "answer_with_crops", crops=True, tools=()),
     ),
