@@ -116,14 +116,14 @@ def _votes(tokens: list[Token]) -> _Votes:
     for sentence in map(_without_doubt, sentences_of(tokens)):
         if not sentence or sentence[-1].text == "?":
             continue
-        label, said = sentence[: label_length(sentence)], sentence[label_length(sentence) :]
-        planned = any(token.text in phrases.PLANNING for token in said)
-        options = {letter for token in said for letter in token.options}
-        if said[0].text in phrases.POINTING and options and options <= considered:
+        label, statement = sentence[: label_length(sentence)], sentence[label_length(sentence) :]
+        planned = any(token.text in phrases.PLANNING for token in statement)
+        options = {letter for token in statement for letter in token.options}
+        if statement[0].text in phrases.POINTING and options and options <= considered:
             continue  # "Let me check B. It says blue"
         considered = options if planned else set()
         votes.affirmed |= label[0].options if label and not planned else set()
-        for clause in _clauses(grouped(_without_reason(said))):
+        for clause in _clauses(grouped(_without_reason(statement))):
             if not (planned and all(token.options for token in clause)):
                 _vote(clause, votes)
     return votes
