@@ -55,7 +55,7 @@ def find_blocks(text: str, ending: Ending) -> list[Block]:
 
 
 def corrected_answer(text: str) -> Block | None:
-    """The last of several answers in a reply, where the words in front of it take back the one before.
+    """The last of several answers or abstentions in a reply, where the words in front of it take back the one before.
 
     Args:
         text: without thoughts.
@@ -63,7 +63,7 @@ def corrected_answer(text: str) -> Block | None:
     found = [place for place in _located(text, Ending.STOP) if place[2] is not None]
     corrected = None
     for (_, before, first), (after, _, second) in pairwise(found):
-        if first is None or second is None or {first.opener, second.opener} != {"<answer>"}:
+        if first is None or second is None or not {first.opener, second.opener} <= {"<answer>", "<abstain>"}:
             break
         corrected = second if takes_back(text[before:after]) else corrected
     return corrected

@@ -6,9 +6,10 @@ import json
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from hart_agent.dialogue.dialects import DIALECTS
 from hart_agent.dialogue.parsing import parse_reply
 from hart_agent.dialogue.results import ParsedReply
 
@@ -17,6 +18,7 @@ VALUES = ['"name"', '"arguments"', "NaN", "1e999", "-", "9" * 40, "null", "\ud80
 FRAGMENTS = [*MARKS.split(), *VALUES, '{"name": "zoom", "arguments": {"a": 1}}']
 HOSTILE = st.text() | st.lists(st.sampled_from(FRAGMENTS), max_size=30).map("".join)
 SCALARS = st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats(allow_nan=False, allow_infinity=False)
+OPENERS = [opener for dialect in DIALECTS for opener, _ in dialect.markers]
 ARGUMENTS = st.dictionaries(
     st.text(),
     st.recursive(SCALARS | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8),
@@ -71,11 +73,15 @@ def test_hostile_text_is_refused_in_little_time(text: str) -> None:
     assert time.perf_counter() - started < 5
 
 
+@example("[TOOL_CALLS]", {})
 @given(st.text(), ARGUMENTS)
 def test_a_call_survives_the_round_trip(name: str, arguments: dict[str, object]) -> None:
     body = json.dumps({"name": name, "arguments": arguments})  # ASCII only: a tag inside a string would end the block
     body = body.replace("<", "\\u003c")
-    for parsed in (parse_reply(f"thinking\n{call(body)}"), parse_reply(f"thinking\n<tool_call>{body}")):
+    written = [f"thinking\n{call(body)}"]
+    if not any(opener in body.lower() for opener in OPENERS):  # in a call that isn't closed it would open the next one
+        written.append(f"thinking\n<tool_call>{body}")
+    for parsed in map(parse_reply, written):
         assert [(found.name, found.arguments, found.raw) for found in parsed.calls] == [(name, arguments, body)]
 
 

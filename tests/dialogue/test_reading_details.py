@@ -10,7 +10,7 @@ import pytest
 
 from hart_agent.dialogue.blocks import corrected_answer, outside_blocks
 from hart_agent.dialogue.json_calls import json_calls
-from hart_agent.dialogue.json_repair import MAX_DEPTH, MAX_JSON, Ending, json_value, whole_json
+from hart_agent.dialogue.json_repair import MAX_DEPTH, MAX_JSON, Ending, json_value, json_values, whole_json
 from hart_agent.dialogue.literals import MAX_SOURCE, literal_text, parse_expressions
 from hart_agent.dialogue.parsing import parse_reply
 from hart_agent.dialogue.plain import latex_box, plain_answer, tagged_answer
@@ -45,6 +45,7 @@ def test_between_tags_fewer_marks_are_taken_off(written: str, kept: str) -> None
         ('{"answer": "exit"}', "exit"),
         ('{"final_answer": "exit"}', "exit"),
         ('{"final_answer": 7}', "7"),
+        ('{"answer": ["é"]}', '["é"]'),
         ("The answer is 9 a.m.", "9 a.m."),
         ("The answer is 9.", "9"),
         ("**The exit** is near", "The exit is near"),
@@ -57,7 +58,7 @@ def test_answers_in_words(reply: str, answer: str) -> None:
 
 def test_a_box_is_found_from_the_first_character_on_and_within_the_last_20000() -> None:
     assert latex_box("\\boxed{7}") == "7"
-    assert latex_box("7") == ""
+    assert latex_box("It has {no} box at all") == ""
     box = "<|begin_of_box|>7<|end_of_box|>"
     for more, found in ((0, True), (1, False)):
         assert (plain_answer(box + "x" * (20_000 - len(box) + more)) == "7") == found
@@ -78,6 +79,10 @@ def test_the_limits_of_literals() -> None:
                 parse_expressions(text)
         else:
             assert len(parse_expressions(text)) == 2
+
+
+def test_brackets_side_by_side_are_not_nested() -> None:
+    assert len(parse_expressions(", ".join(["[0]"] * 100))) == 100
 
 
 def test_what_python_would_warn_of_is_read_without_a_warning() -> None:
@@ -107,6 +112,17 @@ def test_half_a_number_is_completed_only_before_a_mark() -> None:
     for ending in (Ending.STOP, Ending.LIMIT):
         with pytest.raises(ReplyFormatError):
             json_value('{"a": 60', ending)
+
+
+def test_values_that_need_a_repair_may_follow_each_other_at_once() -> None:
+    assert [value for value, _ in json_values('{"a": 1,}{"b": 2,} thus', Ending.STOP)] == [{"a": 1}, {"b": 2}]
+
+
+@pytest.mark.parametrize("name", ["name", "tool_name", "function_name", "tool", "function"])
+@pytest.mark.parametrize("arguments", ["arguments", "parameters", "args", "input", "params"])
+def test_the_parts_of_a_call_have_many_names(name: str, arguments: str) -> None:
+    (call,) = json_calls(json.dumps({name: "zoom", arguments: {"x": 1}}), Ending.STOP)
+    assert (call.name, call.arguments, call.error) == ("zoom", {"x": 1}, None)
 
 
 def test_what_keeps_the_books_is_no_argument() -> None:
@@ -143,6 +159,11 @@ def test_each_of_several_calls_keeps_its_own_text_and_a_single_one_all_of_it() -
         ("7", {"oneOf": [{"type": "string"}]}, "7"),
         ("007", {"type": "integer"}, 7),
         ("true", {"type": "integer"}, "true"),
+        ('{"a": 1}', {"type": "array"}, '{"a": 1}'),
+        ("[1]", {"type": "object"}, "[1]"),
+        ("[1]", {"type": "number"}, "[1]"),
+        ("7", {"type": "null"}, "7"),
+        ("7", {"type": "boolean"}, "7"),
     ],
 )
 def test_bare_text_is_of_the_type_that_is_asked_for(text: str, schema: dict[str, Any], value: Any) -> None:
@@ -153,6 +174,7 @@ def test_bare_text_is_of_the_type_that_is_asked_for(text: str, schema: dict[str,
 def test_what_stands_outside_blocks_is_kept_whole() -> None:
     assert outside_blocks("one <answer>x</answer> two <finding>y</finding> three") == "one  two  three"
     assert outside_blocks("no block") == "no block"
+    assert outside_blocks("{}</tool_call> after") == " after"
 
 
 @pytest.mark.parametrize(
@@ -160,7 +182,8 @@ def test_what_stands_outside_blocks_is_kept_whole() -> None:
     [
         ("<answer>a</answer> Wait, that is wrong. <answer>b</answer>", "b"),
         ("<answer>a</answer> <answer>b</answer>", None),
-        ("<answer>a</answer> Wait, that is wrong. <abstain>b</abstain>", None),
+        ("<answer>a</answer> Wait, that is wrong. <abstain>b</abstain>", "b"),
+        ("<answer>a</answer> <abstain>b</abstain>", None),
         ("<finding>a</finding> Wait, that is wrong. <answer>b</answer>", None),
         ("<answer>a</answer>", None),
     ],
@@ -168,6 +191,8 @@ def test_what_stands_outside_blocks_is_kept_whole() -> None:
 def test_a_later_answer_counts_where_the_first_is_taken_back(reply: str, last: str | None) -> None:
     block = corrected_answer(reply)
     assert (block and block.body) == last
+    parsed = parse_reply(reply)
+    assert (parsed.abstention or parsed.answer) == (last or ("b" if "<finding>" in reply else "a"))
 
 
 @pytest.mark.parametrize(("written", "calls"), [("[zoom(count=60)]", 1), ("[zoom(count=60)", 0), ("[zoom(count=60", 0)])
@@ -175,6 +200,13 @@ def test_of_a_reply_that_was_cut_off_only_calls_that_are_closed_count(written: s
     schemas = {"zoom": {"properties": {"count": {"type": "integer"}}}}
     parsed = parse_reply(written, truncated=True, schemas=schemas)
     assert [call.arguments for call in parsed.calls] == [{"count": 60}] * calls
+
+
+def test_calls_in_a_fence_of_code_are_read_once() -> None:
+    schemas = {"zoom": {"properties": {"count": {"type": "integer"}}}}
+    for written in ("[zoom(count=60)]", "zoom(count=60)"):
+        calls = parse_reply(f"```tool_code\n{written}\n```", schemas=schemas).calls
+        assert [call.arguments for call in calls] == [{"count": 60}]
 
 
 def test_of_several_bad_calls_the_first_is_told() -> None:
