@@ -94,6 +94,20 @@ def test_what_else_is_told() -> None:
     assert [turn.feedback for turn in ask(ZOOM, answer("STOP")).turns] == [None, None]
 
 
+def test_words_without_tags_are_an_answer_on_the_last_turn_alone() -> None:
+    run = ask("It says STOP.", answer("GO"), max_turns=2)
+    assert (run.answer, run.untagged) == ("GO", False)
+    refused = ask(ZOOM, "I can't see the image.", max_turns=2)
+    assert (refused.stop_reason, refused.reason) == ("abstained", "I can't see the image.")
+    assert refused.turns[1].feedback is None
+
+
+def test_in_our_own_words_what_is_told_is_the_whole_message() -> None:
+    run = episode(ScriptedPolicy([]))
+    step(run, "The sign is on the left.")
+    assert run.messages[-1].parts == (run.turns[0].feedback,)
+
+
 def test_why_there_is_no_answer_is_said() -> None:
     assert ask(ZOOM, ZOOM, max_turns=2).reason == "no answer within 2 turns"
     assert ask(*[BROKEN] * 2, max_format_errors=2).reason == (

@@ -250,6 +250,20 @@ def test_a_comma_before_three_digits_parts_items_that_are_no_number() -> None:
     assert not is_right("123, red", "1,123", AnswerType.LIST)
 
 
+def test_a_question_is_an_answer_where_one_is_asked_for() -> None:
+    assert is_right("Who are you?", "Who are you?", AnswerType.TEXT)
+    assert not is_right("Is it 5?", "5", AnswerType.TEXT)
+
+
+def test_a_number_may_be_given_in_another_unit() -> None:
+    assert is_right("1 m", "100 cm", AnswerType.NUMBER)
+    assert not is_right("1 km", "100 cm", AnswerType.NUMBER)
+
+
+def test_an_answer_may_have_10000_characters() -> None:
+    assert [is_right("x" * length, "x" * length, AnswerType.TEXT) for length in (10_000, 10_001)] == [True, False]
+
+
 def test_up_to_200_items_may_be_written_otherwise() -> None:
     for count in (200, 201):
         gold, otherwise, wrong = (

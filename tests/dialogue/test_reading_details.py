@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hart_agent.dialogue.blocks import corrected_answer, outside_blocks
-from hart_agent.dialogue.json_calls import json_calls
+from hart_agent.dialogue.json_calls import json_calls, unfenced
 from hart_agent.dialogue.json_repair import MAX_DEPTH, MAX_JSON, Ending, json_value, json_values, whole_json
 from hart_agent.dialogue.literals import MAX_SOURCE, literal_text, parse_expressions
 from hart_agent.dialogue.parsing import parse_reply
@@ -30,7 +30,7 @@ def test_marks_around_an_answer_in_words_are_taken_off(marked: str) -> None:
 
 @pytest.mark.parametrize(
     ("written", "kept"),
-    [("**exit**", "exit"), ("\\boxed{exit}", "exit"), ("\\text{exit}", "exit"), ("`exit`", "`exit`"),
+    [("**exit**", "exit"), ("\\boxed{exit}", "exit"), ("\\boxed{\\text{exit}}", "exit"), ("\\text{exit}", "exit"), ("`exit`", "`exit`"),
      ('"exit"', '"exit"'), ("\\mathbf{exit}", "\\mathbf{exit}")],
 )  # fmt: skip
 def test_between_tags_fewer_marks_are_taken_off(written: str, kept: str) -> None:
@@ -160,6 +160,8 @@ def test_each_of_several_calls_keeps_its_own_text_and_a_single_one_all_of_it() -
         ("007", {"type": "integer"}, 7),
         ("true", {"type": "integer"}, "true"),
         ('{"a": 1}', {"type": "array"}, '{"a": 1}'),
+        ("[1]", {"anyOf": [{"type": ["integer", "null"]}]}, "[1]"),
+        ("7", {"anyOf": [{"type": ["integer", "null"]}]}, 7),
         ("[1]", {"type": "object"}, "[1]"),
         ("[1]", {"type": "number"}, "[1]"),
         ("7", {"type": "null"}, "7"),
@@ -209,6 +211,22 @@ def test_calls_in_a_fence_of_code_are_read_once() -> None:
         assert [call.arguments for call in calls] == [{"count": 60}]
 
 
+def test_in_a_fence_that_does_not_end_a_call_may_be_half() -> None:
+    half = '```json\n{"name": "zoom", "arguments": {"x": 6'
+    assert [call.error is None for call in json_calls(half, Ending.LIMIT)] == [False]
+    assert [call.arguments for call in json_calls(f"{half}}}}}\n```", Ending.LIMIT)] == [{"x": 6}]
+    assert (unfenced("```json\n{}\n```"), unfenced("{}")) == ("{}\n", "{}")
+
+
+def test_a_bad_call_has_no_name() -> None:
+    parsed = parse_reply('<tool_call>{"name": "zoom", "arguments": {}}</tool_call>[TOOL_CALLS] nothing')
+    assert [(call.name, call.error is None) for call in parsed.calls] == [("zoom", True), ("", False)]
+
+
+def test_words_behind_an_abstention_are_no_part_of_it() -> None:
+    assert parse_reply("<abstain>too dark</abstain> That is all.").abstention == "too dark"
+
+
 def test_of_several_bad_calls_the_first_is_told() -> None:
     parsed = parse_reply('<tool_call>{"name": 7}</tool_call><tool_call>{"name": "zoom", "arguments": 1}</tool_call>')
     assert parsed.calls == ()
@@ -219,6 +237,7 @@ def test_a_thought_may_end_in_a_block_in_any_letters() -> None:
     assert conclusion("I see. <ANSWER>x</Answer>") == ("I see.", "<ANSWER>x</Answer>")
     assert conclusion("I see. <answer>x</abstain>") is None
     assert conclusion("<answer>x</answer> I see.") is None
+    assert conclusion("<answer>a</answer> No. <answer>b</answer>") == ("<answer>a</answer> No.", "<answer>b</answer>")
 
 
 def test_a_call_in_a_channel_without_its_end_has_none() -> None:
