@@ -245,6 +245,7 @@ def test_a_list_in_another_order_is_right(items: list[str], random: object) -> N
     assert not is_right(", ".join([*shuffled, "green"]), ", ".join(items), AnswerType.LIST)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "piece",
     ["is A ", "the ", "hundred ", "(", "1,200", "1.", " ", "and ", "A. ", "is (", "9", "\n", "e\u0301\u0323", "is  \t",
