@@ -39,7 +39,7 @@ except PackageNotFoundError:
 def pytest_configure(config: pytest.Config) -> None:
     """As pip does with what it installs: some hundred tests start commands in processes of their own."""
     if not hasattr(config, "workerinput"):
-        compileall.compile_dir(Path(__file__).parents[1] / "hart_agent", quiet=2)
+        compileall.compile_dir(Path(__file__).parents[1] / "hart_agent", quiet=2, workers=0)  # one for each core
 
 
 @pytest.hookimpl(wrapper=True)
@@ -96,6 +96,16 @@ def coded_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("images") / "coded.png"
     Image.fromarray(coded_pixels(0, 0, 3200, 2400)).save(path, compress_level=1)
     return path
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A real Chromium (`browser.Browser`), one for all tests: starting it takes longer than most pages."""
+    from browser import start_browser  # which some of the environments of other runs lack
+
+    started = start_browser()
+    yield started
+    started.driver.quit()
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ def tokens_of(answer: str, texts: Sequence[str]) -> list[Token]:
         answer = re.sub(re.escape(stem) + _STOP_WITHIN, lambda found: found[0][:-1], answer)
     lengths = sorted({len(words) for words in letters}, reverse=True)
     first = {words[0] for words in letters}
-    raw = list(_plain_tokens(answer))
+    raw = _plain_tokens(answer)
     tokens: list[Token] = []
     at = 0
     while at < len(raw):
@@ -181,7 +181,7 @@ def unlabelled(options: Sequence[str]) -> list[str]:
     return list(options[: len(LETTERS)])
 
 
-def _is_letter(raw: list[Token], at: int) -> bool:
+def _is_letter(raw: Sequence[Token], at: int) -> bool:
     """Whether a single letter stands for an option: not an article, a pronoun, or a word of another language."""
     before = raw[at - 1].text if at else "\n"
     after = raw[at + 1].text if at + 1 < len(raw) else "\n"
@@ -208,7 +208,13 @@ def _is_letter(raw: list[Token], at: int) -> bool:
     )
 
 
-def _plain_tokens(text: str) -> Iterator[Token]:
+@lru_cache(maxsize=64)
+def _plain_tokens(text: str) -> tuple[Token, ...]:
+    """Kept, for one answer is read several times: whole and in parts, strictly and not."""
+    return tuple(_found_tokens(text))
+
+
+def _found_tokens(text: str) -> Iterator[Token]:
     text = _CHANGED.sub(r"changed from \1 to ", _AMONG.sub("of", text))
     text = _ELISION.sub(" ", _GLUED.sub(" ", _MINUS.sub("-", text)))
     text = _SCRIPT_EDGE.sub(" ", _PHRASE.sub(lambda match: f" {_WORDS[match[0].lower()]} ", text))

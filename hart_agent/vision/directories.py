@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import IO, Final
 
 _SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
@@ -72,25 +73,23 @@ def sub_directories(file: IO[bytes], parent: Directory) -> Iterator[Directory]:
         yield _read(file, place, order, big)
 
 
-def written(order: str, entries: Mapping[int, tuple[int, int, bytes]], places: int, parts: list[bytes]) -> bytes:
-    """A TIFF of one directory.
+def headed(
+    order: str, entries: Mapping[int, tuple[int, int, bytes]], places: int, lengths: Sequence[int]
+) -> tuple[bytes, list[int]]:
+    """How a TIFF of one directory begins, and where each of its encoded parts has to stand behind it.
 
     Args:
         order: of the bytes.
-        entries: as in a `Directory`, without where the pixels are.
+        entries: as in a `Directory`, without where the parts are.
         places: the tag that says it.
-        parts: the pixels, as they are encoded.
+        lengths: of the parts, in bytes; they follow one another.
     """
     table = dict(entries)
-    table[places] = longs(order, *range(len(parts)))  # of the right size, to know where the pixels begin
-    offset = 8 + len(_directory(order, table))
-    starts = []
-    for part in parts:
-        starts.append(offset)
-        offset += len(part)
+    table[places] = longs(order, *range(len(lengths)))  # of the right size, to know where the parts begin
+    *starts, _ = accumulate(lengths, initial=8 + len(_directory(order, table)))
     table[places] = longs(order, *starts)
-    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8)
-    return b"".join((head, _directory(order, table), *parts))
+    magic = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8)
+    return magic + _directory(order, table), starts
 
 
 def longs(order: str, *values: int) -> tuple[int, int, bytes]:

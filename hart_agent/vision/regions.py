@@ -12,13 +12,13 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from itertools import chain, islice, takewhile
-from typing import IO, Any, Final, TypeAlias
+from typing import IO, Any, Final, TypeAlias, cast
 
 from PIL import Image
 
 from hart_agent.errors import ImageError
 from hart_agent.vision import vips
-from hart_agent.vision.directories import Directory, directories, longs, sub_directories, written
+from hart_agent.vision.directories import Directory, directories, headed, longs, sub_directories
 from hart_agent.vision.formats import open_allowed
 from hart_agent.vision.geometry import Box, Size, oriented_to_stored
 
@@ -130,6 +130,23 @@ class Regions:
 
     def _decoded(self, rows: range, columns: range) -> Image.Image:
         """The tiles, or strips, of these numbers, as they are stored."""
+        chunk, whole = self._chunk, _stored_size(self._directory)
+        size = Size(
+            min(columns.stop * chunk.width, whole.width) - columns.start * chunk.width,
+            min(rows.stop * chunk.height, whole.height) - rows.start * chunk.height,
+        )
+        data = self._cut(rows, columns, size)
+        plain = self._directory.number(_COLOURS, 1) in _PLAIN
+        if plain and (faster := vips.tiff(data, self.mode, (size.width, size.height))) is not None:
+            return faster
+        image = open_allowed(io.BytesIO(data))
+        image.load()
+        if image.mode != self.mode:
+            raise ImageError(f"a part of the image is {image.mode}, not {self.mode}")
+        return image
+
+    def _cut(self, rows: range, columns: range, size: Size) -> bytearray:
+        """A TIFF of these tiles, or strips, which together have that size."""
         found, chunk, whole = self._directory, self._chunk, _stored_size(self._directory)
         tiled = _TILES in found.entries
         places, lengths = (_TILES, _TILE_BYTES) if tiled else (_STRIPS, _STRIP_BYTES)
@@ -137,24 +154,25 @@ class Regions:
         planes = found.number(_SAMPLES, 1) if found.number(_PLANES, 1) == 2 else 1
         numbers = [(plane * down + y) * across + x for plane in range(planes) for y in rows for x in columns]
         offsets, counts = found.numbers(places), found.numbers(lengths)
-        with self._opened() as file:
-            parts = [_bytes(file, offsets[number], counts[number]) for number in numbers]
         entries = {tag: found.entries[tag] for tag in _FORM if tag in found.entries}
         numbered = {
-            _WIDTH: min(columns.stop * chunk.width, whole.width) - columns.start * chunk.width,
-            _HEIGHT: min(rows.stop * chunk.height, whole.height) - rows.start * chunk.height,
+            _WIDTH: size.width,
+            _HEIGHT: size.height,
             **({_TILE_WIDTH: chunk.width, _TILE_HEIGHT: chunk.height} if tiled else {_STRIP_ROWS: chunk.height}),
         }
         entries |= {tag: longs(found.order, value) for tag, value in numbered.items()}
-        entries[lengths] = longs(found.order, *map(len, parts))
-        data = written(found.order, entries, places, parts)
-        image = open_allowed(io.BytesIO(data))
-        if found.number(_COLOURS, 1) in _PLAIN and (faster := vips.tiff(data, image)) is not None:
-            return faster
-        image.load()
-        if image.mode != self.mode:
-            raise ImageError(f"a part of the image is {image.mode}, not {self.mode}")
-        return image
+        with self._opened() as opened:
+            file = cast(io.BufferedIOBase, opened)
+            end = file.seek(0, io.SEEK_END)
+            there = [max(0, min(counts[number], end - offsets[number])) for number in numbers]
+            entries[lengths] = longs(found.order, *there)
+            head, starts = headed(found.order, entries, places, there)
+            data = bytearray(starts[-1] + there[-1])  # read into, for a row of a large file takes tens of megabytes
+            data[: len(head)] = head
+            for number, start, count in zip(numbers, starts, there, strict=True):
+                file.seek(offsets[number])
+                file.readinto(memoryview(data)[start : start + count])
+        return data
 
 
 def regions_of(image: Image.Image, page: int, opened: Opener) -> Regions | None:
@@ -218,8 +236,3 @@ def _turned(level: Directory, image: Directory) -> Directory:
     """A smaller copy that is turned as the image is."""
     turn = {tag: entry for tag, entry in image.entries.items() if tag == _ORIENTATION}
     return dataclasses.replace(level, entries={**level.entries, **turn})
-
-
-def _bytes(file: IO[bytes], offset: int, count: int) -> bytes:
-    file.seek(offset)
-    return file.read(count)

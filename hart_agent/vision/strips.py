@@ -121,6 +121,7 @@ def fitted(
         wide = (0.0, 0.0, box.width / across, float(reduced.height))
         narrowed.paste(reduced.resize((size[0], reduced.height), resampling, wide), (0, row))
         row += reduced.height
+        del part  # before the next is decoded
     return narrowed.resize(size, resampling, (0.0, 0.0, float(size[0]), box.height / down))
 
 
@@ -154,6 +155,7 @@ def _in_multiples(parts: Iterable[Image.Image], rows: int) -> Iterator[tuple[Ima
         if whole > top:
             yield part, range(top, whole)
         left = part.crop((0, whole, part.width, part.height)) if whole < part.height else None
+        del part  # before the next is decoded
     if left is not None:
         yield left, range(left.height)
 

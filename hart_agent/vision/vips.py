@@ -29,6 +29,7 @@ def png(image: Image.Image, file: IO[bytes]) -> Samples | None:
     fit = image.format == "PNG" and image.mode in _BANDS and "transparency" not in image.info
     if not fit or image.info.get("interlace") or image.width * image.height < SMALLEST or (vips := _vips()) is None:
         return None
+    form = image.mode, image.size, dict(image.info)
     try:
         number = file.fileno()
     except OSError:  # it is in memory
@@ -36,41 +37,43 @@ def png(image: Image.Image, file: IO[bytes]) -> Samples | None:
         file.seek(0)
         source = vips.Source.new_from_memory(file.read())
         file.seek(place)
-        return _decoded(vips.Image.pngload_source, source, image)
+        return _decoded(vips.Image.pngload_source, source, *form)
     place = os.lseek(number, 0, os.SEEK_CUR)  # shared with the file's own buffer, which must not notice
     os.lseek(number, 0, os.SEEK_SET)
     try:
-        return _decoded(vips.Image.pngload_source, vips.Source.new_from_descriptor(number), image)
+        return _decoded(vips.Image.pngload_source, vips.Source.new_from_descriptor(number), *form)
     finally:
         os.lseek(number, place, os.SEEK_SET)
 
 
-def tiff(data: bytes, image: Image.Image) -> Image.Image | None:
+def tiff(data: bytes | bytearray, mode: str, size: tuple[int, int]) -> Image.Image | None:
     """The pixels of a TIFF in memory; None if that is Pillow's to do.
 
     Args:
         data: the file.
-        image: whose header is read.
+        mode: Pillow's name of how its pixels are stored.
+        size: width and height.
     """
-    if image.mode not in ("L", "RGB") or (vips := _vips()) is None:
+    if mode not in ("L", "RGB") or (vips := _vips()) is None:
         return None
-    found = _decoded(vips.Image.tiffload_source, vips.Source.new_from_memory(data), image)
-    return found.crop((0, 0, found.width, found.height)) if found is not None else None
+    found = _decoded(vips.Image.tiffload_source, vips.Source.new_from_memory(data), mode, size)
+    return found.crop((0, 0, *size)) if found is not None else None
 
 
-def _decoded(load: Any, source: Any, image: Image.Image) -> Samples | None:
+def _decoded(
+    load: Any, source: Any, mode: str, size: tuple[int, int], info: dict[Any, Any] | None = None
+) -> Samples | None:
     import numpy as np
 
     vips = _vips()
     try:
         found = load(source, access="sequential", fail_on="warning")
-        shape = found.format, found.bands, found.width, found.height
-        if shape != ("uchar", _BANDS[image.mode], image.width, image.height):
+        if (found.format, found.bands, found.width, found.height) != ("uchar", _BANDS[mode], *size):
             return None
         samples = np.frombuffer(found.write_to_memory(), np.uint8)
     except vips.Error:
         return None
-    return Samples(samples.reshape(image.height, image.width, -1), image.mode, dict(image.info))
+    return Samples(samples.reshape(size[1], size[0], -1), mode, info or {})
 
 
 @functools.cache

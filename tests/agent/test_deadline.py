@@ -49,6 +49,7 @@ def photo(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_the_command_ends_whatever_hangs(photo: Path) -> None:
     def ask(policy: str) -> tuple[int, dict[str, object], dict[str, object]]:
         trace = photo.with_name(f"{policy}.json")

@@ -47,7 +47,10 @@ class Second(ScriptedPolicy):
         return await super().reply(messages, tools)
 
 
-@pytest.mark.parametrize("failure", ["outage", "time-out of its own", "hangs", "abstains", "unreadable"])
+@pytest.mark.parametrize(
+    "failure",
+    ["outage", "time-out of its own", pytest.param("hangs", marks=pytest.mark.long), "abstains", "unreadable"],
+)
 def test_the_first_answer_stays(failure: str) -> None:
     config = EpisodeConfig(max_seconds=3.0 if failure == "hangs" else 600.0, max_turns=6)
     agent = Agent(Second(failure), config=config, on_unsupported="retry")

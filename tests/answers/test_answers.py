@@ -275,6 +275,7 @@ def test_up_to_200_items_may_be_written_otherwise() -> None:
         assert not is_right(wrong, gold, AnswerType.LIST)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "piece",
     ["is A ", "the ", "hundred ", "(", "1,200", "1.", " ", "and ", "A. ", "is (", "9", "\n", "e\u0301\u0323", "is  \t",

@@ -288,7 +288,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=max(100, settings().max_examples))
 @given(ANYTHING, ANYTHING, ANYTHING)
 def test_anything_is_read_or_refused(message: Any, choice: Any, usage: Any) -> None:
     shapes = [choice, body(message, usage=usage), {"choices": choice, "usage": usage, "error": message}]

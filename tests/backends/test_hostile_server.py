@@ -52,6 +52,7 @@ def bomb(size: int) -> bytes:
     return b"".join([*(pack.compress(block) for _ in range(size // len(block))), pack.compress(OPEN), pack.flush()])
 
 
+@pytest.mark.long
 async def test_a_gzip_bomb_takes_no_more_memory_than_an_answer_may() -> None:
     with serve([packed(bomb(300_000_000), "gzip")]) as server:
         tracemalloc.start()
@@ -64,6 +65,7 @@ async def test_a_gzip_bomb_takes_no_more_memory_than_an_answer_may() -> None:
     assert peak < 100_000_000
 
 
+@pytest.mark.long
 async def test_an_endless_body_ends_with_an_error() -> None:
     with serve([flood(b" " * 65536)]) as server, pytest.raises(PolicyError, match="longer than 8 MB"):
         await policy(server, retry=ONCE, timeout=60.0).reply(ASKED, ())
@@ -89,6 +91,7 @@ async def test_damaged_compression_is_an_error(data: bytes, encoding: str) -> No
         await policy(server, retry=ONCE).reply(ASKED, ())
 
 
+@pytest.mark.long
 async def test_an_answer_of_the_largest_size_is_read() -> None:
     text = "<answer>" + "x" * (MAX_BODY - 1000) + "</answer>"
     with serve([say(text)]) as server:

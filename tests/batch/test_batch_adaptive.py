@@ -174,6 +174,7 @@ async def test_a_server_that_refuses_beyond_12_at_once_answers_everything(tmp_pa
     assert sum(inside for _, inside in later) / len(later) > 0.6 * 12
 
 
+@pytest.mark.long
 async def test_questions_wait_outside_their_time(tmp_path: Path) -> None:
     """A server that takes two at once would keep the last of 60 waiting far longer than a question may take."""
     write_questions(tmp_path, 1)
@@ -188,6 +189,7 @@ async def test_questions_wait_outside_their_time(tmp_path: Path) -> None:
     assert all(result.error is None for result in results)
 
 
+@pytest.mark.long
 async def test_time_outs_lower_the_bound(tmp_path: Path) -> None:
     write_questions(tmp_path, 1)
     items = [(number, tmp_path / "0.png", f"what is number {number}?") for number in range(24)]

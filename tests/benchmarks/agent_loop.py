@@ -5,9 +5,11 @@
 The model is a script: so many calls of one trivial tool, which adds two numbers, then the answer. What a question and
 what a turn costs is told apart by a run with many turns and one with a single turn. Seconds are those of the processor,
 which a busy machine lengthens less than those of the clock; runs take turns. The peers call the tool in the loop's own
-thread, where one that hangs holds up everything. A peer that is not installed is left out, and named.
+thread, where one that hangs holds up everything. A peer that is not installed is left out, and named. They pin versions
+of much, so that they are best installed apart:
 
-    pip install smolagents verifiers==0.1.9
+    python3 -m venv peers && peers/bin/pip install -e . smolagents verifiers==0.1.9
+    peers/bin/python tests/benchmarks/agent_loop.py
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
     python tests/benchmarks/zoom_paths.py [--runs 3] [--files "TIFF 100 MP" ...] [--ways ours libvips ...]
 
 The work: an overview of 1200 x 835 pixels and eight regions of 1000 x 800, each encoded for sending. Each way has a
-process of its own, ways take turns; seconds are those of the processor, imports left out, and of the clock, of ours
-also the processor's for the overview and for the first region; the peak is the process's largest resident set.
+process of its own, ways take turns; seconds are those of the processor, imports and libraries left out, and of the
+clock, of ours also the processor's for the overview and for the first region; the peak is the process's largest
+resident set.
 
 - `Pillow`: one plain decode and nothing else, for comparison.
 - `Qwen-Agent`: as its image_zoom_in_qwen3vl.py does it: every call opens and decodes the file, crops, resizes (BICUBIC)
@@ -47,7 +48,9 @@ def work(path, boxes):
 OURS = """
 from hart_agent.backends.openai.images import data_url
 from hart_agent.vision.geometry import Box, Frame, Size
+from hart_agent.vision import turbojpeg, vips
 from hart_agent.vision.source import SourceImage, View
+turbojpeg._library(), vips._vips()
 def work(path, boxes):
     source = SourceImage(path, max_pixels=10**9)
     views = [(source.size.box, Size(1200, 835)), *((Box(*box), Size(1000, 800)) for box in boxes)]

@@ -39,6 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.mark.long
 def test_an_evaluation_from_the_command_line(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     done = run("eval", "jsonl", folder / "signs.jsonl", "--out", out, "--controls", "--traces", *UNHURRIED, "--json")

@@ -34,6 +34,7 @@ class Computing:
 """
 
 
+@pytest.mark.long
 def test_a_thread_that_still_computes_does_not_abort_it(tmp_path: Path) -> None:
     """Where Python frees its modules under such threads, the program ends with SIGABRT after its answer."""
     pytest.importorskip("torch", reason="torch is not installed: pip install 'hart-agent[train]'")

@@ -46,6 +46,7 @@ def steps(text: str) -> int:
     return count
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES)
 def test_twice_the_text_takes_twice_the_steps(piece: str) -> None:
     for prefix in PREFIXES:

@@ -48,6 +48,7 @@ def test_any_text_gives_exactly_one_outcome(text: str, native: tuple[tuple[str, 
         json.dumps([call.arguments for call in parsed.calls], allow_nan=False)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "text",
     [

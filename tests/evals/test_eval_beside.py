@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import Browser
-from page_checks import browser  # noqa: F401 (a fixture)
 from PIL import Image
 
 from hart_agent import Agent, ScriptedPolicy

@@ -10,7 +10,6 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from browser import Browser
-from page_checks import browser  # noqa: F401 (a fixture)
 
 from hart_agent.evals.listing import listing_page
 from hart_agent.evals.report import MANIFEST, RECORDS, write_comparison
@@ -51,6 +50,7 @@ def tick(browser: Browser, name: str) -> str:
     return texts(browser, "#count")[0]
 
 
+@pytest.mark.long
 @pytest.mark.browser
 def test_ten_thousand_questions_are_filtered_and_opened(browser: Browser, tmp_path: Path) -> None:
     rows = rows_of_run([record(number, right=number % 4 > 0) for number in range(COUNT)])

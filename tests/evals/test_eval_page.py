@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from browser import Browser
-from page_checks import HOSTILE, LEAKS, browser, server
+from page_checks import HOSTILE, LEAKS, server
 
 from hart_agent.errors import ConfigError
 from hart_agent.evals.page import report_page, write_report_page
 from hart_agent.evals.report import make_report
 
-__all__ = ["browser", "server"]
+__all__ = ["server"]
 
 IOGT = (0.98, 0.83, 0.72, 0.58, 0.47, 0.36, 0.28, 0.13, 0, None)
 """Of the ten questions: how much of the gold box the predicted one covers, or None without a box."""

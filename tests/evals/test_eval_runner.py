@@ -189,6 +189,7 @@ class Counting(OpenAIPolicy):
             self.under_way -= 1
 
 
+@pytest.mark.long
 def test_questions_begin_when_the_server_has_room_for_them(tmp_path: Path) -> None:
     image = write_questions(tmp_path, 1).with_name("0.png")
     asked = [

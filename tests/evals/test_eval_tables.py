@@ -59,6 +59,7 @@ def test_an_image_may_be_the_index_of_another_row(tmp_path: Path) -> None:
         load_dataset("hr-bench-4k", files.write_tsv(path, rows))
 
 
+@pytest.mark.long
 def test_pictures_are_not_kept_in_memory(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(33, 127, 2**20, dtype=np.uint8).tobytes().decode().replace('"', "x")
     row = dict(files.hr_bench_rows()[0])

@@ -45,10 +45,10 @@ def text_of(body: dict[str, Any]) -> str:
 
 
 def test_ask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    image = Image.new("RGB", (640, 480), (150, 160, 140))
+    image = Image.new("RGB", (400, 200), (150, 160, 140))
     pen = ImageDraw.Draw(image)
-    pen.rectangle((180, 180, 459, 279), fill=(20, 40, 120))
-    pen.text((320, 230), "BAKERY", fill="white", anchor="mm", font=ImageFont.load_default(48))
+    pen.rectangle((60, 50, 339, 149), fill=(20, 40, 120))
+    pen.text((200, 100), "BAKERY", fill="white", anchor="mm", font=ImageFont.load_default(48))
     image.save(tmp_path / "sign.png")
     monkeypatch.setattr(EmbeddedPolicy, "max_seconds", 600.0)  # near the limit it says what it has read by then
     run(monkeypatch, "ask.py", tmp_path / "sign.png", "what is on the sign?")

@@ -217,6 +217,7 @@ async def test_checkpoint_runs_closed_loop_episodes(folder: Path) -> None:
     assert trajectory.stop_reason in ends
 
 
+@pytest.mark.long
 def test_updates_teach_what_they_shall_and_keep_the_rest(tmp_path: Path) -> None:
     """On a scene that was not shown; and the same seed gives the same weights."""
 

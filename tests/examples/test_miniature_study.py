@@ -72,6 +72,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
         yield Workplace(folder, steps=1, tested=range(1000, 1004))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("arm", slow_but(["k0.6"], ["grpo", "mgpo", "k0.6"]))
 def test_a_job_is_trained_and_tested(place: Workplace, arm: str) -> None:
     found = place.run(Job(arm, Reader.TRAINED, 0, 0))
@@ -88,6 +89,7 @@ def test_a_job_is_trained_and_tested(place: Workplace, arm: str) -> None:
     assert told["mode"] == {"grpo": "direct", "mgpo": "mgpo"}.get(arm, "closed-loop")
 
 
+@pytest.mark.long
 def test_with_a_frozen_reader_only_the_boxes_are_learnt_from(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
     from miniature.frozen_reader import FrozenReaderTrainer
 

@@ -17,7 +17,7 @@ import scene_texts
 import scenes
 from scene_texts import SPLITS, SignText
 
-SMALL = (2400, 1600)
+SMALL = (1800, 1200)
 SEEDS = (*range(1, 17), *range(1000, 1016), *range(5000, 5016))
 
 

@@ -93,6 +93,7 @@ def test_what_the_model_says_stays_text(text: str) -> None:
     assert set(shown.tags) <= {"div", "p", "b", "i", "table", "tbody", "tr", "td"}
 
 
+@pytest.mark.long
 def test_it_is_small_however_large_the_result_is(tmp_path: Path) -> None:
     noise = np.random.default_rng(3).integers(0, 256, (2000, 3000, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.png", compress_level=0)

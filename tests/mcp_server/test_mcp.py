@@ -211,6 +211,7 @@ async def test_a_changed_file_is_seen_anew_and_old_views_name_nothing(folder: Pa
     assert fresh.id != view.id
 
 
+@pytest.mark.long
 async def test_many_views_do_not_pile_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hart_agent.mcp_server._MAX_KEPT_PIXELS", 3_000_000)
     workshop = Workshop(Folders([folder]), all_tools())

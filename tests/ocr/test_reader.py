@@ -50,7 +50,7 @@ def overlap(a: Box, b: Box) -> float:
 @pytest.mark.parametrize("size", slow_but([16, 45], [16, 20, 32, 45]))
 @pytest.mark.parametrize("text", ["OPEN DAILY 9-17", "CASH ONLY", "Gate B12"])
 def test_reads_text_spaces_and_place(reader: TextReader, text: str, size: int) -> None:
-    image, ink = board(text, size, (640, 480), (140, 200))
+    image, ink = board(text, size, (480, 180), (40, 60))
     (line,) = reader.read(image, 1.5)
     assert line.text == text
     assert 0.7 < line.confidence <= 1
@@ -74,6 +74,7 @@ def test_orders_lines_from_top_to_bottom(reader: TextReader) -> None:
     assert [line.text for line in reader.read(image)] == ["TICKETS", "MUSEUM"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("at", slow_but([(760, 500)], [(100, 90), (760, 500), (1300, 900)]))
 def test_finds_text_too_small_to_read(reader: TextReader, at: tuple[int, int]) -> None:
     photo, ink = board("NO PARKING", 20, (4800, 3000), (at[0] * 3, at[1] * 3))

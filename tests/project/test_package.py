@@ -140,6 +140,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy / "dist"
 
 
+@pytest.mark.long
 def test_the_wheel_ships_exactly_our_packages(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
@@ -154,6 +155,7 @@ def test_the_wheel_ships_exactly_our_packages(built: Path) -> None:
     assert {f"{info}/licenses/LICENSE", f"{info}/licenses/NOTICE"} <= set(names)
 
 
+@pytest.mark.long
 def test_the_source_distribution_ships_nothing_else(built: Path) -> None:
     (archive,) = built.glob("*.tar.gz")
     with tarfile.open(archive) as sdist:
@@ -188,12 +190,14 @@ def assert_intruder_named(result: subprocess.CompletedProcess[str], intruder: Pa
     assert str(intruder) in line
 
 
+@pytest.mark.long
 def test_the_installed_wheel_lists_its_tools(installed: Path, tmp_path: Path) -> None:
     result = python("-m", "hart_agent", "tools", "--json", cwd=tmp_path, path=installed)
     assert (result.returncode, result.stderr) == (0, "")
     assert [tool["name"] for tool in json.loads(result.stdout)["tools"]][:3] == ["crop", "verify", "zoom"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["tools", "prompts"])
 @pytest.mark.parametrize("layout", ["package", "module"])
 def test_a_foreign_package_in_the_working_directory_is_named_and_not_run(
@@ -213,6 +217,7 @@ def test_a_folder_that_is_no_package_does_no_harm(tmp_path: Path) -> None:
     assert (result.returncode, result.stderr) == (0, "")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["tools", "prompts"])
 def test_a_package_of_ours_that_was_overwritten_is_named(installed: Path, tmp_path: Path, name: str) -> None:
     intruder = installed / name / "__init__.py"
@@ -220,6 +225,7 @@ def test_a_package_of_ours_that_was_overwritten_is_named(installed: Path, tmp_pa
     assert_intruder_named(python("-m", "hart_agent", "tools", cwd=tmp_path, path=installed), intruder)
 
 
+@pytest.mark.long
 def test_a_package_of_ours_that_is_missing_or_broken_is_named(installed: Path, tmp_path: Path) -> None:
     (installed / "tools" / "__init__.py").write_text("import nothing_of_that_name\n")
     result = python("-m", "hart_agent", "tools", cwd=tmp_path, path=installed)

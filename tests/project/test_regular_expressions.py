@@ -25,6 +25,7 @@ def test_no_pattern_is_worse_than_linear() -> None:
     assert found["slow"] == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("pattern", "is_slow"), [(r"a+b", True), (r"\s+$", True), (r"(?<!a)a+b", False), (r"[a-z ]", False)]
 )

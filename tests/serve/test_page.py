@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from browser import Browser, start_browser
+from browser import Browser
 from conftest import answer, tool_call
 from PIL import Image
 from serving import agent, eventually, serving
@@ -22,13 +21,6 @@ MARK = (6000, 4200, 7200, 5040)
 INSIDE, OUTSIDE = (6600, 4620), (5800, 4620)
 COLOUR = (240, 20, 240)
 HOSTILE = '<img src=x onerror=alert(1)><script>alert(2)</script>"\'</p><b id="owned">'
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    started = start_browser()
-    yield started
-    started.driver.quit()
 
 
 def marked(path: Path, shrunk: int) -> Path:

@@ -11,7 +11,7 @@ import pytest
 from browser import Browser
 from PIL import Image
 from serving import agent, coded, eventually, request, serving
-from test_page import browser, colour_at, drop, open_page, settle  # noqa: F401 (fixture)
+from test_page import colour_at, drop, open_page, settle
 from test_photos import events, png, upload
 
 from hart_agent.trace import trace_json, write_trace

@@ -1,11 +1,10 @@
-"""What the tests of pages share: a browser, a server that notices requests, and hostile texts."""
+"""What the tests of pages share: a server that notices requests, and hostile texts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from browser import Browser, start_browser
 from web_server import web_server
 
 HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "</script><script>alert(3)</script>",
@@ -21,13 +20,6 @@ document.body.append(link, frame);
 document.body.style.backgroundImage = `url(${base}/background)`;
 fetch(base + '/fetch').then(() => done('fetched'), () => setTimeout(() => done('refused'), 300));
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    started = start_browser()
-    yield started
-    started.driver.quit()
 
 
 @pytest.fixture

@@ -178,6 +178,7 @@ async def test_an_episode_that_is_cancelled_ends_at_once() -> None:
             await agent.aask(PICTURE, "what?")
 
 
+@pytest.mark.long
 def test_a_picture_of_300_megapixels_reaches_no_policy() -> None:
     huge = Image.new("RGB", (20_000, 15_000))
     result, trajectory, sent = meet(

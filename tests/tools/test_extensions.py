@@ -37,9 +37,9 @@ def ollama(body: dict[str, Any], number: int) -> Behaviour:
     )
 
 
-@pytest.mark.parametrize("way", ["installed", "files"])
+@pytest.mark.parametrize("way", [pytest.param("installed", marks=pytest.mark.long), "files"])
 def test_a_tool_a_backend_a_mode_and_a_dataset_from_outside(
-    installed: Path,
+    request: pytest.FixtureRequest,
     tmp_path: Path,
     poster: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -66,7 +66,8 @@ def test_a_tool_a_backend_a_mode_and_a_dataset_from_outside(
             server.url.removesuffix("/v1"), "--temperature", "0.5", *tools, "--out", "run", "--json", "-q",
         ]  # fmt: skip
         if way == "installed":  # for a process of its own
-            done: Any = python("-m", "hart_agent", *command, path=installed, cwd=tmp_path)
+            path = request.getfixturevalue("installed")
+            done: Any = python("-m", "hart_agent", *command, path=path, cwd=tmp_path)
         else:
             done = hart_agent(*command)
     assert done.returncode == 0, done.stderr

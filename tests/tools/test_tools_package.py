@@ -62,6 +62,7 @@ def poster(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_the_tool_is_listed_after_pip_install_and_not_before(installed: Path, tmp_path: Path) -> None:
     for path, listed in ((tmp_path, False), (installed, True)):
         done = python("-m", "hart_agent", "tools", "--json", path=path, cwd=tmp_path)
@@ -71,6 +72,7 @@ def test_the_tool_is_listed_after_pip_install_and_not_before(installed: Path, tm
         assert list(tools)[:3] == ["crop", "verify", "zoom"]
 
 
+@pytest.mark.long
 def test_the_tool_is_used_in_an_episode(installed: Path, tmp_path: Path, poster: Path) -> None:
     done = python("-c", EPISODE.replace("BOX", str(_on_overview())), poster, path=installed, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -86,6 +88,7 @@ def _on_overview() -> list[float]:
     return [(x - 30) * shrink, (y - 30) * shrink, (x + 170) * shrink, (y + 170) * shrink]
 
 
+@pytest.mark.long
 def test_the_tool_is_tried_on_a_picture(installed: Path, tmp_path: Path, poster: Path) -> None:
     arguments = json.dumps({"bbox_2d": [870, 570, 1070, 770]})
     done = python("-m", "hart_agent", "tools", "run", "qr_code", poster, arguments, path=installed, cwd=tmp_path)
@@ -93,6 +96,7 @@ def test_the_tool_is_tried_on_a_picture(installed: Path, tmp_path: Path, poster:
     assert repr(LINK) in done.stdout
 
 
+@pytest.mark.long
 def test_the_examples_own_test_passes(installed: Path, tmp_path: Path) -> None:
     shutil.copy(EXAMPLE / "test_hart_agent_plugin.py", tmp_path)
     done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path, path=installed, cwd=tmp_path)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from browser import Browser
 from conftest import answer, tool_call
-from page_checks import HOSTILE, LEAKS, browser, server  # noqa: F401 (fixtures)
+from page_checks import HOSTILE, LEAKS, server  # noqa: F401 (a fixture)
 from PIL import Image
 
 from hart_agent import Agent, Box, CoordinateProfile, CoordinateSpace, ScriptedPolicy, ViewBudget

@@ -222,6 +222,7 @@ def test_black_and_white_words_on_one_transparent_ground_can_both_be_read(tmp_pa
         assert contrast(tmp_path / "both.png", part) > 60
 
 
+@pytest.mark.long
 def test_large_images_are_converted_in_strips_without_a_seam(tmp_path: Path) -> None:
     """Five megapixels: more than are converted at once."""
     across, down = np.meshgrid(np.arange(2500), np.arange(2000))

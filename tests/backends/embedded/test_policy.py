@@ -52,8 +52,8 @@ def draw_sign(
 
 @pytest.fixture(scope="module")
 def small() -> tuple[Image.Image, Box]:
-    """A photo of 480x330 with one sign, and the box of its phone number's line."""
-    image, boxes = draw_sign((480, 330), (150, 200), ("Marwick Bakery", TEXT))
+    """A photo of 360x260 with one sign, and the box of its phone number's line."""
+    image, boxes = draw_sign((360, 260), (40, 130), ("Marwick Bakery", TEXT))
     return image, boxes[1]
 
 
@@ -67,6 +67,7 @@ def assert_found(result: Trajectory, box: Box) -> None:
     assert result.evidence[0].box.iou(box) >= 0.5, (result.evidence, box)
 
 
+@pytest.mark.long
 def test_a_small_sign_in_a_large_photo_is_found_read_and_verified(agent: Agent, tmp_path: Path) -> None:
     image, boxes = draw_sign((5312, 2988), (3900, 2100), ("Marwick Bakery", "14 Alderford Lane", TEXT), font_size=20)
     path = tmp_path / "photo.jpg"
@@ -103,14 +104,14 @@ def test_a_kind_of_text_that_is_not_there_is_declined_by_its_name(agent: Agent, 
 
 
 def test_a_phone_number_that_is_not_there_is_not_made_up(agent: Agent) -> None:
-    image, _ = draw_sign((500, 350), (150, 210), ("MARWICK BAKERY", "14 ALDERFORD LANE"), font_size=20)
+    image, _ = draw_sign((380, 260), (40, 130), ("MARWICK BAKERY", "14 ALDERFORD LANE"), font_size=20)
     result = agent.ask(image, "What is the phone number?")
     assert (result.answer, result.stop_reason, result.evidence) == (None, StopReason.ABSTAINED, ())
     assert result.reason == "I can't tell: I found no phone number in the text that I can read."
 
 
 def test_capitals_of_14_pixels_are_read_in_place(agent: Agent) -> None:
-    image, boxes = draw_sign((500, 350), (150, 210), ("MARWICK BAKERY", "14 ALDERFORD LANE"), font_size=20)
+    image, boxes = draw_sign((380, 260), (40, 130), ("MARWICK BAKERY", "14 ALDERFORD LANE"), font_size=20)
     result = agent.ask(image, "What is the address?")
     assert (result.answer, result.verdict) == ("14 ALDERFORD LANE", Verdict.SUPPORTED)
     (evidence,) = result.evidence
@@ -160,7 +161,7 @@ def _sixteen_bit(image: Image.Image) -> Image.Image:
 def _transparent(image: Image.Image) -> Image.Image:
     layer = image.convert("RGBA")
     layer.putalpha(255)
-    layer.paste((0, 0, 0, 0), (0, 0, 300, 150))  # away from the sign
+    layer.paste((0, 0, 0, 0), (0, 0, 300, 100))  # away from the sign
     return layer
 
 
@@ -253,9 +254,9 @@ def test_a_question_ends_in_time_and_says_what_it_has(small: tuple[Image.Image, 
 
 
 def test_all_the_text_is_given_sign_by_sign(agent: Agent) -> None:
-    image, _ = draw_sign((700, 450), (350, 60), ("MARWICK BAKERY", "14 ALDERFORD LANE"), font_size=24)
+    image, _ = draw_sign((560, 330), (220, 50), ("MARWICK BAKERY", "14 ALDERFORD LANE"), font_size=24)
     draw = ImageDraw.Draw(image)
-    draw.rectangle((40, 300, 400, 380), "yellow", "black", 3)
-    draw.text((60, 320), "KEEP LEFT", "black", ImageFont.load_default(size=30))
+    draw.rectangle((40, 200, 400, 280), "yellow", "black", 3)
+    draw.text((60, 220), "KEEP LEFT", "black", ImageFont.load_default(size=30))
     result = agent.ask(image, "What text can you see?")
     assert result.answer == "MARWICK BAKERY 14 ALDERFORD LANE\nKEEP LEFT"

@@ -62,6 +62,7 @@ def test_what_was_seen_last_counts_most(questions: list[Item], monkeypatch: pyte
     assert rates.mean(questions[:2]) == pytest.approx((6 / 8 + 1 / 2) / 2)
 
 
+@pytest.mark.long
 def test_a_stopped_run_goes_on_bit_for_bit(
     folders: Folders, questions: list[Item], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,6 +114,7 @@ def saved_bytes() -> Iterator[list[int]]:
         yield total
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("family", FAMILIES)
 def test_recomputed_layers_have_the_gradients_of_rows_alone(folders: Folders, samples: list[Item], family: str) -> None:
     plain, recomputing = opened(folders(family)), opened(folders(family), recompute=True)
@@ -141,6 +142,7 @@ def test_implementations_of_attention_have_the_same_gradients(folders: Folders, 
             opened(folders("qwen2.5-vl"), attention="flash_attention_2")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("lora_rank", [4, pytest.param(0, marks=pytest.mark.slow)])
 def test_a_frozen_tower_looks_once_at_each_image(
@@ -212,6 +214,7 @@ class Limited:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backward", slow_but([True], [True, False]))
 def test_an_update_that_does_not_fit_is_split(
     folders: Folders, samples: list[Item], tmp_path: Path, caplog: pytest.LogCaptureFixture, backward: bool

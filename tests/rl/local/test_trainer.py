@@ -148,6 +148,7 @@ def _segments(rollouts: list[Rollout]) -> list[Any]:
     return [(segment.prompt.token_ids, segment.token_ids, segment.log_probs) for segment in segments]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("lora_rank", "dtype"),
     [
@@ -236,6 +237,7 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
+@pytest.mark.long
 def test_it_learns_what_is_rewarded_and_nothing_from_shuffled_rewards(
     folders: Folders, samples: list[Item], tmp_path: Path
 ) -> None:

@@ -67,6 +67,7 @@ def measured(run: Path) -> dict[int, dict[str, float]]:
     return {step: values for step, values in found.items() if values}
 
 
+@pytest.mark.long
 def test_each_checkpoint_is_measured_as_the_product_answers(samples: list[Item], tmp_path: Path) -> None:
     """The right values come from the finished checkpoint, asked by the agent, greedily, one question at a time."""
     run, held_out = tmp_path / "run", samples[4:]
@@ -106,6 +107,7 @@ def test_measuring_changes_nothing_and_is_gone_on_with(samples: list[Item], tmp_
     assert weights[0] == weights[1] == weights[2]
 
 
+@pytest.mark.long
 def test_fine_tuning_is_measured_with_the_full_image_in_sight(samples: list[Item], tmp_path: Path) -> None:
     chosen = SftSettings(
         model=MODEL, steps=2, prompts_per_step=2, max_tokens=MAX_TOKENS, max_pixels=MAX_PIXELS, checkpoint_every=1
