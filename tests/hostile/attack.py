@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +86,7 @@ def main() -> None:
     parser.add_argument("--load", type=float, default=60, help="seconds")
     args = parser.parse_args()
     logging.disable(logging.CRITICAL)  # what is attacked has much to say
+    warnings.simplefilter("ignore")
     failed = False
     for name in args.parts or PARTS:
         started = time.monotonic()

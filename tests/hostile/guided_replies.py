@@ -57,7 +57,7 @@ def main() -> None:
             _end(f"{watch}; {sum(1 for _ in folder.iterdir()) - len(TEXTS)} of them reached something new", 0)
 
     atheris.Setup([sys.argv[0], f"-seed={seed + 1}", f"-max_len={LENGTH}", "-timeout=3600", "-verbosity=0",
-                   f"-artifact_prefix={folder}/", str(folder)], test)  # fmt: skip
+                   "-report_slow_units=3600", f"-artifact_prefix={folder}/", str(folder)], test)  # fmt: skip
     atheris.Fuzz()
 
 

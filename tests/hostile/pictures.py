@@ -201,7 +201,10 @@ def _in_child(paths: list[Path]) -> Iterator[tuple[Path, str]]:
         child = os.fork()
         if child == 0:
             os.close(reader)
-            _show_all(left, writer)
+            try:
+                _show_all(left, writer)
+            finally:  # without memory, say, it must not go on as its parent would
+                os._exit(1)
         os.close(writer)
         said, has_answered = b"", True
         while has_answered := bool(select.select([reader], [], [], WALL)[0]):
@@ -219,7 +222,7 @@ def _in_child(paths: list[Path]) -> Iterator[tuple[Path, str]]:
         if left:
             number = os.WTERMSIG(status)
             hung = not has_answered or number in (signal.SIGXCPU, signal.SIGKILL)
-            yield left.pop(0), "hangs" if hung else f"crashes with signal {number}"
+            yield left.pop(0), "hangs" if hung else f"ends the process with signal {number}"
 
 
 def _show_all(paths: list[Path], writer: int) -> None:
@@ -234,4 +237,3 @@ def _show_all(paths: list[Path], writer: int) -> None:
         except BaseException as error:
             outcome = f"{type(error).__name__}: {error}".replace("\n", " ")[:500]
         os.write(writer, f"{outcome}\n".encode())
-    os._exit(0)
