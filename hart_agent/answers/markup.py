@@ -60,16 +60,16 @@ _GROUNDING = re.compile(
     re.IGNORECASE,
 )
 _END = re.compile(
-    r"(?:\s{0,3}(?:</?s>|<(?:eos|EOS|end_of_[a-z]{3,12})>|<[|｜](?!end_of_box)[^<>\s]{1,40}[|｜]>|\#{2,9}"
+    r"(?:\s{0,3}(?:</?s>|<(?:eos|EOS|end_of_[a-z]{3,12})>|<[|｜](?!end_of_box)[^<>\s]{1,40}[|｜]>|(?<!\#)\#{2,}+"
     r"|\b(?:TERMINATE|<END>))){1,9}\s{0,3}$"
 )
 _BEYOND = re.compile(r"(?<=[^\s>])\s{0,3}(?:<\|(?:endoftext|im_end|eot_id)\|>|</s>|<0x0A>).*", re.DOTALL)
 """An end token, and what was written beyond it."""
 _RESIDUE = re.compile(
-    r"(?<!\[)\b[a-z][a-z_]{2,30}\((?:\s?[a-z_]{1,30}\s?=\s?[^()=]{1,200}?,?){1,6}\)"
+    r"(?<!\[)\b[a-z][a-z_]{2,30}\(\s?[a-z_]{1,30}\s?=(?:[^()=]{1,230}[a-z_]\s?=){0,5}[^()=]{1,200}\)"
     r"|\b[a-z]{2,15}_[a-z_]{2,20}\([^()\n]{0,200}\)"
 )
-"""A call: what a tool would be asked, no answer."""
+"""A call: what a tool would be asked, no answer. Only "=" divides its arguments: there is one way to read it."""
 _PLACEHOLDER = re.compile(
     r"[\[<](?:insert|your|enter|fill|put|the|chosen|correct|selected)[\s_-](?:[a-z]{1,12}[\s_-]){0,3}"
     r"(?:letter|answer|option|choice|value|text|number|here|word)\b[^\[\]<>\n]{0,40}[\]>]",

@@ -21,6 +21,7 @@ from typing import Any
 
 from hart_agent.agent.items import BatchItem
 from hart_agent.errors import ConfigError
+from hart_agent.store.files import json_value
 from hart_agent.store.parquet import parquet_rows
 from hart_agent.vision.opening import seen_from
 from hart_agent.vision.urls import is_url, public_url
@@ -85,6 +86,9 @@ class BatchInput:
             raise ConfigError(f"{path} can't be read: {error}. Correct the file.") from error
 
     def _check(self) -> int:
+        path = Path(self._source)
+        if self._read and path.exists() and not path.is_file():
+            raise ConfigError(f"{path} is no regular file, and questions are read more than once. Save them to a file.")
         first: dict[str, str] = {}
         for row in self:
             other = first.setdefault(row.item.id, row.where)
@@ -145,7 +149,7 @@ def _jsonl(path: Path) -> Iterator[tuple[str, Any]]:
             if not line.strip():
                 continue
             try:
-                yield f"line {number}", json.loads(line)
+                yield f"line {number}", json_value(line)
             except json.JSONDecodeError as error:
                 raise ConfigError(f"{path}, line {number}: no JSON ({error.msg} at column {error.colno})") from error
 

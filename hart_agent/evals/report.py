@@ -25,7 +25,7 @@ from hart_agent.evals.runner import Record, first_orders, latest, order_of, pred
 from hart_agent.evals.scoring import OURS, rescored
 from hart_agent.evals.statistics import Comparison, compare, questions_of
 from hart_agent.evals.summary import THRESHOLDS, remarks, summarise
-from hart_agent.store.files import write_whole
+from hart_agent.store.files import json_value, write_whole
 
 MANIFEST, RECORDS, REPORT, PAGE = "manifest.json", "records.jsonl", "report.json", "report.html"
 """The files of a run's folder."""
@@ -95,9 +95,9 @@ def load_run(folder: Path) -> tuple[list[Record], dict[str, Any]]:
         ConfigError: the folder holds no run.
     """
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json_value((folder / MANIFEST).read_text(encoding="utf-8"))
         lines = (folder / RECORDS).read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines], manifest
+        return [json_value(line) for line in lines], manifest
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"{folder} holds no run of `hart-agent eval` ({error}); give the folder of its --out"

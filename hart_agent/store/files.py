@@ -37,6 +37,22 @@ def write_json(path: Path, value: Any) -> None:
     write_whole(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
+def json_value(text: str) -> Any:
+    """What a JSON text of a stranger says.
+
+    Raises:
+        json.JSONDecodeError: it is no JSON, or nested too deeply, or holds a number of thousands of digits.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except RecursionError as error:
+        raise json.JSONDecodeError("nested too deeply", text, 0) from error
+    except ValueError as error:
+        raise json.JSONDecodeError("a number with too many digits", text, 0) from error
+
+
 def keep_settings(path: Path, settings: dict[str, Any], *, may_differ: Collection[str]) -> dict[str, Any]:
     """Write the settings of a new run, or check that a run is resumed with those that it was started with.
 
@@ -85,8 +101,8 @@ def renew_settings(path: Path, settings: dict[str, Any], *, may_differ: Collecti
 
 def _settings_in(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        found = json_value(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path} can't be read as the settings of a run ({error}). Choose another folder.") from error
     if not isinstance(found, dict):
         raise ConfigError(

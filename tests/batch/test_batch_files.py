@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,8 @@ def test_parquet_has_values_that_json_has_not(tmp_path: Path) -> None:
         ("a.jsonl", "", "nothing to ask"),
         ("a.jsonl", '{"image": "https://x.org/a.jpg", "question": "q"}', "line 1: .*--allow-download"),
         ("a.jsonl", b"\xff\xfe", "can't be read"),
+        ("a.jsonl", "[" * 200_000, "line 1: no JSON .nested too deeply"),
+        ("a.jsonl", '{"n": ' + "9" * 5000 + "}", "line 1: no JSON .a number with too many digits"),
         ("a.csv", "image,question\na,b,c\n", "line 2: not as many columns"),
         ("a.csv", "image,question\na\n", "line 2: not as many columns"),
         ("a.csv", "picture,question\na,b\n", "line 2: image"),
@@ -127,6 +130,13 @@ def test_mistakes_are_named_before_anything_is_asked(
         path.write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(ConfigError, match=said):
         BatchInput(str(path))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are POSIX")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jsonl")
+    with pytest.raises(ConfigError, match="no regular file"):
+        BatchInput(str(tmp_path / "a.jsonl"))
 
 
 LINES = st.lists(st.tuples(st.integers(0, 6), st.booleans(), st.text(max_size=3)), max_size=12)

@@ -72,6 +72,9 @@ def test_a_line_that_is_no_json_is_named(tmp_path: Path) -> None:
     path.write_text('\n{"image": "a.png"\n')
     with pytest.raises(DatasetError, match=r"own\.jsonl, line 2: no JSON"):
         load_dataset("jsonl", path)
+    path.write_text("[" * 200_000)
+    with pytest.raises(DatasetError, match=r"own\.jsonl, line 1: no JSON .nested too deeply"):
+        load_dataset("jsonl", path)
     path.write_bytes(b"\xff\n")
     with pytest.raises(DatasetError, match="not in UTF-8"):
         load_dataset("jsonl", path)

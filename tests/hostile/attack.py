@@ -8,11 +8,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 @dataclass
@@ -31,13 +30,18 @@ class Findings:
 
 
 def replies(args: argparse.Namespace, folder: Path) -> Findings:
-    """Random replies, each of which must have exactly one reading."""
-    program = ROOT / "tests" / "benchmarks" / "fuzz_replies.py"
-    command = [sys.executable, str(program), str(args.replies), str(args.seed)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        return Findings(args.replies, [done.stderr.strip()[-2000:]])
-    return Findings(args.replies, outcomes=" ".join(done.stdout.split()))
+    """Random replies, each of which must have exactly one reading, and others that coverage guides."""
+    found = Findings()
+    for name, count in (("random", args.replies), ("guided", args.guided)):
+        if count:
+            program = Path(__file__).with_name(f"{name}_replies.py")
+            command = [sys.executable, str(program), str(count), str(args.seed), str(folder)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                found.failures.append(f"{name}: {done.stderr.strip()[-2000:]}")
+            found.tried += count
+            found.outcomes += f"{name}: {done.stdout.strip()}. "
+    return found
 
 
 def pictures(args: argparse.Namespace, folder: Path) -> Findings:
@@ -74,13 +78,15 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--replies", type=int, default=20_000)
+    parser.add_argument("--guided", type=int, default=0, help="replies that coverage guides; needs atheris")
     parser.add_argument("--completions", type=int, default=500)
-    parser.add_argument("--pictures", type=float, default=60, help="seconds")
+    parser.add_argument("--pictures", type=int, default=2_000)
     parser.add_argument("--samples", type=Path, help="a folder of more image files")
     parser.add_argument("--kills", type=int, default=5, help="of each of batch, evaluation, training and serve")
     parser.add_argument("--load", type=float, default=60, help="seconds")
     args = parser.parse_args()
     logging.disable(logging.CRITICAL)  # what is attacked has much to say
+    warnings.simplefilter("ignore")
     failed = False
     for name in args.parts or PARTS:
         started = time.monotonic()

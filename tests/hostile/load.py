@@ -37,6 +37,7 @@ from hart_agent.tooling.protocol import ToolContext
 BATCH, CHATS, AT_ONCE = 48, 12, 16
 ROUNDS = 12
 """At least so many, for the quarters to be compared."""
+TENTHS = 10
 GROWTH = {"memory": 0.05, "files": 0.0, "threads": 0.0, "tasks": 0.0}
 """Of the last quarter of the rounds against the second; the first warms up."""
 SLACK = {"memory": 20.0, "files": 6.0, "threads": 6.0, "tasks": 1.0}
@@ -97,9 +98,10 @@ class _Load:
                 samples.append(await measured())
         await policy.aclose()
         self._compare(samples)
-        shown = ", ".join(f"{name} {samples[0][name]:.0f} to {samples[-1][name]:.0f}" for name in SLACK)
+        tenths = [samples[round(at * (len(samples) - 1) / TENTHS)] for at in range(TENTHS + 1)]
+        shown = "; ".join(f"{name} {' '.join(f'{sample[name]:.0f}' for sample in tenths)}" for name in SLACK)
         counted = ", ".join(f"{count} {name}" for name, count in sorted(self._outcomes.items()))
-        return self._next, self._failures, f"{len(samples)} rounds: {counted}; {shown} (memory in MB)."
+        return self._next, self._failures, f"{len(samples)} rounds: {counted}. At each tenth: {shown} (MB)."
 
     def _policy(self) -> OpenAIPolicy:
         return OpenAIPolicy("qwen2.5-vl", base_url=self._url, timeout=2.0, retry=RetryPolicy(retries=2, base=0.01))

@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image
 
 from hart_agent.errors import ImageError
+from hart_agent.vision.formats import FORMATS
 from hart_agent.vision.geometry import Box, Size
 from hart_agent.vision.opening import open_image
 
@@ -39,7 +40,22 @@ _EDGES = (0, 1, 0x7F, 0x80, 0xFF)
 _WORDS = (0, 1, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 
-def seeds(samples: Path | None) -> list[tuple[str, bytes]]:
+Sound = list[tuple[str, bytes]]
+"""Files that are damaged: suffix and content."""
+
+
+def by_format(files: Sound) -> dict[str, Sound]:
+    """Files by the format that Pillow, asked for the allowed ones alone, takes them for; "none" is one, too."""
+    found: dict[str, Sound] = {}
+    for suffix, data in files:
+        name = "HEIF" if data[4:11] in (b"ftyphei", b"ftypmif") else "none"
+        with suppress(Exception), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            name = image.format or name
+        found.setdefault(name, []).append((suffix, data))
+    return dict(sorted(found.items()))
+
+
+def seeds(samples: Path | None) -> Sound:
     """Sound files: drawn here, from the tests' data, and from a folder of samples. Each with its format's suffix."""
     drawn = [(kind.lower(), data) for kind, data in _drawn()]
     data = sorted((Path(__file__).parent.parent / "vision" / "data").iterdir())
@@ -87,7 +103,7 @@ def _drawn() -> Iterator[tuple[str, bytes]]:
         yield kind, buffer.getvalue()
 
 
-def damaged(data: bytes, others: list[tuple[str, bytes]], draw: random.Random) -> bytes:
+def damaged(data: bytes, others: Sound, draw: random.Random) -> bytes:
     """A file with one to six injuries, most of them near its start, where the headers are."""
     result = bytearray(data)
     for _ in range(draw.choice((1, 1, 1, 2, 3, 6))):
@@ -137,37 +153,44 @@ def show(path: Path) -> str:
         return "refused"
 
 
-def attack(folder: Path, seed: int, seconds: float, samples: Path | None) -> tuple[int, list[str], str]:
-    """Damage files until the time is up. How many, what failed, and the outcomes by format."""
+def attack(folder: Path, seed: int, count: int, samples: Path | None) -> tuple[int, list[str], str]:
+    """Damage so many files, as many of each format. How many, what failed, and the outcomes by format.
+
+    Their sound originals come first, in addition.
+    """
     sound, draw = seeds(samples), random.Random(seed)
-    ended = time.monotonic() + seconds
-    outcomes: Counter[str] = Counter()
+    groups = by_format(sound)
+    whole = [(kind, suffix, data) for kind, group in groups.items() for suffix, data in group]
+    shown, refused = Counter[str](), Counter[str]()
     failures: list[str] = []
     tried = 0
-    for number, (suffix, data) in enumerate(sound):  # sound files first: most must be shown
-        (folder / f"{number}.{suffix}").write_bytes(data)
-    while tried == 0 or time.monotonic() < ended:
-        paths = sorted(folder.iterdir()) if tried == 0 else [_write(folder, sound, draw, at) for at in range(AT_ONCE)]
-        tried += len(paths)
-        for path, outcome in _in_child(paths):
-            outcomes[f"{path.suffix.lstrip('.')} {outcome}" if outcome in ("shown", "refused") else "failed"] += 1
+    while tried < len(sound) + count:
+        if tried < len(whole):
+            batch = whole[tried : tried + AT_ONCE]
+        else:
+            batch = [_damaged(groups, sound, draw) for _ in range(min(AT_ONCE, len(sound) + count - tried))]
+        paths = [folder / f"{at}-{kind}.{suffix}" for at, (kind, suffix, _) in enumerate(batch)]
+        for path, (_, _, data) in zip(paths, batch, strict=True):
+            path.write_bytes(data)
+        for (kind, _, data), (path, outcome) in zip(batch, _in_child(paths), strict=True):
+            tried += 1
+            shown[kind] += outcome == "shown"
+            refused[kind] += outcome == "refused"
             if outcome not in ("shown", "refused"):
                 kept = Path("build") / "hostile" / f"{seed}-{tried}-{path.name}"
                 kept.parent.mkdir(parents=True, exist_ok=True)
-                kept.write_bytes(path.read_bytes())
+                kept.write_bytes(data)
                 failures.append(f"{kept}: {outcome}")
-        for path in folder.iterdir():
+        for path in paths:
             path.unlink()
-    shown = sum(count for name, count in outcomes.items() if name.endswith("shown"))
-    kinds = len({name.split()[0] for name in outcomes})
-    return tried, failures, f"{shown} shown, {outcomes.total() - shown} refused, {kinds} suffixes, {len(sound)} seeds."
+    counted = ", ".join(f"{kind} {shown[kind]} + {refused[kind]}" for kind in groups)
+    return tried, failures, f"From {len(sound)} files, shown + refused with a sentence: {counted}."
 
 
-def _write(folder: Path, sound: list[tuple[str, bytes]], draw: random.Random, at: int) -> Path:
-    suffix, data = draw.choice(sound)
-    path = folder / f"{at}.{suffix if draw.random() < 0.8 else draw.choice(sound)[0]}"
-    path.write_bytes(damaged(data, sound, draw))
-    return path
+def _damaged(groups: dict[str, Sound], sound: Sound, draw: random.Random) -> tuple[str, str, bytes]:
+    kind = draw.choice(list(groups))
+    suffix, data = draw.choice(groups[kind])
+    return kind, suffix if draw.random() < 0.8 else draw.choice(sound)[0], damaged(data, sound, draw)
 
 
 def _in_child(paths: list[Path]) -> Iterator[tuple[Path, str]]:
@@ -178,7 +201,10 @@ def _in_child(paths: list[Path]) -> Iterator[tuple[Path, str]]:
         child = os.fork()
         if child == 0:
             os.close(reader)
-            _show_all(left, writer)
+            try:
+                _show_all(left, writer)
+            finally:  # without memory, say, it must not go on as its parent would
+                os._exit(1)
         os.close(writer)
         said, has_answered = b"", True
         while has_answered := bool(select.select([reader], [], [], WALL)[0]):
@@ -196,7 +222,7 @@ def _in_child(paths: list[Path]) -> Iterator[tuple[Path, str]]:
         if left:
             number = os.WTERMSIG(status)
             hung = not has_answered or number in (signal.SIGXCPU, signal.SIGKILL)
-            yield left.pop(0), "hangs" if hung else f"crashes with signal {number}"
+            yield left.pop(0), "hangs" if hung else f"ends the process with signal {number}"
 
 
 def _show_all(paths: list[Path], writer: int) -> None:
@@ -211,4 +237,3 @@ def _show_all(paths: list[Path], writer: int) -> None:
         except BaseException as error:
             outcome = f"{type(error).__name__}: {error}".replace("\n", " ")[:500]
         os.write(writer, f"{outcome}\n".encode())
-    os._exit(0)

@@ -9,6 +9,7 @@ import ast
 import importlib
 import inspect
 import json
+import math
 import pkgutil
 import re
 import signal
@@ -18,6 +19,8 @@ from collections.abc import Iterator
 from re import _constants, _parser  # type: ignore[attr-defined]
 from types import FrameType, ModuleType
 from typing import Any
+
+from pattern_texts import drawn
 
 SIZES = (2_500, 10_000, 40_000)
 """Characters of the shorter text: the first of them that takes long enough to tell."""
@@ -29,6 +32,12 @@ GROWTH = 8.0
 """Of the time when the text is four times as long: 4 where it is linear, 16 where it is quadratic."""
 LIMIT = 1.0
 """Seconds of processor time for one text."""
+DRAWN = 40
+"""Texts of about a thousand characters drawn from a pattern itself, which nearly match it in many ways."""
+STUCK = 0.2
+"""Seconds of processor time that one of these takes at most: a pattern that tries all the ways takes hours."""
+LONG = 250_000
+"""Characters of the shorter text of the last trial, with the unit that took longest; the longer one has a million."""
 
 _CALLS = {f"re.{name}" for name in ("search", "match", "fullmatch", "split", "findall", "finditer", "sub", "subn")}
 _SAMPLES = {
@@ -77,27 +86,46 @@ def _is_searched(module: ModuleType, pattern: re.Pattern[str]) -> bool:
     return not uses or not all(id(node) in matched for node in uses)
 
 
-def growth(pattern: re.Pattern[str], unit: str, *, searched: bool = True) -> float | None:
-    """How the time of finding all matches grows with the text; None where it stays too short to tell."""
-    for size in SIZES:
-        short, long = (unit * (length // len(unit)) for length in (size, FACTOR * size))
-        if (slow := _seconds(pattern, long, searched)) >= FLOOR:
+def growth(
+    pattern: re.Pattern[str], unit: str, *, searched: bool = True, sizes: tuple[int, ...] = SIZES, limit: float = LIMIT
+) -> float | None:
+    """How the time of finding all matches grows with the text; None where it stays too short to tell, infinity where a
+    short text takes too long."""
+    for size in sizes:
+        short, long = (unit * (length // len(unit) + 1) for length in (size, FACTOR * size))
+        if (slow := _seconds(pattern, long, searched, limit)) >= FLOOR:
             # A busy machine only ever adds to a time.
-            slow = min(slow, _seconds(pattern, long, searched))
-            return slow / max(min(_seconds(pattern, short, searched) for _ in range(3)), 1e-6)
+            slow = min(slow, _seconds(pattern, long, searched, limit))
+            fast = min(_seconds(pattern, short, searched, limit) for _ in range(3))
+            return math.inf if fast == math.inf else min(slow, FACTOR**2 * limit) / max(fast, 1e-6)
     return None
 
 
-def _seconds(pattern: re.Pattern[str], text: str, searched: bool) -> float:
+def worst_growth(pattern: re.Pattern[str], *, searched: bool = True) -> tuple[float, str]:
+    """Of all hostile units the one whose time grows too much, or a drawn text that takes too long; else the unit that
+    takes longest, to a million characters. The growth, and the unit or the text."""
+    units = hostile_units(pattern)
+    for unit in units:
+        grown = growth(pattern, unit, searched=searched)
+        if grown is not None and grown > GROWTH:
+            return grown, unit
+    for text in drawn(pattern, DRAWN):
+        if min(_seconds(pattern, text, searched, STUCK) for _ in range(2)) == math.inf:
+            return math.inf, text
+    slowest = max(units, key=lambda unit: _seconds(pattern, unit * (SIZES[0] // len(unit) + 1), searched))
+    return growth(pattern, slowest, searched=searched, sizes=(LONG,), limit=60 * LIMIT) or 0.0, slowest
+
+
+def _seconds(pattern: re.Pattern[str], text: str, searched: bool, limit: float = LIMIT) -> float:
     started = time.process_time()
-    signal.setitimer(signal.ITIMER_PROF, LIMIT)
+    signal.setitimer(signal.ITIMER_PROF, limit)
     try:
         if searched:
             for _ in pattern.finditer(text + "\0"):
                 pass
         pattern.fullmatch(text + "\0")
     except TimeoutError:
-        return FACTOR**2 * LIMIT
+        return math.inf
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
     return time.process_time() - started
@@ -193,11 +221,9 @@ def main() -> None:
     found = patterns(sys.argv[1])
     for module, pattern, searched in found:
         print(module, pattern.pattern[:60], file=sys.stderr, flush=True)
-        for unit in hostile_units(pattern):
-            grown = growth(pattern, unit, searched=searched)
-            if grown is not None and grown > GROWTH:
-                slow.append({"module": module, "pattern": pattern.pattern, "unit": unit, "growth": round(grown, 1)})
-                break
+        grown, unit = worst_growth(pattern, searched=searched)
+        if grown > GROWTH:
+            slow.append({"module": module, "pattern": pattern.pattern, "unit": unit, "growth": round(grown, 1)})
     print(json.dumps({"patterns": len(found), "slow": slow}))
 
 

@@ -20,7 +20,7 @@ _TITLES = frozenset({"heading", "periodical", "brand", "author", "product", "top
 """With these kinds the size of things is meant, unless that of letters is asked for."""
 _WORD = re.compile(r"[^\W_\u3040-\u9fff]+(?:['’.&-][^\W_\u3040-\u9fff]+)*")
 _DAY = re.compile(r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?")
-_CAPITALS = re.compile(r"\b[A-Z0-9][A-Z0-9'&.-]*(?:[ ,/]+[A-Z0-9$][A-Z0-9'&.:/-]*)*(?!\w)")
+_CAPITALS = re.compile(r"\b[A-Z0-9][A-Z0-9'&.-]*(?:[ ,/]+[A-Z0-9$](?:[A-Z0-9'&.:/-]|[ ,][ ,/]*[A-Z0-9$])*)?(?!\w)")
 _THANKS = frozenset({"please", "pls", "plz", "thanks", "thank", "you"})
 _ENDINGS = ("'s", "’s", "s", "es", "d", "ed", "ing", "n't")
 _UNWORDED = re.compile(r"\b(?:what|where|who|when|how)'?s\b|\b(?:the\s+)?words?\s+", re.IGNORECASE)

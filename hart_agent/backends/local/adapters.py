@@ -9,7 +9,6 @@ the adapters added, in float32, to what each layer gives.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from hart_agent.errors import ConfigError
+from hart_agent.store.files import json_value
 
 ADAPTERS = "adapters"
 """The folder, in a checkpoint's."""
@@ -40,7 +40,7 @@ def read_terms(checkpoint: Path) -> Terms:
     if not folder.is_dir():
         return {}
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = json_value((folder / CONFIG).read_text(encoding="utf-8"))
         scale = config["lora_alpha"] / config["r"]
         found = load_file(folder / WEIGHTS)
         ends = ".lora_A.weight"
@@ -56,7 +56,7 @@ def read_terms(checkpoint: Path) -> Terms:
 def base_of(checkpoint: Path) -> str | None:
     """The model that a checkpoint's adapters were trained on, as its run named it; None without adapters."""
     path = checkpoint / ADAPTERS / CONFIG
-    return json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"] if path.is_file() else None
+    return json_value(path.read_text(encoding="utf-8"))["base_model_name_or_path"] if path.is_file() else None
 
 
 def take_apart(model: Any, terms: Terms, dtype: torch.dtype) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hart_agent.errors import ConfigError
+from hart_agent.store.files import json_value
 from hart_agent.store.hub import from_hub
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -78,7 +78,7 @@ def find_checkpoint(model: str) -> Checkpoint:
     if not _complete(path):
         raise ConfigError(f"{path} holds no complete model: it needs config.json and all *.safetensors files.")
     try:
-        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+        config = json_value((path / "config.json").read_text(encoding="utf-8"))
     except ValueError as error:
         raise ConfigError(f"{path / 'config.json'} is damaged ({error}). Get the model again.") from error
     return Checkpoint(path, config, _processor(path))
@@ -88,7 +88,7 @@ def _processor(path: Path) -> dict[str, Any]:
     """The settings of a checkpoint's image processor, which may stand among those of the whole processor."""
     for name in ("preprocessor_config.json", "processor_config.json"):
         try:
-            settings = json.loads((path / name).read_text(encoding="utf-8"))
+            settings = json_value((path / name).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
         if isinstance(settings, dict):
@@ -102,7 +102,7 @@ def _complete(path: Path) -> bool:
     index = path / "model.safetensors.index.json"
     if index.is_file():
         try:
-            shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+            shards = set(json_value(index.read_text(encoding="utf-8"))["weight_map"].values())
         except (ValueError, KeyError):
             return False
         weights = all((path / shard).is_file() for shard in shards)

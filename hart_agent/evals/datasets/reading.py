@@ -14,6 +14,7 @@ from jsonschema.exceptions import best_match
 
 from hart_agent.errors import DatasetError
 from hart_agent.evals.items import LETTERS
+from hart_agent.store.files import json_value
 from hart_agent.vision.geometry import Box, Size
 from hart_agent.vision.opening import local_path
 from hart_agent.vision.source import SourceImage
@@ -49,7 +50,7 @@ def read_json(path: Path) -> Any:
         DatasetError: it is missing, or no JSON.
     """
     try:
-        return json.loads(_text(path))
+        return json_value(_text(path))
     except json.JSONDecodeError as error:
         raise DatasetError(f"{path}, line {error.lineno}: no JSON ({error.msg})") from error
 
@@ -77,7 +78,7 @@ def read_jsonl(path: Path, schema: Draft202012Validator) -> Iterator[tuple[int, 
             continue
         where = f"{path}, line {number}"
         try:
-            record = json.loads(line)
+            record = json_value(line)
         except json.JSONDecodeError as error:
             raise DatasetError(f"{where}: no JSON ({error.msg} at column {error.colno})") from error
         yield number, check(record, schema, where)

@@ -1,12 +1,12 @@
-"""Reads many random replies and checks that each has exactly one reading.
+"""Reads many random replies and checks that each has exactly one reading, in bounded time.
 
-    python tests/benchmarks/fuzz_replies.py [COUNT] [SEED]
+    python tests/hostile/random_replies.py [COUNT] [SEED]
 
 A reply is a random sequence of markers, pieces of calls and words; or random calls in random dialects; or one or two
 replies of the tests' table; the latter two with random cuts, repetitions and exchanges of pieces and characters. Of
-one in four the thoughts are divided once more, it comes in a random envelope of a chat completion, and what it answers
-is compared with the answer before it and read as a choice. Prints how many were read as what; stops with the text at
-the first that is read badly.
+one in ten the thoughts are divided once more, and it comes in a random envelope of a chat completion; what one in forty
+answers is compared with an answer before it and read as a choice. Prints how many were read as what, also when it is
+interrupted; stops with the text at the first that is read badly, or that takes too long.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from __future__ import annotations
 import json
 import random
 import sys
-import time
-from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "dialogue"))
 
 from reply_table import SCHEMAS
 from test_replies import MARKS, ROWS
+from watch import Watch
 
 from hart_agent.answers import AnswerType, agree, chosen_letter, is_right
 from hart_agent.backends.openai.completion import read_completion
@@ -100,13 +100,13 @@ def changed(text: str, source: random.Random) -> str:
 def random_reply(source: random.Random) -> str:
     way = source.random()
     if way < 0.3:
-        return "".join(source.choices(WORDS, k=source.randrange(20)))
+        return "".join(source.choices(WORDS, k=source.randrange(12)))
     if way < 0.6:
         text = "".join(
-            source.choice([random_call(source), source.choice(WORDS)]) for _ in range(source.randrange(1, 5))
+            source.choice([random_call(source), source.choice(WORDS)]) for _ in range(source.randrange(1, 4))
         )
     else:
-        text = "".join(source.choices(TEXTS, k=source.randrange(1, 3)))
+        text = "".join(source.choices(TEXTS, k=source.choice((1, 1, 1, 2))))
     for _ in range(source.randrange(4)):
         text = changed(text, source)
     return text
@@ -183,32 +183,35 @@ def check_answer(answer: str, before: str, source: random.Random) -> None:
     assert not is_right(answer, before, kind, strict=True) or is_right(answer, before, kind), "strict, yet more lenient"
 
 
+def read(text: str, before: str, source: random.Random, *, envelopes: bool, answers: bool) -> tuple[list[str], str]:
+    """Check a reply, and if asked for its envelope and its answer. What it was read as, and the answer."""
+    read_as, answer = check_reply(text, source)
+    outcomes = [read_as]
+    if envelopes:
+        check_thoughts(text)
+        outcomes.append(f"completions {check_envelope(envelope(text, source))}")
+    if answers and answer:
+        check_answer(answer, before, source)
+        outcomes.append("compared")
+    return outcomes, answer
+
+
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    source = random.Random(seed)
-    outcomes: Counter[str] = Counter()
-    slowest = 0.0
-    before = "12"
-    started = time.process_time()
-    for number in range(count):
-        text = random_reply(source)
-        began = time.process_time()
-        try:
-            read_as, answer = check_reply(text, source)
-            outcomes[read_as] += 1
-            if number % 4 == 0:
-                check_thoughts(text)
-                outcomes[f"completions {check_envelope(envelope(text, source))}"] += 1
-                if answer:
-                    check_answer(answer, before, source)
-                    before = answer
-        except Exception as error:
-            raise SystemExit(f"{text!r}, before it {before!r}: {type(error).__name__}: {error}") from error
-        slowest = max(slowest, time.process_time() - began)
-    seconds = time.process_time() - started
-    print(f"{count} replies, seed {seed}: {seconds:.0f} s of processor time, the slowest {slowest * 1000:.1f} ms")
-    print(", ".join(f"{name} {number}" for name, number in outcomes.most_common()), flush=True)
+    watch, before = Watch(), "12"
+    with suppress(KeyboardInterrupt):
+        for number in range(count):
+            text = random_reply(random.Random(f"{seed} {number}"))
+
+            def case(text: str = text, number: int = number, before: str = before) -> tuple[list[str], str]:
+                source = random.Random(number)
+                return read(text, before, source, envelopes=number % 10 == 0, answers=number % 40 == 0)
+
+            outcomes, answer = watch(case, f"reply {number} of seed {seed}, {text!r}, before it {before!r}")
+            watch.outcomes.update(outcomes)
+            before = answer or before
+    print(watch)
 
 
 if __name__ == "__main__":
