@@ -150,7 +150,7 @@ class EmbeddedPolicy:
             if time.monotonic() > end - _LAST_LOOK:
                 return finding.text
             said.append(find(query, self._signs_of(query, crops, scale, end), None).text)
-            looks -= said[-1] is not None and _joined(text) in _joined(said[-1])
+            looks -= said[-1] is not None and _says(said[-1], text)
             if looks == 0:
                 return finding.text
         if not any(said):  # a crop may be too small to be read without its surroundings
@@ -237,6 +237,11 @@ class EmbeddedPolicy:
             ReadLine(row.text, Box.covering(bounds(row.lines), photo), round(row.confidence, 3)) for row in rows
         )
         return Reply(text, read=read)
+
+
+def _says(reading: str, text: str) -> bool:
+    """Whether a reading of a crop holds a text: as it stands, or each of its words, for a piece may be read twice."""
+    return _joined(text) in _joined(reading) or {*normalise(text).split()} <= {*normalise(reading).split()}
 
 
 def _joined(text: str) -> str:
