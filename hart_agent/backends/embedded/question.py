@@ -23,7 +23,6 @@ _DAY = re.compile(r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?")
 _CAPITALS = re.compile(r"\b[A-Z0-9][A-Z0-9'&.-]*(?:[ ,/]+[A-Z0-9$][A-Z0-9'&.:/-]*)*(?!\w)")
 _THANKS = frozenset({"please", "pls", "plz", "thanks", "thank", "you"})
 _ENDINGS = ("'s", "’s", "s", "es", "d", "ed", "ing", "n't")
-_UNWORDED = re.compile(r"\b(?:what|where|who|when|how)'?s\b|\b(?:the\s+)?words?\s+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ def understand(question: str) -> Query:
     day = next((DAYS.index(word[:3]) for word in lowered if _DAY.fullmatch(word)), None)
     known = _kind_words().get(kind, frozenset()) | (labels().keys() if kind == "label" else frozenset())
     words = tuple(
-        word.removesuffix("'s") for word in _WORD.findall(_UNWORDED.sub(" ", plain))
+        word.removesuffix("'s") for word in _WORD.findall(plain)
         if not is_filler(word) and word.lower() not in known and not _colour(word.lower())
         and not (day is not None and word.lower()[:3] in DAYS)
     )  # fmt: skip
