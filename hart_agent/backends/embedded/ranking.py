@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hart_agent.backends.embedded.head import DATA
+from hart_agent.backends.embedded.head import DATA, table
 from hart_agent.backends.embedded.matching import matches, words
 from hart_agent.backends.embedded.question import Query
 from hart_agent.backends.embedded.values import TYPED, is_made_of, is_typed, values
@@ -232,8 +232,7 @@ def anchors(query: Query, signs: Sequence[Sign]) -> tuple[str, ...]:
 @cache
 def _cues(listed: str) -> dict[str, re.Pattern[str]]:
     found = {}
-    for line in (DATA / listed).read_text(encoding="utf-8").splitlines():
-        kind, cues = line.split("\t")
+    for kind, cues in table(listed):
         longest_first = sorted(map(re.escape, cues.split(",")), key=len, reverse=True)
         found[kind] = re.compile(rf"(?<![^\W\d_])(?:{'|'.join(longest_first)})(?![^\W\d_])", re.IGNORECASE)
     return found

@@ -67,7 +67,7 @@ ANSWERS = [
     ("What is the ISBN?", (sign("ISBN 0-19-852663-6", "Oxford"),), "0-19-852663-6", None),
     ("Who wrote this book?", (sign("SALT MARSHES", "MARTA KELLOW"),), "MARTA KELLOW", None),  # a given name tells
     ("What is the title of the book?", (sign("MARTA KELLOW", "SALT"),), "SALT", None),
-    ("Who is the author of the part about otters?", (sign("Otters", "(M. Kellow)", *["they swim at dusk and hide"] * 4),),
+    ("Who is the author of the part about otters?", (sign("Otters", "(M. Kellow)", *["they swim at dusk"] * 4),),
      "(M. Kellow)", None),  # in running text
     ("Who wrote Otters?", (sign("OTTERS"), sign("Marta Kellow", at=(200, 200))), "Marta Kellow", None),
     ("Which newspaper is this?", (sign("Bridge Washed Away", "The Selby Gazette"),), "The Selby Gazette", None),
