@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import MISSING
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from hart_agent.backends.local.checkpoint import Checkpoint, find_checkpoint
+from hart_agent.backends.options import option
 from hart_agent.errors import ConfigError, OutputError
 from rl.command_line import run_command
 from rl.training.checkpoints import checkpoints, copy_without_weights
@@ -25,10 +27,8 @@ _INDEX = "model.safetensors.index.json"
 
 def average(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    out: Annotated[Path, typer.Option(help="Folder of the averaged model, which must not exist.")],
-    last: Annotated[
-        int, typer.Option(min=2, help="Checkpoints that are averaged; a run keeps --keep-checkpoints.")
-    ] = 2,
+    out: Path = option("Folder of the averaged model, which must not exist.", default=MISSING),
+    last: int = option("Checkpoints that are averaged; a run keeps --keep-checkpoints.", default=2, minimum=2),
 ) -> None:
     """Average the weights of a run's last checkpoints, in float32.
 
@@ -45,7 +45,7 @@ def average(
 def write_average(folders: Sequence[Path], out: Path) -> None:
     """Write the average of some checkpoints' weights, tensor by tensor, in float32.
 
-    Adapters are averaged, too: those of the result are the checkpoints' one beside the other, B divided by their
+    Adapters are averaged, too: those of the result are the checkpoints' one next to the other, B divided by their
     number, which is exactly the average of what they add to the weights.
 
     Args:

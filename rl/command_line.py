@@ -22,18 +22,25 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from hart_agent.backends.options import flag
+from hart_agent.cli.console.counting import CountProgress
 from hart_agent.cli.console.failure import reported_errors
+from hart_agent.cli.ending import end_despite_threads
 from hart_agent.cli.options import with_options
 from hart_agent.commands import install_command
 from hart_agent.errors import ConfigError, InstallError
 from rl.config import SftSettings
 from rl.data import Sample, fingerprint, load_questions
 from rl.openrlhf.flags import KNOWN, parse_flags, split_flags
+from rl.training.loop import TrainingLoop
 from rl.training.manifest import Manifest, S
 from rl.training.trackers import check_tracker
 
 SECTIONS = ("data", "policy", "algorithm", "engine", "run")
 FLAGS = "openrlhf"
+SHOWN = ("reward", "accuracy", "iou", "area_fraction", "invalid_calls", "zero_variance_groups", "loss", "kl")
+VALIDATION = "validation/"
+_log = logging.getLogger(__name__)
+
 
 Data = Annotated[Path, typer.Argument(help="Questions: a JSONL or Parquet file, or a folder of Hugging Face datasets.")]
 Out = Annotated[Path, typer.Option(help="Folder of the run; a run that is there is resumed.")]
@@ -67,38 +74,62 @@ class RunOptions:
     def prepare(
         self, settings: S, engine: str, flags: Collection[str]
     ) -> tuple[Manifest[S], list[Sample], list[Sample]]:
-        """The run on an engine, its questions and its validation questions.
-
-        Args:
-            settings: of the run.
-            engine: local or openrlhf.
-            flags: of OpenRLHF, by name.
+        """The run on an engine with flags of OpenRLHF, its questions and its validation questions.
 
         Raises:
             ConfigError: an option or a flag is the other engine's; also all errors of `load_questions`.
             InstallError: a tracker is missing.
         """
         check_tracker(settings.tracker)
-        part = isinstance(settings, SftSettings)
-        found = load_questions(self.data, self.apart_from, self.validation, settings.rl_share, supervised=part)
-        if engine == "local" and flags:
+        supervised, on_openrlhf = isinstance(settings, SftSettings), engine == "openrlhf"
+        samples, held_out = load_questions(
+            self.data, self.apart_from, self.validation, settings.rl_share, supervised=supervised
+        )
+        if flags and not on_openrlhf:
             raise ConfigError(f"--{next(iter(flags))} is a flag of OpenRLHF: add --engine openrlhf")
         given = {each.name for each in fields(settings) if getattr(settings, each.name) != each.default}
-        if engine == "openrlhf" and (missing := next((name for name in KNOWN["local"] if name in given), None)):
+        if on_openrlhf and (missing := next((name for name in KNOWN["local"] if name in given), None)):
             raise ConfigError(f"the engine openrlhf has no {flag(missing)}: {KNOWN['local'][missing]}")
-        out, data = self.out.absolute(), self.data.absolute()  # other processes may have other current folders
-        if engine == "openrlhf" and not part and (model := Path(settings.model).expanduser()).is_dir():
+        # Paths are made absolute, for other processes may have other current folders.
+        if on_openrlhf and not supervised and (model := Path(settings.model).expanduser()).is_dir():
             settings = replace(settings, model=str(model.absolute()))
-        return Manifest(out=out, data=data, settings=settings, questions=fingerprint(found[0])), *found
+        out, data = self.out.absolute(), self.data.absolute()
+        return Manifest(out=out, data=data, settings=settings, questions=fingerprint(samples)), samples, held_out
 
 
-def run_command(command: Callable[..., None], arguments: Sequence[str] | None = None) -> Any:
+class StepProgress(CountProgress):
+    """Shows how far a run is; `show` is an observer of `TrainingLoop.train`. Validation results stay, line by line."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__("steps")
+        self._steps = steps
+
+    def show(self, step: int, metrics: dict[str, float]) -> None:
+        measured = {name: value for name, value in metrics.items() if name.startswith(VALIDATION)}
+        if measured:
+            parts = (f"{name.removeprefix(VALIDATION)} {value:.3g}" for name, value in measured.items())
+            _log.info("after %d steps: %s", step, "  ".join(parts))
+        if len(measured) < len(metrics):
+            self.begin(self._steps, step)
+            self.add("  ".join(f"{name} {metrics[name]:.3g}" for name in SHOWN if name in metrics))
+
+
+def train_with_progress(loop: TrainingLoop[Any]) -> Path:
+    """Run to the last step. Returns the folder of the last checkpoint."""
+    with StepProgress(loop.settings.steps) as progress:
+        return loop.train(progress.show)
+
+
+def run_command(command: Callable[..., None], arguments: Sequence[str] | None = None) -> None:
     """Run a command; a HartError becomes one line on stderr and an exit code.
 
     Args:
         command: a function with typer's options. A parameter that is a dataclass stands for the options in its fields.
             Flags of OpenRLHF, which follow all other arguments, are its context's `obj`.
-        arguments: of the command line; None for this program's.
+        arguments: of the command line; None for this program's, which ends with the command.
+
+    Raises:
+        SystemExit: the command has ended, and the program goes on.
     """
     handler = RichHandler(console=Console(stderr=True), show_path=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
@@ -110,20 +141,21 @@ def run_command(command: Callable[..., None], arguments: Sequence[str] | None = 
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.command()(with_options(command))
-    with reported_errors():
-        own, flags = split_flags(sys.argv[1:] if arguments is None else arguments)
-        try:
-            return app(own, obj=parse_flags(flags))
-        except ImportError as error:
-            raise InstallError(f"a package is missing ({error}). Run: {install_command(extra='train')}") from error
+    try:
+        with reported_errors():
+            own, flags = split_flags(sys.argv[1:] if arguments is None else arguments)
+            try:
+                app(own, obj=parse_flags(flags))
+            except ImportError as error:
+                raise InstallError(f"a package is missing ({error}). Run: {install_command(extra='train')}") from error
+    except SystemExit as ended:
+        if arguments is not None:
+            raise
+        end_despite_threads(ended.code)
 
 
 def read_config(path: Path, known: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Options and flags of OpenRLHF, each by name, from a YAML file; paths in it are as on the command line.
-
-    Args:
-        path: of the file.
-        known: names of the options.
+    """Known options, and flags of OpenRLHF, each by name, from a YAML file; paths in it are as on the command line.
 
     Raises:
         ConfigError: the file is missing or damaged, or names an option that doesn't exist, or one twice.

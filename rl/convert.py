@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+from dataclasses import MISSING
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ import typer
 from PIL import Image
 
 from hart_agent.answers import AnswerType
+from hart_agent.backends.options import option
 from hart_agent.errors import ConfigError
 from hart_agent.evals.datasets import load_dataset
 from hart_agent.evals.items import EmbeddedImage, Item
@@ -21,14 +23,14 @@ from rl.data import apart_from, load_samples
 from rl.data.published import FORMS, read_published
 
 IMAGES = "images"
-"""Beside the questions: pictures that stood in a table."""
+"""Next to the questions: pictures that stood in a table."""
 
 
 def convert(
     form: Annotated[str, typer.Argument(help=f"{', '.join(FORMS)}, or a benchmark of hart-agent eval.")],
     source: Annotated[Path, typer.Argument(help="The published file, or the benchmark's folder.")],
-    out: Annotated[Path, typer.Option(help="The questions, one JSON object a line.")],
-    images: Annotated[Path | None, typer.Option(help="Folder of the images. Default: that of the file.")] = None,
+    out: Path = option("The questions, one JSON object a line.", default=MISSING),
+    images: Path | None = option("Folder of the images. Default: that of the file."),
     leave_out: Annotated[
         list[str] | None,
         typer.Option("--apart-from", metavar="NAME=PATH", help="A benchmark whose images are left out; repeatable."),

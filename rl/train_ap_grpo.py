@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Literal
 
 import typer
 
 from hart_agent.agent.modes import Mode, find_mode
-from rl.command_line import RunOptions, run_command
+from hart_agent.backends.options import option
+from rl.command_line import RunOptions, run_command, train_with_progress
 from rl.config import AGENT_TURNS, TrainSettings
-from rl.local.plan import estimate as plan_local
 from rl.openrlhf.flags import flags_of
 from rl.openrlhf.launch import train_on_openrlhf
-from rl.openrlhf.plan import estimate as plan_openrlhf
-from rl.openrlhf.versions import available, check_versions
+from rl.openrlhf.versions import check_versions, installed_version
 from rl.rewards import reward_of
-from rl.training.planning import GPUS, model_shape
-from rl.training.progress import train_with_progress
+from rl.training.planning import GPUS, estimate
+from rl.training.sizes import model_shape
 
 _log = logging.getLogger("rl.train_ap_grpo")  # also when it is run as __main__
 
@@ -32,17 +31,13 @@ def train(
     context: typer.Context,
     run: RunOptions,
     settings: TrainSettings,
-    algorithm: Annotated[_Algorithm, typer.Option(help="Sets the mode and k.")] = "ap-grpo",
-    mode: Annotated[str | None, typer.Option(help="Mode of the episodes. Default: the algorithm's.")] = None,
-    max_turns: Annotated[int | None, typer.Option(help="Turns per episode. Default: 2, in mode agent 6.")] = None,
-    engine: Annotated[_Engine, typer.Option(help="auto: openrlhf if it and CUDA are available, else local.")] = "auto",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show three rollouts and which of their tokens carry loss, then stop.")
-    ] = False,
-    plan: Annotated[
-        bool, typer.Option("--plan", help="Estimate memory and time, then stop: of OpenRLHF, unless --engine local.")
-    ] = False,
-    plan_gpu: Annotated[Literal["h100", "h200", "a100"], typer.Option(help="Of 80, 141 and 80 GB.")] = "h100",
+    algorithm: _Algorithm = option("Sets the mode and k.", default="ap-grpo"),
+    mode: str | None = option("Mode of the episodes. Default: the algorithm's."),
+    max_turns: int | None = option("Turns per episode. Default: 2, in mode agent 6."),
+    engine: _Engine = option("auto: openrlhf if it and CUDA are available, else local.", default="auto"),
+    dry_run: bool = option("Show three rollouts and which of their tokens carry loss, then stop.", default=False),
+    plan: bool = option("Estimate memory and time, then stop: of OpenRLHF, unless --engine local.", default=False),
+    plan_gpu: Literal["h100", "h200", "a100"] = option("Of 80, 141 and 80 GB.", default="h100"),
 ) -> None:
     """Train a policy on questions with answers; no boxes are needed.
 
@@ -61,13 +56,11 @@ def train(
     reward_of(settings)  # a mistake shows before anything starts
     settings.episode()
     if plan:
-        flags = {} if engine == "local" else flags_of(run.out, settings, context.obj)
-        shape, gpu = model_shape(settings.model), GPUS[plan_gpu]
-        found = plan_openrlhf(shape, settings, flags, gpu) if flags else plan_local(shape, settings, gpu)
-        print("\n".join(found.lines()))
+        flags = None if engine == "local" else flags_of(run.out, settings, context.obj)
+        print("\n".join(estimate(model_shape(settings.model), settings, flags, GPUS[plan_gpu]).lines()))
         return
     if engine == "auto":
-        engine = "openrlhf" if available() else "local"
+        engine = "openrlhf" if installed_version("openrlhf") and _finds_gpu() else "local"
         _log.info("engine: %s", engine if engine == "openrlhf" else "local (one machine)")
     manifest, samples, held_out = run.prepare(settings, engine, context.obj)
     from rl.local.dry_run import show_rollouts
@@ -87,6 +80,12 @@ def train(
     if settings.drop_blind:
         samples = filter_blind(settings, samples, run.out)
     print(train_on_openrlhf(manifest, samples, flags, held_out, run.validation))
+
+
+def _finds_gpu() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_available())
 
 
 if __name__ == "__main__":

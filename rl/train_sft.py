@@ -5,22 +5,22 @@ The second stage of the method (arXiv 2602.23615); its questions must differ fro
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import typer
 
-from rl.command_line import RunOptions, run_command
+from hart_agent.backends.options import option
+from rl.command_line import RunOptions, run_command, train_with_progress
 from rl.config import SftSettings
 from rl.openrlhf.launch import fine_tune_on_openrlhf
-from rl.training.progress import train_with_progress
 
 
 def train(
     context: typer.Context,
     run: RunOptions,
     settings: SftSettings,
-    engine: Annotated[Literal["local", "openrlhf"], typer.Option(help="One device, or several GPUs.")] = "local",
-    gpus: Annotated[int, typer.Option(min=1, help="GPUs of the engine openrlhf.")] = 1,
+    engine: Literal["local", "openrlhf"] = option("One device, or several GPUs.", default="local"),
+    gpus: int = option("GPUs of the engine openrlhf.", default=1, minimum=1),
 ) -> None:
     """Fine-tune a policy on questions with answers, the full image in sight.
 

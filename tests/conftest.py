@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import compileall
+import gc
 import json
 import os
+import sys
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import distributions
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,11 @@ import numpy as np
 import pytest
 import typer.testing
 from hypothesis import HealthCheck, settings
+from kept_runs import keeping
 from PIL import Image
 
 from hart_agent import cli
+from hart_agent.ocr import models
 
 for profile, examples in {"default": 25, "thorough": 1000}.items():
     settings.register_profile(
@@ -25,7 +30,28 @@ for profile, examples in {"default": 25, "thorough": 1000}.items():
 settings.load_profile("default")
 
 # They need an environment of their own, which tests/openrlhf/run makes.
-collect_ignore = [] if any(found.name == "openrlhf" for found in distributions()) else ["openrlhf"]
+try:
+    distribution("openrlhf")
+except PackageNotFoundError:
+    collect_ignore = ["openrlhf"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """As pip does with what it installs: some hundred tests start commands in processes of their own."""
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(Path(__file__).parents[1] / "hart_agent", quiet=2)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[Any]:
+    """What was imported stays: garbage is collected once, and nothing of it is gone through again during the tests."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -79,25 +105,16 @@ def small() -> Image.Image:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def commands_are_built_once() -> Iterator[None]:
-    """As in a process of its own: typer's runner builds all commands anew, 70 ms, each time that one is called."""
+def what_all_tests_change(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """In one fixture, for each that all use costs every test a little."""
     with pytest.MonkeyPatch.context() as patch:
+        # As in a process of its own: typer's runner builds all commands anew, 70 ms, each time that one is called.
         patch.setattr(typer.testing, "_get_command", cache(typer.main.get_command))
-        yield
-
-
-@pytest.fixture(autouse=True, scope="session")
-def a_command_does_not_end_this_process() -> Iterator[None]:
-    """A command ends its process where a tool hangs in a thread; here another test may have left one behind."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cli, "end_despite_threads", lambda code: None)
-        yield
-
-
-@pytest.fixture(autouse=True, scope="session")
-def no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Neither the user's file of settings nor their variables reach a test."""
-    with pytest.MonkeyPatch.context() as patch:
+        # A command ends its process whatever its threads do; here that is the tests'.
+        patch.setattr(cli, "end_despite_threads", sys.exit)
+        # What the reader's models say takes most of the time of tests that ask it.
+        patch.setattr(models, "load", keeping(models.load))
+        # Neither the user's file of settings nor their variables reach a test.
         for name in [name for name in os.environ if name.startswith("HART_AGENT_")]:
             patch.delenv(name)
         patch.setenv("HART_AGENT_CONFIG", str(tmp_path_factory.mktemp("settings") / "config.toml"))

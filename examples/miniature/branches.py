@@ -32,7 +32,7 @@ from hart_agent.backends.local.generation import Generated
 from hart_agent.backends.local.prompting import Prompt
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import FinishReason
-from hart_agent.dialogue.vocabulary import OURS
+from hart_agent.dialogue.vocabularies.vocabulary import OURS
 from hart_agent.store.files import write_json
 from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.runtime import ToolRuntime

@@ -11,7 +11,7 @@ from hart_agent.agent.stages import stage_messages
 from hart_agent.dialogue.messages import ToolSpec
 from hart_agent.dialogue.policy import Policy, Usage
 from hart_agent.dialogue.reading import read_reply
-from hart_agent.dialogue.vocabulary import vocabulary_of
+from hart_agent.dialogue.vocabularies.vocabulary import vocabulary_of
 from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.tooling.box_shapes import read_box
 from hart_agent.tooling.overview import show_overview

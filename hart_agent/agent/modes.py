@@ -16,6 +16,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import ClassVar, Final
 
+from hart_agent.dialogue.vocabularies.vocabulary import Vocabulary
 from hart_agent.errors import ConfigError, PluginError
 from hart_agent.extensions import ExtensionPoint
 
@@ -49,8 +50,8 @@ class Stage:
         goal: what ends the stage.
         required: with the goal `REGIONS`: whether a valid region must be named. If not, a stage that would continue
             with the crops shows the overview again.
-        afterwards: what the model is told of the stage that follows.
-        spoken: whether the words are those of the policy's vocabulary (`hart_agent.dialogue.vocabulary`).
+        afterwards: what the model is shown about the stage that follows.
+        spoken: whether the words are those of the policy's vocabulary (`hart_agent.dialogue.vocabularies.vocabulary`).
         drawn: whether the overview has the evidence drawn on it.
     """
 
@@ -89,7 +90,7 @@ class Mode:
     MGPO: ClassVar[Mode]
     """It names regions on the overview, then answers with crops and overview in sight (arXiv 2507.05920)."""
     INTERLEAVED: ClassVar[Mode]
-    """As `AGENT`, and it says what it finds out on the way: `<finding>` beside a call (arXiv 2505.19640)."""
+    """As `AGENT`, and it says what it finds out on the way: `<finding>` next to a call (arXiv 2505.19640)."""
     SECTIONS: ClassVar[Mode]
     """As `DIRECT`, with a description, a thought and a second look before the answer (arXiv 2601.00215)."""
     DIRECT: ClassVar[Mode]
@@ -171,6 +172,10 @@ MODES: Final[Mapping[str, Mode]] = MappingProxyType(
 """The modes that ship with hart-agent, by name."""
 
 
+PLAIN: Final = Mode("plain", (Stage("answer", system="", prompt="$question", tools=()),))
+"""One message with the picture and the question as a benchmark words it, no instructions of ours, no tools."""
+
+
 def _checked(found: object) -> Mode:
     if not isinstance(found, Mode):
         raise PluginError(f"expected a Mode, got {type(found).__name__}")
@@ -189,3 +194,29 @@ def find_mode(name: str) -> Mode:
         PluginError: what the name leads to is broken, or is not a mode.
     """
     return MODE_EXTENSIONS.find(name).value
+
+
+def spoken_mode(vocabulary: Vocabulary, mode: Mode) -> Mode:
+    """The mode with the stages that a vocabulary has in the mode `agent`; any other mode as it is.
+
+    Raises:
+        ConfigError: the mode is neither `agent` nor one that only answers, and the vocabulary is not ours.
+    """
+    if vocabulary.own:
+        return mode
+    if mode != Mode.AGENT:
+        if any(stage.tools != () for stage in mode.stages):
+            raise ConfigError(
+                f"the vocabulary {vocabulary.name!r} is spoken in the modes agent and direct, not in {mode.name!r}; "
+                "leave out --mode, or --vocabulary"
+            )
+        return mode
+    wording = vocabulary.wording
+    tools = tuple(dict.fromkeys(vocabulary.calls.tools.values()))
+    if not wording.second:
+        return Mode(mode.name, (Stage("answer", wording.system, wording.question, tools=tools, spoken=True),))
+    regions = Stage(
+        "localise", wording.system, wording.question, tools=tools, goal=Goal.REGIONS, required=False, spoken=True
+    )
+    answer = Stage("answer", wording.system, wording.second, crops=True, tools=(), spoken=True, drawn=wording.drawn)
+    return Mode(mode.name, (regions, answer))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hart_agent.agent.modes import Stage
 from hart_agent.dialogue.conversations import prompt
 from hart_agent.dialogue.messages import Message, Role, ToolSpec
-from hart_agent.dialogue.wording import said
+from hart_agent.dialogue.templates import said
 from hart_agent.tooling.protocol import ToolContext, specs_for
 from hart_agent.vision.drawing import draw_frames
 from hart_agent.vision.geometry import CoordinateSpace, Rect
@@ -60,8 +60,8 @@ def stage_messages(
     if stage.system is None:
         return [Message(Role.USER, (*_shown_again(stage, context, overview), words))]
     shown = ([overview] if stage.overview else []) + (context.evidence_views if stage.crops else [])
-    asked = [Message(Role.USER, (*shown, words))]
-    return [Message(Role.SYSTEM, (prompt(stage.system, **values),)), *asked] if stage.system else asked
+    request = [Message(Role.USER, (*shown, words))]
+    return [Message(Role.SYSTEM, (prompt(stage.system, **values),)), *request] if stage.system else request
 
 
 def _spoken_messages(

@@ -8,7 +8,7 @@ from typing import Any
 
 from hart_agent.backends.context import split_turns
 from hart_agent.dialogue.messages import Message, Role, ToolCall, ToolSpec
-from hart_agent.dialogue.vocabulary import OURS, STOP, Vocabulary
+from hart_agent.dialogue.vocabularies.vocabulary import OURS, STOP, Vocabulary
 from hart_agent.tooling.protocol import BOX_FORMAT, VIEW_FORMAT
 from hart_agent.vision.source import View
 

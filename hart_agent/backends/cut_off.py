@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from hart_agent.dialogue.policy import Reply
 from hart_agent.dialogue.reading import read_reply
-from hart_agent.dialogue.vocabulary import OURS, Vocabulary
+from hart_agent.dialogue.vocabularies.vocabulary import OURS, Vocabulary
 from hart_agent.errors import PolicyError
 
 MORE = 4
@@ -54,7 +54,7 @@ async def ask_longer_if_cut_off(
 def _cut_off(reply: Reply, vocabulary: Vocabulary) -> bool:
     if vocabulary.own:
         return read_reply(reply).cut_off
-    from hart_agent.dialogue.foreign import read_foreign
+    from hart_agent.dialogue.vocabularies.replies import read_foreign
 
     read = read_foreign(reply.text, reply.native_calls, vocabulary, truncated=reply.truncated, calling=True)
     return read.cut_off

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
@@ -18,31 +19,36 @@ AUTO = "auto"
 COORDINATES = (*CoordinateSpace, AUTO)
 Limit: TypeAlias = "tuple[Callable[[Any], bool], str]"
 """Whether a value is allowed, and which ones are, in words that follow "must be"."""
+POSITIVE: Limit = (lambda value: 0 < value < math.inf, "positive")
 
 
 def option(
     meaning: str,
-    *,
     default: Any = None,
-    minimum: int | None = None,
-    choices: Sequence[str] = (),
     limit: Limit | None = None,
+    *,
+    minimum: float | None = None,
+    choices: Sequence[str] = (),
     secret: bool = False,
     variables: Sequence[str] = (),
+    metavar: str | None = None,
 ) -> Any:
     """A dataclass field that is an option, also of command lines (see `hart_agent.cli.options`).
+
+    The dataclass's `PANEL`, if it has one, is the heading in their help.
 
     Args:
         meaning: for the help.
         default: `dataclasses.MISSING` if it has none.
+        limit: of the values that are accepted, where neither of the next says it.
         minimum: that `ModelOptions` accept.
         choices: that `ModelOptions` accept; empty for any, or for those of the field's type, if it is a `Literal`.
-        limit: of the values that are accepted, where neither of these says it.
         secret: is not shown in a representation.
         variables: of the environment that set it, the first of them on command lines.
+        metavar: what stands for the value in the help; by default its type.
     """
     metadata = {"help": meaning, "minimum": minimum, "choices": tuple(choices), "variables": tuple(variables)}
-    return field(default=default, repr=not secret, metadata=metadata | {"limit": limit})
+    return field(default=default, repr=not secret, metadata=metadata | {"limit": limit, "metavar": metavar})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -124,7 +124,6 @@ def main() -> None:
             sys.exit(_run())
     except SystemExit as ended:
         end_despite_threads(ended.code)
-        raise
 
 
 def _run() -> int | None:

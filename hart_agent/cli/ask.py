@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hart_agent.agent.trajectory import StopReason, Trajectory
+from hart_agent.backends.options import option
 from hart_agent.cli import outputs
 from hart_agent.cli.codes import EXIT_NO_ANSWER, EXIT_POLICY
 from hart_agent.cli.common import Debug, ImageArgument, ImageOptions, ShownOptions, print_json
@@ -27,8 +28,8 @@ def ask(
     options: AgentOptions,
     opening: ImageOptions,
     shown: ShownOptions,
-    trace: Annotated[Path | None, typer.Option(help="Write all that happened to this JSON file.")] = None,
-    html: Annotated[Path | None, typer.Option(help="Write it to this file as a page for a browser, too.")] = None,
+    trace: Path | None = option("Write all that happened to this JSON file."),
+    html: Path | None = option("Write it to this file as a page for a browser, too."),
     annotated: Annotated[
         Path | None, typer.Option("--annotate", help="Draw the evidence on the image and save it here.")
     ] = None,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import sys
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar, Literal
 
 import typer
 
+from hart_agent.backends.options import option
 from hart_agent.batch.on_ray import Cluster, ask_on_ray
 from hart_agent.batch.reading import BatchInput
 from hart_agent.batch.results import ResultFile
@@ -26,13 +27,30 @@ from hart_agent.errors import ConfigError
 from hart_agent.store.outputs import replace_file
 from hart_agent.vision.cache import ImageCache
 
-_RAY = "Ray"
 
+@dataclass(frozen=True, kw_only=True)
+class RayOptions:
+    """Where questions are asked."""
 
-class On(StrEnum):
-    """Where else than in this process questions are asked."""
+    PANEL: ClassVar = "Ray"
 
-    RAY = "ray"
+    on: Literal["ray"] | None = option(
+        "Ask on a Ray cluster: the one at --ray-address or RAY_ADDRESS, else one that is started on this machine and "
+        "ends with the batch. Its machines need hart-agent, and images under the same paths."
+    )
+    ray_address: str | None = option("Of the cluster: host:port, or auto.", variables=["RAY_ADDRESS"])
+    workers: int | None = option("Processes with a policy each. By default one for each machine.", minimum=1)
+    worker_gpus: float = option("GPUs that each worker has to itself.", default=0.0, minimum=0)
+
+    def cluster(self) -> Cluster | None:
+        """The cluster; None for this process.
+
+        Raises:
+            ConfigError: an option of a cluster is given without one.
+        """
+        if self.on is None and (self.workers or self.worker_gpus):
+            raise ConfigError("--workers and --worker-gpus are of a cluster: say --on ray, too")
+        return Cluster(self.ray_address, self.workers, self.worker_gpus) if self.on else None
 
 
 @with_options
@@ -48,48 +66,18 @@ def batch(
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT.jsonl", help="File of the results.", show_default=False)],
     *,
+    ray: RayOptions,
     options: AgentOptions,
-    question: Annotated[
-        str | None, typer.Option(help="What is asked about all images, or of rows without a question.")
-    ] = None,
-    concurrency: Annotated[
-        int,
-        typer.Option(
-            min=1, help="Questions at once, at most, on Ray of each worker; fewer where the server can't keep up."
-        ),
-    ] = 4,
-    retry_errors: Annotated[
-        bool, typer.Option("--retry-errors", help="Ask those questions again that failed, and no others.")
-    ] = False,
-    changed: Annotated[
-        bool,
-        typer.Option("--changed", help="Ask those questions again whose question, image, model or settings changed."),
-    ] = False,
+    question: str | None = option("What is asked about all images, or of rows without a question."),
+    concurrency: int = option(
+        "Questions at once, at most, on Ray of each worker; fewer where the server can't keep up.", default=4, minimum=1
+    ),
+    retry_errors: bool = option("Ask those questions again that failed, and no others.", default=False),
+    changed: bool = option(
+        "Ask those questions again whose question, image, model or settings changed.", default=False
+    ),
     force: Force = False,
-    allow_download: Annotated[bool, typer.Option("--allow-download", help="Images may be URLs.")] = False,
-    on: Annotated[
-        On | None,
-        typer.Option(
-            "--on",
-            rich_help_panel=_RAY,
-            help="Ask on a Ray cluster: the one at --ray-address or RAY_ADDRESS, else one that is started on this "
-            "machine and ends with the batch. Its machines need hart-agent, and images under the same paths.",
-            show_default=False,
-        ),
-    ] = None,
-    ray_address: Annotated[
-        str | None,
-        typer.Option(envvar="RAY_ADDRESS", rich_help_panel=_RAY, help="Of the cluster: host:port, or auto."),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1, rich_help_panel=_RAY, help="Processes with a policy each. By default one for each machine."
-        ),
-    ] = None,
-    worker_gpus: Annotated[
-        float, typer.Option(min=0, rich_help_panel=_RAY, help="GPUs that each worker has to itself.")
-    ] = 0.0,
+    allow_download: bool = option("Images may be URLs.", default=False),
     max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -101,15 +89,13 @@ def batch(
     were asked, 3 some of them failed, 4 the policy failed at many in a row, 130 interrupted.
     """
     check_outputs(outputs.results(out), inputs=[Path(source)], force=force)
-    if on is None and (workers or worker_gpus):
-        raise ConfigError("--workers and --worker-gpus are of a cluster: say --on ray, too")
+    cluster = ray.cluster()
     questions = BatchInput(source, question, allow_download=allow_download)
     make_images = functools.partial(
         ImageCache, max_pixels=max_image_megapixels * 1_000_000, allow_download=allow_download
     )
     asking: Asking
-    if on is On.RAY:
-        cluster = Cluster(ray_address, workers, worker_gpus)
+    if cluster is not None:
         asking = functools.partial(
             ask_on_ray, options.agent, cluster=cluster, concurrency=concurrency, make_images=make_images
         )

@@ -1,4 +1,4 @@
-"""The end of the process, which a tool, a policy or a decoder that hangs can't hold up."""
+"""The end of the process, which no thread can hold up or spoil."""
 
 from __future__ import annotations
 
@@ -10,42 +10,36 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 _GRACE: Final = 0.5
 """Seconds that other threads get to finish once the command is done."""
 
 
-def end_despite_threads(code: Any) -> None:
-    """See that the process ends soon after its main thread, with its own exit code.
+def end_despite_threads(code: Any) -> NoReturn:
+    """End the process now that its command is done, with its own exit code.
 
-    Python waits for every thread that is not a daemon; one that a tool or a policy started may never end. Functions
-    that run at exit, such as a model server's, keep the time that they need.
+    Python would wait for every thread that is not a daemon, and one that a tool or a policy started may never end. Then
+    it would free its modules while other threads are still in native code (a model that computes, a decoder), which
+    abort the process as soon as they come back: SIGABRT, after the answer. So threads get a moment to finish, functions
+    that run at exit, such as a model server's, the time that they need, and the interpreter is not taken down.
 
     Args:
-        code: of `SystemExit`.
+        code: of `SystemExit`: an exit code, None for 0, or a message for stderr, which stands for 1.
     """
-    threads_ended = threading.Event()
-    atexit.register(threads_ended.set)  # called once Python has waited for all threads
-
-    def end() -> None:
-        threading.main_thread().join()
-        if not threads_ended.wait(_GRACE):
-            _end_now(code)
-
-    threading.Thread(target=end, daemon=True).start()
-    if _given_up():
-        _end_children()
-        # A decoder or a model that still computes would abort the process when its library is unloaded.
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+    try:
+        if _given_up():
+            _end_children()
+        else:
+            _wait([thread for thread in threading.enumerate() if not thread.daemon], _GRACE)
         atexit._run_exitfuncs()
-        _end_now(code)
-
-
-def _end_now(code: Any) -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()
-    os._exit(code if isinstance(code, int) else int(code is not None))
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def _given_up() -> bool:
@@ -53,11 +47,16 @@ def _given_up() -> bool:
     concurrency = sys.modules.get("hart_agent.concurrency")
     if concurrency is None:  # nothing has been run in a thread
         return False
-    latest = time.monotonic() + _GRACE / 2
     threads = [thread for thread in threading.enumerate() if thread.name == concurrency.THREAD_NAME]
-    for thread in threads:
-        thread.join(max(0.0, latest - time.monotonic()))
+    _wait(threads, _GRACE / 2)
     return any(thread.is_alive() for thread in threads)
+
+
+def _wait(threads: list[threading.Thread], seconds: float) -> None:
+    latest = time.monotonic() + seconds
+    for thread in threads:
+        if thread is not threading.current_thread():
+            thread.join(max(0.0, latest - time.monotonic()))
 
 
 def _end_children() -> None:

@@ -12,8 +12,9 @@ from typing import Annotated, Any
 
 import typer
 
+from hart_agent.agent.modes import PLAIN
 from hart_agent.backends import create_policy
-from hart_agent.backends.options import PolicyOptions
+from hart_agent.backends.options import PolicyOptions, option
 from hart_agent.cli import outputs
 from hart_agent.cli.ask import QuestionArgument
 from hart_agent.cli.codes import EXIT_NO_ANSWER
@@ -29,7 +30,6 @@ from hart_agent.errors import ConfigError, OutputError
 from hart_agent.evals.datasets import HUB_IDS, NAMES, benchmarks, find_dataset, load_dataset
 from hart_agent.evals.protocols import DEFAULT, Protocol, read_protocol, shipped
 from hart_agent.evals.scoring import SCORINGS
-from hart_agent.evals.wording import PLAIN
 from hart_agent.trace import result_json, write_trace
 
 _SAMPLING = 1.0
@@ -46,10 +46,8 @@ def controls(
     options: AgentOptions,
     opening: ImageOptions,
     shown: ShownOptions,
-    other: Annotated[
-        str | None, typer.Option(help="An image that has nothing to do with the question, whose crops are shown.")
-    ] = None,
-    trace: Annotated[Path | None, typer.Option(help="Write how the question was answered to this JSON file.")] = None,
+    other: str | None = option("An image that has nothing to do with the question, whose crops are shown."),
+    trace: Path | None = option("Write how the question was answered to this JSON file."),
     force: Force = False,
 ) -> None:
     """Ask, then ask again with the evidence taken away: an answer that stays was not read from it.
@@ -92,69 +90,44 @@ def evaluate(
     ] = None,
     *,
     options: AgentOptions,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of the run: records, manifest, report. An existing run is resumed. With --compare, the page "
-            "that shows both, question by question."
-        ),
-    ] = None,
-    protocol: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME|FILE",
-            help=f"How it is asked and scored: {', '.join(shipped())}, or a file such as a run's protocol.toml, which "
-            "runs it again and says what differs.",
-        ),
-    ] = DEFAULT,
-    scoring: Annotated[
-        str | None,
-        typer.Option(
-            metavar="|".join(SCORINGS),
-            help="Who reads the answers; by default the protocol's. A run that is there is scored again, not asked.",
-        ),
-    ] = None,
-    repeat: Annotated[
-        int | None,
-        typer.Option(min=1, help="Ask the benchmark so often, with sampling on; by default as the protocol says."),
-    ] = None,
-    vary: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME=VALUE,...",
-            help="Run once for each value of an option, in a folder each, and show accuracy and cost beside each "
-            "other, and as a curve in variants.html and variants.svg: mode=direct,agent or max_turns=1,2,4.",
-            show_default=False,
-        ),
-    ] = None,
-    judge_base_url: Annotated[
-        str | None,
-        typer.Option(
-            help="Have answers in free text judged beside the rule by a model behind this OpenAI-compatible server.",
-            show_default=False,
-        ),
-    ] = None,
-    judge_model: Annotated[
-        str | None, typer.Option(help="The judge's model; not needed if its server has one.", show_default=False)
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Ask only so many of the questions, drawn by the seed.")
-    ] = None,
+    out: Path | None = option(
+        "Folder of the run: records, manifest, report. An existing run is resumed. With --compare, the page "
+        "that shows both, question by question."
+    ),
+    protocol: str = option(
+        f"How it is asked and scored: {', '.join(shipped())}, or a file such as a run's protocol.toml, which "
+        "runs it again and says what differs.",
+        default=DEFAULT,
+        metavar="NAME|FILE",
+    ),
+    scoring: str | None = option(
+        "Who reads the answers; by default the protocol's. A run that is there is scored again, not asked.",
+        metavar="|".join(SCORINGS),
+    ),
+    repeat: int | None = option(
+        "Ask the benchmark so often, with sampling on; by default as the protocol says.", minimum=1
+    ),
+    vary: str | None = option(
+        "Run once for each value of an option, in a folder each, and show accuracy and cost next to each "
+        "other, and as a curve in variants.html and variants.svg: mode=direct,agent or max_turns=1,2,4.",
+        metavar="NAME=VALUE,...",
+    ),
+    judge_base_url: str | None = option(
+        "Have answers in free text judged in addition to the rule, by a model behind this OpenAI-compatible server."
+    ),
+    judge_model: str | None = option("The judge's model; not needed if its server has one."),
+    limit: int | None = option("Ask only so many of the questions, drawn by the seed.", minimum=1),
     with_controls: Annotated[
         bool, typer.Option("--controls", help="Ask each question again with its evidence taken away.")
     ] = False,
-    concurrency: Annotated[int, typer.Option(min=1, help="Questions at once.")] = 1,
-    traces: Annotated[bool, typer.Option("--traces", help="Keep each trace, as JSON and as a page.")] = False,
-    allow_download: Annotated[
-        bool,
-        typer.Option("--allow-download", help="Images may be URLs; without files, get them from Hugging Face's hub."),
-    ] = False,
-    compare: Annotated[
-        tuple[Path, Path] | None,
-        typer.Option(
-            metavar="A B", help="Compare two runs' folders instead, question by question.", show_default=False
-        ),
-    ] = None,
+    concurrency: int = option("Questions at once.", default=1, minimum=1),
+    traces: bool = option("Keep each trace, as JSON and as a page.", default=False),
+    allow_download: bool = option(
+        "Images may be URLs; without files, get them from Hugging Face's hub.", default=False
+    ),
+    compare: tuple[Path, Path] | None = option(
+        "Compare two runs' folders instead, question by question.", metavar="A B"
+    ),
     list_all: Annotated[bool, typer.Option("--list", help="List the benchmarks instead.")] = False,
     json_output: Json = False,
     quiet: Quiet = False,

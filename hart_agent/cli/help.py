@@ -143,7 +143,7 @@ class Listed(NamedTuple):
 
 
 class Commands(Mapping[str, Any]):
-    """Commands by name; looking one up imports its module.
+    """Commands by name; looking one up first imports its module and makes it.
 
     Args:
         package: of their modules.
@@ -153,8 +153,14 @@ class Commands(Mapping[str, Any]):
     def __init__(self, package: str, listed: Mapping[str, Listed]) -> None:
         self._package = package
         self.listed = listed
+        self._made: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            self._made[name] = self._make(name)
+        return self._made[name]
+
+    def _make(self, name: str) -> Any:
         module, _, attribute = self.listed[name].place.partition(":")
         found = getattr(import_module(f"{self._package}.{module}"), attribute)
         if not isinstance(found, typer.Typer):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import MISSING
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
+from hart_agent.backends.options import option
 from hart_agent.cli.common import DEFAULT_MEGAPIXELS, MaxMegapixels
 from hart_agent.cli.options import AgentOptions, with_options
 from hart_agent.concurrency import run
@@ -17,23 +16,13 @@ from hart_agent.vision.folders import Folders
 
 @with_options
 def mcp(
-    root: Annotated[
-        list[Path],
-        typer.Option(metavar="FOLDER", help="A folder whose images may be read. May be repeated.", show_default=False),
-    ],
+    root: list[Path] = option("A folder whose images may be read. May be repeated.", default=MISSING, metavar="FOLDER"),
     *,
     options: AgentOptions,
-    http: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Serve over HTTP instead of standard input and output.")
-    ] = None,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="A further host name by which clients reach the server over HTTP. May be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    http: str | None = option("Serve over HTTP instead of standard input and output.", metavar="HOST:PORT"),
+    allow_host: list[str] | None = option(
+        "A further host name by which clients reach the server over HTTP. May be repeated.", metavar="NAME"
+    ),
     max_image_megapixels: MaxMegapixels = DEFAULT_MEGAPIXELS,
 ) -> None:
     """Offer the agent and its tools to any assistant that speaks the Model Context Protocol (MCP).

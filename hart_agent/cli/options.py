@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass, replace
+from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_type_hints
 
 import typer
 from typer.models import ParameterInfo
@@ -15,7 +16,7 @@ from hart_agent.agent import Agent, OnUnsupported
 from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.modes import Mode, find_mode
 from hart_agent.backends import BACKENDS, create_policy
-from hart_agent.backends.options import ENVIRONMENT, MODEL_OPTIONS, POLICY_OPTIONS, PolicyOptions, flag
+from hart_agent.backends.options import ENVIRONMENT, MODEL_OPTIONS, POLICY_OPTIONS, PolicyOptions, flag, option
 from hart_agent.cli.common import DEFAULT_MEGAPIXELS
 from hart_agent.cli.origins import public_base_url, resolve
 from hart_agent.dialogue.policy import Policy
@@ -56,71 +57,42 @@ ToolTimeout = Annotated[float, typer.Option(min=0.1, rich_help_panel=_EPISODE, h
 
 def policy_option(name: str, *names: str) -> Any:
     """What the command line needs to know of one of `PolicyOptions`; by default its flag is its name."""
-    return _declared(next(entry for entry in fields(PolicyOptions) if entry.name == name), *names)
+    entry = next(entry for entry in fields(PolicyOptions) if entry.name == name)
+    return _declared(name, entry, *names, panel=_POLICY)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AgentOptions(PolicyOptions):
     """What the command line says of the policy and the episodes; see `PolicyOptions` and `EpisodeConfig`."""
 
+    PANEL: ClassVar = _EPISODE
+
     backend: BackendName = None
-    mode: Annotated[
-        str,
-        typer.Option(
-            metavar="MODE",
-            rich_help_panel=_EPISODE,
-            help="agent: with all tools; closed-loop: from crops alone; mgpo: from crops and overview; "
-            "interleaved: as agent, with findings on the way; direct: without tools; "
-            "sections: so, with parts before the answer.",
-        ),
-    ] = Mode.AGENT.name
-    on_unsupported: Annotated[
-        OnUnsupported,
-        typer.Option(rich_help_panel=_EPISODE, help="What happens to an answer that its evidence does not support."),
-    ] = OnUnsupported.KEEP
-    max_turns: Annotated[
-        int, typer.Option(min=1, rich_help_panel=_EPISODE, help="Replies of the policy before it must stop.")
-    ] = 16
-    max_seconds: Annotated[
-        float | None,
-        typer.Option(
-            min=1,
-            rich_help_panel=_EPISODE,
-            help="Seconds for a question; by default 20 for the embedded reader, else 600.",
-        ),
-    ] = None
+    mode: str = option(
+        "agent: with all tools; closed-loop: from crops alone; mgpo: from crops and overview; interleaved: as agent, "
+        "with findings on the way; direct: without tools; sections: so, with parts before the answer.",
+        default=Mode.AGENT.name,
+        metavar="MODE",
+    )
+    on_unsupported: OnUnsupported = option(
+        "What happens to an answer that its evidence does not support.", default=OnUnsupported.KEEP
+    )
+    max_turns: int = option("Replies of the policy before it must stop.", default=16, minimum=1)
+    max_seconds: float | None = option(
+        "Seconds for a question; by default 20 for the embedded reader, else 600.", minimum=1
+    )
     tool_timeout: ToolTimeout = 60.0
-    token_budget: Annotated[
-        int | None,
-        typer.Option(min=1, rich_help_panel=_EPISODE, help="Tokens in and out, of one question, before it must stop."),
-    ] = None
-    overview_pixels: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            rich_help_panel=_EPISODE,
-            help="Largest area of the overview; crops and zooms keep the model's own. By default all that it takes.",
-            show_default=False,
-        ),
-    ] = None
-    guess_overview: Annotated[
-        bool,
-        typer.Option(
-            "--guess-overview",
-            rich_help_panel=_EPISODE,
-            help="Choose the overview's size for each question, from a first guess on a small one.",
-        ),
-    ] = False
-    verify: Annotated[
-        bool | None,
-        typer.Option(
-            "--verify/--no-verify",
-            rich_help_panel=_EPISODE,
-            help="Check each answer against its evidence, or don't. By default so, but in closed-loop, whose answer "
-            "comes from the crops alone.",
-            show_default=False,
-        ),
-    ] = None
+    token_budget: int | None = option("Tokens in and out, of one question, before it must stop.", minimum=1)
+    overview_pixels: int | None = option(
+        "Largest area of the overview; crops and zooms keep the model's own. By default all that it takes.", minimum=1
+    )
+    guess_overview: bool = option(
+        "Choose the overview's size for each question, from a first guess on a small one.", default=False
+    )
+    verify: bool | None = option(
+        "Check each answer against its evidence, or don't. By default so, but in closed-loop, whose answer comes from "
+        "the crops alone."
+    )
     tool: ExtraTools = None
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Where the policy's options come from, as far as they are set; no option itself."""
@@ -183,7 +155,7 @@ def with_options(
     """Give a command, in place of each parameter that is a dataclass, the options in its fields and those inside it.
 
     A field is an option if it was declared with `hart_agent.backends.options.option`, or its type is annotated for
-    typer; other fields keep their defaults.
+    typer; other fields keep their defaults. A parameter may be declared so, too: its default is an `option`.
 
     Args:
         command: of the command line.
@@ -194,8 +166,12 @@ def with_options(
     for parameter in inspect.signature(command).parameters.values():
         annotation = hints[parameter.name]
         groups += (expanded := _options(annotation, flags))
-        own += [] if expanded else [parameter.replace(annotation=annotation, kind=inspect.Parameter.KEYWORD_ONLY)]
+        if isinstance(entry := parameter.default, Field):
+            own.append(_parameter(parameter.name, annotation, entry))
+        elif not expanded:
+            own.append(parameter.replace(annotation=annotation, kind=inspect.Parameter.KEYWORD_ONLY))
 
+    optional = [each.name for each in own if each.default is None]
     asks = AgentOptions in hints.values()
     if asks:
         groups.append(inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context))
@@ -205,8 +181,12 @@ def with_options(
             given = resolve(
                 values.pop("context"), {entry.name: values.get(entry.name) for entry in fields(AgentOptions)}
             )
-            values |= {**given.values, "origins": given.origins, "asked": given.asked}
-        command(**_arguments(hints, values))
+            values |= given.values
+        made = {name: _made(hint, values) for name, hint in hints.items() if _has_options(hint)}
+        for name, group in made.items():
+            if isinstance(group, AgentOptions):
+                made[name] = replace(group, origins=given.origins, asked=given.asked)
+        command(**dict.fromkeys(optional) | _given([each.name for each in own], values) | made)
 
     called.__name__, called.__doc__ = command.__name__, command.__doc__
     called.__signature__ = inspect.Signature([*own, *groups])  # type: ignore[attr-defined]
@@ -222,24 +202,30 @@ def _options(kind: Any, flags: Mapping[str, str] = MappingProxyType({})) -> list
     options = []
     for entry in sorted(fields(kind), key=_place_in_help):
         hint = hints[entry.name]
-        if "help" in entry.metadata:
-            hint = Annotated[hint, _declared(entry, *filter(None, [flags.get(entry.name)]))]
-        if any(isinstance(extra, ParameterInfo) for extra in get_args(hint)):
-            default = inspect.Parameter.empty if entry.default is MISSING else entry.default
-            keyword = inspect.Parameter.KEYWORD_ONLY
-            options.append(inspect.Parameter(entry.name, keyword, default=default, annotation=hint))
+        if _is_option(entry, hint):
+            panel = _POLICY if entry.name in POLICY_OPTIONS else getattr(kind, "PANEL", None)
+            named = [flags[entry.name]] if entry.name in flags else []
+            options.append(_parameter(entry.name, hint, entry, *named, panel=panel))
         options += _options(hint)
     return options
 
 
-def _declared(entry: Field[Any], *flags: str) -> Any:
-    """What the command line needs to know of a field that was declared with `option`; what is off is only turned on."""
-    names = flags or ((flag(entry.name),) if entry.default is False else ())
-    panel = _POLICY if entry.name in POLICY_OPTIONS else None
+def _parameter(name: str, hint: Any, entry: Field[Any], *flags: str, panel: str | None = None) -> inspect.Parameter:
+    """The parameter of a command that sets what was declared."""
+    if "help" in entry.metadata:
+        hint = Annotated[hint, _declared(name, entry, *flags, panel=panel)]
+    default = inspect.Parameter.empty if entry.default is MISSING else entry.default
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+
+
+def _declared(name: str, entry: Field[Any], *flags: str, panel: str | None = None) -> Any:
+    """What the command line needs to know of what was declared with `option`; what is off is only turned on."""
+    names = flags or ((flag(name),) if entry.default is False else ())
     variables = entry.metadata["variables"][:1]  # those of others are read by the backend that they are for
     return typer.Option(
         *names,
         min=entry.metadata["minimum"],
+        metavar=entry.metadata["metavar"],
         rich_help_panel=panel,
         help=entry.metadata["help"],
         envvar=variables or None,
@@ -252,8 +238,28 @@ def _place_in_help(entry: Field[Any]) -> int:
     return next((place for place, names in enumerate(groups) if entry.name in names), len(groups))
 
 
-def _arguments(hints: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """Arguments for these parameters or fields: the values, and dataclasses made of them; None leaves the default."""
-    groups = {name: hint for name, hint in hints.items() if _options(hint)}
-    made = {name: hint(**_arguments(get_type_hints(hint), values)) for name, hint in groups.items()}
-    return {name: values[name] for name in hints if values.get(name) is not None and name not in made} | made
+def _made(kind: Any, values: Mapping[str, Any]) -> Any:
+    """A dataclass with the values of its own options, and of those of dataclasses in it; None leaves the default."""
+    hints = _hints(kind)
+    own = [entry.name for entry in fields(kind) if _is_option(entry, hints[entry.name])]
+    inside = {name: _made(hint, values) for name, hint in hints.items() if _has_options(hint)}
+    return kind(**_given(own, values) | inside)
+
+
+def _given(names: Iterable[str], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: values[name] for name in names if values.get(name) is not None}
+
+
+def _is_option(entry: Field[Any], hint: Any) -> bool:
+    return "help" in entry.metadata or any(isinstance(extra, ParameterInfo) for extra in get_args(hint))
+
+
+@cache
+def _has_options(kind: Any) -> bool:
+    return bool(_options(kind))
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    """The types of a dataclass's fields, which take longer to find than a command line to read."""
+    return get_type_hints(kind, include_extras=True)

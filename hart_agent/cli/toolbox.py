@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hart_agent.backends.options import option
 from hart_agent.cli import outputs
 from hart_agent.cli.codes import EXIT_BROKEN, EXIT_NO_ANSWER
 from hart_agent.cli.common import Debug, ImageArgument, ImageOptions, Json, print_json
@@ -57,7 +58,7 @@ def run_tool(
     ] = "{}",
     *,
     opening: ImageOptions,
-    out: Annotated[Path | None, typer.Option(help="Save the view that it makes to this file.")] = None,
+    out: Path | None = option("Save the view that it makes to this file."),
     force: Force = False,
     json_output: Json = False,
     tool_timeout: ToolTimeout = 60.0,

@@ -8,7 +8,7 @@ from hart_agent.dialogue.messages import ToolSpec
 from hart_agent.dialogue.policy import Reply
 from hart_agent.dialogue.refusals import is_refusal
 from hart_agent.dialogue.results import HINT_ANSWER, HINT_TOOLS, ParsedReply
-from hart_agent.dialogue.vocabulary import OURS, Vocabulary
+from hart_agent.dialogue.vocabularies.vocabulary import OURS, Vocabulary
 
 
 def read_reply(reply: Reply, tools: Sequence[ToolSpec] = (), vocabulary: Vocabulary = OURS) -> ParsedReply:
@@ -20,7 +20,7 @@ def read_reply(reply: Reply, tools: Sequence[ToolSpec] = (), vocabulary: Vocabul
         vocabulary: that the policy speaks.
     """
     if not vocabulary.own:
-        from hart_agent.dialogue.foreign import read_foreign
+        from hart_agent.dialogue.vocabularies.replies import read_foreign
 
         return read_foreign(reply.text, reply.native_calls, vocabulary, truncated=reply.truncated, calling=bool(tools))
     from hart_agent.dialogue.parsing import parse_reply  # its patterns take a while to compile
@@ -54,7 +54,7 @@ def answer_of(reply: Reply, vocabulary: Vocabulary = OURS) -> str | None:
 
     if not (reply.truncated or parsed.abstention) and (marked := handed_in(split_thoughts(reply.text)[1])):
         return marked
-    if parsed.calls and not reply.truncated and (said := after_calls(reply.text)):
-        return answer_of(Reply(said), vocabulary)
+    if parsed.calls and not reply.truncated and (suffix := after_calls(reply.text)):
+        return answer_of(Reply(suffix), vocabulary)
     unusable = parsed.calls or parsed.abstention is not None or parsed.cut_off or parsed.plain is None
     return None if unusable or is_refusal(parsed.plain or "") else parsed.plain

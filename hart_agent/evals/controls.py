@@ -25,7 +25,7 @@ from hart_agent.dialogue.conversations import answer_blind, answer_from_crops
 from hart_agent.dialogue.messages import Message
 from hart_agent.dialogue.policy import Policy, Usage
 from hart_agent.dialogue.reading import answer_of
-from hart_agent.dialogue.vocabulary import vocabulary_of
+from hart_agent.dialogue.vocabularies.vocabulary import vocabulary_of
 from hart_agent.evals.masking import MaskedImage
 from hart_agent.tooling.protocol import ToolContext
 from hart_agent.vision.geometry import Box, Size

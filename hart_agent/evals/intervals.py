@@ -53,6 +53,8 @@ def share(successes: int, count: int) -> Estimate:
     Raises:
         ValueError: the count is 0.
     """
+    if not count:
+        raise ValueError("a share needs at least one question, got none")
     return wilson(successes / count, count, count)
 
 
@@ -74,9 +76,9 @@ def share_of(outcomes: ArrayLike, groups: Sequence[str] | None = None) -> Estima
     """
     values: FloatArray = np.asarray(outcomes, dtype=np.float64)
     sums, counts = totals(values, groups)
-    value = float(sums.sum() / counts.sum())
     if len(sums) == len(values):
         return share(int(sums.sum()), len(values))
+    value = float(sums.sum() / counts.sum())
     return share_worth(value, cluster_variance(sums, counts), len(values), len(sums))
 
 

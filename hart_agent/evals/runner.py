@@ -22,8 +22,8 @@ from hart_agent.evals.findings import first_finding, right_findings, steps_found
 from hart_agent.evals.items import Item, Order, reversed_order, shuffled_order
 from hart_agent.evals.metrics import Prediction
 from hart_agent.evals.protocols import DEFAULT, SHUFFLED
+from hart_agent.evals.question_form import QuestionForm
 from hart_agent.evals.scoring import OURS, anls
-from hart_agent.evals.wording import Wording
 from hart_agent.store.journal import Journal
 from hart_agent.tooling.records import Verdict
 from hart_agent.vision.geometry import Box, Size
@@ -59,7 +59,7 @@ class EvalSettings:
     limit: int | None = None
     traces: bool = False
     order: str = SHUFFLED
-    wording: Wording | None = None
+    wording: QuestionForm | None = None
     repeat: int = 1
     protocol: str = DEFAULT
     scoring: str = OURS
@@ -165,8 +165,8 @@ async def evaluate(
     def failed(shown: Presentation, error: Exception) -> Answered:
         return Answered(_blank(shown) | {"error": _error_record(error)}, error)
 
-    asked = ask_many(ask, pending, policy=agent.policy, concurrency=settings.concurrency, failed=failed)
-    lasting = until_outage(asked, lambda answered: answered.error, advice=_RESUME)
+    answers = ask_many(ask, pending, policy=agent.policy, concurrency=settings.concurrency, failed=failed)
+    lasting = until_outage(answers, lambda answered: answered.error, advice=_RESUME)
     async with aclosing(lasting):
         async for answered in lasting:
             journal.append(answered.record)

@@ -59,7 +59,7 @@ def build_app(agent: Agent, settings: ServeSettings) -> ASGIApp:
         return Response(found, media_type="application/json")
 
     routes = [
-        *Page(asking, bodies, Photos(settings.max_pixels), settings).routes,
+        *Page(asking, bodies, Photos(settings.max_image_pixels), settings).routes,
         Route("/health", health),
         Route("/metrics", exposition),
         Route("/v1/models", list_models),
@@ -67,7 +67,7 @@ def build_app(agent: Agent, settings: ServeSettings) -> ASGIApp:
         Route("/v1/traces/{name}", trace),
     ]
     app = Starlette(routes=routes, exception_handlers=_HANDLERS)
-    return AddressGuard(SafeHeaders(KeyGuard(_Counted(app, metrics), settings.api_key)), settings.addresses)
+    return AddressGuard(SafeHeaders(KeyGuard(_Counted(app, metrics), settings.key or None)), settings.addresses)
 
 
 class _Counted:

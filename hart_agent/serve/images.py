@@ -22,7 +22,9 @@ class RequestedImages:
     def __init__(self, settings: ServeSettings) -> None:
         self._settings = settings
         # Nothing is kept that no request uses: what a URL leads to may be another image by then.
-        self._shared = ImageCache(max_bytes=0, max_pixels=settings.max_pixels, allow_download=settings.allow_download)
+        self._shared = ImageCache(
+            max_bytes=0, max_pixels=settings.max_image_pixels, allow_download=settings.allow_download
+        )
 
     async def open(self, url: str) -> SourceImage:
         """The image that a client names, or sends as a data URL.
@@ -32,7 +34,7 @@ class RequestedImages:
             ImageError: the image can't be used.
         """
         if url[:5].lower() == "data:":
-            return await in_thread(lambda: open_image(url, max_pixels=self._settings.max_pixels))
+            return await in_thread(lambda: open_image(url, max_pixels=self._settings.max_image_pixels))
         if is_url(url):
             if not self._settings.allow_download:
                 raise _refused(

@@ -1,4 +1,4 @@
-"""A saved trace on the page: what happened, told like a question under way, and its photo if it can be found."""
+"""A saved trace on the page: what happened, shown like a question under way, and its photo if it can be found."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _under_root(trace: dict[str, Any], settings: ServeSettings) -> Iterator[Shar
     for name in dict.fromkeys((recorded, Path(recorded).name)):
         try:
             path, page = find_image(settings.folders, name)
-            image = SharedImage(path, max_pixels=settings.max_pixels, page=page)
+            image = SharedImage(path, max_pixels=settings.max_image_pixels, page=page)
             check_size(trace, image)
         except (ToolError, ImageError):
             continue

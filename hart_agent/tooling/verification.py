@@ -13,7 +13,7 @@ import asyncio
 from hart_agent.dialogue.conversations import answer_from_crops
 from hart_agent.dialogue.policy import Usage
 from hart_agent.dialogue.reading import answer_of
-from hart_agent.dialogue.vocabulary import vocabulary_of
+from hart_agent.dialogue.vocabularies.vocabulary import vocabulary_of
 from hart_agent.tooling.protocol import ToolContext
 from hart_agent.tooling.records import Verdict, Verification
 from hart_agent.vision.geometry import Box

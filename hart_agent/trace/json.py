@@ -8,7 +8,7 @@ from typing import Any
 
 from hart_agent.agent.trajectory import Trajectory, Turn
 from hart_agent.dialogue.policy import ReadLine
-from hart_agent.dialogue.vocabulary import OWN
+from hart_agent.dialogue.vocabularies.vocabulary import OWN
 from hart_agent.store.files import write_json
 from hart_agent.tooling.records import Evidence, ToolResult, Verdict, ViewRecord
 from hart_agent.vision.budget import CoordinateProfile

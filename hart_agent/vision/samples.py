@@ -31,4 +31,6 @@ class Samples:
         import numpy as np
 
         part = np.ascontiguousarray(self._samples[box[1] : box[3], box[0] : box[2]])
-        return Image.frombytes(self.mode, (box[2] - box[0], box[3] - box[1]), part)
+        image = Image.new(self.mode, (box[2] - box[0], box[3] - box[1]), None)  # not filled with zeros first
+        image.frombytes(part)
+        return image

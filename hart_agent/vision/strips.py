@@ -22,7 +22,7 @@ _GAP: Final = 3.0
 """Before an image is resampled it is averaged over whole pixels to so many times the wanted size, at least."""
 
 _THREADS: Final = min(4, os.cpu_count() or 1)
-_WIDE: Final = 16_000_000
+_WIDE: Final = 8_000_000
 """Pixels of a strip from which one is decoded at a time."""
 
 Conversion: TypeAlias = Callable[[Image.Image], Image.Image]
@@ -77,16 +77,16 @@ def strips(image: Pixels, area: Area | None = None) -> Iterator[Area]:
 def mapped(image: Pixels, areas: Iterable[Area], work: Callable[[Image.Image], _T]) -> Iterator[_T]:
     """The results of some work on parts of an image, in order. Parts that are yet to be decoded are so in threads."""
     areas = list(areas)
-    if isinstance(image, Image.Image) or len(areas) < 2 or _THREADS < 2:
+    wide = any((x1 - x0) * (y1 - y0) > _WIDE for x0, y0, x1, y1 in areas)
+    if isinstance(image, Image.Image) or len(areas) < 2 or _THREADS < 2 or wide:
         yield from (work(image.crop(area)) for area in areas)
         return
-    wide = any((x1 - x0) * (y1 - y0) > _WIDE for x0, y0, x1, y1 in areas)
     waiting: deque[Future[_T]] = deque()
-    with ThreadPoolExecutor(1 if wide else _THREADS) as pool:
+    with ThreadPoolExecutor(_THREADS) as pool:
         try:
             for area in areas:
                 waiting.append(pool.submit(lambda area: work(image.crop(area)), area))
-                if len(waiting) > (1 if wide else _THREADS):
+                if len(waiting) > _THREADS:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
@@ -116,8 +116,8 @@ def fitted(
     )
     narrowed = Image.new("RGB", (size[0], -(-box.height // down)))
     row = 0
-    for part in _in_multiples(mapped(image, strips(image, area), convert), down):
-        reduced = part.reduce((across, down))
+    for part, rows in _in_multiples(mapped(image, strips(image, area), convert), down):
+        reduced = part.reduce((across, down), (0, rows.start, part.width, rows.stop))
         wide = (0.0, 0.0, box.width / across, float(reduced.height))
         narrowed.paste(reduced.resize((size[0], reduced.height), resampling, wide), (0, row))
         row += reduced.height
@@ -139,8 +139,8 @@ def _in_strips(image: Pixels, area: Area, convert: Conversion) -> Image.Image:
     return whole
 
 
-def _in_multiples(parts: Iterable[Image.Image], rows: int) -> Iterator[Image.Image]:
-    """The same rows in parts whose heights are multiples of a number, but for the last."""
+def _in_multiples(parts: Iterable[Image.Image], rows: int) -> Iterator[tuple[Image.Image, range]]:
+    """The same rows in parts, with those that count in each: multiples of a number, but for the last."""
     left: Image.Image | None = None
     for part in parts:
         top = 0
@@ -149,13 +149,13 @@ def _in_multiples(parts: Iterable[Image.Image], rows: int) -> Iterator[Image.Ima
             left = _stacked(left, part.crop((0, 0, part.width, top)))
             if left.height < rows:
                 continue
-            yield left
+            yield left, range(rows)
         whole = top + (part.height - top) // rows * rows
         if whole > top:
-            yield part if (top, whole) == (0, part.height) else part.crop((0, top, part.width, whole))
+            yield part, range(top, whole)
         left = part.crop((0, whole, part.width, part.height)) if whole < part.height else None
     if left is not None:
-        yield left
+        yield left, range(left.height)
 
 
 def _stacked(upper: Image.Image, lower: Image.Image) -> Image.Image:

@@ -19,7 +19,7 @@ from hart_agent.agent.trajectory import StopReason
 from hart_agent.backends.local.prompting import Prompt, Prompter
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Reply
-from hart_agent.dialogue.vocabulary import Vocabulary
+from hart_agent.dialogue.vocabularies.vocabulary import Vocabulary
 from hart_agent.store.files import write_whole
 from hart_agent.tooling.runtime import ToolRuntime
 from hart_agent.vision.budget import CoordinateProfile

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from hart_agent.backends.options import flag
 from hart_agent.errors import ConfigError
-from rl.config import TrainSettings
+from rl.config import SftSettings, TrainSettings
 
 Flag: TypeAlias = "str | int | float | bool | list[str | int | float]"
 
@@ -39,7 +39,7 @@ def split_flags(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def parse_flags(arguments: Sequence[str]) -> dict[str, Flag]:
-    """Flags of OpenRLHF from a command line: each --section.name, followed by its values.
+    """Flags of OpenRLHF from a command line: each --section.name, followed by its values; a switch needs none.
 
     Raises:
         ConfigError: an argument is not such a flag.
@@ -54,7 +54,11 @@ def parse_flags(arguments: Sequence[str]) -> dict[str, Flag]:
             flags.setdefault(name, []).append(argument)
         if "." not in name:
             raise ConfigError(f"{argument} has no dot: our own options stand before OpenRLHF's flags")
-    return {name: values[0] if len(values) == 1 else [*values] or True for name, values in flags.items()}
+    switched = {"true": True, "false": False}
+    return {
+        name: switched.get(values[0], values[0]) if len(values) == 1 else [*values] or True
+        for name, values in flags.items()
+    }
 
 
 def check_flags(flags: Mapping[str, Flag], *, supervised: bool = False) -> None:
@@ -78,10 +82,8 @@ def check_flags(flags: Mapping[str, Flag], *, supervised: bool = False) -> None:
 
 def _check_kind(name: str, value: Flag, kind: str) -> None:
     try:
-        if kind == "whole number":
-            int(str(value))
-        elif kind == "number":
-            float(str(value))
+        if number := {"whole number": int, "number": float}.get(kind):
+            number(str(value))
         elif (kind == "switch") != isinstance(value, bool):
             raise ValueError
     except ValueError:
@@ -91,13 +93,9 @@ def _check_kind(name: str, value: Flag, kind: str) -> None:
 def flags_of(
     out: Path, settings: TrainSettings, passed_on: Mapping[str, Flag], *, validated: bool = False
 ) -> dict[str, Flag]:
-    """All flags of OpenRLHF for a run.
+    """All flags of OpenRLHF for a run, with or without validation questions, in the folder `out`.
 
-    Args:
-        out: the run's folder.
-        settings: of the run.
-        passed_on: by name, such as {"vllm.num_engines": 8}; they override our defaults.
-        validated: whether there are validation questions.
+    Those passed on, by name, such as {"vllm.num_engines": 8}, override our defaults.
 
     Raises:
         ConfigError: one of those passed on can't be used, or the numbers don't go together.
@@ -129,27 +127,36 @@ def flags_of(
     flags = {**shared, "vllm.gpu_memory_utilization": 0.5 if colocated else 0.9, **flags}
     gpus = number(flags, "actor.num_nodes") * number(flags, "actor.num_gpus_per_node")
     noun = "rollouts of a step (prompts_per_step x group_size)"
-    check_shares(settings.rollouts_per_step, noun, gpus, number(flags, "train.micro_batch_size"))
+    _check_shares(settings.rollouts_per_step, noun, gpus, number(flags, "train.micro_batch_size"))
     return flags
 
 
-def precision(dtype: str | None) -> str:
-    """OpenRLHF's name of a type of weights.
+def sft_flags(
+    settings: SftSettings, processes: int, passed_on: Mapping[str, Flag], validation: Path | None
+) -> dict[str, Flag]:
+    """All flags of fine-tuning by as many processes, with or without a file of validation questions.
 
     Raises:
-        ConfigError: it has none.
+        ConfigError: as for `flags_of`.
     """
+    precision(settings.dtype)
+    _check_shares(settings.prompts_per_step, "questions of a step", processes, settings.micro_batch)
+    check_flags(passed_on, supervised=True)
+    if validation is None:
+        return dict(passed_on)
+    if number({**KNOWN["sft"], **passed_on}, "ds.zero_stage") == 3:
+        raise ConfigError("--validation needs --ds.zero_stage 2: with 3 no process has a whole model to ask")
+    return {**passed_on, HELD_OUT: str(validation.absolute())}
+
+
+def precision(dtype: str | None) -> str:
+    """OpenRLHF's name of a type of weights; ConfigError if it has none."""
     if (name := DTYPES.get(dtype or "bfloat16")) is None:
         raise ConfigError(f"the engine openrlhf trains in {' or '.join(DTYPES)}, not in {dtype}")
     return name
 
 
-def check_shares(count: int, noun: str, gpus: int, micro_batch: int) -> None:
-    """Check that GPUs can share a step.
-
-    Raises:
-        ConfigError: they can't.
-    """
+def _check_shares(count: int, noun: str, gpus: int, micro_batch: int) -> None:
     if count % (share := gpus * micro_batch):
         raise ConfigError(
             f"{count} {noun} can't be shared by {gpus} GPUs in micro-batches of {micro_batch}: {share} must divide them"

@@ -15,19 +15,7 @@ from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.store.files import write_whole
 from rl.config import SftSettings, TrainSettings
 from rl.data import Sample, check_count, draw
-from rl.openrlhf.flags import (
-    HELD_OUT,
-    KNOWN,
-    PROMPTS,
-    VALIDATION,
-    Flag,
-    check_flags,
-    check_shares,
-    command_line,
-    number,
-    precision,
-    shown,
-)
+from rl.openrlhf.flags import PROMPTS, VALIDATION, Flag, command_line, sft_flags, shown
 from rl.openrlhf.validation import tasks
 from rl.openrlhf.versions import check_versions
 from rl.training.checkpoints import checkpoints
@@ -49,17 +37,9 @@ def train_on_openrlhf(
     held_out: Sequence[Sample] = (),
     validation: Path | None = None,
 ) -> Path:
-    """Train with AP-GRPO. All machines must see the run's folder and the files of its questions.
+    """Train with AP-GRPO, with all flags of OpenRLHF (see `flags_of`). Returns the folder of the last checkpoint.
 
-    Args:
-        run: to train.
-        samples: its questions.
-        flags: all of OpenRLHF's (see `flags_of`).
-        held_out: validation questions.
-        validation: the file that they are from.
-
-    Returns:
-        The folder of the last checkpoint.
+    All machines must see the run's folder and the files of its questions, and of those for validation.
 
     Raises:
         ConfigError: the settings can't be used.
@@ -78,21 +58,11 @@ def train_on_openrlhf(
 def fine_tune_on_openrlhf(
     run: Manifest[SftSettings], processes: int, passed_on: Mapping[str, Flag], validation: Path | None = None
 ) -> Path:
-    """Fine-tune with as many processes, one for each GPU of this machine. All else is as for `train_on_openrlhf`.
-
-    Raises:
-        InstallError: a package is missing; or ConfigError, that a version wasn't tested.
-    """
-    settings = run.settings
-    precision(settings.dtype)  # a mistake shows before anything starts
-    check_shares(settings.prompts_per_step, "questions of a step", processes, settings.micro_batch)
-    check_flags(passed_on, supervised=True)
-    if validation is not None and number({**KNOWN["sft"], **passed_on}, "ds.zero_stage") == 3:
-        raise ConfigError("--validation needs --ds.zero_stage 2: with 3 no process has a whole model to ask")
-    held_out = {} if validation is None else {HELD_OUT: str(validation.absolute())}
-    torchrun = ("torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m", "rl.sft_process")
+    """Fine-tune with as many processes, one for each GPU of this machine. All else is as for `train_on_openrlhf`."""
+    flags = sft_flags(run.settings, processes, passed_on, validation)  # a mistake shows before anything starts
     check_versions()
-    command = command_line(run.out, {**passed_on, **held_out}, torchrun)
+    torchrun = ("torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m", "rl.sft_process")
+    command = command_line(run.out, flags, torchrun)
     write_run(run, command, may_change={"steps", "checkpoint_every", "tracker"})
     return _launch(run, command)
 
@@ -107,12 +77,7 @@ def write_run(
 ) -> None:
     """Write the manifest, the command and, if there are any, the prompts in the order in which they are asked.
 
-    Args:
-        run: to be written.
-        command: that trains it.
-        questions: that it is trained on.
-        validation: prompts and labels (see `tasks`).
-        may_change: names of settings that may differ when it is resumed.
+    Those for validation are given with their labels (see `tasks`). When the run is resumed, some settings may change.
 
     Raises:
         ConfigError: the folder holds another run.

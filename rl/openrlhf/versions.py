@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 
 from hart_agent.commands import install_command
 from hart_agent.errors import ConfigError, InstallError
@@ -37,18 +37,6 @@ def check_versions() -> None:
             )
 
 
-def available() -> bool:
-    """Whether OpenRLHF and a CUDA device are available."""
-    if installed_version("openrlhf") is None:
-        return False
-    import torch
-
-    return bool(torch.cuda.is_available())
-
-
 def installed_version(package: str) -> str | None:
     """A package's version; None if it isn't installed."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+    return next((found.version for found in distributions(name=package)), None)

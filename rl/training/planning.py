@@ -1,26 +1,30 @@
-"""What a plan is made of: a GPU, the sizes of a model, the work of a step, and the estimate as text.
+"""What a run will need, as `--plan` shows it: memory of each GPU and of the host, and hours.
 
-All sizes are in bytes, 1 GB = 1e9 bytes; all times in seconds. `rl.openrlhf.plan` and `rl.local.plan` estimate runs;
-docs/openrlhf.md explains the formulas.
+All sizes are in bytes, 1 GB = 1e9 bytes; all times in seconds. docs/training.md explains the formulas of a run on one
+machine, docs/openrlhf.md those of OpenRLHF.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from typing import Any
 
 from hart_agent.agent.modes import Mode
-from hart_agent.errors import ConfigError
-from hart_agent.store.hub import from_hub
 from rl.config import TrainSettings
+from rl.training.sizes import ModelShape, adapter_size, layer_bytes
 
-TEXT = 700
-"""Tokens of instructions and question in a prompt."""
-PREPROCESSING = 0.064
-"""Seconds in which one core scales a megapixel and cuts it into patches; measured."""
-CHANNELS = 3 * 2
-"""Values for a pixel of a patch: its colours, in two frames, of which an image is both."""
+TEXT = 700  # tokens of instructions and question in a prompt
+FIXED = 3e9  # bytes on each GPU for CUDA itself and what fragmentation leaves unused
+FIXED_OPENRLHF = 4e9  # the same with buffers of DeepSpeed and NCCL
+CALL = 0.03  # seconds that transformers takes for one token of a batch, besides reading the weights
+PREPROCESSING = 0.064  # seconds in which one core scales a megapixel and cuts it into patches; measured
+HOST_BANDWIDTH = 50e9  # bytes a second at which an optimiser on the host goes through its memory
+CHANNELS = 3 * 2  # values for a pixel of a patch: its colours, in two frames, of which an image is both
+RAY = 3 * 2 * CHANNELS / 0.7e9
+"""Seconds of a pixel in Ray's object store: values of 2 bytes pass it 3 times (from vLLM, to the log-probabilities, to
+the update), at 0.7e9 bytes a second; measured."""
+SYNC, SYNC_CALL = 25e9, 0.004  # of weights handed to vLLM: bytes a second, and seconds for the calls that announce each
 
 
 @dataclass(frozen=True)
@@ -41,46 +45,19 @@ GPUS = {"h100": H100, "h200": GPU(141e9, H100.flops, 0.6 * 4.8e12), "a100": GPU(
 """By name, with the memory that they are mostly sold with."""
 
 
-@dataclass(frozen=True)
-class ModelShape:
-    """The sizes of a model."""
-
-    parameters: int
-    vision: int  # parameters outside the language model
-    layers: int  # of the language model, as are all that follow
-    hidden: int
-    intermediate: int  # width inside a layer's MLP
-    vocabulary: int
-    cache: int  # bytes of keys and values for one token
-    grid: int  # pixels of one token's side in an image
-    patches: int = 4  # of the vision tower that become one token
-    weights: int = 0  # tensors
-    tower: tuple[int, int, int] = (0, 0, 0)  # layers of the vision tower, their width, and that inside their MLP
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """An estimate: bytes on each GPU of the policy and of vLLM by purpose, seconds of a step by phase.
+    """An estimate. Memory is in bytes on each GPU, by purpose; seconds are those of a step, by phase."""
 
-    Attributes:
-        training: while it is updated.
-        rollouts: while rollouts are made; empty where both use the same memory.
-        host: bytes of each machine's own memory.
-        at_once: complete rollouts that the memory for rollouts holds, on all GPUs.
-        seconds: of a step, if all goes well.
-        slow: the same, if little does.
-        steps: of the run.
-        memory: of one GPU.
-    """
-
-    training: dict[str, float]
-    at_once: int
-    seconds: dict[str, float]
-    slow: dict[str, float]
-    steps: int
-    memory: float
-    rollouts: dict[str, float] = field(default_factory=dict)
-    host: float = 0
+    training: dict[str, float]  # while the policy is updated
+    rollouts: dict[str, float] = field(default_factory=dict)  # while they are made; empty if in the same memory
+    room: float  # bytes of one sampling engine for keys and values
+    host: float = 0  # bytes of each machine's own memory
+    memory: float  # of one GPU
+    steps: int  # of the run
+    at_once: int = 0  # complete rollouts that the memory for rollouts holds, on all GPUs
+    seconds: dict[str, float] = field(default_factory=dict)  # if all goes well
+    slow: dict[str, float] = field(default_factory=dict)  # if little does
 
     @property
     def hours(self) -> float:
@@ -90,8 +67,7 @@ class Plan:
     @property
     def fits(self) -> bool:
         """Whether it should run at all."""
-        needed = max(sum(self.training.values()), sum(self.rollouts.values()))
-        return needed <= self.memory and self.at_once > 0
+        return max(sum(self.training.values()), sum(self.rollouts.values())) <= self.memory and self.at_once > 0
 
     def lines(self) -> list[str]:
         """The estimate as text."""
@@ -100,17 +76,139 @@ class Plan:
             named = ", ".join(f"{name} {size / 1e9:.1f}" for name, size in parts.items() if size)
             return f"{sum(parts.values()) / 1e9:.1f} of {self.memory / 1e9:.0f} GB ({named})"
 
-        phases = ", ".join(f"{name} {low:.0f} to {self.slow[name]:.0f}" for name, low in self.seconds.items())
+        phases = ", ".join(f"{name} {low:.0f} to {self.slow[name]:.0f}" for name, low in self.seconds.items() if low)
         low, high = sum(self.seconds.values()), sum(self.slow.values())
-        apart = f"GPU memory, rollouts: {listed(self.rollouts)}; " if self.rollouts else "GPU memory, rollouts: "
+        apart = f"{listed(self.rollouts)}; " if self.rollouts else ""
         return [
             f"GPU memory, training: {listed(self.training)}",
-            f"{apart}{self.at_once} rollouts at once",
+            f"GPU memory, rollouts: {apart}{self.at_once} rollouts at once",
             f"memory of each machine: {self.host / 1e9:.0f} GB",
             f"a step: {low:.0f} to {high:.0f} s ({phases})",
             f"the run: {self.hours:.1f} to {self.hours * high / low:.1f} hours",
             "it should fit" if self.fits else "it does NOT fit: see docs/openrlhf.md for what to change",
         ]
+
+
+def estimate(
+    shape: ModelShape, settings: TrainSettings, flags: Mapping[str, Any] | None = None, gpu: GPU = H100
+) -> Plan:
+    """The needs of a run on GPUs of one kind: with all flags of OpenRLHF, or without any on one GPU of this machine.
+
+    Where most of a run on one GPU fails to fit, they tell at least how far it is from fitting.
+    """
+    local, flags = flags is None, flags or {}
+    gpus = _number(flags, "actor.num_nodes") * _number(flags, "actor.num_gpus_per_node")
+    engines, split = _number(flags, "vllm.num_engines"), _number(flags, "vllm.tensor_parallel_size")
+    beta, recomputed = settings.algorithm.beta > 0, settings.gradient_checkpointing or not local
+    sees = settings.train_part != "language" and not flags.get("actor.freeze_visual_encoder")
+    handed: float = shape.parameters - (0 if sees else shape.vision)
+    trained = adapter_size(shape, settings.lora_rank, vision=sees) if settings.lora_rank else handed
+    if local:
+        length = TEXT + view_pixels(settings) / shape.grid**2 + settings.max_tokens
+        memory = _memory_of_one(shape, settings, trained, length, gpu, sees=sees)
+    else:
+        length = _number(flags, "data.max_len")
+        memory = _memory_of_each(shape, settings, trained, flags, gpu)
+
+    given, written = rollout_tokens(shape, settings)
+    count, views = settings.rollouts_per_step, settings.rollouts_per_step * views_of(settings)
+    pixels = views * view_pixels(settings)
+    at_once = max(int(memory.room // (shape.cache * length)), 0) * engines
+    together = settings.generation_batch or settings.micro_batch
+    waves = -(-count // (together if local and settings.rollouts != "vllm" else max(at_once, 1)))
+    # A forward pass costs 2 operations per parameter and token, the backward pass 2 more and 2 per trained parameter;
+    # there is one more of the reference, one of the old policy on OpenRLHF, and one of all that is recomputed.
+    forward, passes = 2 * shape.parameters, 2 + beta + (not local) + recomputed
+    operations = (forward * passes + 2 * trained) * count * (given + written)
+    # The vision tower does so for each patch of a view, of which a token has several. A frozen one has no backward.
+    look = 2 * shape.vision * pixels / shape.grid**2 * (shape.patches - 1)
+    looks = (5 if sees else 0) if local else 1 + beta + (4 if sees else 1)
+    optimising = 28 * trained / gpus / HOST_BANDWIDTH if flags.get("ds.adam_offload") else 0
+
+    def step(gpu: GPU, share: float) -> dict[str, float]:
+        """Seconds by phase, where the host does its part at this share of its measured speed."""
+        sampling, learning = gpu.flops * engines * split, gpu.flops * gpus
+        writing = waves * written * (forward / split / gpu.bandwidth + (CALL / share if local else 0))
+        return {
+            "rollouts": forward * count * given / sampling + writing,
+            "training": operations / learning + optimising,
+            "vision": look / sampling + looks * look / learning,
+            "preprocessing": 2 * pixels / 1e6 * PREPROCESSING / engines / share,
+            "pixels through Ray": 0 if local else RAY * pixels / share,
+            "weight sync": 0 if local else (2 * handed / SYNC + shape.weights * SYNC_CALL) / share,
+        }
+
+    return replace(memory, at_once=at_once, seconds=step(gpu, 1.0), slow=step(gpu.slow(), 0.5))
+
+
+def _memory_of_one(
+    shape: ModelShape, settings: TrainSettings, trained: float, length: float, gpu: GPU, *, sees: bool
+) -> Plan:
+    """What one GPU of this machine holds."""
+    moments, recomputed = 8 if settings.optimiser == "adamw" else 2, settings.gradient_checkpointing
+    weights: dict[str, float] = {"weights": 2 * shape.parameters}
+    if settings.lora_rank:
+        weights["adapters"] = (4 + 4 + moments) * trained
+    else:
+        weights |= {"gradients": 4 * trained, "optimiser": (4 + moments) * trained}
+        weights["reference"] = weights["weights"] if settings.algorithm.beta else 0
+    room = gpu.memory - sum(weights.values()) - FIXED
+    if settings.rollouts == "vllm":
+        weights["vLLM"] = settings.vllm_memory * gpu.memory
+        room = weights["vLLM"] - weights["weights"]
+    rows, words = settings.micro_batch, settings.max_tokens * shape.vocabulary
+    inside, (depth, width, mlp) = layer_bytes(shape.hidden, shape.intermediate), shape.tower
+    # Recomputed: logits and their gradient in bfloat16, and in float32 those of one row at a time; all of it is gone
+    # when the first layer's insides are there again.
+    logits = (4 * rows + 12) * words if recomputed else 14 * rows * words
+    activations = rows * length * (2 * shape.hidden if recomputed else inside) * shape.layers
+    activations += max(rows * length * inside - logits, 0) if recomputed else 0
+    patch = layer_bytes(width, mlp)
+    looked = 2 * width * depth + patch if recomputed else patch * depth
+    vision = rows * view_pixels(settings) / shape.grid**2 * shape.patches * looked if sees else 0
+    weights |= {"activations": activations, "vision": vision, "logits": logits, "fixed": FIXED}
+    return Plan(training=weights, room=room, memory=gpu.memory, steps=settings.steps)
+
+
+def _memory_of_each(
+    shape: ModelShape, settings: TrainSettings, trained: float, flags: Mapping[str, Any], gpu: GPU
+) -> Plan:
+    """What each GPU that OpenRLHF uses holds."""
+    on = {name for name, value in flags.items() if value}
+    per_node, stage = _number(flags, "actor.num_gpus_per_node"), _number(flags, "ds.zero_stage")
+    gpus = _number(flags, "actor.num_nodes") * per_node
+    offload, asleep = "ds.adam_offload" in on, "ds.enable_sleep" in on
+    weights = 2 * shape.parameters / (gpus if stage >= 3 else 1)
+    adapters = 2 * trained / (gpus if stage >= 3 else 1) if settings.lora_rank else 0
+    gradient = (4 if flags.get("ds.grad_accum_dtype") == "fp32" else 2) / (gpus if stage >= 2 else 1)
+    states = {"gradients": 0 if offload else gradient * trained, "optimiser": 0 if offload else 12 * trained / gpus}
+    layers = 2 * shape.hidden * shape.layers + 2 * (8 * shape.hidden + 3 * shape.intermediate) + 14 * shape.vocabulary
+    activations = _number(flags, "train.micro_batch_size") * _number(flags, "data.max_len") * layers
+    training = {"weights": weights, "adapters": adapters, **states, "activations": activations, "fixed": FIXED_OPENRLHF}
+    away = "ref.offload" in on and stage >= 3  # OpenRLHF uses it only there
+    reference = weights if settings.algorithm.beta and not away else 0
+    if on & {"train.colocate_all", "train.colocate_actor_ref"}:
+        training["reference"] = reference
+    engine = float(str(flags.get("vllm.gpu_memory_utilization", 0.95))) * gpu.memory
+    rollouts = {"vLLM": engine}
+    if "train.colocate_all" in on and "train.async_enable" not in on:
+        training["vLLM"] = 0 if "vllm.enable_sleep" in on else engine
+        rollouts |= {"weights": weights + adapters, "reference": reference, "fixed": FIXED_OPENRLHF}
+        rollouts |= {} if asleep else states
+    moved = 16 * trained / gpus if offload else sum(states.values()) if asleep else 0
+    return Plan(
+        training=training,
+        rollouts=rollouts,
+        room=engine * _number(flags, "vllm.tensor_parallel_size") - 2 * shape.parameters,
+        host=per_node * (moved + (weights if settings.algorithm.beta and away else 0)),
+        memory=gpu.memory,
+        steps=settings.steps,
+    )
+
+
+def _number(flags: Mapping[str, Any], name: str) -> int:
+    """A flag that is a whole number; without flags all is there once."""
+    return int(str(flags.get(name, 1)))
 
 
 def views_of(settings: TrainSettings) -> int:
@@ -123,12 +221,6 @@ def view_pixels(settings: TrainSettings) -> int:
     return settings.max_pixels or 1_200_000
 
 
-def preprocessing(settings: TrainSettings) -> float:
-    """Seconds in which one core prepares a step's views, for sampling and for training."""
-    views = settings.rollouts_per_step * views_of(settings)
-    return 2 * views * view_pixels(settings) / 1e6 * PREPROCESSING
-
-
 def rollout_tokens(shape: ModelShape, settings: TrainSettings) -> tuple[int, int]:
     """Tokens that a rollout is given and that it writes, on average.
 
@@ -137,60 +229,3 @@ def rollout_tokens(shape: ModelShape, settings: TrainSettings) -> tuple[int, int
     """
     view, turns = view_pixels(settings) // shape.grid**2, views_of(settings)
     return (TEXT + view) + (turns - 1) * (TEXT // 2 + view), turns * max(settings.max_tokens // 4, 1)
-
-
-def adapter_size(shape: ModelShape, rank: int, *, vision: bool) -> float:
-    """Parameters of adapters of all linear layers: their rank times the inputs and outputs of each."""
-    keys = shape.cache / (4 * shape.layers)  # width of keys, and of values
-    size = shape.layers * (9 * shape.hidden + 2 * keys + 3 * shape.intermediate)
-    depth, width, mlp = shape.tower
-    return rank * (size + (depth * (9 * width + 2 * width + 3 * mlp) if vision else 0))
-
-
-def model_shape(model: str) -> ModelShape:
-    """The sizes of a model, from its configuration alone; weights are neither read nor downloaded.
-
-    Args:
-        model: a folder, or an id on the Hugging Face hub.
-
-    Raises:
-        ConfigError: there is no such model, or it is not a vision-language model.
-        ImportError: torch or transformers is missing.
-        PolicyError: the hub can't be reached.
-    """
-    import torch
-    from transformers import AutoConfig, AutoModelForImageTextToText
-
-    from rl.training.parts import in_part
-
-    folder = Path(model).expanduser()
-    if not folder.is_dir():
-        folder = from_hub(model, patterns=["config.json"], complete=lambda found: (found / "config.json").is_file())
-    try:
-        config = AutoConfig.from_pretrained(folder)
-        text, vision = config.get_text_config(), config.vision_config
-        with torch.device("meta"):  # sizes without memory
-            module = AutoModelForImageTextToText.from_config(config)
-    except (OSError, ValueError, AttributeError) as error:
-        raise ConfigError(f"{model} is not a vision-language model that transformers knows ({error})") from error
-    sizes = {name: weight.numel() for name, weight in module.named_parameters()}
-    merge = getattr(vision, "spatial_merge_size", None) or round(1 / getattr(config, "downsample_ratio", 0.5))
-    depth = getattr(vision, "depth", None) or vision.num_hidden_layers
-    head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    return ModelShape(
-        parameters=sum(sizes.values()),
-        weights=len(sizes),
-        vision=sum(size for name, size in sizes.items() if in_part(name, "vision")),
-        layers=text.num_hidden_layers,
-        hidden=text.hidden_size,
-        intermediate=text.intermediate_size,
-        vocabulary=text.vocab_size,
-        cache=2 * text.num_hidden_layers * text.num_key_value_heads * head * 2,
-        grid=_side(vision.patch_size) * merge,
-        patches=merge**2,
-        tower=(depth, vision.hidden_size, vision.intermediate_size),
-    )
-
-
-def _side(patch: int | Sequence[int]) -> int:
-    return patch if isinstance(patch, int) else patch[0]

@@ -31,6 +31,7 @@ from tiny_backend import (  # noqa: E402, F401 (fixtures among them)
     photo,
     script,
 )
+from variations import slow_but  # noqa: E402
 
 from hart_agent import (  # noqa: E402
     Agent,
@@ -64,7 +65,7 @@ def test_an_episode_of_random_words_ends_with_data(folders: Folders, photo: Imag
     assert json.loads(json.dumps(trace_json(run)))["stop_reason"] == run.stop_reason.value
 
 
-@pytest.mark.parametrize("family", QWEN)
+@pytest.mark.parametrize("family", slow_but(["qwen3-vl"], QWEN))
 async def test_eight_episodes_at_once(
     folders: Folders, photo: Image.Image, family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,7 +235,7 @@ async def test_a_reply_never_holds_an_image_placeholder(folders: Folders, photo:
     assert policy._prompter.image_id not in (reply.token_ids or ())
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", slow_but(["internvl3"], FAMILIES))
 def test_the_same_words_execute_byte_identical_crops(
     folders: Folders, photo: Image.Image, family: str, script: list[str]
 ) -> None:

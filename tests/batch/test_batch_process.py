@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batch_processes import finish, interrupted, lines_in, start, wait_for
+from batch_processes import finish, here, interrupted, lines_in, start, wait_for
 from batch_runs import behave, by_id, number_of, read, right_answer, slowly, write_questions
 from loopback import Behaviour, Handler, refuse, serve
 
@@ -53,16 +53,16 @@ def test_failures_have_their_own_exit_codes(tmp_path: Path) -> None:
     questions = write_questions(tmp_path, 30)
     out = tmp_path / "out.jsonl"
     with serve([refuse(401, "who are you?")]) as server:
-        code, said = finish(start(server, questions, out))
+        code, said = here(server, questions, out)
     assert code == 4
     assert "who are you?" in said
     assert "10 questions in a row" in said
     (tmp_path / "1.png").unlink()
     with serve(behave) as server:
-        code, said = finish(start(server, questions, out))
+        code, said = here(server, questions, out)
         assert code == 3
         assert "--retry-errors" in said
-        code, said = finish(start(server, questions, questions))
+        code, said = here(server, questions, questions)
     assert code == 2
     assert "overwrite" in said
 
@@ -118,7 +118,7 @@ def test_an_interrupt_gives_up_what_is_under_way_and_says_how_to_go_on(tmp_path:
     assert "Run the same command again" in said
     assert len(by_id(read(out))) == 25
     with serve(behave) as server:
-        assert finish(start(server, questions, out))[0] == 0
+        assert here(server, questions, out)[0] == 0
     assert len(by_id(read(out))) == 60
 
 
@@ -128,15 +128,28 @@ def test_two_batches_can_not_write_the_same_file(tmp_path: Path) -> None:
     with serve(lambda body, number: slowly(behave(body, number), 1.0)) as server:
         first = start(server, questions, out)
         wait_for(out.exists, first)
-        code, said = finish(start(server, questions, out))
+        code, said = here(server, questions, out)
         assert code == 2
         assert "another run" in said
         assert finish(first)[0] == 0
     assert len(by_id(read(out))) == 20
 
 
-def resumes_after_a_full_disk(folder: Path, out: Path, make_room: Callable[[], None], **small: Any) -> None:
-    questions = write_questions(folder, 60)
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """60 questions, and the results of a batch to which nothing happens."""
+    questions = write_questions(tmp_path_factory.mktemp("undisturbed"), 60)
+    out = questions.with_name("out.jsonl")
+    with serve(steadily) as server:
+        code, said = here(server, questions, out)
+    assert code == 0, said
+    return questions, by_id(read(out))
+
+
+def resumes_after_a_full_disk(
+    undisturbed: tuple[Path, dict[str, Any]], out: Path, make_room: Callable[[], None], **small: Any
+) -> None:
+    questions, whole = undisturbed
     with serve(steadily) as server:
         code, said = finish(start(server, questions, out, **small))
         assert code == 2, said
@@ -145,20 +158,18 @@ def resumes_after_a_full_disk(folder: Path, out: Path, make_room: Callable[[], N
         done = by_id(read(out))
         assert 0 < len(done) < 60
         make_room()
-        code, said = finish(start(server, questions, out))
+        code, said = here(server, questions, out)
         assert code == 0, said
-        whole = questions.parent / "undisturbed.jsonl"
-        assert finish(start(server, questions, whole))[0] == 0
     lines = by_id(read(out))
-    assert lines == by_id(read(whole))
+    assert lines == whole
     assert done.items() <= lines.items()
 
 
-def test_files_that_may_not_grow_further(tmp_path: Path) -> None:
+def test_files_that_may_not_grow_further(undisturbed: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     """Writing beyond a limit on the size of files fails like writing to a full disk."""
     limit = (10_000, resource.RLIM_INFINITY)
     resumes_after_a_full_disk(
-        tmp_path, tmp_path / "out.jsonl", lambda: None,
+        undisturbed, tmp_path / "out.jsonl", lambda: None,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
     )  # fmt: skip
 
@@ -177,11 +188,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_full_disk(tmp_path: Path, small_disk: Path) -> None:
+def test_a_full_disk(undisturbed: tuple[Path, dict[str, Any]], small_disk: Path) -> None:
     def make_room() -> None:
         subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=True)
 
-    resumes_after_a_full_disk(tmp_path, small_disk / "out.jsonl", make_room)
+    resumes_after_a_full_disk(undisturbed, small_disk / "out.jsonl", make_room)
 
 
 def test_ray_without_its_packages_names_the_command_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,6 +205,6 @@ def test_ray_without_its_packages_names_the_command_to_run(tmp_path: Path, monke
 
 def test_what_is_of_a_cluster_alone_is_refused_without_one(tmp_path: Path) -> None:
     with serve(behave) as server:
-        code, said = finish(start(server, write_questions(tmp_path, 3), tmp_path / "out.jsonl", "--workers", "2"))
+        code, said = here(server, write_questions(tmp_path, 3), tmp_path / "out.jsonl", "--workers", "2")
     assert code == 2
     assert "--on ray" in said

@@ -17,7 +17,16 @@ from hypothesis import strategies as st
 from hart_agent.errors import ConfigError, InstallError
 from hart_agent.evals import statistics
 from hart_agent.evals.metrics import Prediction, measure, union_areas
-from hart_agent.evals.statistics import Estimate, compare, evidence_gap, mcnemar, mean, paired_test, share
+from hart_agent.evals.statistics import (
+    Estimate,
+    compare,
+    evidence_gap,
+    mcnemar,
+    mean,
+    paired_test,
+    questions_of,
+    share,
+)  # fmt: skip
 from hart_agent.evals.summary import THRESHOLDS, remarks, summarise
 from hart_agent.tooling.records import Verdict
 from hart_agent.vision.geometry import Box, Size
@@ -68,6 +77,7 @@ def test_several_boxes_and_truths_by_hand() -> None:
     assert overlaps.area_fraction == pytest.approx([325 / 10_000])
 
 
+@pytest.mark.filterwarnings("error")
 def test_what_means_nothing_is_not_a_number() -> None:
     neither, no_box, no_truth = predict(gold=()), predict(), predict(TRUTH, gold=())
     overlaps = measure([neither, no_box, no_truth, predict(TRUTH)])
@@ -214,6 +224,11 @@ def test_the_evidence_gap_by_hand() -> None:
     assert (gap.value, gap.count) == (pytest.approx(0.5 / 3), 3)
     assert evidence_gap(predictions[3:]) is None
     assert summarise(predictions).controls["no_tools"].value == 1
+    halved = evidence_gap([predict(name=str(number), controls={"masked": number % 2 == 0}) for number in range(20)])
+    assert halved is not None
+    assert halved.value == 0.5
+    assert 0.2 < halved.low < 0.4
+    assert 0.6 < halved.high < 0.8
 
 
 @pytest.mark.parametrize(
@@ -230,6 +245,7 @@ def test_mcnemar_by_hand() -> None:
     assert mcnemar(0, 5) == mcnemar(5, 0) == pytest.approx(2 / 32)
     assert mcnemar(1, 7) == pytest.approx(2 * (1 + 8) / 256)
     assert mcnemar(3, 3) == mcnemar(0, 0) == 1
+    assert all(mcnemar(count, count) <= 1 for count in range(60))  # whatever rounding adds to the sum of all
 
 
 def test_the_interval_of_a_mean_is_near_the_normal_one_and_repeatable() -> None:
@@ -254,6 +270,25 @@ def test_a_comparison_is_paired() -> None:
     low, high = scipy.stats.t.interval(0.95, 39, 0.2, math.sqrt(0.2 * 0.8 / 39))  # unpaired, it would reach below 0
     assert (test.difference.low, test.difference.high) == (pytest.approx(low, abs=0.04), pytest.approx(high, abs=0.04))
     assert paired_test(first, first).p_value == 1
+    back = paired_test(second, first)
+    assert (back.only_first, back.only_second, back.difference.value) == (8, 0, pytest.approx(-0.2))
+    with pytest.raises(ValueError, match="longer"):
+        paired_test([True], [True, False])
+    with pytest.raises(ValueError, match="at least one"):
+        paired_test([], [])
+    with pytest.raises(ValueError, match="at least one"):
+        share(0, 0)
+
+
+def test_a_predictions_question_is_its_group_or_itself() -> None:
+    assert questions_of([predict(name="a", group="g"), predict(name="b"), predict(name="c", group="g")]) == list("gbg")
+
+
+def test_an_overlap_of_just_the_threshold_is_not_grounded() -> None:
+    at, beyond = predict(Box(10, 10, 16, 30)), predict(Box(10, 10, 17, 30))  # 6 and 7 of 20 columns
+    comparison = compare([at], [beyond])
+    assert comparison.grounded is not None
+    assert (comparison.grounded.first.value, comparison.grounded.second.value) == (0, 1)
 
 
 def test_runs_are_compared_by_id() -> None:
@@ -288,6 +323,8 @@ def test_evidence_of_one_pixel_is_a_ten_thousandth_of_the_image() -> None:
     overlaps = measure([predict(Box(20, 10, 21, 11))])
     assert overlaps.area_fraction.tolist() == [1 / 10_000]
     assert overlaps.precision.tolist() == [1.0]
+    same = Box(20, 10, 21, 11)
+    assert measure([predict(same, gold=(same,))]).union_iou.tolist() == [1.0]
 
 
 def test_the_area_of_510_boxes_side_by_side() -> None:

@@ -31,11 +31,11 @@ from hart_agent.evals.items import Item
 from rl.config import AlgorithmConfig, TrainSettings
 from rl.data.rows import Rollout, Segment
 from rl.local.model import PolicyModel
-from rl.local.plan import FIXED, estimate
 from rl.local.rollout import roll_out
 from rl.local.trainer import Trainer
 from rl.training.checkpoints import checkpoints
-from rl.training.planning import GPUS, model_shape
+from rl.training.planning import FIXED, GPUS, estimate
+from rl.training.sizes import model_shape
 
 STEPS = 2
 
@@ -127,7 +127,7 @@ def planned(shape: str, folder: Path, chosen: TrainSettings) -> dict[str, Any]:
     leaves unused, and seconds, without those of the rollouts."""
     config = folder / shape
     true_config(shape, folder).save_pretrained(config)
-    plan = estimate(model_shape(str(config)), chosen, GPUS["h200"])
+    plan = estimate(model_shape(str(config)), chosen, gpu=GPUS["h200"])
     seconds = [sum(each.values()) - each["rollouts"] for each in (plan.seconds, plan.slow)]
     return {"gb_planned": (sum(plan.training.values()) - FIXED) / 1e9, "seconds_planned": seconds}
 

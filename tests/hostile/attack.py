@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--completions", type=int, default=500)
     parser.add_argument("--pictures", type=float, default=60, help="seconds")
     parser.add_argument("--samples", type=Path, help="a folder of more image files")
-    parser.add_argument("--kills", type=int, default=2, help="of each of batch, evaluation, training and serve")
+    parser.add_argument("--kills", type=int, default=5, help="of each of batch, evaluation, training and serve")
     parser.add_argument("--load", type=float, default=60, help="seconds")
     args = parser.parse_args()
     logging.disable(logging.CRITICAL)  # what is attacked has much to say

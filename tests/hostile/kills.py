@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import random
-import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -20,9 +17,10 @@ TESTS = Path(__file__).parent.parent
 sys.path[:0] = [str(TESTS / name) for name in ("batch", "evals", "support")]
 
 from batch_processes import lines_in
-from batch_runs import behave, right_answer, slowly, write_questions
-from loopback import Loopback, serve
+from batch_runs import behave, by_id, read, right_answer, slowly, write_questions
+from loopback import serve
 from serving import body, user
+from started import Started, command
 
 from hart_agent.evals.report import RECORDS, REPORT
 
@@ -43,53 +41,74 @@ def attack(folder: Path, seed: int, kills: int) -> tuple[int, list[str], str]:
     return sum(done.values()), failures, ", ".join(f"{name} {count}" for name, count in done.items())
 
 
-def batch(folder: Path, draw: random.Random, kills: int) -> int:
-    from test_batch_process import killed
-
-    killed(folder, 60 * kills, kills, seed=draw.randrange(1 << 30))
-    return kills
-
-
 def steadily(request: dict[str, Any], number: int) -> Any:
     return slowly(behave(request, number), 0.01)
 
 
-def killed_until(start: Callable[[], subprocess.Popen[str]], done: Callable[[], int], draw: random.Random, kills: int,
-                 step: Callable[[], int], wait: float) -> int:  # fmt: skip
-    """Kill a command so often, each time after `step()` more of what it has to do is done and a random wait; then let
+def killed_until(start: Callable[[], Started], done: Callable[[], int], draw: random.Random, kills: int, count: int,
+                 wait: float) -> int:  # fmt: skip
+    """Kill a command so often, each time after a random share of what it has to do in all and a random wait; then let
     it end. How many kills came before its end.
+
+    Args:
+        start: it, anew.
+        done: how much of it is done.
+        draw: of the moments.
+        kills: how often at most.
+        count: of what it has to do.
+        wait: seconds at most.
 
     Raises:
         AssertionError: it fails, or is not done in time.
     """
-    count = 0
+    killed = 0
     for _ in range(kills):
         process = start()
-        goal, ended = done() + step(), time.monotonic() + SECONDS
+        goal, ended = done() + draw.randrange(count // kills + 1), time.monotonic() + SECONDS
         while process.poll() is None and done() < goal:
             assert time.monotonic() < ended, "it does nothing"
             time.sleep(0.002)
         time.sleep(draw.random() * wait)
         is_killed = process.poll() is None
         process.kill()
-        _, said = process.communicate()
-        assert is_killed or process.returncode == 0, said[-2000:]
-        count += is_killed
-    last = start()
-    _, said = last.communicate(timeout=SECONDS)
-    assert last.returncode == 0, said[-2000:]
-    return count
+        assert is_killed or process.poll() == 0, f"exit code {process.poll()}: {process.said}"
+        killed += is_killed
+    finished(start())
+    return killed
 
 
-def command(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, *arguments], cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+def finished(process: Started) -> None:
+    code = process.wait(SECONDS)
+    assert code == 0, f"exit code {code}: {process.said}"
+
+
+def batch(folder: Path, draw: random.Random, kills: int) -> int:
+    """The results, each once, are those of a batch that nobody killed; what was under way is asked again, no more."""
+    count = 10 * kills
+    questions = write_questions(folder, count)
+
+    def run(url: str, out: Path) -> Started:
+        return Started(
+            command, "batch", str(questions), str(out), "--base-url", url, "--model", "qwen2.5-vl",
+            "--concurrency", "8", folder=folder,
+        )  # fmt: skip
+
+    out, whole = folder / "killed.jsonl", folder / "whole.jsonl"
+    with serve(steadily) as server:
+        killed = killed_until(lambda: run(server.url, out), lambda: lines_in(out), draw, kills, count, 0.2)
+        asked = len(server.bodies)
+        finished(run(server.url, whole))
+        undisturbed = len(server.bodies) - asked
+    lines = by_id(read(out))
+    assert len(lines) == count
+    assert lines == by_id(read(whole))
+    assert asked - undisturbed <= killed * 8 * 3, f"{asked} requests, {undisturbed} of an undisturbed run"
+    return killed
 
 
 def evaluation(folder: Path, draw: random.Random, kills: int) -> int:
     """The records, each once, and the report are those of an evaluation that nobody killed."""
-    count = 30 * kills
+    count = 10 * kills
     rows = [json.loads(line) for line in write_questions(folder, count).read_text().splitlines()]
     data = folder / "items.jsonl"
     data.write_text(
@@ -100,36 +119,34 @@ def evaluation(folder: Path, draw: random.Random, kills: int) -> int:
         )
     )
 
-    def run(server: Loopback, out: Path) -> subprocess.Popen[str]:
-        return command(
-            "-m", "hart_agent", "eval", "jsonl", str(data), "--out", str(out), "--quiet", "--concurrency", "8",
-            "--base-url", server.url, "--model", "qwen2.5-vl", cwd=folder,
+    def run(url: str, out: Path) -> Started:
+        return Started(
+            command, "eval", "jsonl", str(data), "--out", str(out), "--quiet", "--concurrency", "8", "--base-url", url,
+            "--model", "qwen2.5-vl", folder=folder,
         )  # fmt: skip
 
     out, whole = folder / "killed", folder / "whole"
     with serve(steadily) as server:
-        killed = killed_until(
-            lambda: run(server, out), lambda: lines_in(out / RECORDS), draw, kills, lambda: draw.randrange(20), 0.3
-        )
-        assert run(server, whole).wait(SECONDS) == 0
+        killed = killed_until(lambda: run(server.url, out), lambda: lines_in(out / RECORDS), draw, kills, count, 0.2)
+        finished(run(server.url, whole))
     keys = [json.loads(line)["key"] for line in (out / RECORDS).read_text().splitlines()]
     assert len(keys) == len(set(keys)) == count, f"{len(keys)} records, {len(set(keys))} keys, {count} questions"
     reports = [json.loads((path / REPORT).read_text()) for path in (out, whole)]
     for report in reports:
-        report.pop("median_seconds")
-    assert reports[0] == reports[1]
+        del report["median_seconds"], report["per_question"]["seconds"]
+    differing = {name for name in reports[0] | reports[1] if reports[0].get(name) != reports[1].get(name)}
+    assert not differing, {name: [report.get(name) for report in reports] for name in differing}
     return killed
 
 
-TRAIN = """
-import sys
-from pathlib import Path
-import test_trainer as tests
-from rl.local.trainer import Trainer
-tests.torch.set_num_threads(1)  # sums depend on how they are divided
-steps, model, run, *photos = sys.argv[1:]
-Trainer(tests.settings(Path(model), steps=int(steps)), tests.items(photos), tests.says_u, Path(run)).train()
-"""
+def train(steps: int, model: Path, out: Path, photos: list[str]) -> None:
+    sys.path.insert(0, str(TESTS / "rl" / "local"))
+    import test_trainer as tests
+
+    from rl.local.trainer import Trainer
+
+    tests.torch.set_num_threads(1)  # sums depend on how they are divided
+    Trainer(tests.settings(model, steps=steps), tests.items(photos), tests.says_u, out).train()
 
 
 def training(folder: Path, draw: random.Random, kills: int) -> int:
@@ -142,20 +159,16 @@ def training(folder: Path, draw: random.Random, kills: int) -> int:
     photos = [folder / f"{number}.png" for number in range(6)]
     for number, path in enumerate(photos):
         Image.effect_noise((300, 200), 60 + number).convert("RGB").save(path)
-    environment = os.pathsep.join([str(TESTS / "rl" / "local"), os.environ.get("PYTHONPATH", "")])
 
-    def run(out: Path) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-c", TRAIN, str(steps), str(model), str(out), *map(str, photos)],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": environment},
-        )  # fmt: skip
+    def run(out: Path) -> Started:
+        return Started(train, steps, model, out, [str(path) for path in photos], folder=folder)
 
     out, whole = folder / "killed", folder / "whole"
     figures = out / "metrics.jsonl"
-    killed = killed_until(lambda: run(out), lambda: lines_in(figures), draw, kills, lambda: draw.randrange(3), 1.0)
-    assert run(whole).wait(SECONDS) == 0
+    killed = killed_until(lambda: run(out), lambda: lines_in(figures), draw, kills, steps, 0.5)
+    finished(run(whole))
     numbers = [json.loads(line)["step"] for line in figures.read_text().splitlines()]
-    assert numbers == list(range(1, steps + 1)), numbers
+    assert numbers == list(range(steps)), numbers
     first, second = (load_file(path / f"step-{steps:06}" / "model.safetensors") for path in (out, whole))
     assert all(first[name].equal(second[name]) for name in second)
     return killed
@@ -166,7 +179,8 @@ def serving(folder: Path, draw: random.Random, kills: int) -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    left, answers, wrong = list(range(20 * kills)), dict[int, str](), list[str]()
+    count = 5 * kills
+    left, answers, wrong = list(range(count)), dict[int, str](), list[str]()
     lock, is_over = threading.Lock(), threading.Event()
 
     def ask() -> None:
@@ -180,7 +194,7 @@ def serving(folder: Path, draw: random.Random, kills: int) -> int:
             except (OSError, http.client.HTTPException):
                 with lock:
                     left.append(number)
-                time.sleep(0.05)
+                time.sleep(0.02)
                 continue
             with lock:
                 if number in answers or answer != right_answer(number):
@@ -193,20 +207,18 @@ def serving(folder: Path, draw: random.Random, kills: int) -> int:
             thread.start()
         killed = 0
         ended = time.monotonic() + SECONDS
-        while len(answers) < 20 * kills:
-            assert time.monotonic() < ended, f"{len(answers)} answers"
-            process = command(
-                "-m", "hart_agent", "serve", "--port", str(port), "--base-url", model.url, "--model", "qwen2.5-vl",
-                cwd=folder,
-            )  # fmt: skip
-            goal = len(answers) + (draw.randrange(1, 20) if killed < kills else 20 * kills)
-            while len(answers) < min(goal, 20 * kills) and process.poll() is None and time.monotonic() < ended:
+        while len(answers) < count:
+            process = Started(
+                command, "serve", "--port", str(port), "--base-url", model.url, "--model", "qwen2.5-vl", folder=folder
+            )
+            goal = min(count, len(answers) + draw.randrange(1, 5)) if killed < kills else count
+            while len(answers) < goal:
+                assert process.poll() is None, process.said
+                assert time.monotonic() < ended, f"{len(answers)} answers"
                 time.sleep(0.002)
-            is_killed = process.poll() is None
-            process.send_signal(signal.SIGKILL)
-            _, said = process.communicate()
-            assert is_killed, said[-2000:]
-            killed += len(answers) < 20 * kills
+            time.sleep(draw.random() * 0.05)
+            killed += len(answers) < count
+            process.kill()
         is_over.set()
         for thread in threads:
             thread.join(SECONDS)

@@ -8,7 +8,7 @@ import io
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import mcp_types
 import numpy as np
 import pytest
 from conftest import answer, coded_pixels, tool_call
+from in_process import hart_agent
 from mcp import Client, StdioServerParameters
 from PIL import Image
 
@@ -57,6 +58,12 @@ async def connected(folder: Path, *more: str, mode: Any = "auto") -> AsyncIterat
     server = StdioServerParameters(command=command, args=list(arguments))
     async with Client(server, read_timeout_seconds=60, mode=mode) as client:
         yield client
+
+
+def here(folder: Path) -> Client:
+    """A client of the same server without a process of its own."""
+    folders = Folders([folder])
+    return Client(build_server(Workshop(folders, all_tools()), folders))
 
 
 def said(result: Any) -> str:
@@ -103,7 +110,7 @@ async def test_a_client_lists_and_calls_the_tools_over_stdio(folder: Path, mode:
 
 
 async def test_wrong_calls_are_told_and_the_server_goes_on(folder: Path) -> None:
-    async with connected(folder) as client:
+    async with here(folder) as client:
         for name, arguments, words in [
             ("zoom", {"image_path": "coded.png", "bbox_2d": [9, 9, 5, 5]}, "inverted"),
             ("zoom", {"image_path": "coded.png"}, "bbox_2d"),
@@ -130,7 +137,7 @@ OUTSIDE = [
 
 
 async def test_paths_outside_the_folders_are_refused(folder: Path) -> None:
-    async with connected(folder) as client:
+    async with here(folder) as client:
         for path in OUTSIDE:
             result = await client.call_tool("overview", {"image_path": path.format(home=folder.parent)})
             assert result.is_error, path
@@ -256,44 +263,44 @@ async def test_a_question_is_asked_and_its_evidence_is_shown(folder: Path) -> No
             assert words in said(result)
 
 
-def test_over_http_host_and_origin_are_checked(folder: Path) -> None:
+@pytest.fixture(scope="module")
+def url(folder: Path) -> Iterator[str]:
+    """The address of a server over HTTP."""
     command = [*COMMAND, "--root", str(folder), "--http", "127.0.0.1:0", "--allow-host", "photos.example"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         try:
             assert server.stderr is not None
-            found = re.search(r"http://([^/]+)", server.stderr.readline())
+            found = re.search(r"http://\S+", server.stderr.readline())
             assert found is not None
-            for headers, refused in [
-                ({}, False),
-                ({"Host": "photos.example"}, False),
-                ({"Host": "attacker.example"}, True),
-                ({"Origin": "https://attacker.example"}, True),
-                ({"Origin": f"http://{found[1]}"}, False),
-            ]:
-                for path in ("/mcp", "/other"):
-                    connection = http.client.HTTPConnection(found[1], timeout=30)
-                    connection.request("POST", path, "{}", {"Content-Type": "application/json", **headers})
-                    assert (connection.getresponse().status == 403) is refused, (headers, path)
-                    connection.close()
+            yield found[0]
         finally:
             server.terminate()
 
 
-async def test_over_http(folder: Path) -> None:
-    command = [*COMMAND, "--root", str(folder), "--http", "127.0.0.1:0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stderr is not None
-            url = re.search(r"http://\S+", server.stderr.readline())[0]  # type: ignore[index]
-            async with Client(url, read_timeout_seconds=60) as client:
-                assert "zoom" in {entry.name for entry in (await client.list_tools()).tools}
-                result = await client.call_tool(
-                    "crop", {"image_path": "coded.png", "bbox_2d": [0, 0, 100, 100], "label": "corner"}
-                )
-                assert np.array_equal(shown(result), coded_pixels(0, 0, 240, 180))
-                assert (await client.call_tool("overview", {"image_path": "../secret.png"})).is_error
-        finally:
-            server.terminate()
+def test_over_http_host_and_origin_are_checked(url: str) -> None:
+    host = url.split("/")[2]
+    for headers, refused in [
+        ({}, False),
+        ({"Host": "photos.example"}, False),
+        ({"Host": "attacker.example"}, True),
+        ({"Origin": "https://attacker.example"}, True),
+        ({"Origin": f"http://{host}"}, False),
+    ]:
+        for path in ("/mcp", "/other"):
+            connection = http.client.HTTPConnection(host, timeout=30)
+            connection.request("POST", path, "{}", {"Content-Type": "application/json", **headers})
+            assert (connection.getresponse().status == 403) is refused, (headers, path)
+            connection.close()
+
+
+async def test_over_http(url: str) -> None:
+    async with Client(url, read_timeout_seconds=60) as client:
+        assert "zoom" in {entry.name for entry in (await client.list_tools()).tools}
+        result = await client.call_tool(
+            "crop", {"image_path": "coded.png", "bbox_2d": [0, 0, 100, 100], "label": "corner"}
+        )
+        assert np.array_equal(shown(result), coded_pixels(0, 0, 240, 180))
+        assert (await client.call_tool("overview", {"image_path": "../secret.png"})).is_error
 
 
 @pytest.mark.parametrize(
@@ -307,16 +314,11 @@ async def test_over_http(folder: Path) -> None:
         (("--root", ".", "--tool", "none.py:x"), "none.py"),
     ],
 )
-def test_what_can_not_be_served_is_said_at_once(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
-    done = subprocess.run(
-        [*COMMAND, *arguments],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-    )
+def test_what_can_not_be_served_is_said_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = hart_agent("mcp", *arguments)
     assert done.returncode == 2
     assert done.stdout == ""
     assert words in done.stderr

@@ -6,6 +6,7 @@ import ast
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import CodeType
 
 _ORDER = {ast.Lt: (ast.LtE, ast.GtE), ast.LtE: (ast.Lt, ast.Gt), ast.Gt: (ast.GtE, ast.LtE), ast.GtE: (ast.Gt, ast.Lt)}
 _COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
@@ -29,33 +30,52 @@ class Mutant:
         line: where the change is, from 1.
         text: that line, as it was.
         before, after: the changed code.
+        lines: those of the statement that is changed, without the body of a compound one.
+        was, now: the statement of the module that holds the change, before and after it.
         source: the whole module, changed.
+        code: the same, compiled, with the line numbers of the unchanged module.
     """
 
     line: int
     text: str
     before: str
     after: str
+    lines: range
+    was: str
+    now: str
     source: str
+    code: CodeType
 
 
-def mutants(source: str) -> Iterator[Mutant]:
-    """All mutants of a module, in the order of its code.
+def mutants(source: str, file: str) -> Iterator[Mutant]:
+    """All mutants of a module, in the order of its code. `file` is where its code says that it is from.
 
-    What is no behaviour is left as it is: annotations, decorators, docstrings, and the words of errors and logs.
+    What is no behaviour is left as it is: annotations, decorators, docstrings, `__all__`, the words of errors and logs.
     """
     tree = ast.parse(source)
     lines = source.splitlines()
-    for parent, field, index, node in list(_places(tree)):
-        for change in _changes(node):
-            _put(parent, field, index, change)
-            text = ast.unparse(ast.fix_missing_locations(tree))
-            _put(parent, field, index, node)
-            yield Mutant(node.lineno, lines[node.lineno - 1].strip(), _one_line(node), _one_line(change), text)
+    statements = [ast.unparse(statement) for statement in tree.body]
+    for number, outer in enumerate(tree.body):
+        for parent, field, index, node, statement in list(_places(tree, outer, number)):
+            for change in _changes(node):
+                _put(parent, field, index, change)
+                now = ast.unparse(ast.fix_missing_locations(tree.body[number]))
+                code = compile(tree, file, "exec", dont_inherit=True)
+                _put(parent, field, index, node)
+                yield Mutant(
+                    node.lineno, lines[node.lineno - 1].strip(), _one_line(node), _one_line(change), _lines(statement),
+                    statements[number], now, "\n".join([*statements[:number], now, *statements[number + 1 :]]), code,
+                )  # fmt: skip
 
 
 def _one_line(node: ast.AST) -> str:
     return " ".join(ast.unparse(node).split())
+
+
+def _lines(statement: ast.stmt) -> range:
+    body = getattr(statement, "body", None)
+    end = max(statement.lineno, body[0].lineno - 1) if body else statement.end_lineno
+    return range(statement.lineno, (end or statement.lineno) + 1)
 
 
 def _put(parent: ast.AST, field: str, index: int | None, node: ast.AST) -> None:
@@ -65,32 +85,42 @@ def _put(parent: ast.AST, field: str, index: int | None, node: ast.AST) -> None:
         getattr(parent, field)[index] = node
 
 
-_Place = tuple[ast.AST, str, int | None, "ast.expr | ast.stmt"]
+_Place = tuple[ast.AST, str, int | None, "ast.expr | ast.stmt", ast.stmt]
 
 
-def _places(parent: ast.AST) -> Iterator[_Place]:
-    """The expressions and statements that may be changed, each with where it hangs in the tree."""
+def _places(tree: ast.Module, outer: ast.stmt, number: int) -> Iterator[_Place]:
+    """The expressions and statements of one of a module's statements that may be changed: where each hangs in the
+    tree, and in which statement."""
+    if not _is_words(outer):
+        yield tree, "body", number, outer, outer
+        yield from _places_in(outer, outer)
+
+
+def _places_in(parent: ast.AST, statement: ast.stmt) -> Iterator[_Place]:
     for field, value in ast.iter_fields(parent):
         if _is_no_behaviour(parent, field):
             continue
         for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
             if not isinstance(child, ast.AST) or _is_words(child):
                 continue
+            inner = child if isinstance(child, ast.stmt) else statement
             if isinstance(child, ast.expr | ast.stmt):
-                yield parent, field, index, child
-            yield from _places(child)
+                yield parent, field, index, child, inner
+            yield from _places_in(child, inner)
 
 
 def _is_no_behaviour(parent: ast.AST, field: str) -> bool:
     if field in ("annotation", "returns", "decorator_list", "bases", "type_params"):
         return True
-    if isinstance(parent, ast.If) and "TYPE_CHECKING" in ast.unparse(parent.test):
+    if isinstance(parent, ast.Assign) and ast.unparse(parent.targets[0]) == "__all__":
         return True
     return isinstance(parent, ast.Raise | ast.Assert | ast.JoinedStr | ast.Import | ast.ImportFrom)
 
 
 def _is_words(node: ast.AST) -> bool:
-    """Docstrings, and calls of a log."""
+    """Docstrings, calls of a log, and what is there for a type checker."""
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        return True
     if not isinstance(node, ast.Expr):
         return False
     value = node.value
@@ -110,7 +140,7 @@ def _changes(node: ast.expr | ast.stmt) -> Iterator[ast.AST]:
     elif isinstance(node, ast.Constant):
         yield from (ast.Constant(value) for value in _others(node.value))
     elif isinstance(node, ast.Return) and node.value is not None:
-        if not (isinstance(node.value, ast.Constant) and node.value.value is None):
+        if not (isinstance(node.value, ast.Constant) and not node.value.value):
             yield ast.Return(ast.Constant(None))
     elif isinstance(node, ast.If | ast.IfExp | ast.While) and not isinstance(node.test, ast.Compare | ast.UnaryOp):
         yield _with(node, test=ast.UnaryOp(ast.Not(), node.test))

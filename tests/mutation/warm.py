@@ -1,149 +1,289 @@
-"""A process that has imported what tests need, and is forked for each mutant."""
+"""Processes that have imported what tests need, and are forked for each mutant.
+
+Where a mutant's lines run only when they are called, the code of functions is replaced in a process that has collected
+all tests; where they run while modules are imported, the tests are collected anew, with what isn't ours imported
+before. Either way only those tests run that run the changed lines, the quickest first, until one fails.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
-import json
 import os
+import pickle
 import resource
 import select
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any
 
 import pytest
+from hypothesis import Phase, settings
+from learning import Learner, Lessons
+from mutants import Mutant
 
-_OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0")
+_OPTIONS = ("-q", "-p", "no:cacheprovider", "--hypothesis-seed=0")
 _MEMORY = 12 << 30
 """Bytes of address space of a child."""
+_CPU_LIMIT, _WALL_LIMIT = 8, 60
+"""Seconds that a child may take, of the processor and by the clock, beside twice and ten times what its tests take."""
 
-
-class _FirstFailure:
-    """A plugin that notes the first test that fails."""
-
-    by = ""
-
-    def pytest_runtest_logreport(self, report: Any) -> None:
-        if report.failed and not self.by:
-            self.by = report.nodeid
+Functions = dict[tuple[str, str, int], list[FunctionType]]
+"""All functions that are there, by file, qualified name and first line."""
 
 
 @dataclass(frozen=True)
-class _Group:
-    """Tests, and the seconds that they may take, of the processor and by the clock."""
+class Outcome:
+    """How a mutant ended: killed, survived or time; the seconds that it took, and the first test that failed."""
 
-    tests: str
-    cpu: float = 600.0
-    wall: float = 3000.0
+    outcome: str
+    seconds: float
+    by: str
+
+
+class _FirstFailure:
+    """A plugin that ends its process at the first test that fails, and says which."""
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe = pipe
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed:
+            _end(self._pipe, report.nodeid or "?")
+
+    pytest_collectreport = pytest_runtest_logreport
+
+
+class _Quick:
+    """A plugin: no example is made smaller or kept."""
+
+    def pytest_collection(self) -> None:
+        phases = (Phase.explicit, Phase.generate)
+        settings.register_profile("mutation", settings.get_profile("default"), phases=phases, database=None)
+        settings.load_profile("mutation")
+
+
+class _Chosen:
+    """A plugin that leaves some tests, in their order."""
+
+    def __init__(self, tests: Sequence[str]) -> None:
+        self._tests = tests
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        by_name = {item.nodeid: item for item in items}
+        items[:] = [by_name[test] for test in self._tests if test in by_name]
+
+
+class _Loop:
+    """A plugin that collects tests, and runs something else instead of them."""
+
+    def __init__(self, run: Callable[[dict[str, pytest.Item]], None]) -> None:
+        self._run = run
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self._run({item.nodeid: item for item in session.items})
+        return True
 
 
 class Warm:
-    """Forks a child for each mutant and group of tests. Nothing of the package or of its tests is imported before that.
+    """Runs the tests of an area on mutants.
 
     Args:
         folder: a copy of the repository, in which mutants are written.
-        groups: of tests in it, files and folders with spaces between them, nearest first: those that kill a mutant
-            spare the groups behind them.
+        tests: files and folders in it.
+        modules: those that are going to be changed.
+        without: beginnings of the ids of tests that are not run.
 
     Raises:
         SystemExit: the tests fail without any mutant.
     """
 
-    def __init__(self, folder: Path, groups: Sequence[str]) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, tests: Sequence[str], modules: Sequence[str], without: Sequence[str] = ()) -> None:
+        self._folder, self._tests = folder, tests
+        self._pace = 1.0
+        self._options = [*_OPTIONS, *(f"--deselect={test}" for test in without)]
         os.environ["PYTHONPATH"] = str(folder)
         os.environ["PYTHONDONTWRITEBYTECODE"] = ""
-        for group in groups:  # compiles, and tells what to import
-            for name in self._sound(_Group(group))["modules"]:
-                with contextlib.suppress(Exception):
-                    importlib.import_module(name)
-        self._groups = [self._measured(group) for group in groups]
+        self._lessons = self._learnt({str(folder / module) for module in modules})
+        for name in self._lessons.foreign:
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
-    def outcome(self, module: str, source: str) -> tuple[str, float, str]:
-        """Whether a mutant is killed, survived or ran out of its time; the seconds; the first test that failed."""
+    def run(self, chosen: Sequence[tuple[str, Mutant]], done: Callable[[int, Outcome], None]) -> None:
+        """Try mutants of modules. `done` is called with the number of each; in a process of its own.
+
+        Raises:
+            SystemExit: the tests fail in the order of their time without any mutant.
+        """
+        covering = [self._lessons.covering(str(self._folder / module), mutant.lines) for module, mutant in chosen]
+
+        def patched(items: dict[str, pytest.Item]) -> None:
+            functions = _functions(str(self._folder))
+            gc.freeze()
+            if failed := self._unsound(partial(_run, [items[test] for test in everything])):
+                self._say(failed)
+                return
+            for number, (module, mutant) in enumerate(chosen):
+                if (tests := covering[number]) is not None and _fits(functions, mutant.code):
+                    run = partial(_patch_and_run, mutant.code, functions, [items[test] for test in tests])
+                    done(number, self._tried(module, mutant, tests, run))
+                    left.discard(number)
+            self._say(left)
+
+        everything, left = list(self._lessons.seconds), set(range(len(chosen)))
+        child = os.fork()
+        if not child:
+            self._pytest(self._tests, _Loop(patched))
+            os._exit(0)
+        os.waitpid(child, 0)
+        left = self._said()
+        collected = partial(self._collect_and_run, everything)
+        if failed := left if isinstance(left, str) else left and self._unsound(collected):
+            raise SystemExit(f"without a mutant, this fails in another order: {failed}")
+        for number in sorted(left):
+            module, mutant = chosen[number]
+            tests = self._lessons.touching(str(self._folder / module))
+            done(number, self._tried(module, mutant, tests, partial(self._collect_and_run, tests)))
+
+    def _unsound(self, run: Callable[[int], None]) -> str | None:
+        """What fails without a mutant; and how much quicker all is that isn't traced."""
+        seconds, before = sum(self._lessons.seconds.values()), _spent()
+        said = _child(run, seconds)
+        self._pace = (_spent() - before) / seconds
+        return None if said == "ok" else said or "time"
+
+    def _tried(self, module: str, mutant: Mutant, tests: Sequence[str], run: Callable[[int], None]) -> Outcome:
+        """Run some tests in a child, with a mutant written into the copy for the processes that they start."""
         path = self._folder / module
-        before = path.read_bytes()
+        before, started = path.read_bytes(), time.monotonic()
         for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
             compiled.unlink()
-        path.write_text(source, encoding="utf-8")
-        started = time.monotonic()
-        outcome, by = "survived", ""
+        path.write_text(mutant.source, encoding="utf-8")
         try:
-            for group in self._groups:
-                code, report = self._run(group)
-                if code != "0":
-                    outcome, by = "time" if code == "time" else "killed", report.get("by", "")
-                    break
+            seconds = sum(self._lessons.seconds[test] for test in tests)
+            said = _child(run, seconds * self._pace)
         finally:
             path.write_bytes(before)
-        return outcome, time.monotonic() - started, by
+        outcome = "time" if said is None else "survived" if said == "ok" else "killed"
+        return Outcome(outcome, time.monotonic() - started, said or "")
 
-    def _measured(self, group: str) -> _Group:
-        started = time.monotonic()
-        cpu, wall = self._sound(_Group(group))["cpu"], time.monotonic() - started
-        print(f"{cpu:.1f} s without a mutant: {group}", file=sys.stderr, flush=True)
-        return _Group(group, 3 * cpu + 10, 4 * wall + 60)
+    def _collect_and_run(self, tests: Sequence[str], pipe: int) -> None:
+        files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
+        code = self._pytest(files, _Chosen(tests), _FirstFailure(pipe)) if files else 0
+        _end(pipe, "ok" if code == 0 else f"exit code {code}")
 
-    def _sound(self, group: _Group) -> dict[str, Any]:
-        code, report = self._run(group)
-        if code != "0":
-            raise SystemExit(f"without a mutant, {report.get('by') or group.tests} fails ({code})")
-        return report
+    def _learnt(self, files: set[str]) -> Lessons:
+        started, child = time.monotonic(), os.fork()
+        if not child:
+            learner = Learner(files)
+            self._pytest(self._tests, learner)
+            self._say(learner.failed or learner.lessons(str(self._folder)))
+            os._exit(0)
+        os.waitpid(child, 0)
+        lessons = self._said()
+        if not isinstance(lessons, Lessons):
+            raise SystemExit(f"without a mutant, these fail: {', '.join(lessons)}")
+        print(
+            f"{len(lessons.seconds)} tests, {len(lessons.opaque)} of which start processes or trace; "
+            f"{time.monotonic() - started:.0f} s without a mutant", file=sys.stderr, flush=True,
+        )  # fmt: skip
+        return lessons
 
-    def _run(self, group: _Group) -> tuple[str, dict[str, Any]]:
-        """The exit code of the tests, or "time"; and what the child reports."""
-        reader, writer = os.pipe()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        child = os.fork()
-        if child == 0:
-            os.close(reader)
-            self._be_child(group, writer)
-        os.close(writer)
-        deadline, said = time.monotonic() + group.wall, b""
-        while (left := deadline - time.monotonic()) > 0 and select.select([reader], [], [], left)[0]:
-            part = os.read(reader, 1 << 20)
-            said += part
-            if not part:
-                break
-        os.close(reader)
-        is_late = time.monotonic() >= deadline
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child, signal.SIGKILL)  # it leads a group of its own: what its tests left running ends, too
-        status = os.waitpid(child, 0)[1]
-        if is_late or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU):
-            return "time", {}
-        report = json.loads(said) if said else {}
-        return str(report.get("code", "killed")), report
+    def _say(self, thing: object) -> None:
+        (self._folder / "said").write_bytes(pickle.dumps(thing))
 
-    def _be_child(self, group: _Group, writer: int) -> None:
-        os.setsid()
+    def _said(self) -> Any:
+        return pickle.loads((self._folder / "said").read_bytes())
+
+    def _pytest(self, tests: Sequence[str], *plugins: object) -> int:
         os.chdir(self._folder)
         sys.path[0] = str(self._folder)
         sink = os.open(os.devnull, os.O_RDWR)
         for stream in range(3):
             os.dup2(sink, stream)
-        resource.setrlimit(resource.RLIMIT_CPU, (int(group.cpu), int(group.cpu) + 5))
-        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-        first = _FirstFailure()
-        code: int = 1
-        try:
-            code = int(pytest.main([*_OPTIONS, "--rootdir", str(self._folder), *group.tests.split()], plugins=[first]))
-        finally:
-            report = {"code": code, "by": first.by, "cpu": time.process_time(), "modules": self._foreign()}
-            os.write(writer, json.dumps(report).encode())
-            os._exit(0)
+        folder = str(self._folder / "temporary")
+        options = [*self._options, "--rootdir", str(self._folder), "--basetemp", folder]
+        return int(pytest.main([*options, *tests], [_Quick(), *plugins]))
 
-    def _foreign(self) -> list[str]:
-        """What was imported that is neither of the copy nor about to be imported anew."""
-        here = str(self._folder)
-        return [
-            name for name, module in sys.modules.items()
-            if name != "__main__" and (file := getattr(module, "__file__", None)) and not file.startswith(here)
-        ]  # fmt: skip
+
+def _patch_and_run(code: CodeType, functions: Functions, items: list[pytest.Item], pipe: int) -> None:
+    for function, new in _pairs(functions, code):
+        function.__code__ = new
+    _run(items, pipe)
+
+
+def _run(items: Sequence[pytest.Item], pipe: int) -> None:
+    if items:
+        items[0].config.pluginmanager.register(_FirstFailure(pipe))
+    for item, following in zip(items, [*items[1:], None], strict=False):
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+    _end(pipe, "ok")
+
+
+def _end(pipe: int, said: str) -> None:
+    os.write(pipe, said.encode())
+    os._exit(0)
+
+
+def _child(run: Callable[[int], None], seconds: float) -> str | None:
+    """What a child says that runs tests of so many seconds; None where it takes far longer."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(reader)
+        os.setsid()
+        cpu = int(2 * seconds) + _CPU_LIMIT
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 5))
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        try:
+            run(writer)
+        finally:
+            _end(writer, "a failure outside tests")
+    os.close(writer)
+    deadline = time.monotonic() + 10 * seconds + _WALL_LIMIT
+    is_late = not select.select([reader], [], [], deadline - time.monotonic())[0]
+    said = "" if is_late else os.read(reader, 4096).decode()
+    os.close(reader)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)  # it leads a group of its own: what its tests left running ends, too
+    status = os.waitpid(child, 0)[1]
+    is_out = not said and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU
+    return None if is_late or is_out else said or "a crash"
+
+
+def _spent() -> float:
+    """Seconds of the processor that children took which have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _functions(folder: str) -> Functions:
+    found: Functions = {}
+    for thing in gc.get_objects():
+        if type(thing) is FunctionType and thing.__code__.co_filename.startswith(folder):
+            code = thing.__code__
+            found.setdefault((code.co_filename, code.co_qualname, code.co_firstlineno), []).append(thing)
+    return found
+
+
+def _pairs(functions: Functions, code: CodeType) -> Iterator[tuple[FunctionType, CodeType]]:
+    """Functions whose code is to be replaced, each with its new code."""
+    for inner in filter(lambda constant: isinstance(constant, CodeType), code.co_consts):
+        known = functions.get((inner.co_filename, inner.co_qualname, inner.co_firstlineno))
+        if known is None:
+            yield from _pairs(functions, inner)
+        else:
+            yield from ((function, inner) for function in known if function.__code__ != inner)
+
+
+def _fits(functions: Functions, code: CodeType) -> bool:
+    pairs = list(_pairs(functions, code))
+    return bool(pairs) and all(len(function.__code__.co_freevars) == len(new.co_freevars) for function, new in pairs)

@@ -20,11 +20,13 @@ pytestmark = pytest.mark.openrlhf
 def samples_from_the_policy(metrics: dict[str, float]) -> None:
     """After an update the trainer is away from the model that the run began with, and vLLM is with the trainer.
 
-    Both distances are means, over the tokens that vLLM sampled, that estimate a divergence. Were vLLM's weights those
-    from before, they would be about the same.
+    Both distances are estimates, from the tokens that vLLM sampled, of a divergence; were vLLM's weights those from
+    before, they would be about the same. The second is the mean of r - 1 - log r, r being the trainer's probability
+    over vLLM's: the mean of -log r alone has the same expectation, but in a model that is nearly sure of all its tokens
+    one unsure token, rounded to bfloat16 by other kernels, can outweigh a whole update.
     """
     assert metrics["kl"] > 1e-4
-    assert abs(metrics["engine_apart"]) < metrics["kl"] / 5
+    assert metrics["ratio"] - 1 + metrics["engine_apart"] < metrics["kl"] / 5
     assert metrics["ratio"] == pytest.approx(1, abs=0.01)
     assert metrics["ratio_max"] < 1.25  # rounding to bfloat16, by other kernels
 

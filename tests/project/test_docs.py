@@ -175,6 +175,7 @@ def test_marked_blocks_run(block: Block) -> None:
     assert any(ended.stdout for _, ended in done)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("checkout")
 def test_the_first_block_answers_as_the_readme_shows() -> None:
     first, shown = [block for block in BLOCKS if block.page.name == "README.md"][:2]
@@ -184,6 +185,7 @@ def test_the_first_block_answers_as_the_readme_shows() -> None:
     assert done.stdout.strip() == shown.text
 
 
+@pytest.mark.slow
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     pytest.importorskip("sphinx")
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", ROOT / "docs", tmp_path]

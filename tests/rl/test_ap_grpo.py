@@ -15,7 +15,7 @@ from hart_agent.errors import ConfigError
 from rl.config import AlgorithmConfig
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'hart-agent[transformers]'")
-from rl.ap_grpo import ap_grpo_loss, diagnostics, rollout_weights  # noqa: E402
+from rl.ap_grpo import Shaping, ap_grpo_loss, diagnostics, ratio_of, rollout_weights  # noqa: E402
 
 DOUBLE = torch.float64
 
@@ -68,6 +68,58 @@ def test_loss_worked_by_hand() -> None:
     wrong = -0.75 * 1 / math.sqrt(2)
     assert float(loss.value) == pytest.approx(-(right + wrong) / 2, abs=1e-9)
     assert float(loss.kl) == pytest.approx(kl / 2)
+
+
+def test_what_is_reported_beside_the_loss() -> None:
+    """Shares of 1/4, 1/4 and 1/2. The first token has a ratio of 2 and a reference .4 above it; all others stay."""
+    mask = torch.tensor([[1, 1], [1, 0]], dtype=DOUBLE)
+    new = torch.tensor([[math.log(2), 0], [0, 5]], dtype=DOUBLE)
+    old, ref = torch.zeros_like(new), torch.tensor([[math.log(2) + 0.4, 0], [0, 1]], dtype=DOUBLE)
+    expected = {"k1": -0.4 / 4, "k2": 0.08 / 4, "k3": (math.exp(0.4) - 1.4) / 4}
+    for estimator, kl in expected.items():
+        config = AlgorithmConfig(k=0.0, group_size=2, clip=0.2, kl=estimator)
+        weights = rollout_weights(torch.tensor([1.0, 0.0], dtype=DOUBLE), torch.tensor([2, 1]), config)
+        loss = ap_grpo_loss(new, old, ref, mask, weights, config)
+        assert float(loss.kl) == pytest.approx(kl)
+        assert float(loss.clipped) == pytest.approx(1 / 4)
+    assert ratio_of(new, old, mask).flatten().tolist() == pytest.approx([2, 1, 1, 1])
+
+
+def test_the_range_of_a_shaping_term_is_brought_to_1_where_nothing_else_bounds_it() -> None:
+    """Of 2, 4, 3, 2, with a range of 2, half less the mean is added; what is no further apart than 1 stays."""
+    config = AlgorithmConfig(k=0.0, group_size=4, scale_advantages=False)
+    term = Shaping(0.1, torch.tensor([2, 4, 3, 2, 5, 5.5, 5, 5.5], dtype=DOUBLE))
+    weights = rollout_weights(torch.ones(8, dtype=DOUBLE), torch.ones(8), config, [term])
+    added = [-0.375, 0.625, 0.125, -0.375, -0.25, 0.25, -0.25, 0.25]
+    assert weights.advantages.tolist() == pytest.approx([0.1 * value for value in added])
+
+
+def test_below_the_floor_of_entropy_surprising_tokens_gain() -> None:
+    """Entropy .1, floor .2: a token gains .1 times its surprise less .1, here -.05 and .05, with a share of a half."""
+    config = AlgorithmConfig(k=0.0, beta=0.0, group_size=2, entropy_floor=0.2)
+    old = torch.tensor([[-0.05], [-0.15]], dtype=DOUBLE)
+    new = old.clone().requires_grad_()
+    weights = rollout_weights(torch.ones(2, dtype=DOUBLE), torch.ones(2), config, entropy=0.1)
+    ap_grpo_loss(new, old, None, torch.ones_like(old), weights, config).value.backward()
+    assert new.grad.flatten().tolist() == pytest.approx([0.0025, -0.0025])
+    above = rollout_weights(torch.ones(2, dtype=DOUBLE), torch.ones(2), config, entropy=0.3)
+    assert float(ap_grpo_loss(new, old, None, torch.ones_like(old), above, config).value.detach()) == 0
+    assert rollout_weights(torch.ones(2), torch.ones(2), config).entropy.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(("aggregation", "lengths", "shares"), [
+    ("sequence", [0, 2], [1 / 2, 1 / 4]), ("token", [0, 0], [1, 1]), ("token", [1, 0], [1, 1]),
+])  # fmt: skip
+def test_a_rollout_without_tokens_has_a_finite_share(aggregation: Any, lengths: list[int], shares: list[float]) -> None:
+    config = AlgorithmConfig(group_size=2, aggregation=aggregation)
+    assert rollout_weights(torch.ones(2), torch.tensor(lengths), config).share.tolist() == shares
+
+
+def test_no_rollouts_are_refused_and_a_weight_of_zero_is_not() -> None:
+    config = AlgorithmConfig(k=1.0, group_size=2)
+    with pytest.raises(ValueError, match="whole groups of 2"):
+        rollout_weights(torch.ones(0), torch.ones(0), config)
+    assert rollout_weights(torch.tensor([0.0, 2.0]), torch.ones(2), config).mu1.tolist() == [0, 2]
 
 
 def plain_grpo(data: dict[str, Any], beta: float, size: int) -> Any:

@@ -34,7 +34,6 @@ from serving import (
 from hart_agent import Agent
 from hart_agent.backends.scripted import ScriptedPolicy
 from hart_agent.vision.files import EncodedImage
-from hart_agent.vision.folders import Folders
 
 
 @pytest.fixture(scope="module")
@@ -341,7 +340,7 @@ def test_as_vlmevalkit_asks(url: str, folder: Path) -> None:
     assert found["choices"][0]["message"]["content"] == "Marwick Bakery"
     assert found["hart"]["evidence"][0]["box"] == [1000, 750, 1200, 900]
 
-    with serving(agent(), folders=Folders([folder])) as local:
+    with serving(agent(), root=[folder]) as local:
         for name, status in [("photo.png", 200), ("out.png", 400), ("../secret.png", 400), ("none.png", 400)]:
             parts[0] = {"type": "image_url", "image_url": {"url": f"file://{folder}/{name}"}}
             got, found = ask(local, {**sent, "messages": [{"role": "user", "content": parts}]})

@@ -19,7 +19,6 @@ from serving import PROFILE, ask, body, coded, serving, user
 from hart_agent import Agent, Reply
 from hart_agent.serve.images import RequestedImages
 from hart_agent.serve.settings import ServeSettings
-from hart_agent.vision.folders import Folders
 from hart_agent.vision.geometry import Size
 
 
@@ -73,7 +72,7 @@ async def test_a_url_is_downloaded_once_for_all_who_ask_at_once_and_again_later(
 async def test_a_file_that_was_replaced_is_opened_anew(tmp_path: Path) -> None:
     path = tmp_path / "photo.png"
     path.write_bytes(png(coded(60, 40)))
-    images = RequestedImages(ServeSettings(folders=Folders([tmp_path])))
+    images = RequestedImages(ServeSettings(root=[tmp_path]))
     before = await images.open(f"file://{path}")
     assert await images.open(f"file://{path}#page=1") is not before
     assert await images.open(f"file://{path}") is before
@@ -111,7 +110,7 @@ def test_many_requests_on_one_file_decode_it_once(tmp_path: Path, monkeypatch: p
             return Reply("<abstain>nothing there</abstain>")
 
     question = body(messages=[user("what?", f"file://{path}")])
-    with serving(Agent(Together()), concurrency=8, folders=Folders([tmp_path])) as url:
+    with serving(Agent(Together()), concurrency=8, root=[tmp_path]) as url:
         answers: list[Any] = []
         threads = [threading.Thread(target=lambda: answers.append(ask(url, question))) for _ in range(8)]
         for thread in threads:

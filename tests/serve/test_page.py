@@ -162,7 +162,7 @@ def test_keys_zoom_and_a_question_is_stopped(browser: Browser, photo: Path) -> N
 
 
 def test_the_server_s_key_is_asked_for(browser: Browser, photo: Path) -> None:
-    with serving(agent(), api_key="a key") as url:
+    with serving(agent(), key="a key") as url:
         open_page(browser, url)
         browser.driver.find_element("id", "file").send_keys(str(photo))
         eventually(lambda: not browser.js("return document.getElementById('access').hidden"))

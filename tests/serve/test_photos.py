@@ -119,7 +119,7 @@ def test_a_damaged_photo_and_a_failing_policy_are_told() -> None:
 
 
 def test_the_pages_files_need_no_key_and_everything_else_does() -> None:
-    with serving(agent(), api_key="a key") as url:
+    with serving(agent(), key="a key") as url:
         for path in ("/", "/page.css", "/page.js", "/viewer.js"):
             status, headers, content = request(url, "GET", path)
             assert status == 200

@@ -31,7 +31,7 @@ KEY = "a-secret-of-the-server-0123456789"
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with serving(agent(), names=frozenset({"photos.example"}), origins=frozenset({"https://chat.example"})) as found:
+    with serving(agent(), allow_host=["photos.example"], allow_origin=["https://chat.example"]) as found:
         yield found
 
 
@@ -84,7 +84,7 @@ def test_beyond_loopback_an_ip_address_will_do_and_a_foreign_name_will_not() -> 
 
 
 def test_the_key_is_required() -> None:
-    with serving(agent(), api_key=KEY) as url:
+    with serving(agent(), key=KEY) as url:
         for headers in ({}, {"Authorization": KEY}, {"Authorization": f"Bearer {KEY}x"}, {"Authorization": "Bearer ü"}):
             for method, path in [("GET", "/v1/models"), ("GET", "/metrics"), ("POST", "/v1/chat/completions")]:
                 status, sent, content = request(url, method, path, b"{}" if method == "POST" else None, headers)
@@ -99,7 +99,7 @@ def test_the_key_is_required() -> None:
 def test_beyond_this_machine_a_key_is_required(host: str) -> None:
     with pytest.raises(ConfigError, match="HART_AGENT_SERVE_KEY"):
         ServeSettings(host=host)
-    assert KEY not in repr(ServeSettings(host=host, api_key=KEY))
+    assert KEY not in repr(ServeSettings(host=host, key=KEY))
 
 
 def test_bodies_have_limits_of_size_and_time() -> None:
@@ -132,7 +132,7 @@ def test_bodies_have_limits_of_size_and_time() -> None:
 
 
 def test_images_have_a_limit_of_pixels() -> None:
-    with serving(agent(), max_pixels=1_000_000) as url:
+    with serving(agent(), max_image_pixels=1_000_000) as url:
         status, found = ask(url)
     assert status == 400
     assert "megapixels" in found["error"]["message"]

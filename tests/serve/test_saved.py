@@ -15,7 +15,6 @@ from test_page import browser, colour_at, drop, open_page, settle  # noqa: F401 
 from test_photos import events, png, upload
 
 from hart_agent.trace import trace_json, write_trace
-from hart_agent.vision.folders import Folders
 
 COLOUR = (240, 20, 240)
 MARK = (600, 450, 720, 540)
@@ -59,7 +58,7 @@ def test_a_saved_trace_tells_what_its_question_told(folder: Path) -> None:
 def test_its_photo_is_found_under_root_and_nowhere_else(folder: Path, tmp_path: Path) -> None:
     trace = json.loads((folder / "trace.json").read_text())
     moved = trace | {"image": trace["image"] | {"path": "/no/longer/here/street.png"}}
-    with serving(agent(), folders=Folders([folder])) as url:
+    with serving(agent(), root=[folder]) as url:
         for each in (trace, moved):
             status, found = saved(url, each)
             assert status == 200
@@ -75,8 +74,8 @@ def test_its_photo_is_found_under_root_and_nowhere_else(folder: Path, tmp_path: 
             assert saved(url, trace | {"image": trace["image"] | {"path": path}})[1]["photo"] is None
         other = saved(url, trace | {"image": trace["image"] | {"path": "another.png"}})[1]
         assert (other["photo"]["name"], "not the very image" in other["warning"]) == ("another.png", True)
-    for folders in (None, Folders([tmp_path])):
-        with serving(agent(), folders=folders) as url:
+    for folders in (None, [tmp_path]):
+        with serving(agent(), root=folders) as url:
             status, found = saved(url, trace)
             assert (status, found["photo"], found["warning"]) == (200, None, None)
             assert found["events"][-1]["data"]["answer"] == "Marwick Bakery"
@@ -96,7 +95,7 @@ def test_a_photo_that_is_given_is_compared_with_the_trace(folder: Path) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"\xff", b"[" * 100_000, b'{"schema": "hart-agent/trace", "version": 1}'])
 def test_what_is_no_trace_is_refused(data: bytes) -> None:
-    with serving(agent(), api_key="a key") as url:
+    with serving(agent(), key="a key") as url:
         assert request(url, "POST", "/page/traces", data)[0] == 401
         status, _, content = request(url, "POST", "/page/traces", data, {"Authorization": "Bearer a key"})
     assert status == 400

@@ -165,10 +165,20 @@ def test_a_file_that_can_not_be_opened_gives_its_lock_back(tmp_path: Path, monke
         patched.setattr(Path, "open", refuse)
         with pytest.raises(
             OutputError, match=rf"{path.name} can't be written: Permission denied\. Choose another path\."
-        ):
+        ) as refused:
             Journal(path)
     with Journal(path) as journal:
         assert journal.records == []
+    del refused  # which held all that the traceback holds, the lock too
+
+
+def test_what_is_closed_writes_nothing(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "records.jsonl")
+    journal.append({"number": 1})
+    journal.close()
+    with pytest.raises(ValueError, match="closed file"):
+        journal.append({"number": 2})
+    assert journal.path.read_text() == '{"number":1}\n'
 
 
 def test_a_lock_never_empties_a_file_of_someone_else(tmp_path: Path) -> None:
@@ -182,3 +192,29 @@ def test_a_lock_never_empties_a_file_of_someone_else(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not a lock of hart-agent"):
         Journal(tmp_path / "records.jsonl")
     assert not (tmp_path / "diary.txt").exists()
+
+
+@pytest.mark.parametrize("length", [10, 65_535, 65_536, 65_537, 200_000])
+def test_a_half_line_is_cut_however_long_it_is(tmp_path: Path, length: int) -> None:
+    path, whole = tmp_path / "run.jsonl", b'{"id": 1}\n{"id": 2}\n'
+    path.write_bytes(whole + b'{"'.ljust(length, b"x"))
+    with Journal(path) as journal:
+        assert journal.records == [{"id": 1}, {"id": 2}]
+    assert path.read_bytes() == whole
+
+
+def test_a_file_that_is_refused_is_not_kept_open(tmp_path: Path) -> None:
+    path = tmp_path / "notes.jsonl"
+    path.write_text("notes\n")
+    refusals = []
+    for _ in range(2):  # the second is not told that another run writes it
+        with pytest.raises(ConfigError, match="left untouched") as refused:
+            Journal(path)
+        refusals.append(refused)  # with all that the traceback holds
+
+
+def test_a_path_that_leads_nowhere_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    path.symlink_to(path)
+    with pytest.raises(OutputError, match=r"run\.jsonl"):
+        Journal(path)

@@ -1,7 +1,8 @@
-"""`hart-agent batch` as a process of its own."""
+"""`hart-agent batch` as a process of its own, and in this one where that makes no difference."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import signal
 import subprocess
@@ -11,17 +12,27 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from in_process import hart_agent
 from loopback import Loopback
 
 
 def start(server: Loopback, questions: Path, out: Path, *options: str, **more: Any) -> subprocess.Popen[str]:
-    command = [
-        sys.executable, "-m", "hart_agent", "batch", str(questions), str(out), "--base-url", server.url,
-        "--model", "qwen2.5-vl", "--concurrency", "16", *options,
-    ]  # fmt: skip
+    command = [sys.executable, "-m", "hart_agent", *_arguments(server, questions, out, *options)]
     # A shell that starts the tests in the background has them ignore SIGINT, and what they start, too.
     more.setdefault("preexec_fn", functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL))
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=questions.parent, **more)
+
+
+def here(server: Loopback, questions: Path, out: Path, *options: str) -> tuple[int, str]:
+    """In this process: how it ended, and what it said."""
+    with contextlib.chdir(questions.parent):
+        done = hart_agent(*_arguments(server, questions, out, *options))
+    return done.returncode, done.stderr
+
+
+def _arguments(server: Loopback, questions: Path, out: Path, *options: str) -> list[str]:
+    asked = ["batch", str(questions), str(out), "--base-url", server.url]
+    return [*asked, "--model", "qwen2.5-vl", "--concurrency", "16", *options]
 
 
 def finish(process: subprocess.Popen[str], seconds: float = 120) -> tuple[int, str]:

@@ -71,7 +71,7 @@ def play(
 def find_red(url: str) -> tuple[tuple[int, int], Bounds] | None:
     """The size of the image that was sent, and the bounds of what is red in it."""
     image = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB")
-    pixels = np.asarray(image).astype(int)
+    pixels = np.asarray(image)
     rows, columns = np.nonzero((pixels[..., 0] > 150) & (pixels[..., 1] < 90) & (pixels[..., 2] < 90))
     if not len(rows):
         return None

@@ -42,8 +42,10 @@ def square_scene(seed: int, size: tuple[int, int] = (800, 600), side: int = 60) 
 
 def see(view: View) -> tuple[str, tuple[int, int, int, int]] | None:
     """The colour of the square on a view, and its bounds in the view's pixels; None if there is none."""
-    pixels = np.asarray(view.image).astype(int)
-    coloured = pixels.max(axis=2) - pixels.min(axis=2) > 120
+    pixels = np.asarray(view.image).astype(np.int16)
+    red, green, blue = np.moveaxis(pixels, 2, 0)
+    most, least = (best(best(red, green), blue) for best in (np.maximum, np.minimum))
+    coloured = most - least > 120
     rows, columns = np.nonzero(coloured)
     if len(rows) < 30:
         return None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from in_process import hart_agent
 from loopback import Behaviour, send, serve
 from test_tools_package import EXAMPLE, LINK, installed, package, poster, python  # noqa: F401
 
@@ -41,6 +42,7 @@ def test_a_tool_a_backend_a_mode_and_a_dataset_from_outside(
     installed: Path,
     tmp_path: Path,
     poster: Path,
+    monkeypatch: pytest.MonkeyPatch,
     way: str,
 ) -> None:
     lengths = {file.stem: len(file.read_text().splitlines()) for file in MODULES.glob("*.py")}
@@ -48,23 +50,25 @@ def test_a_tool_a_backend_a_mode_and_a_dataset_from_outside(
     assert max(lengths.values()) < 40
     with (poster.parent / "questions.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("image", "question", "answer"), (poster.name, "where does it lead?", LINK)])
-    dataset, backend, mode, path, tools = {
-        "installed": ("csv", "ollama", "scan", installed, ()),
+    dataset, backend, mode, tools = {
+        "installed": ("csv", "ollama", "scan", ()),
         "files": (
             f"{MODULES / 'csv_file.py'}:read_csv",
             f"{MODULES / 'ollama.py'}:OllamaPolicy",
             f"{MODULES / 'scan.py'}:SCAN",
-            tmp_path,
             ("--tool", f"{MODULES / 'qr.py'}:qr_code"),
         ),
     }[way]
+    monkeypatch.chdir(tmp_path)
     with serve(ollama) as server:
-        url = server.url.removesuffix("/v1")
-        done = python(
-            "-m", "hart_agent", "eval", dataset, "questions.csv", "--backend", backend, "--model", "qwen3-vl",
-            "--mode", mode, "--base-url", url, "--temperature", "0.5", *tools, "--out", "run", "--json", "-q",
-            path=path, cwd=tmp_path,
-        )  # fmt: skip
+        command = [
+            "eval", dataset, "questions.csv", "--backend", backend, "--model", "qwen3-vl", "--mode", mode, "--base-url",
+            server.url.removesuffix("/v1"), "--temperature", "0.5", *tools, "--out", "run", "--json", "-q",
+        ]  # fmt: skip
+        if way == "installed":  # for a process of its own
+            done: Any = python("-m", "hart_agent", *command, path=installed, cwd=tmp_path)
+        else:
+            done = hart_agent(*command)
     assert done.returncode == 0, done.stderr
     (record,) = map(json.loads, (tmp_path / "run" / "records.jsonl").read_text().splitlines())
     assert (record["answer"], record["right"]) == (LINK, True)

@@ -16,6 +16,7 @@ from hart_agent import CoordinateProfile, CoordinateSpace, ScriptedPolicy, ToolC
 from hart_agent.dialogue.messages import Message, ToolCall, ToolSpec
 from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.records import ToolResult
+from hart_agent.tooling.verification import made_check
 from hart_agent.vision.geometry import Box, Size
 from hart_agent.vision.source import ImageInput, SourceImage, View
 
@@ -162,6 +163,18 @@ def test_verify_compares_with_the_answer_from_the_crops(coded_path: Path, reply:
     assert result.text.startswith(f"{verdict}.")
     assert words in result.text
     assert [check.verdict.value for check in desk.context.verifications] == [verdict]
+
+
+def test_the_check_that_was_made_last_counts(coded_path: Path) -> None:
+    desk = Desk(coded_path, [answer("STOP")] * 2)
+    desk.use("crop", bbox_2d=[0, 0, 50, 50], label="sign")
+    assert made_check(desk.context, "STOP") is None
+    desk.use("verify", answer="YIELD")
+    desk.use("verify", answer="STOP")
+    assert made_check(desk.context, "YIELD") is None  # the policy has changed its mind since
+    check = made_check(desk.context, "STOP")
+    assert check is not None
+    assert check.verdict == "supported"
 
 
 def test_verify_without_evidence_does_not_ask(coded_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+from in_process import Done, hart_agent
 from PIL import Image
 
 from hart_agent.errors import PluginError
@@ -153,36 +154,50 @@ def test_a_broken_package_is_named(
     assert all(word in str(caught.value) for word in ["acme-tools", "acme_tools:Tool", *words]), str(caught.value)
 
 
-def test_the_command_line_tells_of_a_broken_package_in_one_line(tmp_path: Path) -> None:
+def command(monkeypatch: pytest.MonkeyPatch, path: Path, *arguments: str) -> Done:
+    """A command where the packages of a folder are installed."""
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(path)
+        for name in ("acme_tools", "other_tools"):
+            patch.delitem(sys.modules, name, raising=False)
+        done = hart_agent(*arguments)
+    for name in ("acme_tools", "other_tools"):
+        sys.modules.pop(name, None)
+    return done
+
+
+def test_the_command_line_tells_of_a_broken_package_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     package(tmp_path, "acme-tools", "1 / 0")
-    done = python("-m", "hart_agent", "tools", path=tmp_path, cwd=tmp_path)
+    done = command(monkeypatch, tmp_path, "tools")
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert "acme-tools" in line
 
 
 @pytest.mark.parametrize("name", ["zoom", "x"])
-def test_two_packages_with_one_name_are_both_named(tmp_path: Path, name: str) -> None:
+def test_two_packages_with_one_name_are_both_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     package(tmp_path, "acme-tools", TOOL.format(name=name, parameters=SCHEMA))
     if name == "x":
         package(tmp_path, "other-tools", TOOL.format(name=name, parameters=SCHEMA))
-    done = python("-m", "hart_agent", "tools", path=tmp_path, cwd=tmp_path)
+    done = command(monkeypatch, tmp_path, "tools")
     assert done.returncode == 2
     assert repr(name) in done.stderr
     assert "acme-tools" in done.stderr
     assert ("other-tools" if name == "x" else "hart-agent (tools.zoom:Zoom)") in done.stderr
 
 
-def test_an_optional_tool_may_not_take_the_name_of_another(tmp_path: Path) -> None:
+def test_an_optional_tool_may_not_take_the_name_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package(tmp_path, "acme-tools", TOOL.format(name="zoom", parameters=SCHEMA), "hart_agent.optional_tools")
-    done = python("-m", "hart_agent", "tools", "run", "zoom", "none.png", path=tmp_path, cwd=tmp_path)
+    done = command(monkeypatch, tmp_path, "tools", "run", "zoom", "none.png")
     assert done.returncode == 2
     assert "acme-tools" in done.stderr
 
 
-def test_an_optional_tool_is_offered_on_demand_alone(tmp_path: Path) -> None:
+def test_an_optional_tool_is_offered_on_demand_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package(tmp_path, "acme-tools", TOOL.format(name="hammer", parameters=SCHEMA), "hart_agent.optional_tools")
     for options, listed in (((), "optional"), (("--tool", "hammer"), "tools")):
-        done = python("-m", "hart_agent", "tools", "--json", *options, path=tmp_path, cwd=tmp_path)
+        done = command(monkeypatch, tmp_path, "tools", "--json", *options)
         groups = {kind: [tool["name"] for tool in tools] for kind, tools in json.loads(done.stdout).items()}
         assert [kind for kind, names in groups.items() if "hammer" in names] == [listed]

@@ -142,6 +142,9 @@ FULL = Frame(Box(0, 0, 1000, 1000), Size(1000, 1000))
         ((0, 0, math.inf, 10), "not finite"),
         ((1001, 0, 1200, 10), "outside"),
         ((0, -30, 10, -1), "outside"),
+        ((0, -30, 10, -0.5), "outside"),
+        ((-30, 0, -0.5, 10), "outside"),
+        ((0, 1000.5, 10, 1200), "outside"),
     ],
 )
 def test_impossible_boxes_are_typed_errors(rect: Rect, word: str) -> None:
@@ -194,6 +197,8 @@ def test_clipping_and_growing_worked_by_hand(rect: Rect, box: tuple[int, ...], w
         ("pixel", (-90, 10, 900, 605), None),
         ("unit", (0.1, 0.2, 0.5, 0.6), None),
         ("unit", (0, 0, 1.5, 1), None),
+        ("unit", (0, 0, 2, 1), None),
+        ("unit", (0, 0, 2.5, 1), "thousand"),
         ("unit", (100, 200, 500, 600), "thousand"),
         ("unit", (100, 200, 1500, 600), "pixel"),
     ],
@@ -232,6 +237,8 @@ def test_oriented_to_stored_finds_the_same_pixels_as_pillow(orientation: int) ->
         ((0, 0, 10, 10), (5, 0, 15, 10), Fraction(50, 150)),
         ((0, 0, 4, 4), (1, 1, 3, 3), Fraction(4, 16)),
         ((0, 0, 3, 2), (2, 1, 5, 3), Fraction(1, 11)),
+        ((0, 0, 10, 10), (0, 20, 10, 30), Fraction(0)),
+        ((0, 0, 10, 10), (20, 0, 30, 10), Fraction(0)),
     ],
 )
 def test_iou_worked_by_hand(first: tuple[int, ...], second: tuple[int, ...], iou: Fraction) -> None:
@@ -248,10 +255,55 @@ def test_iou_is_symmetric_counts_pixels_and_is_one_on_itself(first: Box, second:
     assert first.iou(first) == 1
 
 
-@pytest.mark.parametrize("corners", [(5, 0, 5, 9), (5, 0, 4, 9), (0, 9, 5, 9), (-1, 0, 5, 5)])
+@pytest.mark.parametrize("corners", [(5, 0, 5, 9), (5, 0, 4, 9), (0, 9, 5, 9), (-1, 0, 5, 5), (0, -1, 5, 5)])
 def test_empty_or_inverted_boxes_can_not_be_made(corners: tuple[int, int, int, int]) -> None:
     with pytest.raises(ValueError, match="a box needs"):
         Box(*corners)
+
+
+@pytest.mark.parametrize(("width", "height"), [(0, 5), (5, 0), (-1, 5)])
+def test_sizes_without_pixels_can_not_be_made(width: int, height: int) -> None:
+    with pytest.raises(ValueError, match="at least 1x1 pixels"):
+        Size(width, height)
+
+
+def test_boxes_and_sizes_in_words() -> None:
+    assert (str(Box(1, 2, 30, 40)), str(Size(7, 9)), Size(7, 9).area) == ("[1, 2, 30, 40]", "7x9", 63)
+    assert CoordinateSpace.THOUSAND.words == "from 0 to 1000 along each side"
+
+
+def test_a_clipped_box_is_told_in_the_order_in_which_it_was_written() -> None:
+    frame, image = Frame(Box(0, 0, 1000, 500), Size(1000, 500)), Size(1000, 500)
+    _, (note,) = resolve_box((-100, 10, 300, 60), CoordinateSpace.PIXEL, frame, image, 100)
+    assert "[0, 10, 300, 60]" in note
+    box, (note,) = resolve_box((10, -100, 60, 300), CoordinateSpace.PIXEL, frame, image, 100, y_first=True)
+    assert box == Box(0, 10, 300, 60)
+    assert "[10, 0, 60, 300]" in note
+    box, (note,) = resolve_box((10, -100, 60, 300), CoordinateSpace.PIXEL, frame, image, 100)
+    assert box == Box(10, 0, 60, 300)
+    assert "[10, 0, 60, 300]" in note
+
+
+@pytest.mark.parametrize(("written", "rect", "likelier"), [
+    (CoordinateSpace.UNIT, (0, 0, 5, 1009), CoordinateSpace.THOUSAND),
+    (CoordinateSpace.UNIT, (0, 0, 5, 1010), CoordinateSpace.PIXEL),  # 1 % beyond the edge and more isn't on it
+    (CoordinateSpace.PIXEL, (0, 0, 50, 163), None),
+    (CoordinateSpace.PIXEL, (0, 0, 50, 164), CoordinateSpace.THOUSAND),  # 64 pixels beyond a view of 100
+    (CoordinateSpace.PIXEL, (0, 0, 164, 50), CoordinateSpace.THOUSAND),
+])  # fmt: skip
+def test_where_another_space_becomes_likelier(
+    written: CoordinateSpace, rect: Rect, likelier: CoordinateSpace | None
+) -> None:
+    assert written.likelier(rect, Size(100, 100)) == likelier
+
+
+@pytest.mark.parametrize(("region", "view", "stretch"), [
+    (Box(0, 0, 400, 200), Size(200, 100), 1.0),
+    (Box(0, 0, 400, 200), Size(200, 50), 2.0),  # x by a half, y by a quarter
+    (Box(0, 0, 400, 200), Size(100, 150), 3.0),  # x by a quarter, y by three quarters
+])  # fmt: skip
+def test_how_much_a_view_is_stretched(region: Box, view: Size, stretch: float) -> None:
+    assert Frame(region, view).stretch == stretch
 
 
 @pytest.mark.parametrize(("first", "second", "union"), [

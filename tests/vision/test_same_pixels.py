@@ -111,7 +111,7 @@ def by_evaluation(folder: Path, images: dict[str, str]) -> dict[str, SEEN]:
 def by_server(folder: Path, images: dict[str, str]) -> dict[str, SEEN]:
     found = {}
     agent = Agent(Witness(), verify=False)
-    with serving(agent, folders=Folders([folder]), allow_download=True) as url:
+    with serving(agent, root=[folder], allow_download=True) as url:
         for key, name in images.items():
             status, answer = ask_server(url, body(messages=[user("what?", name)]))
             assert status == 200, answer

@@ -20,7 +20,7 @@ from variations import slow_but
 
 from hart_agent import Agent, Trajectory
 from hart_agent.backends.openai import OpenAIPolicy
-from hart_agent.dialogue.vocabularies import vocabulary_names
+from hart_agent.dialogue.vocabularies.files import vocabulary_names
 from hart_agent.trace import load_trace, replay, write_trace
 from hart_agent.vision.source import SourceImage
 

@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 from hart_agent import Agent, ConfigError
 from hart_agent.backends.openai import OpenAIPolicy
 from hart_agent.backends.options import PolicyOptions
-from hart_agent.backends.speaking import spoken
+from hart_agent.backends.spoken import spoken
 from hart_agent.cli import app
-from hart_agent.dialogue.vocabularies import find_vocabulary, vocabulary_names
-from hart_agent.dialogue.vocabulary import OURS
+from hart_agent.dialogue.vocabularies.files import find_vocabulary, vocabulary_names
+from hart_agent.dialogue.vocabularies.vocabulary import OURS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "vocabularies.md"
 

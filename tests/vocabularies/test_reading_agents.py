@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hart_agent.dialogue.messages import ToolSpec
 from hart_agent.dialogue.policy import FinishReason, Reply
 from hart_agent.dialogue.reading import answer_of, read_reply
-from hart_agent.dialogue.vocabularies import find_vocabulary
+from hart_agent.dialogue.vocabularies.files import find_vocabulary
 from hart_agent.vision.crop_rule import CropRule, Rounding
 from hart_agent.vision.geometry import Box, Size
 

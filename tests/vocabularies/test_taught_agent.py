@@ -18,7 +18,7 @@ from hart_agent import Agent, Box, ConfigError, Policy
 from hart_agent.backends.local.transformers import TransformersPolicy
 from hart_agent.backends.openai import OpenAIPolicy
 from hart_agent.cli import app
-from hart_agent.dialogue.vocabularies import find_vocabulary
+from hart_agent.dialogue.vocabularies.files import find_vocabulary
 from rl.config import AlgorithmConfig, TrainSettings
 from rl.data import load_samples
 from rl.local.trainer import Trainer

@@ -145,20 +145,21 @@ class EmbeddedPolicy:
         place = finding.text.removeprefix(text)
         if len(crops) != len(finding.lines) or query.kind == "all":  # there were more regions than crops
             return finding.text
-        said: list[str | None] = []
+        readings: list[str] = []
         for scale in _LOOKS:
             if time.monotonic() > end - _LAST_LOOK:
                 return finding.text
-            said.append(find(query, self._signs_of(query, crops, scale, end), None).text)
-            looks -= said[-1] is not None and _says(said[-1], text)
+            reading = find(query, self._signs_of(query, crops, scale, end), None).text
+            if reading:
+                readings.append(reading)
+                looks -= _says(reading, text)
             if looks == 0:
                 return finding.text
-        heard = [reading for reading in said if reading]
-        if not heard:  # a crop may be too small to be read without its surroundings
+        if not readings:  # a crop may be too small to be read without its surroundings
             return finding.text if finding.confidence >= _CERTAIN else None
-        if all(_says(reading, text) for reading in heard):
+        if all(_says(reading, text) for reading in readings):
             return finding.text
-        other = next((reading for reading in heard if heard.count(reading) > 1), "")
+        other = next((reading for reading in readings if readings.count(reading) > 1), "")
         return f"{other}{place}" if other and _joined(other) in _joined(text) else None
 
     def _localise(self, messages: Sequence[Message]) -> Reply:

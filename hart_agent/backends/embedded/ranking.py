@@ -87,7 +87,7 @@ def passages(query: Query, rows: Sequence[Row]) -> list[Row]:
     """Ranked rows, those that are set as one joined, the likeliest first; what stands there twice comes last.
 
     Args:
-        query: what is asked; a value that is told by its form stands in a row of its own.
+        query: what is asked; a value that is recognised by its form stands in a row of its own.
         rows: as ranked.
     """
     taken, found = set[tuple[int, int]](), dict[str, Row]()
@@ -179,8 +179,8 @@ def describe(query: Query, rows: Sequence[Row], photo: Size | None) -> NDArray[n
             float(any(map(str.isdigit, row.text))),
             float(cue_in(kind, row.text, "names.tsv") is not None),
             float(is_person(row.text) or any(
-                is_person(" ".join(row.sign.texts[first : first + 2]))
-                for first in (row.index - 1, row.index) if _is_alike(row, 2 * first + 1 - row.index)
+                is_person(" ".join(row.sign.texts[min(row.index, other) : max(row.index, other) + 1]))
+                for other in (row.index - 1, row.index + 1) if _is_alike(row, other)
             )),
             float(cue_in("periodical", row.text) is not None),
         ])  # fmt: skip

@@ -14,7 +14,7 @@ from hart_agent.backends.local.prompting import Prompt, Prompter
 from hart_agent.backends.options import MODEL_OPTIONS
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import IN_PROCESS, Reply
-from hart_agent.dialogue.vocabulary import Vocabulary
+from hart_agent.dialogue.vocabularies.vocabulary import Vocabulary
 from hart_agent.vision.budget import CoordinateProfile
 
 
@@ -36,7 +36,7 @@ class LocalPolicy(ABC):
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """In which words the model calls, and is told what came of it."""
+        """In which words the model calls, and is shown the result."""
         return self._prompter.vocabulary
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:

@@ -27,7 +27,7 @@ from hart_agent.backends.cut_off import MORE
 from hart_agent.backends.local.checkpoint import Checkpoint
 from hart_agent.backends.local.special_tokens import SpecialTokens
 from hart_agent.backends.options import ModelOptions
-from hart_agent.backends.speaking import spoken
+from hart_agent.backends.spoken import spoken
 from hart_agent.backends.thoughts import has_thought_tokens, opened_by, spoken_start
 from hart_agent.commands import install_command
 from hart_agent.dialogue.messages import Message, ToolSpec

@@ -13,7 +13,7 @@ from hart_agent.backends.families import Family
 from hart_agent.backends.openai.failures import Failure, Problem
 from hart_agent.backends.openai.images import DEFAULT_MAX_BYTES, QUALITIES, choose_level, data_url, total_bytes
 from hart_agent.dialogue.messages import Message, ToolSpec
-from hart_agent.dialogue.vocabulary import OURS, Vocabulary
+from hart_agent.dialogue.vocabularies.vocabulary import OURS, Vocabulary
 from hart_agent.vision.geometry import CoordinateSpace
 
 _CONTINUE = {"add_generation_prompt": False, "continue_final_message": True}

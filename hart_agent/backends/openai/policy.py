@@ -27,7 +27,7 @@ from hart_agent.backends.openai.limits import Limits
 from hart_agent.backends.openai.retries import RetryPolicy
 from hart_agent.backends.openai.server import Server
 from hart_agent.backends.options import POLICY_OPTIONS, PolicyOptions
-from hart_agent.backends.speaking import spoken
+from hart_agent.backends.spoken import spoken
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Reply
 from hart_agent.errors import ConfigError

@@ -27,8 +27,8 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from hart_agent.errors import ConfigError
+from hart_agent.evals.question_form import QuestionForm
 from hart_agent.evals.scoring import OURS, SCORINGS
-from hart_agent.evals.wording import Wording
 from hart_agent.store.files import write_whole
 
 DEFAULT: Final = "hart"
@@ -81,10 +81,10 @@ class Protocol:
     unknown: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
-    wording: Mapping[str, Wording] = field(default_factory=dict)
+    wording: Mapping[str, QuestionForm] = field(default_factory=dict)
     run: Mapping[str, Any] = field(default_factory=dict)
 
-    def wording_of(self, benchmark: str) -> Wording | None:
+    def wording_of(self, benchmark: str) -> QuestionForm | None:
         """How the questions of a benchmark are put; None as the agent puts them.
 
         Raises:
@@ -144,7 +144,7 @@ def read_protocol(name_or_path: str) -> Protocol:
     if (wrong := best_match(_SCHEMA.iter_errors(found))) is not None:
         where = ".".join(map(str, wrong.absolute_path))
         raise ConfigError(f"{path}: {f'{where}: ' if where else ''}{wrong.message[:300]}")
-    wording = {name: Wording(**parts) for name, parts in found.pop("wording", {}).items()}
+    wording = {name: QuestionForm(**parts) for name, parts in found.pop("wording", {}).items()}
     unknown, notes = (tuple(found.pop(name, ())) for name in ("unknown", "notes"))
     return Protocol(**found, unknown=unknown, notes=notes, wording=wording)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kept_runs import KeptRuns
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from variations import slow_but
 
@@ -51,8 +52,8 @@ def draw_sign(
 
 @pytest.fixture(scope="module")
 def small() -> tuple[Image.Image, Box]:
-    """A photo of 900x660 with one sign, and the box of its phone number's line."""
-    image, boxes = draw_sign((900, 660), (520, 400), ("Marwick Bakery", TEXT))
+    """A photo of 480x330 with one sign, and the box of its phone number's line."""
+    image, boxes = draw_sign((480, 330), (150, 200), ("Marwick Bakery", TEXT))
     return image, boxes[1]
 
 
@@ -102,14 +103,14 @@ def test_a_kind_of_text_that_is_not_there_is_declined_by_its_name(agent: Agent, 
 
 
 def test_a_phone_number_that_is_not_there_is_not_made_up(agent: Agent) -> None:
-    image, _ = draw_sign((1000, 700), (600, 420), ("MARWICK BAKERY", "14 ALDERFORD LANE"), font_size=20)
+    image, _ = draw_sign((500, 350), (150, 210), ("MARWICK BAKERY", "14 ALDERFORD LANE"), font_size=20)
     result = agent.ask(image, "What is the phone number?")
     assert (result.answer, result.stop_reason, result.evidence) == (None, StopReason.ABSTAINED, ())
     assert result.reason == "I can't tell: I found no phone number in the text that I can read."
 
 
 def test_capitals_of_14_pixels_are_read_in_place(agent: Agent) -> None:
-    image, boxes = draw_sign((1000, 700), (600, 420), ("MARWICK BAKERY", "14 ALDERFORD LANE"), font_size=20)
+    image, boxes = draw_sign((500, 350), (150, 210), ("MARWICK BAKERY", "14 ALDERFORD LANE"), font_size=20)
     result = agent.ask(image, "What is the address?")
     assert (result.answer, result.verdict) == ("14 ALDERFORD LANE", Verdict.SUPPORTED)
     (evidence,) = result.evidence
@@ -121,7 +122,7 @@ def test_capitals_of_14_pixels_are_read_in_place(agent: Agent) -> None:
 
 
 def test_a_picture_without_text_gets_no_answer(agent: Agent) -> None:
-    result = agent.ask(Image.new("RGB", (1200, 900), "grey"), "what does the sign say?")
+    result = agent.ask(Image.new("RGB", (600, 450), "grey"), "what does the sign say?")
     assert (result.answer, result.stop_reason) == (None, StopReason.ABSTAINED)
     assert result.reason == "I can't tell: I found no readable text in the picture."
 
@@ -159,7 +160,7 @@ def _sixteen_bit(image: Image.Image) -> Image.Image:
 def _transparent(image: Image.Image) -> Image.Image:
     layer = image.convert("RGBA")
     layer.putalpha(255)
-    layer.paste((0, 0, 0, 0), (0, 0, 300, 200))  # away from the sign
+    layer.paste((0, 0, 0, 0), (0, 0, 300, 150))  # away from the sign
     return layer
 
 
@@ -183,7 +184,11 @@ def test_every_kind_of_pixel_gives_the_same_answer(agent, small, tmp_path: Path,
 
 
 @pytest.mark.slow
-def test_the_same_question_gives_the_same_trajectory(agent: Agent, small: tuple[Image.Image, Box]) -> None:
+def test_the_same_question_gives_the_same_trajectory(
+    agent: Agent, small: tuple[Image.Image, Box], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(KeptRuns, "keeps", False)
+
     def without_times(value: object) -> object:
         if isinstance(value, dict):
             return {key: without_times(item) for key, item in value.items() if key != "seconds"}
@@ -248,9 +253,9 @@ def test_a_question_ends_in_time_and_says_what_it_has(small: tuple[Image.Image, 
 
 
 def test_all_the_text_is_given_sign_by_sign(agent: Agent) -> None:
-    image, _ = draw_sign((1400, 900), (900, 100), ("MARWICK BAKERY", "14 ALDERFORD LANE"), font_size=24)
+    image, _ = draw_sign((700, 450), (350, 60), ("MARWICK BAKERY", "14 ALDERFORD LANE"), font_size=24)
     draw = ImageDraw.Draw(image)
-    draw.rectangle((100, 600, 460, 680), "yellow", "black", 3)
-    draw.text((120, 620), "KEEP LEFT", "black", ImageFont.load_default(size=30))
+    draw.rectangle((40, 300, 400, 380), "yellow", "black", 3)
+    draw.text((60, 320), "KEEP LEFT", "black", ImageFont.load_default(size=30))
     result = agent.ask(image, "What text can you see?")
     assert result.answer == "MARWICK BAKERY 14 ALDERFORD LANE\nKEEP LEFT"

@@ -19,6 +19,7 @@ torch = pytest.importorskip("torch", reason=REASON)
 pytest.importorskip("transformers", reason=REASON)
 from tiny_backend import Folders, folders, one_thread  # noqa: E402, F401 (fixtures)
 from training_questions import noisy_questions  # noqa: E402
+from variations import slow_but  # noqa: E402
 
 from hart_agent import ConfigError, Mode, PolicyError  # noqa: E402
 from hart_agent.evals.items import Item  # noqa: E402
@@ -211,7 +212,7 @@ class Limited:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
 
-@pytest.mark.parametrize("backward", [True, False])
+@pytest.mark.parametrize("backward", slow_but([True], [True, False]))
 def test_an_update_that_does_not_fit_is_split(
     folders: Folders, samples: list[Item], tmp_path: Path, caplog: pytest.LogCaptureFixture, backward: bool
 ) -> None:

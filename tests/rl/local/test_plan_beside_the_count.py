@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed: pip install 'hart-agent[train]'")
 pytest.importorskip("peft", reason="peft is not installed: pip install 'hart-agent[train]'")
 
-from rl.local.plan import FIXED
+from rl.training.planning import FIXED
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "training_memory.py"
 

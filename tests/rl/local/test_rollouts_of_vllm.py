@@ -15,9 +15,9 @@ from hart_agent.backends.local.checkpoint import find_checkpoint  # noqa: E402
 from hart_agent.backends.local.prompting import Prompt, Prompter  # noqa: E402
 from rl.config import AlgorithmConfig, TrainSettings  # noqa: E402
 from rl.local import vllm  # noqa: E402
-from rl.local.plan import estimate  # noqa: E402
 from rl.local.vllm import VLLMSampler  # noqa: E402
-from rl.training.planning import H100, model_shape  # noqa: E402
+from rl.training.planning import H100, estimate  # noqa: E402
+from rl.training.sizes import model_shape  # noqa: E402
 
 
 def test_the_ratio_is_capped_unless_a_run_says_otherwise() -> None:
@@ -41,7 +41,7 @@ def test_what_it_can_t_do_is_refused(folders: Folders, monkeypatch: pytest.Monke
 def test_its_memory_is_part_of_the_plan(folders: Folders) -> None:
     shape = model_shape(str(folders("qwen2.5-vl")))
     changes: tuple[dict[str, Any], ...] = ({"rollouts": "vllm", "vllm_memory": 0.25}, {})
-    plans = [estimate(shape, TrainSettings(model="m", **each), H100) for each in changes]
+    plans = [estimate(shape, TrainSettings(model="m", **each), gpu=H100) for each in changes]
     assert plans[0].training["vLLM"] == 20e9
     assert "vLLM" not in plans[1].training
     assert 0 < plans[0].at_once < plans[1].at_once / 3

@@ -15,7 +15,8 @@ from PIL import Image
 from hart_agent import ConfigError, InstallError, Mode
 from hart_agent.answers import AnswerType
 from hart_agent.evals.items import Item
-from rl.command_line import read_config
+from rl import train_ap_grpo
+from rl.command_line import read_config, run_command
 from rl.config import AlgorithmConfig, SftSettings, TrainSettings
 from rl.openrlhf import versions
 from rl.openrlhf.flags import Flag, check_flags, command_line, parse_flags, shown, split_flags
@@ -122,6 +123,16 @@ def test_fine_tuning_takes_its_own_flags_by_their_kinds(flag: str, value: Flag, 
     check_flags({"ds.zero_stage": 3, "ds.adam_offload": True}, supervised=True)
     with pytest.raises(ConfigError, match=words):
         check_flags({flag: value}, supervised=True)
+
+
+def test_a_switch_is_turned_off_on_the_command_line(tmp_path: Path) -> None:
+    name = "actor.gradient_checkpointing_enable"
+    assert f"--{name}" in command_line(tmp_path, flags_of(a_run(tmp_path), {}))
+    for words in ([f"--{name}", "false"], [f"--{name}=false"]):
+        assert f"--{name}" not in command_line(tmp_path, flags_of(a_run(tmp_path), parse_flags(words)))
+    assert parse_flags(["--ds.adam_offload", "true", "--ds.overlap_comm"]) == {
+        "ds.adam_offload": True, "ds.overlap_comm": True
+    }  # fmt: skip
 
 
 def test_several_epochs_need_a_clipped_ratio(tmp_path: Path) -> None:
@@ -273,7 +284,7 @@ def test_a_wrong_config_file_is_reported(tmp_path: Path, text: str, words: str) 
         read_config(tmp_path / "missing.yaml", [])
 
 
-def test_the_command_line_overrides_the_file(tmp_path: Path) -> None:
+def test_the_command_line_overrides_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Through the real command, up to where OpenRLHF would start: it isn't installed here, or the run is refused."""
     Image.new("RGB", (90, 90)).save(tmp_path / "0.png")
     (tmp_path / "q.jsonl").write_text(json.dumps({"image": "0.png", "question": "what?", "answer": "x"}) + "\n")
@@ -282,10 +293,10 @@ def test_the_command_line_overrides_the_file(tmp_path: Path) -> None:
     )
 
     def train(*more: str) -> str:
-        command = [sys.executable, "-m", "rl.train_ap_grpo", "--config", str(tmp_path / "run.yaml"), *more]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-        assert done.returncode == 2
-        return done.stderr
+        with pytest.raises(SystemExit) as ended:
+            run_command(train_ap_grpo.train, ["--config", str(tmp_path / "run.yaml"), *more])
+        assert ended.value.code == 2
+        return capsys.readouterr().err
 
     assert "k must be 0 to 1" in train()
     assert "use --group-size" in train("--k", "0.5", "--plan", "--rollout.n_samples_per_prompt", "4")

@@ -15,10 +15,10 @@ from recipe_models import BASES, RECIPES
 
 from hart_agent import Mode
 from rl.config import AlgorithmConfig, TrainSettings
-from rl.local.plan import estimate as plan_local
 from rl.openrlhf.flags import Flag
-from rl.openrlhf.plan import FIXED, estimate
-from rl.training.planning import GPUS, H100, ModelShape, rollout_tokens
+from rl.training.planning import FIXED_OPENRLHF as FIXED
+from rl.training.planning import GPUS, H100, estimate, rollout_tokens
+from rl.training.sizes import ModelShape
 
 SHAPE = ModelShape(
     parameters=8_000_000_000, vision=1_000_000_000, layers=10, hidden=1000, intermediate=4000, vocabulary=100_000,
@@ -138,7 +138,7 @@ def test_a_real_configuration_is_counted_as_transformers_counts(tmp_path: Path) 
     from safetensors import safe_open
     from tiny_vlm import make_tiny_vlm
 
-    from rl.training.planning import model_shape
+    from rl.training.sizes import model_shape
 
     folder = make_tiny_vlm(tmp_path / "tiny", "qwen3-vl")
     with safe_open(folder / "model.safetensors", "pt") as weights:
@@ -162,7 +162,7 @@ def test_a_real_configuration_is_counted_as_transformers_counts(tmp_path: Path) 
 def test_the_plan_of_one_machine_by_hand() -> None:
     shape = replace(SHAPE, tower=(2, 100, 400))
     lora = replace(RUN, lora_rank=16, train_part="language", gradient_checkpointing=True, micro_batch=2)
-    plan = plan_local(shape, lora)
+    plan = estimate(shape, lora)
     # keys and values of 1250 each: 50 000 bytes of cache in 10 layers
     adapters = 16 * 10 * (9 * 1000 + 2 * 1250 + 3 * 4000)
     assert plan.training["weights"] == 16e9
@@ -170,17 +170,17 @@ def test_the_plan_of_one_machine_by_hand() -> None:
     # 2 rows of 700 words, 1000 tokens of a view and 400 of a reply: 2000 bytes a layer; logits outweigh its insides
     assert plan.training["activations"] == 2 * 2100 * 2000 * 10
     assert plan.training["logits"] == (4 * 2 + 12) * 400 * 100_000
-    brief = plan_local(shape, replace(lora, max_tokens=40)).training
+    brief = estimate(shape, replace(lora, max_tokens=40)).training
     assert brief["activations"] + brief["logits"] == 2 * 1740 * (2000 * 10 + 34_000 + 52_000)
     assert plan.training["vision"] == 0
     assert plan.fits
-    whole = plan_local(shape, replace(RUN, micro_batch=2))
+    whole = estimate(shape, replace(RUN, micro_batch=2))
     assert (whole.training["gradients"], whole.training["optimiser"], whole.training["reference"]) == (32e9, 96e9, 16e9)
     assert whole.training["activations"] == 2 * 2100 * 10 * 86_000
     assert whole.training["logits"] == 14 * 2 * 400 * 100_000
     assert whole.training["vision"] == 2 * 1000 * 4 * 2 * (3400 + 5200)
     assert not whole.fits
-    small = plan_local(shape, replace(RUN, optimiser="adamw-8bit", algorithm=AlgorithmConfig(beta=0.0)))
+    small = estimate(shape, replace(RUN, optimiser="adamw-8bit", algorithm=AlgorithmConfig(beta=0.0)))
     assert (small.training["optimiser"], small.training["reference"]) == (48e9, 0)
     assert plan.slow["training"] == pytest.approx(plan.seconds["training"] * 40 / 15)
 
@@ -189,7 +189,7 @@ def test_the_plan_of_one_machine_by_hand() -> None:
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModelShape]:
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
-    from rl.training.planning import model_shape
+    from rl.training.sizes import model_shape
 
     found = {}
     for name, (model_type, config, published) in BASES.items():

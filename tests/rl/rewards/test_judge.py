@@ -15,7 +15,7 @@ from hart_agent.errors import ConfigError
 from hart_agent.vision.geometry import Box, Size
 from rl.ap_grpo import Shaping, ap_grpo_loss, rollout_weights
 from rl.config import AlgorithmConfig, TrainSettings
-from rl.rewards import AreaGuard, Judge, TightnessBonus, reward_of
+from rl.rewards import AnswerReward, AreaGuard, Judge, TightnessBonus, reward_of
 from rl.rewards.custom import CustomReward, load_reward
 from rl.rewards.scores import Attempt, Score, Term, shaping_of
 
@@ -58,6 +58,7 @@ def test_the_first_parameter_decides_what_a_reward_sees(monkeypatch: pytest.Monk
     assert [score.reward for score in judges["gain"].scores([[attempt(0.4), attempt(0.3)]])] == [1, 0]
     assert judges["gain"].state == {"best": 0.4}
     assert not Judge(AreaGuard(TightnessBonus(load_reward("test_judge:rank"), 0.5), 0.5)).sees_rollouts_alone
+    assert Judge(AreaGuard(AnswerReward(), 0.5)).sees_rollouts_alone
 
 
 def test_rules_are_applied_to_a_reward_that_sees_its_group() -> None:

@@ -18,10 +18,10 @@ from agents import AGENTS, quietly
 from PIL import Image
 
 from hart_agent.backends.options import ModelOptions
-from hart_agent.backends.speaking import spoken
+from hart_agent.backends.spoken import spoken
 from hart_agent.dialogue.messages import ToolCall
 from hart_agent.dialogue.results import RawCall
-from hart_agent.dialogue.translating import canonical
+from hart_agent.dialogue.vocabularies.translating import canonical
 from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.protocol import ToolContext
 from hart_agent.tooling.runtime import ToolRuntime

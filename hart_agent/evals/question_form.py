@@ -6,15 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from string import Template
 
-from hart_agent.agent.modes import Mode, Stage
 from hart_agent.evals.items import LETTERS, Item
-
-PLAIN = Mode("plain", (Stage("answer", system="", prompt="$question", tools=()),))
-"""One message with the picture and the question as it is worded, no instructions of ours, no tools."""
 
 
 @dataclass(frozen=True)
-class Wording:
+class QuestionForm:
     """How a question and its options become one text.
 
     Attributes:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hart_agent.dialogue.results import RawCall
-from hart_agent.dialogue.vocabulary import ImageNames, Vocabulary
+from hart_agent.dialogue.vocabularies.vocabulary import ImageNames, Vocabulary
 from hart_agent.vision.geometry import Size
 from hart_agent.vision.source import View
 

@@ -19,7 +19,7 @@ from hart_agent.dialogue.plain import latex_box, plain_answer, tagged_answer
 from hart_agent.dialogue.refusals import is_refusal
 from hart_agent.dialogue.results import ParsedReply, RawCall
 from hart_agent.dialogue.thoughts import conclusion, divide
-from hart_agent.dialogue.vocabulary import CallForm, Form, Reader, Vocabulary, Which
+from hart_agent.dialogue.vocabularies.vocabulary import CallForm, Form, Reader, Vocabulary, Which
 from hart_agent.errors import ReplyFormatError
 
 _MAX_SEARCHED = 100_000

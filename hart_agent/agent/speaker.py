@@ -1,7 +1,7 @@
-"""An episode in the words of its policy: which stages it has, how its calls are read, and how results are told.
+"""An episode in the words of its policy: how its calls are read, and how results are worded.
 
 In our own vocabulary nothing is changed. In that of a published agent, calls become ours before they are run and are
-recorded so, with the agent's own text beside them; what it is told comes from its templates; and as such agents commit
+recorded so, with the agent's own text with them; what it is shown comes from its templates; and as such agents commit
 no evidence, it is the last zooms before the answer, or the boxes in the thoughts before it.
 """
 
@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from hart_agent.agent.modes import Goal, Mode, Stage
+from hart_agent.agent.modes import Mode
 from hart_agent.dialogue.conversations import prompt_text
 from hart_agent.dialogue.messages import Part, ToolCall
 from hart_agent.dialogue.results import RawCall
-from hart_agent.dialogue.translating import canonical, in_their_words, label_of
-from hart_agent.dialogue.vocabulary import OURS, Vocabulary
-from hart_agent.dialogue.vocabulary import Evidence as Kind
-from hart_agent.dialogue.wording import placeholders, said
-from hart_agent.errors import ConfigError
+from hart_agent.dialogue.templates import placeholders, said
+from hart_agent.dialogue.vocabularies.translating import canonical, in_their_words, label_of
+from hart_agent.dialogue.vocabularies.vocabulary import OURS, EvidenceSource, Vocabulary
 from hart_agent.tooling.box_shapes import read_box
 from hart_agent.tooling.protocol import ToolContext
 from hart_agent.tooling.records import Evidence, ToolResult
@@ -30,39 +28,11 @@ MOST_EVIDENCE = 3
 _ZOOM = "zoom"
 
 
-def spoken_mode(vocabulary: Vocabulary, mode: Mode) -> Mode:
-    """The mode with the stages that a vocabulary has in the mode `agent`; any other mode as it is.
-
-    Raises:
-        ConfigError: the mode is neither `agent` nor one that only answers, and the vocabulary is not ours.
-    """
-    if vocabulary.own:
-        return mode
-    if mode != Mode.AGENT:
-        if any(stage.tools != () for stage in mode.stages):
-            raise ConfigError(
-                f"the vocabulary {vocabulary.name!r} is spoken in the modes agent and direct, not in {mode.name!r}; "
-                "leave out --mode, or --vocabulary"
-            )
-        return mode
-    wording = vocabulary.wording
-    tools = tuple(dict.fromkeys(vocabulary.calls.tools.values()))
-    if not wording.second:
-        return Mode(mode.name, (Stage("answer", wording.system, wording.question, tools=tools, spoken=True),))
-    regions = Stage(
-        "localise", wording.system, wording.question, tools=tools, goal=Goal.REGIONS, required=False, spoken=True
-    )
-    answer = Stage(
-        "answer", wording.system, wording.second, crops=True, tools=(), spoken=True, drawn=wording.drawn
-    )  # fmt: skip
-    return Mode(mode.name, (regions, answer))
-
-
 class Speaker:
     """Stands between an episode and its policy.
 
     Args:
-        vocabulary: of the policy, or ours in a mode in which it is told everything in our words.
+        vocabulary: of the policy, or ours in a mode in which all is in our words.
         context: of the episode.
     """
 
@@ -93,7 +63,7 @@ class Speaker:
         return ToolCall(name, tool, arguments, raw.raw)
 
     def result(self, result: ToolResult, views: tuple[View, ...], replies: int) -> tuple[ToolResult, tuple[Part, ...]]:
-        """The result with the words that the policy is told, and the parts of its message.
+        """The result with the words that the policy is shown, and the parts of its message.
 
         Args:
             result: in our words.
@@ -115,19 +85,19 @@ class Speaker:
         return replace(result, text=_words(parts)), parts
 
     def unread(self, error: str, replies: int) -> tuple[Part, ...]:
-        """What the policy is told after a reply that holds neither call nor answer; the words end the turn."""
+        """What the policy is shown after a reply that holds neither call nor answer; the words end the turn."""
         return self._with_overview(self.vocabulary.wording.unread, error, replies)
 
     @property
     def after(self) -> str:
-        """What the policy is told after the results of a turn."""
+        """What the policy is shown after the results of a turn."""
         return "" if self.vocabulary.own else self.vocabulary.wording.after
 
     def pointed_in_thoughts(self, text: str) -> list[RawCall]:
         """The boxes in the thoughts of a reply that answers, for agents whose evidence they are; calls of `zoom`."""
-        if self.vocabulary.own or self.vocabulary.evidence is not Kind.THOUGHTS:
+        if self.vocabulary.own or self.vocabulary.evidence is not EvidenceSource.THOUGHTS:
             return []
-        from hart_agent.dialogue.foreign import thought_boxes
+        from hart_agent.dialogue.vocabularies.replies import thought_boxes
 
         return [replace(raw, name=_ZOOM) for raw in thought_boxes(text, MOST_EVIDENCE)]
 
@@ -152,7 +122,7 @@ class Speaker:
         self._context.evidence[:] = last_zooms(views)[-most if most else None :]
 
     def _with_overview(self, template: str, error: str, replies: int) -> tuple[Part, ...]:
-        """What the policy is told of an error; some agents are shown the overview again."""
+        """What the policy is shown about an error; some agents see the overview again."""
         shown = [self._context.views["overview"]] if "image" in placeholders(prompt_text(template)) else []
         self._pictures += len(shown)
         return said(template, {**self._values(replies), "error": error}, {"image": shown})

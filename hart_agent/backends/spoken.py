@@ -8,8 +8,8 @@ from typing import Any
 
 from hart_agent.backends.families import Family, detect_family, detect_profile, plain_name
 from hart_agent.backends.options import ModelOptions
-from hart_agent.dialogue.vocabularies import AUTO, find_vocabulary, matching, with_prompts
-from hart_agent.dialogue.vocabulary import OWN, Vocabulary
+from hart_agent.dialogue.vocabularies.files import AUTO, find_vocabulary, matching, with_prompts
+from hart_agent.dialogue.vocabularies.vocabulary import OWN, Vocabulary
 from hart_agent.vision.budget import CoordinateProfile
 
 
