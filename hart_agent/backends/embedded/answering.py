@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hart_agent.backends.embedded.matching import holding, is_same, matches, search
-from hart_agent.backends.embedded.question import Query, is_filler, kind_name
+from hart_agent.backends.embedded.question import Query, kind_name
 from hart_agent.backends.embedded.ranking import Row, anchors, cue_in, fit, is_person, is_running, rank, rows_of, title
-from hart_agent.backends.embedded.values import TYPED, is_made_of, is_typed, values, warnings, without_time
+from hart_agent.backends.embedded.values import TYPED, values, warnings, without_time
 from hart_agent.ocr import Line, Sign
 from hart_agent.ocr.colours import colour_distance
 from hart_agent.vision.geometry import Size
@@ -26,7 +26,7 @@ _DECLINED = (
 _LEGIBLE = 0.9
 """Confidence of the weakest line from which on it is given as an answer."""
 _LETTERS = 0.7
-"""Share of letters in a name, a brand or a place."""
+"""Share of letters in what is no typed value."""
 _POINTING = 0.5
 """Margin of the kind from which on a text's place is given: "where did he arrive?" asks for more than his name's."""
 _FEW = 4
@@ -108,7 +108,7 @@ def _find(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
         return _none("I can't see what stands next to what, apart from text")
     if query.kind in ("whole", "under"):
         return _whole(query, chosen, photo)
-    return _layout(query, chosen, photo)
+    return _layout(query, chosen, signs, photo)
 
 
 def _is_short(sign: Sign) -> bool:
@@ -164,27 +164,21 @@ def _select(query: Query, signs: Sequence[Sign], photo: Size | None) -> list[Sig
     if photo is None:
         return left or list(signs)
     if query.colour:
-        distances = {sign: d for sign in left if (d := colour_distance(sign.rgb, query.colour)) is not None}
-        left = [
-            sign
-            for sign in sorted(distances, key=distances.__getitem__)
-            if distances[sign] <= min(distances.values()) + 8
-        ]
+        far = {sign: d for sign in left if (d := colour_distance(sign.rgb, query.colour)) is not None}
+        left = [sign for sign in sorted(far, key=far.__getitem__) if far[sign] <= min(far.values()) + 8]
         if not left:
             return _none(f"I found no {query.colour} sign with readable text")
     known = anchors(query, left)
     for word in known:
         left = holding(word, left) or left
     if query.across is not None or query.down is not None:
-        left = sorted(
-            (sign for sign in left if fit(query, sign, photo) >= -1.5), key=lambda sign: -fit(query, sign, photo)
-        )
+        placed = {sign: fit(query, sign, photo) for sign in left}
+        left = sorted((sign for sign in left if placed[sign] >= -1.5), key=placed.__getitem__, reverse=True)
         if not left:
             return _none("I found no readable text at that place")
-        left = left[:1] if query.kind != "watermark" else left
+        left = left[:1]
     if query.size and query.kind in ("whole", *TYPED):
-        written = [sign for sign in left if sum(map(str.isalnum, sign.text)) >= 4]  # no twigs that look like an A
-        left = [sorted(written or left, key=lambda sign: sign.extent, reverse=query.size == "largest")[0]]
+        left = sorted(left, key=lambda sign: sign.extent, reverse=query.size == "largest")[:1]
     strict = (query.kind in TYPED and query.kind not in _ANYWHERE) or query.kind in ("name", "warning")
     free = query.things if query.kind != "price" else frozenset[str]()  # what is sold has its own price
     missing = [word for word in query.words if word not in known and word not in free]
@@ -200,29 +194,17 @@ def _typed(query: Query, chosen: Sequence[Sign], signs: Sequence[Sign]) -> Findi
         return _page_number(signs)
     if query.kind == "hours" and query.day is None and not any(values(query, sign, known) for sign in chosen):
         query, name = replace(query, kind="date"), query.name  # "when does it close?" may ask for a day
-    found = [
-        (_rows_from(known, sign, row, query.kind), value, row)
-        for sign in chosen
-        for value, row in values(query, sign, known)
-    ]
+    found = [(_rows_from(known, sign, row), value, row) for sign in chosen for value, row in values(query, sign, known)]
     if not found:
         return _not_one(name, 0)
     nearest = min(distance for distance, _, _ in found)
-    best = sorted(
-        ((value, row) for distance, value, row in found if distance == nearest), key=lambda item: item[1][0].rect[1::-1]
-    )
+    best = [(value, row) for distance, value, row in found if distance == nearest]
+    best.sort(key=lambda item: item[1][0].rect[1::-1])
+    if query.kind in ("address", "street"):  # a house number makes an address, and a street's own sign has none
+        best = sorted(best, key=lambda item: any(map(str.isdigit, item[1][0].text)) == (query.kind == "street"))[:1]
     rivals = list(dict.fromkeys(value for value, _ in best))
-    if (
-        len(rivals) > 1
-        and len({row for _, row in best}) > 1
-        and query.kind not in ("venue", "event", "address", "street", "time")
-    ):
+    if len(rivals) > 1 and len({row for _, row in best}) > 1:
         return _none(f"there is more than one {name}: {'; '.join(rivals[:20])}. Say which one you mean", rivals=True)
-    if query.kind == "address":  # a house number makes an address
-        best.sort(key=lambda item: not any(map(str.isdigit, item[0])))
-    if query.kind == "street":  # a street's own sign comes before a bus stop's or an address on a shop's
-        own = [row for sign in signs if len(sign.rows) <= 2 for row in sign.rows]
-        best.sort(key=lambda item: (any(map(str.isdigit, item[1][0].text)), item[1] not in own))
     return Finding(best[0][0], (best[0][1],))
 
 
@@ -244,17 +226,14 @@ def _typed_alone(query: Query, signs: Sequence[Sign]) -> Finding:
     return found
 
 
-def _rows_from(known: Sequence[str], sign: Sign, row: tuple[Line, ...], kind: str) -> float:
+def _rows_from(known: Sequence[str], sign: Sign, row: tuple[Line, ...]) -> float:
     """How many rows lie between a value and the nearest row with one of the question's words.
 
     A price stands next to its item or under it: a value over the word counts half a row further.
     """
-    if kind not in ("price", "phone", "number", "label", "time", "date", "measure"):
-        return 0
-    here = next((index for index, other in enumerate(sign.rows) if other == row), 0)
-    total = 0.0
+    here, total = next((index for index, other in enumerate(sign.rows) if other == row), 0), 0.0
     for word in known:
-        held = [index for index, text in enumerate(sign.texts) if matches(word, text)]
+        held = (index for index, text in enumerate(sign.texts) if matches(word, text))
         total += min((here - index if here >= index else index - here + 0.5 for index in held), default=0.0)
     return total
 
@@ -274,7 +253,7 @@ def _whole(query: Query, chosen: Sequence[Sign], photo: Size | None) -> Finding:
     return Finding(sign.text, (sign.lines,))
 
 
-def _layout(query: Query, chosen: Sequence[Sign], photo: Size | None) -> Finding:
+def _layout(query: Query, chosen: Sequence[Sign], signs: Sequence[Sign], photo: Size | None) -> Finding:
     """The row that leads by its layout, with those that belong to it; all that a crop of the answer says."""
     if photo is None:
         return Finding(_trimmed(query, chosen[0].text), (chosen[0].lines,))
@@ -284,8 +263,8 @@ def _layout(query: Query, chosen: Sequence[Sign], photo: Size | None) -> Finding
     if query.colour and query.painted:
         return _none("I can't tell things of one colour from another, but for signs")
     rows = [row for row in rank(query, chosen, photo) if _may_be(query, row)]
-    if query.size:
-        rows.sort(key=lambda row: row.height, reverse=query.size == "largest")
+    if not rows and query.kind == "author" and not query.quoted:
+        rows = [row for row in rank(query, signs, photo) if _may_be(query, row)]
     if not rows:
         return _not_one(query.name, 0)
     block = title(query, rows[0])
@@ -306,18 +285,18 @@ def _may_be(query: Query, row: Row) -> bool:
     """Whether a row has the form of what is asked for."""
     kind, text = query.kind, row.text
     letters = sum(map(str.isalpha, text)) / max(1, len(text.replace(" ", "")))
-    if is_made_of(text, query.words) or is_typed(text) or any(is_same(text, word) for word in query.words):
+    if any(is_same(text, word) for word in query.words):
         return False
     if cue_in(kind, text, "names.tsv"):
         return True
     is_named = cue_in(kind, text) or any(matches(word, text) for word in {*query.words} - query.things)
     return not (
-        (kind != "topic" and is_running(row))
+        (kind not in ("topic", "author") and is_running(row))
         or (kind == "author" and not is_person(text))
         or (kind == "periodical" and not cue_in(kind, text))
         or (kind == "brand" and len(text.split()) >= _FEW)
-        or (kind in ("brand", "name", "place", "destination", "heading", "author", "periodical") and letters < _LETTERS)
-        or (kind == "place" and (not is_named or all(map(is_filler, text.split()))))
+        or letters < _LETTERS
+        or (kind == "place" and not is_named)
     )
 
 

@@ -43,6 +43,11 @@ class Recognition:
     sought: str
 
 
+def table(name: str) -> list[list[str]]:
+    """The rows of a file of data, split into columns."""
+    return [line.split("\t") for line in (DATA / name).read_text(encoding="utf-8").splitlines()]
+
+
 NOT_TEXT = frozenset({"eyes", "knowledge"})
 """Kinds of question that the text in a picture can't answer."""
 

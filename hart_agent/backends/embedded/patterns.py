@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from hart_agent.backends.embedded.head import DATA
+from hart_agent.backends.embedded.head import table
 
 
 @cache
@@ -18,8 +18,8 @@ def pattern(name: str, *, exact_case: bool = False) -> re.Pattern[str]:
 def _patterns() -> dict[str, str]:
     """Several lines of one name are alternatives; a name in <angle brackets> stands for what earlier lines say."""
     found: dict[str, str] = {}
-    for line in (DATA / "patterns.tsv").read_text(encoding="utf-8").splitlines():
-        name, text = line.split("\t")
+    for name, written in table("patterns.tsv"):
+        text = written
         for other, known in found.items():
             text = text.replace(f"<{other}>", f"(?:{known})")
         found[name] = f"{found[name]}|{text}" if name in found else text

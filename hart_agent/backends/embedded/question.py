@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Final, TypeVar
 
-from hart_agent.backends.embedded.head import ACRONYMS, DATA, NOT_TEXT, QUOTED, Head, Recognition
+from hart_agent.backends.embedded.head import ACRONYMS, DATA, NOT_TEXT, QUOTED, Head, Recognition, table
 from hart_agent.backends.embedded.patterns import pattern
 from hart_agent.ocr.colours import COLOURS
 
@@ -23,7 +23,6 @@ _DAY = re.compile(r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?")
 _CAPITALS = re.compile(r"\b[A-Z0-9][A-Z0-9'&.-]*(?:[ ,/]+[A-Z0-9$](?:[A-Z0-9'&.:/-]|[ ,][ ,/]*[A-Z0-9$])*)?(?!\w)")
 _THANKS = frozenset({"please", "pls", "plz", "thanks", "thank", "you"})
 _ENDINGS = ("'s", "’s", "s", "es", "d", "ed", "ing", "n't")
-_UNWORDED = re.compile(r"\b(?:what|where|who|when|how)'?s\b|\b(?:the\s+)?words?\s+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -104,9 +103,9 @@ def understand(question: str) -> Query:
     middle = pattern("middle").search(plain) is not None
     lowered = [word.lower() for word in _WORD.findall(plain)]
     day = next((DAYS.index(word[:3]) for word in lowered if _DAY.fullmatch(word)), None)
-    known = _kind_words().get(kind, frozenset()) | (labels().keys() if kind == "label" else frozenset())
+    known = _kinds()[kind][1] | (labels().keys() if kind == "label" else frozenset())
     words = tuple(
-        word.removesuffix("'s") for word in _WORD.findall(_UNWORDED.sub(" ", plain))
+        word.removesuffix("'s") for word in _WORD.findall(plain)
         if not is_filler(word) and word.lower() not in known and not _colour(word.lower())
         and not (day is not None and word.lower()[:3] in DAYS)
     )  # fmt: skip
@@ -154,8 +153,7 @@ def kind_name(kind: str) -> str:
 @cache
 def labels() -> dict[str, str]:
     """What may stand before a number, and the first word that means the same."""
-    lines = (DATA / "labels.tsv").read_text(encoding="utf-8").splitlines()
-    return {word: name for name, words in (line.split("\t") for line in lines) for word in words.split()}
+    return {word: name for name, words in table("labels.tsv") for word in words.split()}
 
 
 @cache
@@ -164,15 +162,9 @@ def _listed(name: str) -> frozenset[str]:
 
 
 @cache
-def _kinds() -> dict[str, tuple[str, str]]:
+def _kinds() -> dict[str, tuple[str, frozenset[str]]]:
     """The name of each kind, and the words with which it is asked for."""
-    lines = (DATA / "kinds.tsv").read_text(encoding="utf-8").splitlines()
-    return {kind: (name, words) for kind, name, words in (line.split("\t") for line in lines)}
-
-
-@cache
-def _kind_words() -> dict[str, frozenset[str]]:
-    return {kind: frozenset(words.split()) for kind, (_, words) in _kinds().items()}
+    return {kind: (name, frozenset(words.split())) for kind, name, words in table("kinds.tsv")}
 
 
 def _quotations(question: str) -> tuple[str, ...]:

@@ -14,18 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hart_agent.backends.embedded.head import DATA
+from hart_agent.backends.embedded.head import DATA, table
 from hart_agent.backends.embedded.matching import matches, words
 from hart_agent.backends.embedded.question import Query
 from hart_agent.backends.embedded.values import TYPED, is_made_of, is_typed, values
-from hart_agent.ocr import Line, Sign, bounds
+from hart_agent.ocr import Line, Sign
 from hart_agent.ocr.colours import colour_distance
 from hart_agent.vision.geometry import Size
 
 FEATURES = (
-    "size", "above_median", "top", "letters", "wordy", "body", "cue", "person", "typed", "value", "named", "near",
-    "echo", "edge", "fit", "confidence", "length", "capitals", "lone", "digits", "known",
-    "given", "masthead",
+    "size", "above_median", "top", "letters", "body", "cue", "person", "value", "named", "near", "echo", "fit",
+    "length", "digits", "known", "given", "masthead",
 )  # fmt: skip
 """What is known of a row; the weights lie in `data/ranking.json`, those of all kinds and what each kind adds."""
 _FIRST, _INITIAL, _CAPITALS = r"[A-ZÀ-Þ][a-zß-ÿ'’-]+\.?\s", r"[A-ZÀ-Þ]\.\s?", r"[A-ZÀ-Þ]{2,}\.?\s"
@@ -161,28 +160,22 @@ def describe(query: Query, rows: Sequence[Row], photo: Size | None) -> NDArray[n
     found = []
     for row, held in zip(rows, holds, strict=True):
         letters = sum(map(str.isalpha, row.text))
-        count, parts = sum(map(str.isalnum, row.text)), row.text.split()
+        count = sum(map(str.isalnum, row.text))
         near = frozenset[str]().union(*(places.get((id(row.sign), row.index + step), ()) for step in (-1, 1))) - held
         found.append([
             max(-2.0, math.log(row.height / tallest)),
             min(1.5, max(-1.0, math.log(row.height / median))),
             1 - (row.lines[0].rect[1] - top) / span,
             letters / max(1, len(row.text.replace(" ", ""))),
-            min(8, max(0, len(parts) - 3)) / 8,
             float(is_running(row)),
             float(cue_in(kind, row.text) is not None),
             float(is_name(row.text)),
-            float(is_typed(row.text)),
             float(any(line.rect in hits for line in row.lines)),
             sum(1 / rarity[word] ** 0.5 for word in held),
             sum(1 / rarity[word] ** 0.5 for word in near),
             float(bool(held) and is_made_of(row.text, asked)),
-            _edge(row, photo) if photo else 0.0,
             fits[id(row.sign)],
-            row.confidence - 1,
             min(3.0, math.log(1 + count)),
-            float(letters > 1 and row.text.isupper()),
-            float(count < 2),
             float(any(map(str.isdigit, row.text))),
             float(cue_in(kind, row.text, "names.tsv") is not None),
             float(is_person(row.text) or any(
@@ -236,18 +229,10 @@ def anchors(query: Query, signs: Sequence[Sign]) -> tuple[str, ...]:
     return tuple(word for word in query.words if words(word) and matches(word, page))
 
 
-def _edge(row: Row, photo: Size) -> float:
-    """How near a row lies to the photo's left or right border and its top or bottom, 0 to 1."""
-    x0, y0, x1, y1 = bounds(row.lines)
-    aside, over = min(x0, photo.width - x1) / photo.width, min(y0, photo.height - y1) / photo.height
-    return max(0.0, 1 - 4 * max(aside, over))
-
-
 @cache
 def _cues(listed: str) -> dict[str, re.Pattern[str]]:
     found = {}
-    for line in (DATA / listed).read_text(encoding="utf-8").splitlines():
-        kind, cues = line.split("\t")
+    for kind, cues in table(listed):
         longest_first = sorted(map(re.escape, cues.split(",")), key=len, reverse=True)
         found[kind] = re.compile(rf"(?<![^\W\d_])(?:{'|'.join(longest_first)})(?![^\W\d_])", re.IGNORECASE)
     return found

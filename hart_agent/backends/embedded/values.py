@@ -35,8 +35,7 @@ def values(query: Query, sign: Sign, anchors: tuple[str, ...] = ()) -> list[Valu
     special = {"hours": _hours, "address": _addresses, "street": _streets, "venue": _venues, "event": _events}
     if query.sought in special:
         return special[query.sought](query, sign, anchors)
-    years = query.sought == "date" and set(query.words) <= query.things
-    return plain(query.sought) or (plain("year") if years else [])
+    return plain(query.sought) or (plain("year") if query.sought == "date" else [])
 
 
 def is_typed(text: str) -> bool:
@@ -71,10 +70,6 @@ def _plain(kind: str, query: Query, sign: Sign) -> Iterator[Value]:
                 continue
             if kind == "plate" and (len(value) < 0.8 * len(sign.text) or sum(map(str.isdigit, value)) < 2):
                 continue
-            if kind == "number" and (
-                re.search(r"\d-\d", value) or _is_phone(match[0], text) or ":" in text[match.end() :][:1]
-            ):
-                continue
             yield value, row
 
 
@@ -94,11 +89,10 @@ def _addresses(query: Query, sign: Sign, anchors: tuple[str, ...]) -> list[Value
 
 
 def _streets(query: Query, sign: Sign, anchors: tuple[str, ...]) -> list[Value]:
-    """Streets without their house numbers; on a sign that holds only house numbers besides, the rest is the street."""
-    houses = [text for text in sign.texts if re.fullmatch(r"\d+[a-z]?\s?[-–—]\s?\d+[a-z]?", text, re.IGNORECASE)]
-    rows = _rows(sign) if houses and len(sign.rows) <= 2 else _addresses(query, sign, anchors)
+    """Streets without their house numbers."""
     return [
-        (re.sub(r"^\d+\w?\s+|(?<!\s)\s+\d+\s?[-–—]\s?\d+$", "", text), row) for text, row in rows if text not in houses
+        (re.sub(r"^\d+\w?\s+|(?<!\s)\s+\d+\s?[-–—]\s?\d+$", "", text), row)
+        for text, row in _addresses(query, sign, anchors)
     ]
 
 

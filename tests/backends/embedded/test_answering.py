@@ -47,6 +47,9 @@ ANSWERS = [
     ("What is the ISBN?", (sign("ISBN 0-19-852663-6", "Oxford"),), "0-19-852663-6", None),
     ("Who wrote this book?", (sign("SALT MARSHES", "MARTA KELLOW"),), "MARTA KELLOW", None),  # a given name tells
     ("What is the title of the book?", (sign("MARTA KELLOW", "SALT"),), "SALT", None),
+    ("Who is the author of the part about otters?", (sign("Otters", "(M. Kellow)", *["they swim at dusk"] * 4),),
+     "(M. Kellow)", None),  # in running text
+    ("Who wrote Otters?", (sign("OTTERS"), sign("Marta Kellow", at=(200, 200))), "Marta Kellow", None),
     ("Which newspaper is this?", (sign("Bridge Washed Away", "The Selby Gazette"),), "The Selby Gazette", None),
     ("How many eggs do I need?", (sign("200 g flour", "3 large eggs", "2 cups milk"),), "3 large eggs", None),
     ("What is the telex number?", (sign("0391 445 820 Telex 55210"),), "55210", None),
