@@ -1,4 +1,4 @@
-"""From published training data to a table: convert, AP-GRPO, SFT on other images, evaluate, beside the paper's figures.
+"""From published training data to a table: convert, AP-GRPO, SFT on other images, evaluation, with the paper's figures.
 
     python examples/from_data_to_table.py treevgr-rl /data/TreeVGR-RL-37K/train.parquet --out runs/hart \\
         --model Qwen/Qwen2.5-VL-7B-Instruct --benchmark vstar=/data/vstar_bench --benchmark treebench=/data/TreeBench \\

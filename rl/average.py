@@ -45,7 +45,7 @@ def average(
 def write_average(folders: Sequence[Path], out: Path) -> None:
     """Write the average of some checkpoints' weights, tensor by tensor, in float32.
 
-    Adapters are averaged, too: those of the result are the checkpoints' one beside the other, B divided by their
+    Adapters are averaged, too: those of the result are the checkpoints' one next to the other, B divided by their
     number, which is exactly the average of what they add to the weights.
 
     Args:

@@ -155,11 +155,7 @@ def run_command(command: Callable[..., None], arguments: Sequence[str] | None = 
 
 
 def read_config(path: Path, known: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Options and flags of OpenRLHF, each by name, from a YAML file; paths in it are as on the command line.
-
-    Args:
-        path: of the file.
-        known: names of the options.
+    """Known options, and flags of OpenRLHF, each by name, from a YAML file; paths in it are as on the command line.
 
     Raises:
         ConfigError: the file is missing or damaged, or names an option that doesn't exist, or one twice.

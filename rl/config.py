@@ -49,26 +49,24 @@ class AlgorithmConfig:
         ConfigError: a number is out of range.
     """
 
-    k: float = option("Preference for right answers, 0 to 1; 0 is GRPO.", default=0.6, limit=_PREFERENCE)
-    beta: float = option(
-        "Weight of the KL to the initial model; 0 needs no reference model.", default=0.02, limit=_NOT_NEGATIVE
-    )
-    kl: Estimator = option("Schulman's estimator of the KL; none: --beta 0.", default="k3")
+    k: float = option("Preference for right answers, 0 to 1; 0 is GRPO.", 0.6, _PREFERENCE)
+    beta: float = option("Weight of the KL to the initial model; 0 needs no reference model.", 0.02, _NOT_NEGATIVE)
+    kl: Estimator = option("Schulman's estimator of the KL; none: --beta 0.", "k3")
     entropy_floor: float | None = option(
         "Mean entropy of a token, in nats, below which the policy is pushed up. Default: none.", limit=POSITIVE
     )
-    group_size: int = option("Rollouts per question (G).", default=8, limit=_GROUP)
+    group_size: int = option("Rollouts per question (G).", 8, _GROUP)
     clip: float | None = option("Clip the ratio to 1 - clip ... 1 + clip. Default: no clipping.", limit=_CLIP)
     clip_high: float | None = option("Clip it to 1 + this from above. Default: clip.", limit=POSITIVE)
     ratio_cap: float | None = option(
         "Weigh no token more than this where trainer and sampler differ. Default: no cap.", limit=_CAP
     )
-    scale_advantages: bool = option("Divide advantages by the group's standard deviation.", default=True)
+    scale_advantages: bool = option("Divide advantages by the group's standard deviation.", True)
     aggregation: Literal["sequence", "token", "constant"] = option(
-        "What weighs the same: each rollout, or token; constant: tokens, by token_budget.", default="sequence"
+        "What weighs the same: each rollout, or token; constant: tokens, by token_budget.", "sequence"
     )
     token_budget: int = option(
-        "Tokens that a rollout's sum is divided by, with --aggregation constant.", default=1024, limit=POSITIVE
+        "Tokens that a rollout's sum is divided by, with --aggregation constant.", 1024, POSITIVE
     )
     epsilon: float = field(default=1e-6, metadata={"limit": POSITIVE})
 
@@ -94,38 +92,36 @@ class RunSettings(ModelOptions):
         ConfigError: one is out of range.
     """
 
-    model: str = option("Model folder, or id on the Hugging Face hub.", default=MISSING)
-    max_tokens: int = option("Maximum tokens per reply.", default=512, limit=POSITIVE)
-    temperature: float = option("Of sampling, and of the log-probabilities.", default=1.0, limit=POSITIVE)
-    seed: int = option("Seed of sampling and of the order of the questions.", default=0)
-    steps: int = option("Number of updates.", default=200, limit=POSITIVE)
-    prompts_per_step: int = option("Questions per update.", default=8, limit=POSITIVE)
+    model: str = option("Model folder, or id on the Hugging Face hub.", MISSING)
+    max_tokens: int = option("Maximum tokens per reply.", 512, POSITIVE)
+    temperature: float = option("Of sampling, and of the log-probabilities.", 1.0, POSITIVE)
+    seed: int = option("Seed of sampling and of the order of the questions.", 0)
+    steps: int = option("Number of updates.", 200, POSITIVE)
+    prompts_per_step: int = option("Questions per update.", 8, POSITIVE)
     learning_rate: float | None = option(
         "Learning rate of AdamW. Default: 1e-6, of adapters 1e-5; in SFT 10 times as high.", limit=POSITIVE
     )
-    warmup: int = option("Steps in which the learning rate rises from 0.", default=0, limit=_NOT_NEGATIVE)
+    warmup: int = option("Steps in which the learning rate rises from 0.", 0, _NOT_NEGATIVE)
     schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"] = option(
-        "How the learning rate goes on, to the last step.", default="constant"
+        "How the learning rate goes on, to the last step.", "constant"
     )
-    optimiser: OptimiserName = option("AdamW, or with states of 8 bits.", default="adamw")
+    optimiser: OptimiserName = option("AdamW, or with states of 8 bits.", "adamw")
     betas: tuple[float, float] = (0.9, 0.95)
-    max_grad_norm: float = option("Gradients are scaled down to this norm.", default=1.0, limit=POSITIVE)
-    micro_batch: int = option("Sequences per forward pass of an update.", default=8, limit=POSITIVE)
+    max_grad_norm: float = option("Gradients are scaled down to this norm.", 1.0, POSITIVE)
+    micro_batch: int = option("Sequences per forward pass of an update.", 8, POSITIVE)
     generation_batch: int | None = option("Replies generated together. Default: micro_batch.", limit=POSITIVE)
-    lora_rank: int = option("Train adapters of this rank; 0 trains all weights.", default=0, limit=_NOT_NEGATIVE)
+    lora_rank: int = option("Train adapters of this rank; 0 trains all weights.", 0, _NOT_NEGATIVE)
     lora_alpha: int | None = option("Scale of the adapters, times the rank. Default: the rank.", limit=POSITIVE)
-    train_part: Part = option(
-        "The part that is trained; without vision, each image is looked at once a step.", default="both"
-    )
-    gradient_checkpointing: bool = option("Compute each layer twice to need far less memory.", default=False)
+    train_part: Part = option("The part that is trained; without vision, each image is looked at once a step.", "both")
+    gradient_checkpointing: bool = option("Compute each layer twice to need far less memory.", False)
     attention: Literal["eager", "sdpa", "flash_attention_2"] | None = option("Default: sdpa, where the model has it.")
     dtype: str | None = option("Such as bfloat16. Default: that on a GPU, else float32.")
     device: str | None = option("Such as cuda:0. Default: the first GPU, else the CPU.")
     rl_share: float | None = option("Share of the images for RL; SFT with the same share takes the rest. Default: all.")
-    strict_reading: bool = option("Whether rewards require an answer without text around it.", default=True)
-    checkpoint_every: int = option("Steps between checkpoints.", default=50, limit=POSITIVE)
-    tracker: Literal["wandb"] | None = option("Show metrics there, beside TensorBoard.")
-    keep_checkpoints: int = option("Checkpoints that stay; older ones are removed.", default=2, limit=POSITIVE)
+    strict_reading: bool = option("Whether rewards require an answer without text around it.", True)
+    checkpoint_every: int = option("Steps between checkpoints.", 50, POSITIVE)
+    tracker: Literal["wandb"] | None = option("Show metrics there, in addition to TensorBoard.")
+    keep_checkpoints: int = option("Checkpoints that stay; older ones are removed.", 2, POSITIVE)
 
     _rates: ClassVar[tuple[float, float]] = (1e-6, 1e-5)
     """The learning rates of all weights and of adapters, unless another is given. Schulman et al., LoRA Without Regret
@@ -170,19 +166,16 @@ class TrainSettings(RunSettings):
     max_area: float | None = option("No reward for evidence over this share of the image.")
     tightness: float | None = option("Weight of a bonus for little evidence.")
     turn_cost: float | None = option("Weight of a bonus for few turns.")
-    mask_cut_off: bool = option("Rollouts that a limit cut off teach nothing, instead of being wrong.", default=False)
-    branching: bool = option("Fork rollouts where the policy is unsure of a box, as MedVR does.", default=False)
+    mask_cut_off: bool = option("Rollouts that a limit cut off teach nothing, instead of being wrong.", False)
+    branching: bool = option("Fork rollouts where the policy is unsure of a box, as MedVR does.", False)
     rollouts: Literal["transformers", "vllm"] = option(
-        "What samples: vllm is faster, and its ratio is capped, at 2 unless --ratio-cap says it.",
-        default="transformers",
+        "What samples: vllm is faster, and its ratio is capped, at 2 unless --ratio-cap says it.", "transformers"
     )
-    vllm_memory: float = option("Share of the GPU's memory for --rollouts vllm.", default=0.4, limit=_SHARE)
-    curriculum: bool = option(
-        "Draw questions that are neither always nor never answered right, of late.", default=False
-    )
-    drop_blind: bool = option("First drop questions that the model answers without the image.", default=False)
+    vllm_memory: float = option("Share of the GPU's memory for --rollouts vllm.", 0.4, _SHARE)
+    curriculum: bool = option("Draw questions that are neither always nor never answered right, of late.", False)
+    drop_blind: bool = option("First drop questions that the model answers without the image.", False)
     redraws: int = option(
-        "Times that questions whose rollouts have equal rewards are replaced by others.", default=0, limit=_NOT_NEGATIVE
+        "Times that questions whose rollouts have equal rewards are replaced by others.", 0, _NOT_NEGATIVE
     )
 
     def __post_init__(self) -> None:
@@ -233,10 +226,9 @@ class TrainSettings(RunSettings):
 class SftSettings(RunSettings):
     """Settings of supervised fine-tuning."""
 
-    prompts_per_step: int = option("Questions per update.", default=16, limit=POSITIVE)
+    prompts_per_step: int = option("Questions per update.", 16, POSITIVE)
     targets: Literal["gold", "distilled", "glance"] = option(
-        "The right answers; the model's own episodes that led to them; or the answers of these, at a glance.",
-        default="gold",
+        "The right answers; the model's own episodes that led to them; or the answers of these, at a glance.", "gold"
     )
-    attempts: int = option("Rollouts per question, of which distilled targets keep one.", default=4, limit=POSITIVE)
+    attempts: int = option("Rollouts per question, of which distilled targets keep one.", 4, POSITIVE)
     _rates: ClassVar[tuple[float, float]] = (1e-5, 1e-4)

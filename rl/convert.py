@@ -23,7 +23,7 @@ from rl.data import apart_from, load_samples
 from rl.data.published import FORMS, read_published
 
 IMAGES = "images"
-"""Beside the questions: pictures that stood in a table."""
+"""Next to the questions: pictures that stood in a table."""
 
 
 def convert(

@@ -16,7 +16,8 @@ from rl.openrlhf.flags import flags_of
 from rl.openrlhf.launch import train_on_openrlhf
 from rl.openrlhf.versions import check_versions, installed_version
 from rl.rewards import reward_of
-from rl.training.planning import GPUS, estimate, model_shape
+from rl.training.planning import GPUS, estimate
+from rl.training.sizes import model_shape
 
 _log = logging.getLogger("rl.train_ap_grpo")  # also when it is run as __main__
 

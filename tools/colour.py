@@ -21,7 +21,7 @@ _SIDE = 256
 
 _COLOURS = 5
 _LEAST = 0.02
-"""Share of the region below which a colour is not told."""
+"""Share of the region below which a colour is not named."""
 
 
 @tool

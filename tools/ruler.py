@@ -40,22 +40,22 @@ def ruler(
     if reference is not None and reference_length is not None:
         factor = reference_length / max(reference.width, reference.height)
 
-    def told(pixels: float) -> str:
+    def shown(pixels: float) -> str:
         return f"{pixels:.1f} pixels" + (f" = {pixels * factor:.4g} {unit}" if factor is not None else "")
 
     lines = [
         "On the original photo:",
-        f"width {told(bbox_2d.width)}",
-        f"height {told(bbox_2d.height)}",
-        f"diagonal {told(math.hypot(bbox_2d.width, bbox_2d.height))}",
+        f"width {shown(bbox_2d.width)}",
+        f"height {shown(bbox_2d.height)}",
+        f"diagonal {shown(math.hypot(bbox_2d.width, bbox_2d.height))}",
     ]
     if other is not None:
         across = (other.x0 + other.x1 - bbox_2d.x0 - bbox_2d.x1) / 2
         down = (other.y0 + other.y1 - bbox_2d.y0 - bbox_2d.y1) / 2
         gap_x = max(0, other.x0 - bbox_2d.x1, bbox_2d.x0 - other.x1)
         gap_y = max(0, other.y0 - bbox_2d.y1, bbox_2d.y0 - other.y1)
-        lines.append(f"centre to centre {told(math.hypot(across, down))} ({across:+.1f} across, {down:+.1f} down)")
-        lines.append(f"gap between the boxes {told(math.hypot(gap_x, gap_y))}")
+        lines.append(f"centre to centre {shown(math.hypot(across, down))} ({across:+.1f} across, {down:+.1f} down)")
+        lines.append(f"gap between the boxes {shown(math.hypot(gap_x, gap_y))}")
     if factor is not None:
         lines.append("Real lengths hold only at the reference's distance from the camera.")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Distilled into one glance: what a miniature answers at once, beside what it answers by zooming, by image tokens.
+"""Distilled into one glance: what a miniature answers at once, and what it answers by zooming, by image tokens.
 
     python examples/miniature/glance.py            two cold starts, three seeds each: some twelve minutes of one core
     python examples/miniature/glance.py --quick    one cold start, 100 scenes: a look of four minutes

@@ -30,7 +30,7 @@ def write_report(results: Sequence[Result], planned: Sequence[Job], folder: Path
         results: of finished jobs.
         planned: jobs, of which some may be missing.
         folder: to write to.
-        first: the results of the first study, which stand beside these.
+        first: the results of the first study, which stand next to these.
     """
     done = {(each["reader"], each["arm"], each["start"], each["seed"]) for each in results}
     missing = [job for job in planned if (job.reader, job.arm, job.start, job.seed) not in done]

@@ -49,7 +49,7 @@ class OnUnsupported(StrEnum):
     KEEP = "keep"
     """It is given, and the verdict says so."""
     RETRY = "retry"
-    """The policy is told, and may look again, once; what it then answers is kept."""
+    """The policy is shown the verdict, and may look again, once; what it then answers is kept."""
     ABSTAIN = "abstain"
     """It is withheld, and so is an answer that could not be checked."""
 

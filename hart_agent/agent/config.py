@@ -19,7 +19,7 @@ class EpisodeConfig:
     Attributes:
         mode: what the policy sees and may do, stage by stage.
         max_turns: replies of the policy. Before the last one it is told to answer.
-        max_calls_per_turn: further calls of a reply are not run, and the model is told.
+        max_calls_per_turn: further calls of a reply are not run; the model is shown an error.
         max_format_errors: replies in a row without a call or an answer (in a stage that names regions: without a valid
             region), after which the episode ends.
         max_seconds: wall clock, tools and checks included; None for the policy's own `max_seconds`, or

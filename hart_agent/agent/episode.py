@@ -137,7 +137,7 @@ class Episode:
         except PolicyError as error:  # `verify` asked the policy
             self.fail(error)
         if feedback is not None:
-            self.messages.append(Message(Role.USER, self._told(parsed, feedback)))
+            self.messages.append(Message(Role.USER, self._answered_with(parsed, feedback)))
         now = time.perf_counter()
         thoughts = "\n".join(filter(None, (reply.reasoning, parsed.reasoning)))
         turn = Turn(reply, tuple(results), feedback, now - self._turn_started, thoughts, parsed.findings)
@@ -150,7 +150,7 @@ class Episode:
         """Let the policy look again after an answer that its evidence doesn't support.
 
         Args:
-            feedback: what it is told.
+            feedback: what it is shown next.
 
         Returns:
             Whether it can; if not, nothing has changed.
@@ -237,7 +237,7 @@ class Episode:
         self._format_errors = 0
 
     def _advance(self, parsed: ParsedReply) -> str | None:
-        """Decide how the episode continues after a reply. Returns what the model is told, if anything."""
+        """Decide how the episode continues after a reply. Returns what the model is shown, if anything."""
         if parsed.abstention is not None:
             self._end(StopReason.ABSTAINED, parsed.abstention)
             return None
@@ -249,8 +249,8 @@ class Episode:
         if self._answered(parsed):
             return None
         if not self._speaker.vocabulary.own:
-            told = [str(parsed.error) if parsed.error else self._speaker.after]
-            return self._go_on(parsed, told, failed=parsed.error is not None, turns_needed=1)
+            feedback = [str(parsed.error) if parsed.error else self._speaker.after]
+            return self._go_on(parsed, feedback, failed=parsed.error is not None, turns_needed=1)
         feedback = [str(parsed.error)] if parsed.error else []
         if parsed.set_aside is not None:
             feedback.append("Your answer was set aside: it stood in the same turn as a tool call. Give it again.")
@@ -260,7 +260,7 @@ class Episode:
         """End the episode if the reply holds its answer.
 
         Words without tags are the answer, or an abstention, where nothing else can be meant: no tool may be called,
-        the model was told already to use the tags, or this is its last turn.
+        the model was asked already to use the tags, or this is its last turn.
         """
         text, untagged = parsed.answer, False
         last = len(self.turns) + 1 >= self._max_turns
@@ -281,7 +281,7 @@ class Episode:
         """Decide how the episode continues after a turn that names regions (arXiv 2602.23615, closed loop).
 
         With a region, or where none is required (arXiv 2507.05920: the overview takes the crops' place), the next
-        stage begins; otherwise the model is told.
+        stage begins; otherwise the model is shown an error.
         """
         stages_left = len(self._mode.stages) - self._stage_index - 1
         self._speaker.conclude(self._results, most=None)
@@ -295,7 +295,7 @@ class Episode:
         return None
 
     def _go_on(self, parsed: ParsedReply, feedback: list[str], *, failed: bool, turns_needed: int) -> str | None:
-        """End the episode if a limit is reached. Returns what the model is told otherwise, if anything."""
+        """End the episode if a limit is reached. Returns what the model is shown otherwise, if anything."""
         self._format_errors = self._format_errors + 1 if failed else 0
         self._unread += failed
         own = self._speaker.vocabulary.own
@@ -348,7 +348,7 @@ class Episode:
         self._call_count += 1
         return self._speaker.call(f"call{self._call_count}", raw)
 
-    def _told(self, parsed: ParsedReply, feedback: str) -> tuple[Part, ...]:
+    def _answered_with(self, parsed: ParsedReply, feedback: str) -> tuple[Part, ...]:
         """The message with which a turn ends."""
         if self._speaker.vocabulary.own or parsed.error is None:
             return (feedback,)

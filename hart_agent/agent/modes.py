@@ -50,7 +50,7 @@ class Stage:
         goal: what ends the stage.
         required: with the goal `REGIONS`: whether a valid region must be named. If not, a stage that would continue
             with the crops shows the overview again.
-        afterwards: what the model is told of the stage that follows.
+        afterwards: what the model is shown about the stage that follows.
         spoken: whether the words are those of the policy's vocabulary (`hart_agent.dialogue.vocabularies.vocabulary`).
         drawn: whether the overview has the evidence drawn on it.
     """
@@ -90,7 +90,7 @@ class Mode:
     MGPO: ClassVar[Mode]
     """It names regions on the overview, then answers with crops and overview in sight (arXiv 2507.05920)."""
     INTERLEAVED: ClassVar[Mode]
-    """As `AGENT`, and it says what it finds out on the way: `<finding>` beside a call (arXiv 2505.19640)."""
+    """As `AGENT`, and it says what it finds out on the way: `<finding>` next to a call (arXiv 2505.19640)."""
     SECTIONS: ClassVar[Mode]
     """As `DIRECT`, with a description, a thought and a second look before the answer (arXiv 2601.00215)."""
     DIRECT: ClassVar[Mode]

@@ -29,7 +29,7 @@ class Observer:
         """A tool has run.
 
         Args:
-            result: the call and what the model is told.
+            result: the call and what the model is shown.
             views: the images that the model is shown.
         """
 

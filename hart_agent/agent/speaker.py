@@ -1,7 +1,7 @@
-"""An episode in the words of its policy: how its calls are read, and how results are told.
+"""An episode in the words of its policy: how its calls are read, and how results are worded.
 
 In our own vocabulary nothing is changed. In that of a published agent, calls become ours before they are run and are
-recorded so, with the agent's own text beside them; what it is told comes from its templates; and as such agents commit
+recorded so, with the agent's own text with them; what it is shown comes from its templates; and as such agents commit
 no evidence, it is the last zooms before the answer, or the boxes in the thoughts before it.
 """
 
@@ -32,7 +32,7 @@ class Speaker:
     """Stands between an episode and its policy.
 
     Args:
-        vocabulary: of the policy, or ours in a mode in which it is told everything in our words.
+        vocabulary: of the policy, or ours in a mode in which all is in our words.
         context: of the episode.
     """
 
@@ -63,7 +63,7 @@ class Speaker:
         return ToolCall(name, tool, arguments, raw.raw)
 
     def result(self, result: ToolResult, views: tuple[View, ...], replies: int) -> tuple[ToolResult, tuple[Part, ...]]:
-        """The result with the words that the policy is told, and the parts of its message.
+        """The result with the words that the policy is shown, and the parts of its message.
 
         Args:
             result: in our words.
@@ -85,12 +85,12 @@ class Speaker:
         return replace(result, text=_words(parts)), parts
 
     def unread(self, error: str, replies: int) -> tuple[Part, ...]:
-        """What the policy is told after a reply that holds neither call nor answer; the words end the turn."""
+        """What the policy is shown after a reply that holds neither call nor answer; the words end the turn."""
         return self._with_overview(self.vocabulary.wording.unread, error, replies)
 
     @property
     def after(self) -> str:
-        """What the policy is told after the results of a turn."""
+        """What the policy is shown after the results of a turn."""
         return "" if self.vocabulary.own else self.vocabulary.wording.after
 
     def pointed_in_thoughts(self, text: str) -> list[RawCall]:
@@ -122,7 +122,7 @@ class Speaker:
         self._context.evidence[:] = last_zooms(views)[-most if most else None :]
 
     def _with_overview(self, template: str, error: str, replies: int) -> tuple[Part, ...]:
-        """What the policy is told of an error; some agents are shown the overview again."""
+        """What the policy is shown about an error; some agents see the overview again."""
         shown = [self._context.views["overview"]] if "image" in placeholders(prompt_text(template)) else []
         self._pictures += len(shown)
         return said(template, {**self._values(replies), "error": error}, {"image": shown})

@@ -60,8 +60,8 @@ def stage_messages(
     if stage.system is None:
         return [Message(Role.USER, (*_shown_again(stage, context, overview), words))]
     shown = ([overview] if stage.overview else []) + (context.evidence_views if stage.crops else [])
-    asked = [Message(Role.USER, (*shown, words))]
-    return [Message(Role.SYSTEM, (prompt(stage.system, **values),)), *asked] if stage.system else asked
+    request = [Message(Role.USER, (*shown, words))]
+    return [Message(Role.SYSTEM, (prompt(stage.system, **values),)), *request] if stage.system else request
 
 
 def _spoken_messages(

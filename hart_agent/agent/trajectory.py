@@ -37,7 +37,7 @@ class Turn:
     Attributes:
         reply: the policy's reply.
         results: the result of each call, in the order of the reply.
-        feedback: what the model was told in addition to the results (a format error, a limit), or None.
+        feedback: what the model was shown in addition to the results (a format error, a limit), or None.
         seconds: from asking the policy to the last result.
         reasoning: the thoughts of the reply, in the text or sent apart; never parsed.
         findings: what the reply says it has found out so far, in order (arXiv 2505.19640).
@@ -125,7 +125,7 @@ class Trajectory:
 
     @property
     def format_kept(self) -> bool:
-        """Whether every reply was written as the policy had been told to."""
+        """Whether every reply was written as the policy's instructions say."""
         return not self.untagged and not self.format_errors
 
     def __repr__(self) -> str:

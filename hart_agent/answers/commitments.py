@@ -232,11 +232,11 @@ def _said(sentence: list[Token], last: frozenset[str]) -> Iterator[_Event]:
         found, options = set(words), _options(clause)
         if not options:
             leads_in = at + 1 < len(clauses) and all(token.options for token in clauses[at + 1][0])
-            said = _said_of(last, words)
-            if said is not None and said.act is _Act.REFUSE and chose and found & _SURENESS:
+            reading = _said_of(last, words)
+            if reading is not None and reading.act is _Act.REFUSE and chose and found & _SURENESS:
                 continue
-            if said is not None and not (leads_in and said.act is _Act.CHOOSE):
-                yield said
+            if reading is not None and not (leads_in and reading.act is _Act.CHOOSE):
+                yield reading
             elif "if" in found:
                 return
             led_in = bool(found & phrases.CONFIRMING) and not found & (phrases.OPEN | _DENIALS | phrases.PLANNING)

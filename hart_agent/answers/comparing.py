@@ -126,8 +126,8 @@ def _holds(answer: str, gold: str, kind: AnswerType, options: Sequence[str], tol
     if kind not in (AnswerType.NUMBER, AnswerType.TEXT):
         return False
     words = canonical(answer)
-    said = handed_in(words) or stated(unwrapped(undecorated(words)))
-    return said not in ("", answer) and _fits(said, gold, kind, options, tolerance, strict=False)
+    statement = handed_in(words) or stated(unwrapped(undecorated(words)))
+    return statement not in ("", answer) and _fits(statement, gold, kind, options, tolerance, strict=False)
 
 
 def _fits(answer: str, gold: str, kind: AnswerType, options: Sequence[str], tolerance: float, *, strict: bool) -> bool:
@@ -136,8 +136,8 @@ def _fits(answer: str, gold: str, kind: AnswerType, options: Sequence[str], tole
     if strict and hedges_in(answer) - hedges_in(gold):
         return False
     if kind is AnswerType.NUMBER and (wanted := one_number(values_of(gold))) is not None:
-        said = without_framing(canonical(answer))
-        denied = is_negated(said) or is_tentative(said)
+        statement = without_framing(canonical(answer))
+        denied = is_negated(statement) or is_tentative(statement)
         number = None if denied else one_number(values_of(answer, whole=strict))
         return number is not None and _within(number, wanted, Fraction(str(tolerance)))
     if kind is AnswerType.LIST and (items := _items(gold)):

@@ -112,10 +112,10 @@ def without_framing(text: str) -> str:
     role = _ROLE.match(text)
     text = text[role.end() :] if role else text
     contrast = _CONTRAST.search(text)
-    said = text[contrast.end() :] if contrast else text
-    said = _NOT_OTHER.sub("", said)
-    lead = _LEAD_IN.match(said)
-    return said[lead.end() :] if lead and said[lead.end() :].strip() else said
+    statement = text[contrast.end() :] if contrast else text
+    statement = _NOT_OTHER.sub("", statement)
+    lead = _LEAD_IN.match(statement)
+    return statement[lead.end() :] if lead and statement[lead.end() :].strip() else statement
 
 
 def is_negated(text: str) -> bool:

@@ -1,8 +1,8 @@
 """Which option a reply chooses, as a person reads it: a statement that names one, and nothing that takes it back.
 
 A reply is cut into tokens in which an option's letter or text stands as a mention, then into clauses. A clause affirms
-the option that it mentions if all its other words are neutral ("I think it is B"), denies it if it says so ("not A",
-"A is wrong"), and otherwise says nothing about the choice ("B looks better than A").
+the option that it mentions if all its other words are neutral ("I think it is B"), and otherwise says nothing about the
+choice ("not A", "A is wrong", "B looks better than A"). Where no clause decides, the reply's last statement does.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from hart_agent.answers import phrases
-from hart_agent.answers.clauses import grouped, label_length, labels_of, sentences_of
+from hart_agent.answers.clauses import grouped, label_length, sentences_of
 from hart_agent.answers.cleaning import canonical, unwrapped
 from hart_agent.answers.commitments import committed, is_withdrawn, only_one_left
 from hart_agent.answers.framing import after_correction, said_once, without_leave
@@ -24,9 +24,7 @@ from hart_agent.answers.texts import same_text
 _LONE = re.compile(r"[^\w¬~≠✗✘☒❌✖\u00d7]*([A-Za-z])(?![+#]|-$)[^\w✗✘☒❌✖\u00d7]*")
 _GOES_ON = frozenset(",，、")
 """Behind them something must follow: the reply was cut off."""
-_BULLET = re.compile(r"^[ \t]{0,8}[-*\u2022>]{1,2}[ \t]{1,4}(?=\S)", re.MULTILINE)
 _QUOTED = re.compile(r"(?<!\w)'([A-Za-z])'(?!\w)")
-_OPENING_QUOTE = re.compile(r"(?<!\w)'(?=[A-Za-z][).])")
 _COPULA = re.compile(rf"\b(?:{'|'.join(filter(str.isalpha, phrases.COPULAS))})\b", re.IGNORECASE)
 
 
@@ -34,14 +32,10 @@ _COPULA = re.compile(rf"\b(?:{'|'.join(filter(str.isalpha, phrases.COPULAS))})\b
 class _Votes:
     affirmed: set[str] = field(default_factory=set)
     stated: set[str] = field(default_factory=set)
-    denied: set[str] = field(default_factory=set)
-    gone_through: set[str] = field(default_factory=set)
 
     def winner(self) -> str | None:
-        for named in (self.affirmed, self.gone_through, self.stated):
-            if named:
-                return min(named) if len(named) == 1 and not named & self.denied else None
-        return None
+        named = self.affirmed or self.stated
+        return min(named) if len(named) == 1 else None
 
 
 def read_option(answer: str, options: Sequence[str], *, strict: bool = False) -> str | None:
@@ -63,7 +57,7 @@ def _read(answer: str, texts: Sequence[str], *, strict: bool) -> str | None:
     if (marked := handed_in(text)) and (letter := _chosen(unwrapped(marked), texts, strict=False)):
         return letter
     text = unwrapped(undecorated(text))
-    text = _OPENING_QUOTE.sub("", _QUOTED.sub(r"(\1)", _BULLET.sub("", without_leave(text))))
+    text = _QUOTED.sub(r"(\1)", without_leave(text))
     parts = filter(None, (after_correction(text), said_once(text), text))
     return next(filter(None, (_chosen(part, texts, strict=False) for part in parts)), None)
 
@@ -118,34 +112,20 @@ def _is_hedged(tokens: Sequence[Token], letter: str) -> bool:
 
 def _votes(tokens: list[Token]) -> _Votes:
     votes = _Votes()
-    sentences = list(sentences_of(tokens))
-    labels = labels_of(sentences)
     considered: set[str] = set()
-    for sentence in map(_without_doubt, sentences):
+    for sentence in map(_without_doubt, sentences_of(tokens)):
         if not sentence or sentence[-1].text == "?":
             continue
-        label, said = sentence[: label_length(sentence)], sentence[label_length(sentence) :]
-        if label and (len(labels) > 1 or label[-1].text != "."):
-            first, last = said[0].text, _without_reason(said, mentioned=True)[-1].text
-            verdicts = {first, last if last != "right" else ""}
-            denied = first in phrases.NEGATIONS | phrases.WRONG and not (len(said) > 1 and said[1].options)
-            denied = denied or last in phrases.WRONG | {"no"}
-            if denied or len(labels) > 1:
-                named = votes.denied if denied else votes.gone_through
-                named |= label[0].options if denied or verdicts & phrases.RIGHT else set()
-                continue
-        planned = any(token.text in phrases.PLANNING for token in said)
-        options = {letter for token in said for letter in token.options}
-        if said[0].text in phrases.POINTING and options and options <= considered:
+        label, statement = sentence[: label_length(sentence)], sentence[label_length(sentence) :]
+        planned = any(token.text in phrases.PLANNING for token in statement)
+        options = {letter for token in statement for letter in token.options}
+        if statement[0].text in phrases.POINTING and options and options <= considered:
             continue  # "Let me check B. It says blue"
         considered = options if planned else set()
         votes.affirmed |= label[0].options if label and not planned else set()
-        stated = set(votes.stated)
-        for clause in _clauses(grouped(_without_reason(said))):
+        for clause in _clauses(grouped(_without_reason(statement))):
             if not (planned and all(token.options for token in clause)):
                 _vote(clause, votes)
-        if options - votes.stated - votes.denied:
-            votes.stated = stated  # "for this one it would be B, for the other C"
     return votes
 
 
@@ -158,8 +138,9 @@ def _without_doubt(sentence: list[Token]) -> list[Token]:
     return sentence[turns[0] + 1 :] if turns else []
 
 
-def _without_reason(sentence: list[Token], *, mentioned: bool = False) -> list[Token]:
-    """Up to the word behind a mention, which may stand before the sentence, that begins a reason or a comparison."""
+def _without_reason(sentence: list[Token]) -> list[Token]:
+    """Up to the word behind a mention that begins a reason or a comparison."""
+    mentioned = False
     for at, token in enumerate(sentence):
         if at and mentioned and token.text in phrases.REASONS:
             return sentence[:at]
@@ -169,40 +150,24 @@ def _without_reason(sentence: list[Token], *, mentioned: bool = False) -> list[T
 
 def _clauses(sentence: list[Token]) -> Iterator[list[Token]]:
     clause: list[Token] = []
-    for at, token in enumerate(sentence):
-        first, second = [*sentence[at + 1 : at + 3], Token(""), Token("")][:2]
-        option_follows = bool(first.options or (first.text in phrases.OPTION_WORDS and second.options))
+    for token in sentence:
         goes_on = token.text == ":" and any(word.text in phrases.WRONG | {"not"} for word in clause)
-        goes_on = goes_on and not any(word.text in phrases.RIGHT | {"answer"} for word in sentence[at + 1 : at + 5])
         if token.text in phrases.BREAKS or (token.text in (",", ":", ".") and not goes_on):
             yield clause
             clause = []
-        elif option_follows and (
-            token.text in phrases.NEGATIONS or (token.text == "and" and second.text in phrases.COPULAS)
-        ):
-            yield clause
-            clause = [token]
         else:
             clause.append(token)
-            if token.sure and first.text not in phrases.FOLLOWERS:
-                yield clause
-                clause = []
     yield clause
 
 
 def _vote(clause: list[Token], votes: _Votes) -> None:
     options = {letter for token in clause for letter in token.options}
     words = {token.text for token in clause if not token.options}
-    if words & phrases.LISTED and words & {"are", "include"}:
+    if words & (phrases.NEGATIONS | phrases.WRONG):
         return
-    if "likewise" in words:
-        return  # what holds of another option
-    negated, wrong = bool(words & phrases.NEGATIONS), bool(words & phrases.WRONG)
-    if negated != wrong:
-        votes.denied |= options
-    elif not negated and words <= phrases.NEUTRAL:
+    if words <= phrases.NEUTRAL:
         votes.affirmed |= options
-    elif not negated and "initially" not in words and len(options) == 1 and _is_predicate(clause):
+    elif "initially" not in words and len(options) == 1 and _is_predicate(clause):
         votes.stated |= options
 
 

@@ -178,7 +178,7 @@ BEFORE_ONE = frozenset(
     "this that the right correct wrong only each which every any other another first last best by chosen no".split()
 )
 AFTER_ONE = frozenset("by that which who of matching".split())
-"""Beside "one" where it is a pronoun."""
+"""Next to "one" where it is a pronoun."""
 CHANGING = frozenset(
     "change changing changed switch switching switched revise revising revised update updating updated move moving "
     "correct correcting corrected".split()
@@ -220,7 +220,7 @@ REJECTED = frozenset(
     "eliminate eliminating "
     "excluding rejected runner inclined initially first against none nothing nobody mismatch unclear unverified".split()
 )
-"""Beside the words for what is wrong, in a clause of any other words: the option that it names isn't the choice."""
+"""Next to the words for what is wrong, in a clause of any other words: the option that it names isn't the choice."""
 EXCEPT = frozenset("except".split())
 OPEN = (DOUBT - EXCEPT) | frozenset(
     "either both or between equally maybe perhaps whether torn also possible possibility candidate candidates "

@@ -270,18 +270,18 @@ def _spans(sentence: str) -> Iterator[tuple[str, bool]]:
     sentence = _RELATIVE.sub(", ", sentence[: accepted.start()] if accepted else sentence)
     sentence = _LEADING.sub("", sentence)
     for clause in reversed(_TURN.split(sentence)):
-        said = _BEHIND.sub("", clause)
+        statement = _BEHIND.sub("", clause)
         if _TAKEN_BACK.match(clause):
             return
-        if not said.strip() or _DENIED.search(said) or said.rstrip().endswith(":"):
+        if not statement.strip() or _DENIED.search(statement) or statement.rstrip().endswith(":"):
             continue
-        quoted = _QUOTED.findall(said)
-        ends = [marker.end() for marker in _MARKER.finditer(said)]
-        if named := _NAMED_ANSWER.search(said) or _SEEN.search(said):
+        quoted = _QUOTED.findall(statement)
+        ends = [marker.end() for marker in _MARKER.finditer(statement)]
+        if named := _NAMED_ANSWER.search(statement) or _SEEN.search(statement):
             yield next(filter(None, named.groups())).strip(), False
         elif len(quoted) == 1:
             yield quoted[0].strip(), False
-        elif ends and (words := _ENDING.sub("", said[ends[-1] :]).strip()):
+        elif ends and (words := _ENDING.sub("", statement[ends[-1] :]).strip()):
             yield _LED.sub("", words, count=1), False
-        elif not ends and len(said.split()) <= _FEW_WORDS and not _COURTESY.search(said):
-            yield _LED.sub("", _BULLET.sub("", _ENDING.sub("", said).strip()).strip(), count=1), True
+        elif not ends and len(statement.split()) <= _FEW_WORDS and not _COURTESY.search(statement):
+            yield _LED.sub("", _BULLET.sub("", _ENDING.sub("", statement).strip()).strip(), count=1), True

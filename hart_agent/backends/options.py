@@ -24,11 +24,11 @@ POSITIVE: Limit = (lambda value: 0 < value < math.inf, "positive")
 
 def option(
     meaning: str,
-    *,
     default: Any = None,
+    limit: Limit | None = None,
+    *,
     minimum: float | None = None,
     choices: Sequence[str] = (),
-    limit: Limit | None = None,
     secret: bool = False,
     variables: Sequence[str] = (),
     metavar: str | None = None,
@@ -40,9 +40,9 @@ def option(
     Args:
         meaning: for the help.
         default: `dataclasses.MISSING` if it has none.
+        limit: of the values that are accepted, where neither of the next says it.
         minimum: that `ModelOptions` accept.
         choices: that `ModelOptions` accept; empty for any, or for those of the field's type, if it is a `Literal`.
-        limit: of the values that are accepted, where neither of these says it.
         secret: is not shown in a representation.
         variables: of the environment that set it, the first of them on command lines.
         metavar: what stands for the value in the help; by default its type.

@@ -108,12 +108,12 @@ def evaluate(
         "Ask the benchmark so often, with sampling on; by default as the protocol says.", minimum=1
     ),
     vary: str | None = option(
-        "Run once for each value of an option, in a folder each, and show accuracy and cost beside each "
+        "Run once for each value of an option, in a folder each, and show accuracy and cost next to each "
         "other, and as a curve in variants.html and variants.svg: mode=direct,agent or max_turns=1,2,4.",
         metavar="NAME=VALUE,...",
     ),
     judge_base_url: str | None = option(
-        "Have answers in free text judged beside the rule by a model behind this OpenAI-compatible server."
+        "Have answers in free text judged in addition to the rule, by a model behind this OpenAI-compatible server."
     ),
     judge_model: str | None = option("The judge's model; not needed if its server has one."),
     limit: int | None = option("Ask only so many of the questions, drawn by the seed.", minimum=1),

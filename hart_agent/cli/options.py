@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_type_hints
@@ -181,8 +181,12 @@ def with_options(
             given = resolve(
                 values.pop("context"), {entry.name: values.get(entry.name) for entry in fields(AgentOptions)}
             )
-            values |= {**given.values, "origins": given.origins, "asked": given.asked}
-        command(**dict.fromkeys(optional) | _arguments(hints, values))
+            values |= given.values
+        made = {name: _made(hint, values) for name, hint in hints.items() if _has_options(hint)}
+        for name, group in made.items():
+            if isinstance(group, AgentOptions):
+                made[name] = replace(group, origins=given.origins, asked=given.asked)
+        command(**dict.fromkeys(optional) | _given([each.name for each in own], values) | made)
 
     called.__name__, called.__doc__ = command.__name__, command.__doc__
     called.__signature__ = inspect.Signature([*own, *groups])  # type: ignore[attr-defined]
@@ -198,7 +202,7 @@ def _options(kind: Any, flags: Mapping[str, str] = MappingProxyType({})) -> list
     options = []
     for entry in sorted(fields(kind), key=_place_in_help):
         hint = hints[entry.name]
-        if "help" in entry.metadata or any(isinstance(extra, ParameterInfo) for extra in get_args(hint)):
+        if _is_option(entry, hint):
             panel = _POLICY if entry.name in POLICY_OPTIONS else getattr(kind, "PANEL", None)
             named = [flags[entry.name]] if entry.name in flags else []
             options.append(_parameter(entry.name, hint, entry, *named, panel=panel))
@@ -234,11 +238,20 @@ def _place_in_help(entry: Field[Any]) -> int:
     return next((place for place, names in enumerate(groups) if entry.name in names), len(groups))
 
 
-def _arguments(hints: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """Arguments for these parameters or fields: the values, and dataclasses made of them; None leaves the default."""
-    groups = {name: hint for name, hint in hints.items() if _has_options(hint)}
-    made = {name: hint(**_arguments(_hints(hint), values)) for name, hint in groups.items()}
-    return {name: values[name] for name in hints if values.get(name) is not None and name not in made} | made
+def _made(kind: Any, values: Mapping[str, Any]) -> Any:
+    """A dataclass with the values of its own options, and of those of dataclasses in it; None leaves the default."""
+    hints = _hints(kind)
+    own = [entry.name for entry in fields(kind) if _is_option(entry, hints[entry.name])]
+    inside = {name: _made(hint, values) for name, hint in hints.items() if _has_options(hint)}
+    return kind(**_given(own, values) | inside)
+
+
+def _given(names: Iterable[str], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: values[name] for name in names if values.get(name) is not None}
+
+
+def _is_option(entry: Field[Any], hint: Any) -> bool:
+    return "help" in entry.metadata or any(isinstance(extra, ParameterInfo) for extra in get_args(hint))
 
 
 @cache
@@ -249,4 +262,4 @@ def _has_options(kind: Any) -> bool:
 @cache
 def _hints(kind: Any) -> dict[str, Any]:
     """The types of a dataclass's fields, which take longer to find than a command line to read."""
-    return get_type_hints(kind)
+    return get_type_hints(kind, include_extras=True)

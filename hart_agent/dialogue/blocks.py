@@ -13,7 +13,7 @@ from hart_agent.dialogue.dialects.base import Block
 from hart_agent.dialogue.json_repair import Ending
 
 FINDING: Final = "<finding>"
-"""Opens what a model has found out on its way to the answer (arXiv 2505.19640); it may stand beside a call."""
+"""Opens what a model has found out on its way to the answer (arXiv 2505.19640); a call may stand in the same reply."""
 
 _WORDS = {FINDING: "</finding>", "<answer>": "</answer>", "<abstain>": "</abstain>"}
 _CALLS: dict[str, frozenset[str]] = {}

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from enum import Enum
+from enum import Enum, auto
 from typing import Any
 
 from hart_agent.errors import ReplyFormatError
@@ -33,9 +33,12 @@ _TRAILING_COMMA = re.compile(r",(?=\s*[}\]])")
 class Ending(Enum):
     """What follows a text."""
 
-    MARKER = "a closing tag, or whatever the model wrote next: the last value is whole"
-    STOP = "nothing, and the model ended by itself"
-    LIMIT = "nothing, for the model reached its token limit"
+    MARKER = auto()
+    """A closing tag, or whatever the model wrote next: the last value is whole."""
+    STOP = auto()
+    """Nothing, and the model ended by itself."""
+    LIMIT = auto()
+    """Nothing, for the model reached its token limit."""
 
 
 def json_values(text: str, ending: Ending) -> Iterator[tuple[Any, str]]:

@@ -54,7 +54,7 @@ def answer_of(reply: Reply, vocabulary: Vocabulary = OURS) -> str | None:
 
     if not (reply.truncated or parsed.abstention) and (marked := handed_in(split_thoughts(reply.text)[1])):
         return marked
-    if parsed.calls and not reply.truncated and (said := after_calls(reply.text)):
-        return answer_of(Reply(said), vocabulary)
+    if parsed.calls and not reply.truncated and (suffix := after_calls(reply.text)):
+        return answer_of(Reply(suffix), vocabulary)
     unusable = parsed.calls or parsed.abstention is not None or parsed.cut_off or parsed.plain is None
     return None if unusable or is_refusal(parsed.plain or "") else parsed.plain

@@ -71,21 +71,21 @@ async def check_coordinates(session: Session) -> list[Check]:
 def _coordinates(
     expected: CoordinateProfile, fit: Fit, read: int, replies: Sequence[Reply], ended: Unanswered | None
 ) -> Check:
-    asked = len(replies)
+    total = len(replies)
     data = {
         "space": fit.space and fit.space.value,
         "swapped": fit.swapped,
         "error": fit.error,
         "rival_error": fit.rival,
         "boxes_read": read,
-        "boxes_asked": asked,
+        "boxes_asked": total,
     }
     if fit.space is None and ended is not None:
-        finding = f"cannot tell from {asked} of {SCENES} replies: {ended.failure.message}"
+        finding = f"cannot tell from {total} of {SCENES} replies: {ended.failure.message}"
         return Check("coordinates", Status.FAIL, finding, ended.advice, (), data)
     if fit.space is None:
         last = replies[-1].text
-        why = f"only {read} of {asked} replies held a box" if read < MIN_SAMPLES else "its boxes fit no space"
+        why = f"only {read} of {total} replies held a box" if read < MIN_SAMPLES else "its boxes fit no space"
         advice = (
             "Serve a vision-language model that can point (Qwen2.5-VL, Qwen3-VL, InternVL3), and see that its chat "
             "template passes images on. A model that thinks first runs out of the doctor's short replies."

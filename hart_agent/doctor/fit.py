@@ -8,7 +8,7 @@ all samples. The best one is believed if
 - its error is at most `TOLERANCE`, and
 - every other hypothesis's error is above `TOLERANCE` and above `RATIO` times the best one's.
 
-Otherwise nothing can be told. Views whose sides are near 1000 pixels don't tell pixels from thousandths, and targets on
+Otherwise nothing can be said. Views whose sides are near 1000 pixels don't tell pixels from thousandths, and targets on
 the diagonal don't tell the axes apart; the last condition notices both.
 """
 
@@ -47,7 +47,7 @@ class Fit:
     """What the answers say.
 
     Attributes:
-        space: in which the model answers, or None if that can't be told.
+        space: in which the model answers, or None if that isn't clear.
         swapped: whether it writes (y0, x0, y1, x1).
         error: of the best hypothesis, as a fraction of a side; None without samples.
         rival: of the second best one.
@@ -68,8 +68,8 @@ def fit_space(samples: Sequence[Sample]) -> Fit:
         for space, swapped in itertools.product(CoordinateSpace, (False, True))
     }
     (best, error), (_, rival) = sorted(errors.items(), key=lambda pair: pair[1])[:2]
-    told = len(samples) >= MIN_SAMPLES and error <= TOLERANCE and rival > max(TOLERANCE, RATIO * error)
-    return Fit(best[0], best[1], error, rival) if told else Fit(None, False, error, rival)
+    is_clear = len(samples) >= MIN_SAMPLES and error <= TOLERANCE and rival > max(TOLERANCE, RATIO * error)
+    return Fit(best[0], best[1], error, rival) if is_clear else Fit(None, False, error, rival)
 
 
 def _error(sample: Sample, space: CoordinateSpace, swapped: bool) -> float:

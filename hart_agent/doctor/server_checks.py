@@ -59,9 +59,9 @@ async def check_images(session: ServerSession) -> Check:
             break
         except Unanswered as error:
             refusal, refused = error, count
-            said = error.failure.limit if error.failure.problem is Problem.IMAGES else None
-            if said is not None and most <= said < count:
-                most, refused = said, said + 1
+            limit = error.failure.limit if error.failure.problem is Problem.IMAGES else None
+            if limit is not None and most <= limit < count:
+                most, refused = limit, limit + 1
         else:
             most = count
     data = {"images": most}

@@ -42,7 +42,7 @@ async def check_vocabularies(session: Session, model: str, *, calls: bool) -> Ch
     """
     scene = scenes(session.profile.budget)[0]
     hits: dict[str, float] = {}
-    asked = 0
+    requests = 0
     for name in vocabulary_names()[1:]:
         vocabulary = find_vocabulary(name)
         if vocabulary.calls.reader is Reader.NONE:
@@ -50,11 +50,11 @@ async def check_vocabularies(session: Session, model: str, *, calls: bool) -> Ch
         try:
             hits[name] = await _overlap(session, vocabulary, scene)
         except OutOfTime as error:
-            return Check(NAME, Status.SKIP, error.failure.message, error.advice, data={"asked": asked})
+            return Check(NAME, Status.SKIP, error.failure.message, error.advice, data={"asked": requests})
         except Unanswered as error:
-            return Check(NAME, Status.WARN, f"refused: {error.failure.message}", error.advice, data={"asked": asked})
-        asked += 1
-    return _told(model, hits, calls=calls)
+            return Check(NAME, Status.WARN, f"refused: {error.failure.message}", error.advice, data={"asked": requests})
+        requests += 1
+    return _described(model, hits, calls=calls)
 
 
 def spoken_instead(checks: Sequence[Check], found: Check) -> list[Check]:
@@ -70,7 +70,7 @@ def spoken_instead(checks: Sequence[Check], found: Check) -> list[Check]:
     ]
 
 
-def _told(model: str, overlaps: dict[str, float], *, calls: bool) -> Check:
+def _described(model: str, overlaps: dict[str, float], *, calls: bool) -> Check:
     hits = sorted((name for name, overlap in overlaps.items() if overlap >= _HIT), key=lambda name: -overlaps[name])
     named = matching(plain_name(model)).name
     data = {"spoken": hits, "asked": len(overlaps)}

@@ -1,4 +1,4 @@
-"""What made a number, in one line that can be pasted beside it."""
+"""What made a number, in one line that can be pasted next to it."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ def _headlines(figures: Mapping[str, Mapping[str, float]]) -> str:
 
 def _model(known: Mapping[str, Any], fingerprints: Sequence[str]) -> str:
     """The model as it was asked for, and what its server says that it is."""
-    told = [known["loaded"]] if "loaded" in known else []
-    told += [f"weights sha256 {known['weights_sha256'][:_HASH]}"] if "weights_sha256" in known else []
-    told += [f"system fingerprint {' and '.join(fingerprints)}"] if fingerprints else []
-    within = f" ({', '.join(told)})" if told else ""
+    details = [known["loaded"]] if "loaded" in known else []
+    details += [f"weights sha256 {known['weights_sha256'][:_HASH]}"] if "weights_sha256" in known else []
+    details += [f"system fingerprint {' and '.join(fingerprints)}"] if fingerprints else []
+    within = f" ({', '.join(details)})" if details else ""
     return f"model {known['policy']}{within} on {known.get('server', 'an unknown server version')}"

@@ -233,7 +233,7 @@ def repeats(report: dict[str, Any]) -> Html | None:
 
 
 def judgement(report: dict[str, Any]) -> Html | None:
-    """What a judge says of answers in free text, beside the rule."""
+    """What a judge says of answers in free text, in addition to the rule."""
     found = report.get("judgement")
     if found is None:
         return None

@@ -36,7 +36,7 @@ from hart_agent.vision.source import SourceImage
 _log = logging.getLogger(__name__)
 
 LISTING = "questions.html"
-"""The questions, to be filtered; beside it the same as CSV and Parquet."""
+"""The questions, to be filtered; next to it the same as CSV and Parquet."""
 PROTOCOL = "protocol.toml"
 """How the run was made, to be made again."""
 TREEBENCH = "treebench.xlsx"
@@ -81,7 +81,7 @@ async def evaluate_folder(
         protocol: that the settings and options follow; the run's own file is written from it.
         file: that the benchmark was read from, if it is one.
         differs: what the user changed of the protocol.
-        judge: judges answers in free text beside the rule; see `hart_agent.evals.judge`.
+        judge: judges answers in free text, in addition to the rule; see `hart_agent.evals.judge`.
         headlines: the figures that the benchmark's paper or harness reports.
 
     Returns:
@@ -107,10 +107,10 @@ async def evaluate_folder(
         if manifest.get(name, made[name]) != made[name]:
             _log.warning("%s changed since the run in %s was started", what, out)
     with Journal(out / RECORDS, first_key="key") as journal:
-        asked = {key for key, record in latest(journal.records).items() if record["error"] is None}
+        answered = {key for key, record in latest(journal.records).items() if record["error"] is None}
         total = sum(1 for _ in presentations(chosen, settings))
         if watcher is not None:
-            watcher.begin(total, len(asked))
+            watcher.begin(total, len(answered))
 
         def keep(record: Record, run: Trajectory, source: SourceImage) -> None:
             write_photo(record, source, out)

@@ -1,6 +1,6 @@
-"""A language model beside the rule: whether an answer in free text means what a right one does. Never unless asked for.
+"""A language model as a second judge: whether an answer in free text means what a right one does. Only if asked for.
 
-Its verdicts change nothing in the report's accuracy: they stand beside it, with how often the two agree. They are kept
+Its verdicts change nothing in the report's accuracy: they stand next to it, with how often the two agree. They are kept
 in the run's folder, so that no answer is judged twice; the prompt's hash and the judge's name are part of what they are
 kept by.
 """
@@ -96,15 +96,15 @@ async def judge_run(
         pending = {key_of(record): record for record in asked if record["answer"] is not None}
         left = [record for key, record in pending.items() if key not in known]
         answers = ask_many(ask, left, policy=policy, concurrency=concurrency, failed=failed)
-        lasting = until_outage(answers, lambda told: told[2], advice="The verdicts so far are kept: run it again.")
+        lasting = until_outage(answers, lambda reply: reply[2], advice="The verdicts so far are kept: run it again.")
         async with aclosing(lasting):
-            async for key, said, error in lasting:
+            async for key, completion, error in lasting:
                 if error is not None:
                     raise PolicyError(f"the judge failed: {error}")
-                journal.append({"key": key, "judge": policy.name, "said": said})
-                known[key] = said
-    told = [(record, _verdict(known.get(key_of(record)), record)) for record in asked]
-    kept = [(record, verdict) for record, verdict in told if verdict is not None]
+                journal.append({"key": key, "judge": policy.name, "said": completion})
+                known[key] = completion
+    verdicts = [(record, _verdict(known.get(key_of(record)), record)) for record in asked]
+    kept = [(record, verdict) for record, verdict in verdicts if verdict is not None]
     if not kept:
         return None, {}
     questions = questions_of([prediction(record) for record, _ in kept])
@@ -117,16 +117,16 @@ async def judge_run(
         share_of(rule, questions),
         share_of(same, questions),
         _kappa(rule, judged),
-        len(told) - len(kept),
+        len(verdicts) - len(kept),
     )
     return judgement, {record["key"]: verdict for record, verdict in kept}
 
 
-def _verdict(said: str | None, record: Record) -> bool | None:
+def _verdict(completion: str | None, record: Record) -> bool | None:
     """What a judge's word means; an answer that there isn't is wrong without asking."""
     if record["answer"] is None:
         return False
-    return _VERDICTS.get((said or "").strip().lower().strip("."))
+    return _VERDICTS.get((completion or "").strip().lower().strip("."))
 
 
 def _kappa(first: Sequence[bool], second: Sequence[bool]) -> float | None:

@@ -1,6 +1,6 @@
-"""A run, or two beside each other, as a list that can be filtered, one line a question: a page that asks no network.
+"""A run, or two next to each other, as a list that can be filtered, one line a question: a page that asks no network.
 
-The photos and the traces lie beside it as files; a photo is loaded when its question is looked at.
+The photos and the traces lie next to it as files; a photo is loaded when its question is looked at.
 
 The page holds its data as JSON, and draws no more lines than fit on the screen, so that it opens as fast with 10,000.
 """
@@ -35,7 +35,7 @@ def listing_page(
         rows: of a run.
         others: of another run over the same questions, to be compared row by row.
         names: of the two runs.
-        beside: what lies beside the page for each row.
+        beside: what lies next to the page for each row.
         others_beside: the same for the other run.
     """
     compared = {row["key"]: row for row in others or ()}

@@ -37,7 +37,7 @@ class Prediction:
         gold_boxes: where the evidence really is, in original pixels; empty if the benchmark doesn't say.
         image: size of the original.
         answered: whether there is an answer.
-        format_kept: whether every reply was written as the policy had been told to; None where that isn't known.
+        format_kept: whether every reply was written as the policy's instructions say; None where that isn't known.
         verdict: of the self-check; None if there was no answer to check.
         controls: for each control that was run, whether the answer was still right.
         group: the same for predictions that ask one question, so that they aren't independent; empty if none does.

@@ -67,9 +67,9 @@ def write_report_page(report: dict[str, Any], path: Path) -> None:
 
 
 def _title(report: dict[str, Any]) -> Html:
-    manifest, asked = report["manifest"], report["questions"]
+    manifest, count = report["manifest"], report["questions"]
     chosen = manifest["dataset"]["items"]
-    questions = f"{asked:,} questions" if asked == chosen else f"{asked:,} of {chosen:,} questions so far"
+    questions = f"{count:,} questions" if count == chosen else f"{count:,} of {chosen:,} questions so far"
     return element(
         "header",
         element("h1", manifest["dataset"]["name"]),

@@ -1,4 +1,4 @@
-"""What a run keeps of its pictures, beside the list of its questions: a small photo of each."""
+"""What a run keeps of its pictures, next to the list of its questions: a small photo of each."""
 
 from __future__ import annotations
 

@@ -49,11 +49,11 @@ def repeats_of(predictions: Sequence[Prediction], seed: int = 0) -> Repeats | No
     found: dict[str, dict[int, Prediction]] = {}
     for prediction in predictions:
         found.setdefault(prediction.id, {})[prediction.repeat] = prediction
-    whole = [asked for asked in found.values() if len(asked) == len(runs)]
+    whole = [records for records in found.values() if len(records) == len(runs)]
     if len(runs) < 2 or not whole:
         return None
-    rights = np.array([[asked[run].right for run in runs] for asked in whole], dtype=np.float64)
-    questions = questions_of([asked[runs[0]] for asked in whole])
+    rights = np.array([[records[run].right for run in runs] for records in whole], dtype=np.float64)
+    questions = questions_of([records[runs[0]] for records in whole])
     accuracies = rights.mean(axis=0)
     ks = sorted({2**power for power in range(len(runs).bit_length()) if 2**power <= len(runs)} | {len(runs)})
     return Repeats(

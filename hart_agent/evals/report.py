@@ -197,13 +197,13 @@ def _orders(records: Sequence[Record]) -> dict[str, Any] | None:
     for record in records:
         if record["order"]:
             by_item.setdefault((record["id"], record.get("repeat", 0)), {})[order_of(record["key"])] = record
-    both = [asked for asked in by_item.values() if len(asked) == 2]
+    both = [pair for pair in by_item.values() if len(pair) == 2]
     if not both:
         return None
-    questions = questions_of([prediction(asked[0]) for asked in both])
+    questions = questions_of([prediction(pair[0]) for pair in both])
     rights = {
-        "shuffled": [asked[0]["right"] for asked in both],
-        "reversed": [asked[1]["right"] for asked in both],
-        "both": [asked[0]["right"] and asked[1]["right"] for asked in both],
+        "shuffled": [pair[0]["right"] for pair in both],
+        "reversed": [pair[1]["right"] for pair in both],
+        "both": [pair[0]["right"] and pair[1]["right"] for pair in both],
     }
     return {name: asdict(share_of(right, questions)) for name, right in rights.items()}

@@ -32,11 +32,11 @@ def rows_of_run(records: Sequence[Record], verdicts: Mapping[str, bool] | None =
         records: of the run.
         verdicts: of a judge, by the keys.
     """
-    said = verdicts or {}
+    judged = verdicts or {}
     current = sorted(latest(records).values(), key=lambda record: str(record["key"]))
     best = measure([prediction(record) for record in current]).best_iogt.tolist()
     return [
-        _row(record, covered) | {"judged": said.get(record["key"])}
+        _row(record, covered) | {"judged": judged.get(record["key"])}
         for record, covered in zip(current, best, strict=True)
     ]
 
@@ -72,7 +72,7 @@ def marks(row: dict[str, Any]) -> list[str]:
 
 
 def write_tables(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Write the rows beside a path without its ending, as CSV, and as Parquet where pyarrow is installed.
+    """Write the rows at a path with another ending, as CSV, and as Parquet where pyarrow is installed.
 
     Lists stand as JSON in both.
 

@@ -165,8 +165,8 @@ async def evaluate(
     def failed(shown: Presentation, error: Exception) -> Answered:
         return Answered(_blank(shown) | {"error": _error_record(error)}, error)
 
-    asked = ask_many(ask, pending, policy=agent.policy, concurrency=settings.concurrency, failed=failed)
-    lasting = until_outage(asked, lambda answered: answered.error, advice=_RESUME)
+    answers = ask_many(ask, pending, policy=agent.policy, concurrency=settings.concurrency, failed=failed)
+    lasting = until_outage(answers, lambda answered: answered.error, advice=_RESUME)
     async with aclosing(lasting):
         async for answered in lasting:
             journal.append(answered.record)

@@ -131,8 +131,8 @@ def infer_vlmevalkit(reply: str, options: Sequence[str]) -> str | None:
     letters = LETTERS[: len(options)]
     if (found := _lone_letter(reply, letters, last=5)) is not None:
         return found
-    if _NO_REPLY not in reply and (said := _ANSWER_IS.search(reply)) and said[1].upper() in letters:
-        return said[1].upper()
+    if _NO_REPLY not in reply and (stated := _ANSWER_IS.search(reply)) and stated[1].upper() in letters:
+        return stated[1].upper()
     return _by_text(reply, options, limit=2 * sum(map(len, options)))
 
 
@@ -249,8 +249,8 @@ def _distance(first: str, second: str) -> int:
 
 def _with_anls(record: dict[str, Any], scoring: str) -> dict[str, Any]:
     reply = record["reply"] or ""
-    said = without_thoughts(reply) if scoring == "lmms-eval" else reply
-    score = anls(said, [record["gold"], *record["alternatives"]])
+    stated = without_thoughts(reply) if scoring == "lmms-eval" else reply
+    score = anls(stated, [record["gold"], *record["alternatives"]])
     return {**record, "anls": score, "right": score == 1}
 
 

@@ -66,7 +66,7 @@ class Summary:
     Attributes:
         accuracy: share of right answers among all questions.
         answered: share of questions that got an answer.
-        format_kept: share of questions in which every reply was written as the policy had been told to, among those of
+        format_kept: share of questions in which every reply was written as its instructions say, among those of
             which that is known; None if there is none. It says nothing of the answers: accuracy counts an answer in
             plain words, too.
         by_category: accuracy in each category, by name.

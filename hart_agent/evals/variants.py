@@ -1,4 +1,4 @@
-"""Runs that differ in one option, beside each other: a curve that can be printed, and what a question costs.
+"""Runs that differ in one option, next to each other: a curve that can be printed, and what a question costs.
 
 The curve is a file of its own as well, black on white, to be put into a paper.
 """

@@ -62,7 +62,7 @@ def document(title: str, body: Html, *, style: str, script: str | None = None, b
         body: what it shows.
         style: in CSS.
         script: in JavaScript, if it has one.
-        beside: whether it may show pictures that lie beside it as files.
+        beside: whether it may show pictures that lie next to it as files.
     """
     policy = "; ".join(
         (

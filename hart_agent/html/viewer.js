@@ -115,7 +115,7 @@ class Viewer {
     return group;
   }
 
-  tag({ box: [x0, y0, x1, y1], step }) { // beside the region and never on it
+  tag({ box: [x0, y0, x1, y1], step }) { // next to the region and never on it
     const right = x0 > this.photo.width * (1 - Viewer.EDGE), below = y0 < this.photo.height * Viewer.EDGE;
     const [left, top] = [right ? -19 : 0, below ? 3 : -21];
     const node = this.part("g", { class: "region tag", "data-box": `${x0} ${y0} ${x1} ${y1}`, "data-turn": step, "aria-hidden": true });

@@ -130,17 +130,17 @@ def place_words(box: Sequence[int], size: tuple[int, int]) -> str:
 
 
 def _said(text: str, calls: Sequence[Mapping[str, Any]]) -> str:
-    """What a reply says besides its calls, which are told apart; of an answer, its words."""
-    said = outside_blocks(text)
+    """What a reply says besides its calls, which are kept apart; of an answer, its words."""
+    words = outside_blocks(text)
     for call in calls:  # one that no marker sets off
-        said = said.replace(call["raw"], "") if call["raw"] else said
-    said = _EMPTY_FENCE.sub("", said).strip()
+        words = words.replace(call["raw"], "") if call["raw"] else words
+    words = _EMPTY_FENCE.sub("", words).strip()
     parsed = parse_reply(text)
     if not calls and parsed.answer is not None:
-        return f"{said}\nAnswered: {parsed.answer}".strip()
+        return f"{words}\nAnswered: {parsed.answer}".strip()
     if not calls and parsed.abstention is not None:
-        return f"{said}\nDeclined to answer: {parsed.abstention}".strip()
-    return said if said or calls or parsed.findings else text.strip()
+        return f"{words}\nDeclined to answer: {parsed.abstention}".strip()
+    return words if words or calls or parsed.findings else text.strip()
 
 
 def _remarks(result: Mapping[str, Any]) -> list[str]:

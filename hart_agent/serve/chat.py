@@ -64,16 +64,16 @@ def read_chat(body: bytes) -> ChatRequest:
         )  # fmt: skip
     if request.get("n") not in (None, 1):
         raise RequestError(400, "n must be 1: a question has one answer", param="n")
-    said = list(_messages(request.get("messages")))
-    latest = next((index for index in reversed(range(len(said))) if said[index].role == "user"), None)
-    if latest is None or not said[latest].text.strip():
+    messages = list(_messages(request.get("messages")))
+    latest = next((index for index in reversed(range(len(messages))) if messages[index].role == "user"), None)
+    if latest is None or not messages[latest].text.strip():
         raise RequestError(
             400, "the last message of the user has no text; ask something about the image", param="messages"
         )
     options = request.get("stream_options")
     return ChatRequest(
-        question=with_history(said[latest].text, _history(said[:latest])),
-        image=_image(said[: latest + 1]),
+        question=with_history(messages[latest].text, _history(messages[:latest])),
+        image=_image(messages[: latest + 1]),
         max_tokens=_limit(request),
         stream=_flag(request, "stream"),
         include_usage=isinstance(options, Mapping) and options.get("include_usage") is True,
@@ -115,9 +115,9 @@ def _content(content: Any, place: str) -> tuple[str, tuple[str, ...]]:
     return "\n".join(texts), tuple(images)
 
 
-def _image(said: list[_Said]) -> str:
+def _image(messages: list[_Said]) -> str:
     """The image of the latest message that holds one."""
-    images = next((each.images for each in reversed(said) if each.images), ())
+    images = next((each.images for each in reversed(messages) if each.images), ())
     if not images:
         raise RequestError(
             400, "the conversation holds no image; send one as image_url, with a data URL", code="no_image",
@@ -131,8 +131,8 @@ def _image(said: list[_Said]) -> str:
     return images[0]
 
 
-def _history(said: list[_Said]) -> str:
-    text = "\n".join(f"{each.role}: {each.text.strip()}" for each in said if each.text.strip())
+def _history(messages: list[_Said]) -> str:
+    text = "\n".join(f"{each.role}: {each.text.strip()}" for each in messages if each.text.strip())
     return text[-_MAX_HISTORY:]
 
 

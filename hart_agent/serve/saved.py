@@ -1,4 +1,4 @@
-"""A saved trace on the page: what happened, told like a question under way, and its photo if it can be found."""
+"""A saved trace on the page: what happened, shown like a question under way, and its photo if it can be found."""
 
 from __future__ import annotations
 

@@ -132,17 +132,9 @@ class Journal:
 
     def _cut_half_line(self) -> None:
         """Cut off a last line that has no end."""
-        position = size = self._file.seek(0, os.SEEK_END)
-        while position > 0:
-            start = max(0, position - 65536)
-            self._file.seek(start)
-            found = self._file.read(position - start).rfind(b"\n")
-            if found >= 0:
-                position = start + found + 1
-                break
-            position = start
-        if position < size:
-            self._file.truncate(position)
+        with self.path.open("rb") as file:
+            whole = sum(len(line) for line in file if line.endswith(b"\n"))
+        self._file.truncate(whole)
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:

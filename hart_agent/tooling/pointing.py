@@ -1,4 +1,4 @@
-"""Where a policy's boxes lie on the original, and what it is told when it writes them in another way."""
+"""Where a policy's boxes lie on the original, and what it is shown when it writes them in another way."""
 
 from __future__ import annotations
 

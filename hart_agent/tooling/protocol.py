@@ -125,7 +125,7 @@ class ToolContext:
             pixels: RGB, of which the view holds a copy; resampled if the policy could not take their size.
             box: the region of the original that they show, in original pixels.
             pointable: whether a place in them is the same place in `box`, merely scaled. It isn't once they are turned
-                or warped, say: the model is then told that it can't give boxes on this view.
+                or warped, say: the message then says that the model can't give boxes on this view.
 
         Raises:
             TypeError, ValueError: the pixels are no RGB image, or the box reaches beyond the original: the tool's bugs.

@@ -38,7 +38,7 @@ class ToolResult:
 
     Attributes:
         call: the call.
-        text: what the model is told.
+        text: what the model is shown.
         views: the images that the model is shown.
         error: the kind of error, or None.
         seconds: how long the tool took.

@@ -41,7 +41,7 @@ from hart_agent.vision.source import View
 _log = logging.getLogger(__name__)
 
 _MAX_ERROR = 1000
-"""Characters of an error that the model is told; a message may quote the whole of what it wrote."""
+"""Characters of an error that the model is shown; a message may quote the whole of what it wrote."""
 
 _STRETCHED = "{} is shown stretched: the photo is too thin there to be shown in its true shape."
 _UNPOINTABLE = "No box can be given on {}: point on the image from which it was made."

@@ -45,7 +45,7 @@ def page(trace: dict[str, Any], source: SourceImage, *, same: bool = True, truth
         trace: as `trace_json` or `load_trace` returns it.
         source: its image, of the size that the trace says.
         same: whether it is the very image; if not, the page says so.
-        truth: shown beside the answer and the evidence, if it is known.
+        truth: shown next to the answer and the evidence, if it is known.
 
     Raises:
         ImageError: the image's pixel data is damaged.
@@ -99,7 +99,7 @@ class _Page:
         self._trace = trace
         self._truth = truth
         self._size = (trace["image"]["width"], trace["image"]["height"])
-        self._told = tell_result(trace)
+        self._result = tell_result(trace)
         self._turns = evidence_turns(trace)
         self._pictures: dict[tuple[int, ...], tuple[int, Picture]] = {}
         self._shown: set[int] = set()
@@ -160,12 +160,12 @@ class _Page:
         )  # fmt: skip
 
     def _summary(self) -> Html:
-        told = self._told
+        result = self._result
         return join(
             element("h1", self._trace["question"], class_="question"),
-            element("p", told["answer"], class_="answer none" if told["abstained"] else "answer"),
-            element("p", told["verdict_words"], class_=f"verdict {told['verdict']}") if told["verdict_words"] else "",
-            *(element("p", remark, class_="note muted") for remark in told["remarks"]),
+            element("p", result["answer"], class_="answer none" if result["abstained"] else "answer"),
+            element("p", words, class_=f"verdict {result['verdict']}") if (words := result["verdict_words"]) else "",
+            *(element("p", remark, class_="note muted") for remark in result["remarks"]),
         )
 
     def _gold(self) -> Html | str:
@@ -194,7 +194,7 @@ class _Page:
         )
 
     def _evidence(self) -> Html:
-        items = self._told["evidence"]
+        items = self._result["evidence"]
         if not items:
             return element("p", "The policy committed no evidence.", class_="note muted")
         entries = []
@@ -228,14 +228,14 @@ class _Page:
             _card(0, "Overview", "", element("p", f"The model first saw the whole image: {shown}.", class_="note"))
         ]
         for number, turn in enumerate(self._trace["turns"], start=1):
-            told = tell_turn(turn, self._size)
+            parts = tell_turn(turn, self._size)
             body = join(
-                element("details", element("summary", "Thoughts"), element("p", told["reasoning"], class_="words"))
-                if told["reasoning"] else "",
-                element("p", told["said"], class_="words", tabindex=0) if told["said"] else "",
-                *(element("p", finding, class_="words finding", tabindex=0) for finding in told["findings"]),
-                *map(self._call, told["calls"]),
-                element("p", f"Told to the model: {told['feedback']}", class_="note muted") if told["feedback"] else "",
+                element("details", element("summary", "Thoughts"), element("p", parts["reasoning"], class_="words"))
+                if parts["reasoning"] else "",
+                element("p", parts["said"], class_="words", tabindex=0) if parts["said"] else "",
+                *(element("p", finding, class_="words finding", tabindex=0) for finding in parts["findings"]),
+                *map(self._call, parts["calls"]),
+                element("p", f"Told to the model: {note}", class_="note muted") if (note := parts["feedback"]) else "",
             )  # fmt: skip
             boxes = [Box(*view["box"]) for call in turn["calls"] for view in call["views"]]
             cards.append(_card(number, f"Turn {number}", f"{turn['seconds']:.2f} s", body, boxes))

@@ -39,8 +39,8 @@ class PassRates:
 
     def of(self, sample: Sample) -> float:
         """The estimate for a question, more than 0 and less than 1; of one that was not asked, 1/2."""
-        right, asked = self.seen.get(sample.id, (0.0, 0.0))
-        return (right + 1) / (asked + 2)
+        right, attempts = self.seen.get(sample.id, (0.0, 0.0))
+        return (right + 1) / (attempts + 2)
 
     def mean(self, samples: Sequence[Sample]) -> float:
         """Of the estimates for questions."""

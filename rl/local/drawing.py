@@ -36,14 +36,14 @@ def redrawn(
     Source: dynamic sampling, arXiv 2503.14476, section 3.2.
     """
     groups, count = list(groups), 0
-    asked = {group[0][0].sample.id for group in groups}
+    drawn = {group[0][0].sample.id for group in groups}
     for attempt in range(redraws):
         equal = [place for place, group in enumerate(groups) if len({score.reward for _, score in group}) == 1]
-        others = [sample for sample in samples if sample.id not in asked]
+        others = [sample for sample in samples if sample.id not in drawn]
         order = random.Random(f"{seed} {attempt}").sample(others, len(others))
         if not (chosen := order[: len(equal)]):
             break
-        asked |= {sample.id for sample in chosen}
+        drawn |= {sample.id for sample in chosen}
         for place, group in zip(equal, draw_groups(chosen), strict=False):  # there may be fewer questions than groups
             groups[place] = group
         count += len(chosen)

@@ -167,7 +167,7 @@ class PolicyModel:
 
     def save(self, folder: Path) -> None:
         """Write a complete checkpoint: tokenizer, processor, chat template, weights. Adapters are merged into the
-        weights, in float32, and stand beside them."""
+        weights, in float32, and stand next to them."""
         write_merged(self._bare, folder, self._base)
         copy_without_weights(self.checkpoint, folder)
 

@@ -82,21 +82,21 @@ class VLLMSampler:
         """
         replies: dict[int, Reply] = {}
         steps = [reply_steps(self._prompter, prompt) for prompt in prompts]
-        asked = {number: next(each) for number, each in enumerate(steps)}
-        while asked:
-            parameters = [sampling_parameters(self._prompter, each, log_probs=True) for each in asked.values()]
+        pending = {number: next(each) for number, each in enumerate(steps)}
+        while pending:
+            parameters = [sampling_parameters(self._prompter, each, log_probs=True) for each in pending.values()]
             try:
-                requests = [request_of(each) for each in asked.values()]
+                requests = [request_of(each) for each in pending.values()]
                 outputs = self._engine.generate(requests, parameters, use_tqdm=False)
             except Exception as error:
                 raise PolicyError(f"vLLM failed ({type(error).__name__}: {error}).") from error
             going_on = {}
-            for number, output in zip(asked, outputs, strict=True):
+            for number, output in zip(pending, outputs, strict=True):
                 try:
                     going_on[number] = steps[number].send(output)
                 except StopIteration as done:
                     replies[number] = done.value
-            asked = going_on
+            pending = going_on
         return [_generated(replies[number]) for number in range(len(prompts))]
 
 

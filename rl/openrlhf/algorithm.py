@@ -44,8 +44,8 @@ class APGRPOExperienceMaker(RemoteExperienceMaker):  # type: ignore[misc]
     def compute_advantages_and_returns(self, experiences: list[Experience]) -> list[Experience]:
         experiences = super().compute_advantages_and_returns(experiences)
         place = torch.tensor([index for experience in experiences for index in experience.index])
-        told: list[Outcome] = [outcome for experience in experiences for outcome in experience.labels]
-        in_order = [told[index] for index in place.argsort().tolist()]  # group by group
+        outcomes: list[Outcome] = [outcome for experience in experiences for outcome in experience.labels]
+        in_order = [outcomes[index] for index in place.argsort().tolist()]  # group by group
         scores = scores_of(self.judge, in_order, self.samples, self.algorithm.group_size)
         rewards = torch.tensor([score.reward for score in scores])
         written = torch.cat([experience.action_mask.sum(dim=-1) for experience in experiences])

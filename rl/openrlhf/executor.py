@@ -65,11 +65,11 @@ class AgentExecutor(AgentExecutorBase):  # type: ignore[misc]
         sample, config = self._questions.find(label)
         played = await self._interaction.play(sample, llm_engine, parameters, max_length, config)
         sequence = await asyncio.to_thread(self._interaction.sequence, played.rollout.segments)
-        told = outcome(self._judge, played.rollout)
-        reward = 0.0 if told.score is None else told.score.reward  # OpenRLHF wants one; the weights are made of `told`
+        found = outcome(self._judge, played.rollout)
+        reward = 0.0 if found.score is None else found.score.reward  # OpenRLHF wants one; weights come from `found`
         return {
             "prompt": prompt,
-            "label": told,
+            "label": found,
             "images": None,
             "mm_train_inputs": sequence.tensors,
             "reward": reward,

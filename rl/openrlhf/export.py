@@ -15,7 +15,7 @@ from rl.training.checkpoints import copy_without_weights, save_checkpoint
 def export(strategy: Any, actor: Any, tokenizer: Any, settings: RunSettings, out: Path, step: int) -> Path:
     """Write a model with tokenizer, processor and chat template, atomically. All processes must call it.
 
-    Adapters are merged into it in float32, and stand beside it, too.
+    Adapters are merged into it in float32, and stand next to it, too.
 
     Args:
         strategy: OpenRLHF's, which collects weights that are distributed over processes.

@@ -39,7 +39,7 @@ def split_flags(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def parse_flags(arguments: Sequence[str]) -> dict[str, Flag]:
-    """Flags of OpenRLHF from a command line: each --section.name, followed by its values.
+    """Flags of OpenRLHF from a command line: each --section.name, followed by its values; a switch needs none.
 
     Raises:
         ConfigError: an argument is not such a flag.
@@ -54,7 +54,11 @@ def parse_flags(arguments: Sequence[str]) -> dict[str, Flag]:
             flags.setdefault(name, []).append(argument)
         if "." not in name:
             raise ConfigError(f"{argument} has no dot: our own options stand before OpenRLHF's flags")
-    return {name: values[0] if len(values) == 1 else [*values] or True for name, values in flags.items()}
+    switched = {"true": True, "false": False}
+    return {
+        name: switched.get(values[0], values[0]) if len(values) == 1 else [*values] or True
+        for name, values in flags.items()
+    }
 
 
 def check_flags(flags: Mapping[str, Flag], *, supervised: bool = False) -> None:

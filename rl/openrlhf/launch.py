@@ -77,12 +77,7 @@ def write_run(
 ) -> None:
     """Write the manifest, the command and, if there are any, the prompts in the order in which they are asked.
 
-    Args:
-        run: to be written.
-        command: that trains it.
-        questions: of its steps.
-        validation: prompts and labels (see `tasks`).
-        may_change: names of settings that may differ when it is resumed.
+    Those for validation are given with their labels (see `tasks`). When the run is resumed, some settings may change.
 
     Raises:
         ConfigError: the folder holds another run.

@@ -1,4 +1,4 @@
-"""Rewards of one's own: functions that are named on the command line."""
+"""Custom rewards: functions that are named on the command line."""
 
 from __future__ import annotations
 

@@ -35,18 +35,18 @@ Credit: TypeAlias = Callable[[Sequence["int | None"]], float]
 """Of the findings, 0 to `BASE`: of the k_j, one for each gold step, None where no finding says it; 0 without steps."""
 
 
-def all_or_none_credit(said: Sequence[int | None]) -> float:
-    return BASE if said and None not in said else 0.0
+def all_or_none_credit(steps: Sequence[int | None]) -> float:
+    return BASE if steps and None not in steps else 0.0
 
 
-def partial_credit(said: Sequence[int | None]) -> float:
-    return BASE * sum(number is not None for number in said) / max(1, len(said))
+def partial_credit(steps: Sequence[int | None]) -> float:
+    return BASE * sum(number is not None for number in steps) / max(1, len(steps))
 
 
-def time_discounted_credit(said: Sequence[int | None]) -> float:
-    if all_or_none_credit(said):
+def time_discounted_credit(steps: Sequence[int | None]) -> float:
+    if all_or_none_credit(steps):
         return BASE
-    return BASE * sum(1 / number for number in said if number is not None) / max(1, len(said))
+    return BASE * sum(1 / number for number in steps if number is not None) / max(1, len(steps))
 
 
 def interleaved_reward(trajectory: Trajectory, sample: Sample, credit: Credit, *, improving: bool = True) -> float:

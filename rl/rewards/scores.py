@@ -38,7 +38,7 @@ def in_groups(rollouts: Sequence[T], size: int) -> list[Sequence[T]]:
 
 @dataclass(frozen=True)
 class Term:
-    """A shaping term of one rollout: what it earns beside the reward.
+    """A shaping term of one rollout: what it earns in addition to the reward.
 
     Terms are normalised over the group as the reward is, and then weighted (see `rl.ap_grpo.rollout_weights`): with the
     weight .01 a term moves the policy a hundredth as far as the reward, even where all rewards of a group are equal.

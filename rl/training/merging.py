@@ -1,4 +1,4 @@
-"""Checkpoints of adapters: merged weights in float32, and the adapters beside them. Importing this loads torch.
+"""Checkpoints of adapters: merged weights in float32, and the adapters next to them. Importing this loads torch.
 
 Why both: see `hart_agent.backends.local.adapters`.
 """
@@ -43,7 +43,7 @@ def joined(terms: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Te
 
 
 def write_merged(model: Any, folder: Path, base: str) -> None:
-    """Write a model, with its adapters, if it has any, both merged in float32 and beside.
+    """Write a model, with its adapters, if it has any, both merged in float32 and as files of their own.
 
     Args:
         model: of transformers; it stays as it is.
@@ -58,7 +58,7 @@ def write_merged(model: Any, folder: Path, base: str) -> None:
 
 
 def write_policy(model: Any, weights: dict[str, torch.Tensor], terms: Terms, folder: Path, base: str) -> None:
-    """Write weights, merged, and the adapters beside them; see `write_merged`.
+    """Write weights, merged, and the adapters next to them; see `write_merged`.
 
     Args:
         model: of transformers, whose weights they are.

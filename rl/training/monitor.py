@@ -78,14 +78,15 @@ def _of_findings(rollouts: Sequence[Rollout]) -> dict[str, float]:
     runs = [rollout.trajectory for rollout in rollouts]
     if not any(run.findings or run.mode == Mode.INTERLEAVED for run in runs):
         return {}
-    said = [
+    credited = [
         number is not None
         for rollout, run in zip(rollouts, runs, strict=True)
         for number in steps_found(run.findings, rollout.sample.steps, strict=True)
     ]
     firsts = [first_finding(run) for run in runs]
     values = (
-        [len(run.findings) for run in runs], said, [first.tokens for first in firsts], [first.share for first in firsts]
+        [len(run.findings) for run in runs], credited,
+        [first.tokens for first in firsts], [first.share for first in firsts],
     )  # fmt: skip
     return {name: _mean(each) for name, each in zip(OF_FINDINGS, values, strict=True)}
 

@@ -6,33 +6,25 @@ machine, docs/openrlhf.md those of OpenRLHF.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from hart_agent.agent.modes import Mode
-from hart_agent.errors import ConfigError
-from hart_agent.store.hub import from_hub
 from rl.config import TrainSettings
+from rl.training.sizes import ModelShape, adapter_size, layer_bytes
 
-TEXT = 700
-"""Tokens of instructions and question in a prompt."""
-FIXED, FIXED_OPENRLHF = 3e9, 4e9
-"""Bytes on each GPU for CUDA itself and what fragmentation leaves unused; and for buffers of DeepSpeed and NCCL."""
-CALL = 0.03
-"""Seconds that transformers takes for one token of a batch, besides reading the weights."""
-PREPROCESSING = 0.064
-"""Seconds in which one core scales a megapixel and cuts it into patches; measured."""
-HOST_BANDWIDTH = 50e9
-"""Bytes a second at which an optimiser on the host goes through its memory."""
-CHANNELS = 3 * 2
-"""Values for a pixel of a patch: its colours, in two frames, of which an image is both."""
+TEXT = 700  # tokens of instructions and question in a prompt
+FIXED = 3e9  # bytes on each GPU for CUDA itself and what fragmentation leaves unused
+FIXED_OPENRLHF = 4e9  # the same with buffers of DeepSpeed and NCCL
+CALL = 0.03  # seconds that transformers takes for one token of a batch, besides reading the weights
+PREPROCESSING = 0.064  # seconds in which one core scales a megapixel and cuts it into patches; measured
+HOST_BANDWIDTH = 50e9  # bytes a second at which an optimiser on the host goes through its memory
+CHANNELS = 3 * 2  # values for a pixel of a patch: its colours, in two frames, of which an image is both
 RAY = 3 * 2 * CHANNELS / 0.7e9
 """Seconds of a pixel in Ray's object store: values of 2 bytes pass it 3 times (from vLLM, to the log-probabilities, to
 the update), at 0.7e9 bytes a second; measured."""
-SYNC, SYNC_CALL = 25e9, 0.004
-"""Of weights handed to vLLM: bytes a second, and seconds for the calls that announce each."""
+SYNC, SYNC_CALL = 25e9, 0.004  # of weights handed to vLLM: bytes a second, and seconds for the calls that announce each
 
 
 @dataclass(frozen=True)
@@ -53,48 +45,19 @@ GPUS = {"h100": H100, "h200": GPU(141e9, H100.flops, 0.6 * 4.8e12), "a100": GPU(
 """By name, with the memory that they are mostly sold with."""
 
 
-@dataclass(frozen=True)
-class ModelShape:
-    """The sizes of a model."""
-
-    parameters: int
-    vision: int  # parameters outside the language model
-    layers: int  # of the language model, as are all that follow
-    hidden: int
-    intermediate: int  # width inside a layer's MLP
-    vocabulary: int
-    cache: int  # bytes of keys and values for one token
-    grid: int  # pixels of one token's side in an image
-    patches: int = 4  # of the vision tower that become one token
-    weights: int = 0  # tensors
-    tower: tuple[int, int, int] = (0, 0, 0)  # layers of the vision tower, their width, and that inside their MLP
-
-
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """An estimate.
+    """An estimate. Memory is in bytes on each GPU, by purpose; seconds are those of a step, by phase."""
 
-    Attributes:
-        training: bytes on each GPU while the policy is updated, by purpose.
-        rollouts: the same while rollouts are made; empty where both use the same memory.
-        room: bytes of one sampling engine for keys and values.
-        host: bytes of each machine's own memory.
-        memory: of one GPU.
-        steps: of the run.
-        at_once: complete rollouts that the memory for rollouts holds, on all GPUs.
-        seconds: of a step by phase, if all goes well.
-        slow: the same, if little does.
-    """
-
-    training: dict[str, float]
-    rollouts: dict[str, float] = field(default_factory=dict)
-    room: float
-    host: float = 0
-    memory: float
-    steps: int
-    at_once: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
-    slow: dict[str, float] = field(default_factory=dict)
+    training: dict[str, float]  # while the policy is updated
+    rollouts: dict[str, float] = field(default_factory=dict)  # while they are made; empty if in the same memory
+    room: float  # bytes of one sampling engine for keys and values
+    host: float = 0  # bytes of each machine's own memory
+    memory: float  # of one GPU
+    steps: int  # of the run
+    at_once: int = 0  # complete rollouts that the memory for rollouts holds, on all GPUs
+    seconds: dict[str, float] = field(default_factory=dict)  # if all goes well
+    slow: dict[str, float] = field(default_factory=dict)  # if little does
 
     @property
     def hours(self) -> float:
@@ -248,11 +211,6 @@ def _number(flags: Mapping[str, Any], name: str) -> int:
     return int(str(flags.get(name, 1)))
 
 
-def layer_bytes(width: int, mlp: int) -> float:
-    """What the backward pass needs of one token (of the vision tower: patch) in a layer that isn't recomputed."""
-    return 34 * width + 13 * mlp
-
-
 def views_of(settings: TrainSettings) -> int:
     """Views that a rollout is given: the overview, and one more after each turn but the last."""
     return 1 if settings.mode == Mode.DIRECT else settings.max_turns
@@ -271,56 +229,3 @@ def rollout_tokens(shape: ModelShape, settings: TrainSettings) -> tuple[int, int
     """
     view, turns = view_pixels(settings) // shape.grid**2, views_of(settings)
     return (TEXT + view) + (turns - 1) * (TEXT // 2 + view), turns * max(settings.max_tokens // 4, 1)
-
-
-def adapter_size(shape: ModelShape, rank: int, *, vision: bool) -> float:
-    """Parameters of adapters of all linear layers: their rank times the inputs and outputs of each."""
-    keys = shape.cache / (4 * shape.layers)  # width of keys, and of values
-    size = shape.layers * (9 * shape.hidden + 2 * keys + 3 * shape.intermediate)
-    depth, width, mlp = shape.tower
-    return rank * (size + (depth * (9 * width + 2 * width + 3 * mlp) if vision else 0))
-
-
-def model_shape(model: str) -> ModelShape:
-    """The sizes of a model, from its configuration alone; weights are neither read nor downloaded.
-
-    Args:
-        model: a folder, or an id on the Hugging Face hub.
-
-    Raises:
-        ConfigError: there is no such model, or it is not a vision-language model.
-        ImportError: torch or transformers is missing.
-        PolicyError: the hub can't be reached.
-    """
-    import torch
-    from transformers import AutoConfig, AutoModelForImageTextToText
-
-    from rl.training.parts import in_part
-
-    folder = Path(model).expanduser()
-    if not folder.is_dir():
-        folder = from_hub(model, patterns=["config.json"], complete=lambda found: (found / "config.json").is_file())
-    try:
-        config = AutoConfig.from_pretrained(folder)
-        text, vision = config.get_text_config(), config.vision_config
-        with torch.device("meta"):  # sizes without memory
-            module = AutoModelForImageTextToText.from_config(config)
-    except (OSError, ValueError, AttributeError) as error:
-        raise ConfigError(f"{model} is not a vision-language model that transformers knows ({error})") from error
-    sizes = {name: weight.numel() for name, weight in module.named_parameters()}
-    merge = getattr(vision, "spatial_merge_size", None) or round(1 / getattr(config, "downsample_ratio", 0.5))
-    depth = getattr(vision, "depth", None) or vision.num_hidden_layers
-    head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    return ModelShape(
-        parameters=sum(sizes.values()),
-        weights=len(sizes),
-        vision=sum(size for name, size in sizes.items() if in_part(name, "vision")),
-        layers=text.num_hidden_layers,
-        hidden=text.hidden_size,
-        intermediate=text.intermediate_size,
-        vocabulary=text.vocab_size,
-        cache=2 * text.num_hidden_layers * text.num_key_value_heads * head * 2,
-        grid=(side[0] if isinstance(side := vision.patch_size, Sequence) else side) * merge,
-        patches=merge**2,
-        tower=(depth, vision.hidden_size, vision.intermediate_size),
-    )

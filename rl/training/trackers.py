@@ -41,7 +41,7 @@ def trackers(folder: Path, step: int, wanted: str | None, settings: Mapping[str,
     Args:
         folder: of the run.
         step: the first that is written.
-        wanted: beside TensorBoard: "wandb", or None.
+        wanted: in addition to TensorBoard: "wandb", or None.
         settings: of the run, to be shown with it.
 
     Raises:

@@ -12,6 +12,7 @@ from conftest import answer, tool_call
 from PIL import Image
 
 from hart_agent import Agent, PluginError, ScriptedPolicy, Turn, Verdict
+from hart_agent.agent.observer import Observer
 from hart_agent.backends import create_policy
 from hart_agent.errors import ConfigError
 from hart_agent.tooling.discovery import discover_tools
@@ -76,6 +77,36 @@ def test_the_observer_sees_each_turn_as_it_ends() -> None:
     seen: list[Turn] = []
     trajectory = Agent(ScriptedPolicy([CROP, answer("STOP")]), verify=False).ask(IMAGE, "what?", observer=seen.append)
     assert tuple(seen) == trajectory.turns
+
+
+class Log(Observer):
+    """Writes down what it sees."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def on_start(self, question: str, image: Any, overview: Any) -> None:
+        self.seen.append(f"start {question} {image.size.width}x{image.size.height}")
+
+    def on_tool_call(self, result: Any, views: Any) -> None:
+        self.seen.append(f"tool {result.call.name} {len(views)}")
+
+    def on_turn(self, turn: Turn) -> None:
+        self.seen.append("turn")
+
+    def on_verdict(self, verification: Any) -> None:
+        self.seen.append(f"verdict {verification.verdict}")
+
+    def on_end(self, trajectory: Any) -> None:
+        self.seen.append(f"end {trajectory.answer}")
+
+
+def test_an_agents_observer_sees_start_calls_turns_verdict_and_end() -> None:
+    always, once = Log(), Log()
+    agent = Agent(ScriptedPolicy([CROP, answer("STOP"), answer("stop")]), observer=always)
+    agent.ask(IMAGE, "what?", observer=once)
+    assert once.seen == ["start what? 400x300", "tool crop 1", "turn", "turn", "verdict supported", "end STOP"]
+    assert always.seen == once.seen
 
 
 def test_a_trajectory_reads_as_answer_verdict_and_evidence() -> None:

@@ -245,6 +245,22 @@ def test_a_list_in_another_order_is_right(items: list[str], random: object) -> N
     assert not is_right(", ".join([*shuffled, "green"]), ", ".join(items), AnswerType.LIST)
 
 
+def test_a_comma_before_three_digits_parts_items_that_are_no_number() -> None:
+    assert is_right("123, red", "red,123", AnswerType.LIST)
+    assert not is_right("123, red", "1,123", AnswerType.LIST)
+
+
+def test_up_to_200_items_may_be_written_otherwise() -> None:
+    for count in (200, 201):
+        gold, otherwise, wrong = (
+            ", ".join(f"{number + more}{end}" for number in range(count))
+            for end, more in (("", 0), (".0", 0), (".0", 1))
+        )
+        assert is_right(otherwise, gold, AnswerType.LIST) == (count == 200)
+        assert is_right(gold, gold, AnswerType.LIST)
+        assert not is_right(wrong, gold, AnswerType.LIST)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     "piece",

@@ -47,7 +47,8 @@ from rl.config import AlgorithmConfig, TrainSettings
 from rl.data.demonstrations import Demonstration, segments_of
 from rl.data.rows import Row
 from rl.local.model import PolicyModel
-from rl.training.planning import FIXED, estimate, model_shape
+from rl.training.planning import FIXED, estimate
+from rl.training.sizes import model_shape
 
 GROUP = 8
 TEXT, REPLY = 700, 512

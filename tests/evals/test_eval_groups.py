@@ -16,7 +16,7 @@ from hart_agent import Agent, ScriptedPolicy
 from hart_agent.evals.about_others import is_about_others
 from hart_agent.evals.datasets import load_dataset
 from hart_agent.evals.folder import evaluate_folder
-from hart_agent.evals.intervals import mean, share, share_of
+from hart_agent.evals.intervals import cluster_variance, mean, share, share_of, share_worth, totals, wilson
 from hart_agent.evals.metrics import Prediction
 from hart_agent.evals.runner import EvalSettings, presentations
 from hart_agent.evals.statistics import compare, mcnemar, paired_test, sign_flip_test
@@ -45,6 +45,34 @@ def test_outcomes_that_go_together_are_worth_the_questions_behind_them() -> None
     same = share_of([order == 0 for _ in range(50) for order in range(4)], groups)
     assert (same.low, same.high) == (share(50, 200).low, share(50, 200).high)
     assert share_of(outcomes[::4]) == share_of(outcomes[::4], groups[::4]) == share(30, 50)
+
+
+def test_the_variance_over_groups_is_that_worked_by_hand() -> None:
+    # Right 2 of 2, 0 of 1 and 1 of 3: the share is 1/2, what each group has more than that 1, -1/2 and -1/2; the sum of
+    # the squares is 3/2, times 3/2 for three groups, over 6 squared.
+    sums, counts = totals(np.array([1.0, 1, 0, 1, 0, 0]), ["a", "a", "b", "c", "c", "c"])
+    assert (sums.tolist(), counts.tolist()) == ([2, 0, 1], [2, 1, 3])
+    assert cluster_variance(sums, counts) == 1.5 * 1.5 / 36
+    assert cluster_variance(sums[:2], counts[:2]) == pytest.approx(2 * 2 * (2 / 3) ** 2 / 9)
+    assert cluster_variance(sums[:1], counts[:1]) == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "variance", "worth"),
+    [(0.5, 0.05, 5), (0.2, 0.04, 4), (0.5, 0.001, 30), (0.5, 0.0, 30), (0.0, 0.0, 7), (1.0, 0.0, 7)],
+)
+def test_a_share_is_worth_what_gives_it_its_variance_and_no_more_than_its_outcomes(
+    value: float, variance: float, worth: float
+) -> None:
+    """p (1 - p) / n is the variance of a share of n; 7 questions are behind 30 outcomes."""
+    found, expected = share_worth(value, variance, 30, 7), wilson(value, worth, 30)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_an_interval_of_a_share_ends_where_shares_end() -> None:
+    ends = [(share(0, count).low, share(count, count).high) for count in range(1, 60)]
+    assert all(low >= 0 and high <= 1 for low, high in ends)  # rounding alone would leave 0 to 1 by 1e-17
+    assert np.abs(np.array(ends) - (0, 1)).max() < 1e-12
 
 
 def test_an_interval_over_groups_is_near_that_of_resampling_them() -> None:

@@ -13,11 +13,15 @@ import eval_files as files
 import numpy as np
 import pytest
 from click.testing import Result
+from conftest import answer, tool_call
 from loopback import Behaviour, Loopback, say, serve
 from openai_asks import images, words, zoom_first
+from PIL import Image
 from typer.testing import CliRunner
 
+from hart_agent import Agent, Mode, ScriptedPolicy
 from hart_agent.cli import app
+from hart_agent.cli.options import AgentOptions
 from hart_agent.errors import ConfigError
 from hart_agent.evals.metrics import Prediction
 from hart_agent.evals.protocols import Protocol, read_protocol, shipped, write_protocol
@@ -48,6 +52,19 @@ def right_by_text(body: dict[str, Any], _: int) -> Behaviour:
     letter = re.search(rf"([A-D])[.)] {re.escape(right)}", asked)
     assert letter is not None
     return say(f"The answer is {letter[1]}.")
+
+
+@pytest.mark.parametrize("name", [name for name in shipped() if name != "hart"])
+def test_no_published_protocol_has_answers_checked(name: str) -> None:
+    options = AgentOptions(**read_protocol(name).options)
+    with Image.new("RGB", (300, 200)) as image:
+        replies = [tool_call("crop", bbox_2d=[10, 10, 90, 90], label="it"), answer("red"), answer("red"), answer("red")]
+        if options.mode == Mode.DIRECT.name:
+            del replies[0]
+        agent = Agent(ScriptedPolicy(replies), mode=options.mode, verify=options.verify)
+        trajectory = agent.ask(image, "what colour?")
+    assert (trajectory.answer, trajectory.verdict) == ("red", "unchecked")
+    assert trajectory.usage.requests == len(trajectory.turns)
 
 
 def test_the_published_protocol_asks_as_the_benchmark_does(tmp_path: Path) -> None:

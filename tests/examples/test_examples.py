@@ -16,6 +16,7 @@ from conftest import answer
 from loopback import Behaviour, refuse, say, serve
 from PIL import Image, ImageDraw, ImageFont
 
+from hart_agent.backends.embedded import EmbeddedPolicy
 from hart_agent.evals.report import load_run
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -49,6 +50,7 @@ def test_ask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.Cap
     pen.rectangle((60, 50, 339, 149), fill=(20, 40, 120))
     pen.text((200, 100), "BAKERY", fill="white", anchor="mm", font=ImageFont.load_default(48))
     image.save(tmp_path / "sign.png")
+    monkeypatch.setattr(EmbeddedPolicy, "max_seconds", 600.0)  # near the limit it says what it has read by then
     run(monkeypatch, "ask.py", tmp_path / "sign.png", "what is on the sign?")
     first, verdict, *evidence = capsys.readouterr().out.splitlines()
     assert first == "BAKERY"

@@ -34,7 +34,8 @@ from rl.local.model import PolicyModel
 from rl.local.rollout import roll_out
 from rl.local.trainer import Trainer
 from rl.training.checkpoints import checkpoints
-from rl.training.planning import FIXED, GPUS, estimate, model_shape
+from rl.training.planning import FIXED, GPUS, estimate
+from rl.training.sizes import model_shape
 
 STEPS = 2
 

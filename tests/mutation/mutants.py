@@ -112,15 +112,15 @@ def _places_in(parent: ast.AST, statement: ast.stmt) -> Iterator[_Place]:
 def _is_no_behaviour(parent: ast.AST, field: str) -> bool:
     if field in ("annotation", "returns", "decorator_list", "bases", "type_params"):
         return True
-    if isinstance(parent, ast.If) and "TYPE_CHECKING" in ast.unparse(parent.test):
-        return True
     if isinstance(parent, ast.Assign) and ast.unparse(parent.targets[0]) == "__all__":
         return True
     return isinstance(parent, ast.Raise | ast.Assert | ast.JoinedStr | ast.Import | ast.ImportFrom)
 
 
 def _is_words(node: ast.AST) -> bool:
-    """Docstrings, and calls of a log."""
+    """Docstrings, calls of a log, and what is there for a type checker."""
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        return True
     if not isinstance(node, ast.Expr):
         return False
     value = node.value
@@ -140,7 +140,7 @@ def _changes(node: ast.expr | ast.stmt) -> Iterator[ast.AST]:
     elif isinstance(node, ast.Constant):
         yield from (ast.Constant(value) for value in _others(node.value))
     elif isinstance(node, ast.Return) and node.value is not None:
-        if not (isinstance(node.value, ast.Constant) and node.value.value is None):
+        if not (isinstance(node.value, ast.Constant) and not node.value.value):
             yield ast.Return(ast.Constant(None))
     elif isinstance(node, ast.If | ast.IfExp | ast.While) and not isinstance(node.test, ast.Compare | ast.UnaryOp):
         yield _with(node, test=ast.UnaryOp(ast.Not(), node.test))

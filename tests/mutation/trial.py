@@ -95,7 +95,7 @@ def tried(folder: Path, area: dict[str, Any], chosen: list[Chosen], results: Pat
             print(json.dumps(record), file=out, flush=True)
             print(f"{module}:{mutant.line} {outcome.outcome} in {outcome.seconds:.2f} s", file=progress)
 
-        warm = Warm(folder, area["tests"], area["modules"])
+        warm = Warm(folder, area["tests"], area["modules"], area.get("without", ()))
         warm.run([(module, mutant) for module, mutant, _ in chosen], done)
 
 

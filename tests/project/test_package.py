@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
@@ -103,6 +104,22 @@ def test_the_page_on_the_architecture_names_what_is_there() -> None:
         assert (ROOT / path).exists(), path
     for path in re.findall(r"\]\(([^)]+)\)", page):
         assert (ROOT / "docs" / path).exists(), path
+
+
+def test_the_map_has_every_room_in_the_order_of_the_layers() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    lines = [line[13:] for line in page.split("```")[1].split("\ntools/ ")[0].strip().splitlines()]
+    rooms = [re.findall(r"[a-z_]+", line.split("   ")[0]) for line in lines if not line.startswith(" ")]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = [
+        [name.rpartition(".")[2] for name in layer.split(" | ")]
+        for contract in contracts[:2] for layer in contract["layers"] if layer != "hart_agent.__main__"
+    ]  # fmt: skip
+    assert [sorted(names) for names in rooms] == [sorted(names) for names in layers]
+    there = [path for package in ("hart_agent", "rl") for path in (ROOT / package).glob("[a-z]*")]
+    there = [path for path in there if path.suffix == ".py" or (path / "__init__.py").is_file()]
+    assert sorted(path.stem for path in there) == sorted(name for names in rooms for name in names)
+    assert len([path for path in there if path.parent.name == "hart_agent" and path.is_file()]) <= 6
 
 
 @pytest.fixture(scope="session")

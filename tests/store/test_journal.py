@@ -165,10 +165,20 @@ def test_a_file_that_can_not_be_opened_gives_its_lock_back(tmp_path: Path, monke
         patched.setattr(Path, "open", refuse)
         with pytest.raises(
             OutputError, match=rf"{path.name} can't be written: Permission denied\. Choose another path\."
-        ):
+        ) as refused:
             Journal(path)
     with Journal(path) as journal:
         assert journal.records == []
+    del refused  # which held all that the traceback holds, the lock too
+
+
+def test_what_is_closed_writes_nothing(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "records.jsonl")
+    journal.append({"number": 1})
+    journal.close()
+    with pytest.raises(ValueError, match="closed file"):
+        journal.append({"number": 2})
+    assert journal.path.read_text() == '{"number":1}\n'
 
 
 def test_a_lock_never_empties_a_file_of_someone_else(tmp_path: Path) -> None:

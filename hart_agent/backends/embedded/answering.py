@@ -237,7 +237,7 @@ def _page_number(signs: Sequence[Sign]) -> Finding:
 
 
 def _typed_alone(query: Query, signs: Sequence[Sign]) -> Finding:
-    """The value on a crop of it, where the rows by which some kinds are told are missing."""
+    """The value on a crop of it, where the rows that some kinds are recognised by are missing."""
     found = _typed(query, signs, signs)
     if found.text is None and query.kind in ("venue", "street", "address") and len(signs) == 1:
         return Finding(without_time(signs[0].text), (signs[0].lines,))
@@ -263,8 +263,8 @@ def _whole(query: Query, chosen: Sequence[Sign], photo: Size | None) -> Finding:
     """All rows of the sign that is meant; the wanted row if the question counts them."""
     ordered = sorted(chosen, key=lambda sign: -sign.area)
     sign = chosen[0] if query.is_selective and photo else ordered[0]
-    told = query.is_selective or query.quoted or photo is None or len(chosen) < 2
-    if not told and ordered[0].area < _LARGER * ordered[1].area:
+    is_clear = query.is_selective or query.quoted or photo is None or len(chosen) < 2
+    if not is_clear and ordered[0].area < _LARGER * ordered[1].area:
         return _none("there is more than one sign; say which one you mean", rivals=True)
     many = len(sign.lines) > 1 if query.part else len(sign.rows) > _BODY
     if photo and many and not query.quoted and query.ordinal is None:
@@ -310,14 +310,14 @@ def _may_be(query: Query, row: Row) -> bool:
         return False
     if cue_in(kind, text, "names.tsv"):
         return True
-    told = cue_in(kind, text) or any(matches(word, text) for word in {*query.words} - query.things)
+    is_named = cue_in(kind, text) or any(matches(word, text) for word in {*query.words} - query.things)
     return not (
         (kind != "topic" and is_running(row))
         or (kind == "author" and not is_person(text))
         or (kind == "periodical" and not cue_in(kind, text))
         or (kind == "brand" and len(text.split()) >= _FEW)
         or (kind in ("brand", "name", "place", "destination", "heading", "author", "periodical") and letters < _LETTERS)
-        or (kind == "place" and (not told or all(map(is_filler, text.split()))))
+        or (kind == "place" and (not is_named or all(map(is_filler, text.split()))))
     )
 
 

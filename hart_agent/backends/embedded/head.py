@@ -89,10 +89,6 @@ class Head:
             weights = stored["weights"].astype(np.float32) * stored["scale"]
             return cls(stored["kinds"].tolist(), str(stored["vocabulary"]).split("\n"), weights)
 
-    def knows(self, word: str) -> bool:
-        """Whether a word stands in the phrasings often enough to be a feature."""
-        return word in self._known
-
     def probabilities(self, question: str) -> NDArray[np.float32]:
         """Of each kind, shape (kinds,)."""
         rows = [self._rows[name] for name in features(tokens(question), self._known) if name in self._rows]

@@ -145,17 +145,17 @@ class EmbeddedPolicy:
         place = finding.text.removeprefix(text)
         if len(crops) != len(finding.lines) or query.kind == "all":  # there were more regions than crops
             return finding.text
-        said: list[str | None] = []
+        readings: list[str | None] = []
         for scale in _LOOKS:
             if time.monotonic() > end - _LAST_LOOK:
                 return finding.text
-            said.append(find(query, self._signs_of(query, crops, scale, end), None).text)
-            looks -= said[-1] is not None and _joined(text) in _joined(said[-1])
+            readings.append(find(query, self._signs_of(query, crops, scale, end), None).text)
+            looks -= readings[-1] is not None and _joined(text) in _joined(readings[-1])
             if looks == 0:
                 return finding.text
-        if not any(said):  # a crop may be too small to be read without its surroundings
+        if not any(readings):  # a crop may be too small to be read without its surroundings
             return finding.text if finding.confidence >= _CERTAIN else None
-        other = next((reading for reading in said if reading is not None and said.count(reading) > 1), "")
+        other = next((reading for reading in readings if reading is not None and readings.count(reading) > 1), "")
         return f"{other}{place}" if other and _joined(other) in _joined(text) else None
 
     def _localise(self, messages: Sequence[Message]) -> Reply:

@@ -184,9 +184,9 @@ def _quotations(question: str) -> tuple[str, ...]:
             match[0].strip(" ,") for match in _CAPITALS.finditer(rest)
             if any(map(str.isalpha, match[0])) and len(match[0]) > 1 and match[0] not in ACRONYMS
         ]  # fmt: skip
-    told = pattern("with text").search(rest)
-    if not found and told and told[2].lower() not in COLOURS and (told[1] or not is_filler(told[2])):
-        found = [told[2]]
+    quoted = pattern("with text").search(rest)
+    if not found and quoted and quoted[2].lower() not in COLOURS and (quoted[1] or not is_filler(quoted[2])):
+        found = [quoted[2]]
     return tuple(text for text in found if text)
 
 

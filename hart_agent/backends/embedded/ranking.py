@@ -88,7 +88,7 @@ def passages(query: Query, rows: Sequence[Row]) -> list[Row]:
     """Ranked rows, those that are set as one joined, the likeliest first; what stands there twice comes last.
 
     Args:
-        query: what is asked; a value that is told by its form stands in a row of its own.
+        query: what is asked; a value that is recognised by its form stands in a row of its own.
         rows: as ranked.
     """
     taken, found = set[tuple[int, int]](), dict[str, Row]()

@@ -124,13 +124,13 @@ def cross_validate(splits: dict[str, list[Example]]) -> list[str]:
     for name, held_out in splits.items():
         head = train([example for other, examples in splits.items() if other != name for example in examples])
         rng = random.Random(1)
-        asked = [(kind, text) for kind, phrasing in held_out for text in fill(phrasing, rng)]
-        found = [head.recognise(text).kind for _, text in asked]
-        right = sum(kind == other for (kind, _), other in zip(asked, found, strict=True))
-        same = sum((kind in NOT_TEXT) == (other in NOT_TEXT) for (kind, _), other in zip(asked, found, strict=True))
-        total = [a + b for a, b in zip(total, (len(asked), right, same), strict=True)]
-        lines.append(f"{name:14} {len(asked):5} {right / len(asked):7.1%} {same / len(asked):12.1%}")
-        for (kind, text), other in zip(asked, found, strict=True):
+        phrased = [(kind, text) for kind, phrasing in held_out for text in fill(phrasing, rng)]
+        found = [head.recognise(text).kind for _, text in phrased]
+        right = sum(kind == other for (kind, _), other in zip(phrased, found, strict=True))
+        same = sum((kind in NOT_TEXT) == (other in NOT_TEXT) for (kind, _), other in zip(phrased, found, strict=True))
+        total = [a + b for a, b in zip(total, (len(phrased), right, same), strict=True)]
+        lines.append(f"{name:14} {len(phrased):5} {right / len(phrased):7.1%} {same / len(phrased):12.1%}")
+        for (kind, text), other in zip(phrased, found, strict=True):
             if kind != other and "-v" in sys.argv:
                 lines.append(f"    {text!r}: {kind}, recognised as {other}")
     lines.append(f"{'all':14} {total[0]:5} {total[1] / total[0]:7.1%} {total[2] / total[0]:12.1%}")

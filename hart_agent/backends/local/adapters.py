@@ -3,8 +3,8 @@
 A number of bfloat16 has 8 significant bits: most of what adapters add to a weight is less than half of its last one,
 and would be lost in merged weights of that precision. So a checkpoint of adapters has two things: merged weights in
 float32, which are the policy wherever they are opened in float32, and the adapters themselves, in PEFT's format, in a
-folder beside them. A model of lower precision is opened as it was trained: weights as before merging, and the adapters'
-part added, in float32, to what each layer gives.
+folder next to them. A model of lower precision is opened as it was trained: weights as before merging, and the part of
+the adapters added, in float32, to what each layer gives.
 """
 
 from __future__ import annotations

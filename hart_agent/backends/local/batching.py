@@ -50,7 +50,7 @@ class Batcher(Generic[Item, Result]):
         self._lock = threading.Lock()
 
     async def submit(self, item: Item) -> Result:
-        """The result for one item. Cancelling gives it up: it is not begun, or told that it is abandoned."""
+        """The result for one item. Cancelling gives it up: it is not begun, or notified that it is abandoned."""
         job: Job[Item, Result] = Job(item)
         with self._lock:
             self._pending.append(job)

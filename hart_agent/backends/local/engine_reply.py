@@ -31,10 +31,10 @@ def reply_steps(prompter: Prompter, prompt: Prompt) -> Generator[Prompt, Any, Re
     requests = 1
     while True:
         completion = output.outputs[0]
-        said = tuple(completion.token_ids)
-        token_ids += said
+        new_ids = tuple(completion.token_ids)
+        token_ids += new_ids
         if completion.logprobs is not None:
-            log_probs += tuple(entry[token].logprob for entry, token in zip(completion.logprobs, said, strict=True))
+            log_probs += tuple(entry[token].logprob for entry, token in zip(completion.logprobs, new_ids, strict=True))
         at_stop_string = isinstance(completion.stop_reason, str)
         left = prompt.max_tokens - len(token_ids)
         if not (at_stop_string and left > 0 and prompter.thinking(token_ids, prompt.opened)):

@@ -36,7 +36,7 @@ class LocalPolicy(ABC):
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """In which words the model calls, and is told what came of it."""
+        """In which words the model calls, and is shown the result."""
         return self._prompter.vocabulary
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:

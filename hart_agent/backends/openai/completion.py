@@ -208,7 +208,7 @@ def _last_verdict(text: str) -> str:
 
 
 def _calls(message: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The calls that the server has parsed; one that can't be read has no name, and the model is told so."""
+    """The calls that the server has parsed; one that can't be read has no name, and the model is shown an error."""
     # `function_call` is how calls were sent before there were tools.
     fields = (_decoded(message.get(field)) for field in ("tool_calls", "function_call"))
     given: Any = next((field for field in fields if field and not isinstance(field, str)), [])

@@ -97,7 +97,7 @@ class Connection:
         return await self._request("GET", "models")
 
     async def beside(self, path: str) -> Any:
-        """Ask for something that lies beside the API, not in it; see `complete`."""
+        """Ask for something that lies next to the API, not in it; see `complete`."""
         return await self._request("GET", path, base=self._url.path.rstrip("/").removesuffix("/v1"))
 
     async def _request(

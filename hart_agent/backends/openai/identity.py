@@ -13,7 +13,7 @@ _PLACES: Final = (
     ("api/version", "version", "ollama"),
     ("props", "build_info", "llama.cpp"),
 )
-"""Where programs put their version: the path beside the API, the field, and the program that is known by the path.
+"""Where programs put their version: the path next to the API, the field, and the program that is known by the path.
 vLLM answers at the first; so may others."""
 _PROGRAMS: Final = frozenset({"vllm", "sglang", "llamacpp"})
 """Who give their own name as the owner of a model."""
@@ -36,18 +36,18 @@ async def identify(server: Server, model: str) -> dict[str, str]:
             version, program = await _version(server)
             found |= {"server": " ".join(filter(None, (owner or program, version)))} if version or owner else {}
     except (ServerError, TimeoutError):
-        pass  # what isn't told is unknown; whether the server works shows when it is asked a question
+        pass  # what isn't given is unknown; whether the server works shows when it is asked a question
     return found
 
 
 async def _version(server: Server) -> tuple[str, str]:
-    """The version, and the program if the place tells it; two empty texts where none is told."""
+    """The version, and the program if the place gives it; two empty texts where there is none."""
     for path, field, program in _PLACES:
         try:
-            told: Any = await server.beside(path)
+            reply: Any = await server.beside(path)
         except ServerError:
             continue
-        version = told.get(field) if isinstance(told, dict) else None
+        version = reply.get(field) if isinstance(reply, dict) else None
         if isinstance(version, str) and version:
             return server.shown(version)[:_LONGEST], program
     return "", ""

@@ -128,7 +128,7 @@ class Server:
         return [model for entry in entries if (model := self._model(entry)) is not None]
 
     async def beside(self, path: str) -> Any:
-        """What lies at a path beside the API: its JSON, or its words.
+        """What lies at a path next to the API: its JSON, or its words.
 
         Raises:
             ServerError: whatever went wrong.

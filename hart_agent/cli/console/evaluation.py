@@ -93,7 +93,7 @@ def print_evaluation(report: dict[str, Any], folder: Path) -> None:
 
 
 def _beside(report: dict[str, Any]) -> Iterator[str]:
-    """What stands beside the key numbers: several runs, scores of sections, and a judge."""
+    """What is shown in addition to the key numbers: several runs, scores of sections, and a judge."""
     if (repeats := report["repeats"]) is not None:
         best = ", ".join(f"{k}: {value:.3f}" for k, value in repeats["best_of"].items())
         yield f"runs: standard deviation {repeats['deviation']:.4f}; best of k (no accuracy) {best}"

@@ -75,7 +75,7 @@ class Progress:
 
 
 def _as_written(result: ToolResult) -> str:
-    """A call as the policy wrote it, and what it was told."""
+    """A call as the policy wrote it, and what it was shown."""
     return f"{result.call.name} {json.dumps(result.call.arguments, ensure_ascii=False)} -> {result.text}"
 
 

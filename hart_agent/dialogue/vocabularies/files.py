@@ -1,4 +1,4 @@
-"""Finding and reading vocabularies: those that ship, one TOML file each beside this one, and users' own."""
+"""Finding and reading vocabularies: those that ship, one TOML file each next to this one, and users' own."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ class ImageNames:
 
 @dataclass(frozen=True)
 class Wording:
-    """What the agent is told. Each is a text, or the name of a file in `prompts/`; empty for none.
+    """What the agent is shown. Each is a text, or the name of a file in `prompts/`; empty for none.
 
     All may hold the placeholders of a mode's prompts. $image is the image's place: of the overview in `question`, of
     the crop in `result`, of the overview in `unread`. In `second`, $crops are all the crops.
@@ -152,12 +152,12 @@ class Vocabulary:
         calls: how tools are called.
         images: how images are named.
         answers: the ways to write the answer; the first that a reply holds counts, and is read again by those after it.
-        answer_first: whether an answer ends the episode even beside a call.
+        answer_first: whether an answer ends the episode even with a call in the same reply.
         thoughts: the tags of thoughts, beyond those that are always read, as pairs.
         keeps_thoughts: whether thoughts stay in the conversation.
         prefill: how each of its replies begins: the text that its runner writes for it.
         stop: where generation in this process ends.
-        wording: what it is told.
+        wording: what it is shown.
         crop: how crops are cut.
         evidence: what shows where the answer comes from.
         max_turns: replies that its runner allows; None for no limit.

@@ -172,7 +172,7 @@ def load_dataset(name: str, path: Path, *, allow_download: bool = False) -> Sequ
     Args:
         name: as `find_dataset` takes it.
         path: of its file, or of the folder in which it was published.
-        allow_download: whether images may be URLs; a reader that knows the keyword `allow_download` is told.
+        allow_download: whether images may be URLs; passed to a reader that has the keyword `allow_download`.
 
     Raises:
         ConfigError, PluginError: see `find_dataset`.

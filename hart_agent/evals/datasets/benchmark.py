@@ -61,7 +61,7 @@ class Benchmark:
 
         Args:
             path: of the files.
-            allow_download: whether images may be URLs; a reader that knows the keyword is told.
+            allow_download: whether images may be URLs; passed to a reader that has the keyword.
         """
         return self.read(path, allow_download=True) if allow_download and self._takes_downloads() else self.read(path)
 

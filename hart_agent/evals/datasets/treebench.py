@@ -84,8 +84,8 @@ def write_treebench_predictions(path: Path, items: Sequence[Item], predictions: 
     sheet.append(_PREDICTION_COLUMNS)
     for item in items:
         targets = str([list(box.as_tuple()) for box in item.boxes])
-        said = _written(predictions.get(item.id, GroundedAnswer(None, ())))
-        sheet.append([item.id, item.question, item.letter_of_gold(), item.category, targets, said])
+        answer = _written(predictions.get(item.id, GroundedAnswer(None, ())))
+        sheet.append([item.id, item.question, item.letter_of_gold(), item.category, targets, answer])
     try:
         book.save(path)
     except OSError as error:

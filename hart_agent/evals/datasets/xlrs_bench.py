@@ -67,7 +67,7 @@ def _item(row: Row) -> Item:
 
 
 def _as_written(letters: Sequence[str], options: Mapping[str, str]) -> tuple[str, ...]:
-    """How several options are named beside "A, C": "A C" as the benchmark's own instruction has it, "AC", by texts."""
+    """How several options are named, other than "A, C": "A C", as the benchmark instructs, "AC", or by texts."""
     texts = [options[letter] for letter in letters]
     both = (f"{letter}. {text}" for letter, text in zip(letters, texts, strict=True))
     return (" ".join(letters), "".join(letters), ", ".join(both), ", ".join(texts))

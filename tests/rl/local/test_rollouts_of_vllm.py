@@ -16,7 +16,8 @@ from hart_agent.backends.local.prompting import Prompt, Prompter  # noqa: E402
 from rl.config import AlgorithmConfig, TrainSettings  # noqa: E402
 from rl.local import vllm  # noqa: E402
 from rl.local.vllm import VLLMSampler  # noqa: E402
-from rl.training.planning import H100, estimate, model_shape  # noqa: E402
+from rl.training.planning import H100, estimate  # noqa: E402
+from rl.training.sizes import model_shape  # noqa: E402
 
 
 def test_the_ratio_is_capped_unless_a_run_says_otherwise() -> None:

@@ -125,6 +125,16 @@ def test_fine_tuning_takes_its_own_flags_by_their_kinds(flag: str, value: Flag, 
         check_flags({flag: value}, supervised=True)
 
 
+def test_a_switch_is_turned_off_on_the_command_line(tmp_path: Path) -> None:
+    name = "actor.gradient_checkpointing_enable"
+    assert f"--{name}" in command_line(tmp_path, flags_of(a_run(tmp_path), {}))
+    for words in ([f"--{name}", "false"], [f"--{name}=false"]):
+        assert f"--{name}" not in command_line(tmp_path, flags_of(a_run(tmp_path), parse_flags(words)))
+    assert parse_flags(["--ds.adam_offload", "true", "--ds.overlap_comm"]) == {
+        "ds.adam_offload": True, "ds.overlap_comm": True
+    }  # fmt: skip
+
+
 def test_several_epochs_need_a_clipped_ratio(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="needs --clip"):
         flags_of(a_run(tmp_path), {"train.max_epochs": "2"})

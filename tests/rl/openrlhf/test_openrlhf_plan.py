@@ -17,7 +17,8 @@ from hart_agent import Mode
 from rl.config import AlgorithmConfig, TrainSettings
 from rl.openrlhf.flags import Flag
 from rl.training.planning import FIXED_OPENRLHF as FIXED
-from rl.training.planning import GPUS, H100, ModelShape, estimate, rollout_tokens
+from rl.training.planning import GPUS, H100, estimate, rollout_tokens
+from rl.training.sizes import ModelShape
 
 SHAPE = ModelShape(
     parameters=8_000_000_000, vision=1_000_000_000, layers=10, hidden=1000, intermediate=4000, vocabulary=100_000,
@@ -137,7 +138,7 @@ def test_a_real_configuration_is_counted_as_transformers_counts(tmp_path: Path) 
     from safetensors import safe_open
     from tiny_vlm import make_tiny_vlm
 
-    from rl.training.planning import model_shape
+    from rl.training.sizes import model_shape
 
     folder = make_tiny_vlm(tmp_path / "tiny", "qwen3-vl")
     with safe_open(folder / "model.safetensors", "pt") as weights:
@@ -188,7 +189,7 @@ def test_the_plan_of_one_machine_by_hand() -> None:
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModelShape]:
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
-    from rl.training.planning import model_shape
+    from rl.training.sizes import model_shape
 
     found = {}
     for name, (model_type, config, published) in BASES.items():
