@@ -229,9 +229,10 @@ def _show_all(paths: list[Path], writer: int) -> None:
     os.dup2(os.open(os.devnull, os.O_RDWR), 2)
     before = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (before + MEMORY, before + MEMORY))
+    most = resource.getrlimit(resource.RLIMIT_CPU)[1]  # which can be lowered only
     for path in paths:
         spent = int(time.process_time())
-        resource.setrlimit(resource.RLIMIT_CPU, (spent + SECONDS, spent + SECONDS + 5))
+        resource.setrlimit(resource.RLIMIT_CPU, (spent + SECONDS, most))
         try:
             outcome = show(path)
         except BaseException as error:
