@@ -27,7 +27,7 @@ def test_no_pattern_is_worse_than_linear() -> None:
     assert found["slow"] == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("pattern", "is_slow"),
     [(r"a+b", True), (r"\s+$", True), (r"(?:\s?a{1,30}=[^=]{1,99}){1,6}b", True), (r"(?:#{2,9}|x){1,9}$", True),
