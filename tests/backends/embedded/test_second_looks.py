@@ -29,7 +29,9 @@ class Looking(EmbeddedPolicy):
         return [] if text is None else [sign(text)]
 
 
-def given(text: str, readings: Sequence[str | None], looks: int = 1, confidence: float = 0.95) -> tuple[str | None, int]:
+def given(
+    text: str, readings: Sequence[str | None], looks: int = 1, confidence: float = 0.95
+) -> tuple[str | None, int]:
     """What is answered, and how many looks were not needed."""
     query, policy = understand(NAME), Looking(readings)
     read = Sign(((replace(line(text, 100, 100), confidence=confidence),),))
