@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 from PIL import Image
 
 from hart_agent.vision.geometry import Box
+from hart_agent.vision.samples import Samples
 
 STRIP: Final = 4_000_000
 """Pixels that are converted at once."""
@@ -78,7 +79,7 @@ def mapped(image: Pixels, areas: Iterable[Area], work: Callable[[Image.Image], _
     """The results of some work on parts of an image, in order. Parts that are yet to be decoded are so in threads."""
     areas = list(areas)
     wide = any((x1 - x0) * (y1 - y0) > _WIDE for x0, y0, x1, y1 in areas)
-    if isinstance(image, Image.Image) or len(areas) < 2 or _THREADS < 2 or wide:
+    if isinstance(image, Image.Image | Samples) or len(areas) < 2 or _THREADS < 2 or wide:
         yield from (work(image.crop(area)) for area in areas)
         return
     waiting: deque[Future[_T]] = deque()
