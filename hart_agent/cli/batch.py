@@ -20,6 +20,7 @@ from hart_agent.cli.codes import EXIT_INTERRUPTED, EXIT_NO_ANSWER
 from hart_agent.cli.common import DEFAULT_MEGAPIXELS, Debug, MaxMegapixels, Quiet
 from hart_agent.cli.console.batch import BatchProgress
 from hart_agent.cli.console.text import one_line
+from hart_agent.cli.memory import return_freed_memory
 from hart_agent.cli.options import AgentOptions, with_options
 from hart_agent.cli.outputs import Force, check_outputs
 from hart_agent.concurrency import run
@@ -89,6 +90,7 @@ def batch(
     were asked, 3 some of them failed, 4 the policy failed at many in a row, 130 interrupted.
     """
     check_outputs(outputs.results(out), inputs=[Path(source)], force=force)
+    return_freed_memory()
     cluster = ray.cluster()
     questions = BatchInput(source, question, allow_download=allow_download)
     make_images = functools.partial(

@@ -21,6 +21,7 @@ from hart_agent.cli.codes import EXIT_NO_ANSWER
 from hart_agent.cli.common import ImageArgument, ImageOptions, Json, Quiet, ShownOptions, print_json
 from hart_agent.cli.console.counting import EvalProgress
 from hart_agent.cli.console.progress import Progress
+from hart_agent.cli.memory import return_freed_memory
 from hart_agent.cli.options import AgentOptions, with_options
 from hart_agent.cli.origins import settings_json
 from hart_agent.cli.outputs import Force, check_outputs
@@ -147,6 +148,7 @@ def evaluate(
     from hart_agent.evals.report import compare_runs, made_otherwise, write_comparison
     from hart_agent.evals.runner import EvalSettings
 
+    return_freed_memory()
     if list_all:
         listed = benchmarks()
         if json_output:

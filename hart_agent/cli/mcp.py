@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hart_agent.backends.options import option
 from hart_agent.cli.common import DEFAULT_MEGAPIXELS, MaxMegapixels
+from hart_agent.cli.memory import return_freed_memory
 from hart_agent.cli.options import AgentOptions, with_options
 from hart_agent.concurrency import run
 from hart_agent.errors import ConfigError
@@ -34,6 +35,7 @@ def mcp(
     from hart_agent.mcp_server import Workshop, build_server, serve_http, serve_stdio
     from hart_agent.mcp_server.questions import Questions
 
+    return_freed_memory()
     folders, max_pixels = Folders(root), max_image_megapixels * 1_000_000
     workshop = Workshop(folders, with_extra_tools(options.tool or (), all_tools()), max_pixels=max_pixels)
     server = build_server(workshop, folders, Questions(folders, options.agent, max_pixels=max_pixels))

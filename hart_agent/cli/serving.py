@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from hart_agent.backends.options import option
 from hart_agent.cli.common import DEFAULT_MEGAPIXELS, MaxMegapixels
+from hart_agent.cli.memory import return_freed_memory
 from hart_agent.cli.options import AgentOptions, with_options
 from hart_agent.commands import install_command
 from hart_agent.errors import InstallError
@@ -37,6 +38,7 @@ def serve(*, settings: ServeSettings, sizes: Sizes, options: AgentOptions) -> No
         raise InstallError(
             f"the server needs a package that is missing ({error.name}). Run: {install_command(extra='serve')}"
         ) from error
+    return_freed_memory()
     settings = replace(
         settings,
         max_image_pixels=sizes.max_image_megapixels * 1_000_000,

@@ -30,6 +30,7 @@ from serving import body, coded, data_url, serving, user
 from hart_agent import Agent, EpisodeConfig
 from hart_agent.backends.openai import OpenAIPolicy
 from hart_agent.backends.openai.retries import RetryPolicy
+from hart_agent.cli.memory import return_freed_memory
 from hart_agent.tooling.decorator import tool
 from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.protocol import ToolContext
@@ -58,6 +59,7 @@ def hangs(context: ToolContext) -> str:
 
 
 def attack(folder: Path, seed: int, seconds: float) -> tuple[int, list[str], str]:
+    return_freed_memory()  # as the commands that run for long do
     with faulty_server(seed) as url:
         return asyncio.run(_Load(folder, seed, url).run(seconds))
 
