@@ -142,8 +142,8 @@ def undecorated(text: str) -> str:
     if alone := _NEXT_QUESTION.fullmatch(text):
         text = alone[1]
     text = _ALL_LETTERS.sub("", text)
-    for front in (_START, _DIALOGUE, _TASK, _ASKED, _SHORT_ANSWER):
-        text = text[found.end() :] if (found := front.match(text)) else text
+    for front in (_START.match, _DIALOGUE.match, _TASK.match, _ASKED.match, _SHORT_ANSWER.match):
+        text = text[found.end() :] if (found := front(text)) else text
     text = _TICKED.sub(lambda box: "✓ " if box[1] else "✗ ", _END.sub("", text))
     if "|" in text or "---" in text or "===" in text:
         text = _ROW.sub(lambda row: row[1].replace("|", " ,, ").strip(), _RULE.sub("", text))

@@ -31,7 +31,7 @@ _FIRST, _INITIAL, _CAPITALS = r"[A-ZÀ-Þ][a-zß-ÿ'’-]+\.?\s", r"[A-ZÀ-Þ]\.
 _NAME = re.compile(
     rf"(?:{_FIRST}|{_INITIAL}|(?:de|van|von|der|la|and)\s){{2,9}}|(?:{_INITIAL}){{0,3}}(?:{_CAPITALS}){{2,3}}"
 )
-_INITIALED = re.compile(r"\b[A-Z]\. ?(?:[A-Z]\. ?)*[A-Z][A-Za-z]{2}")
+_INITIALED = re.compile(r"(?<!\b[A-Z]\.)(?<!\b[A-Z]\. )\b[A-Z]\. ?(?:[A-Z]\. ?)*[A-Z][A-Za-z]{2}")
 _BODY = 5
 _TITLE_ROWS = 4
 """What is set alike in no more rows is joined."""
