@@ -38,10 +38,10 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def json_value(text: str) -> Any:
-    """What a JSON text of a stranger says.
+    """The value of a JSON text that may come from a stranger.
 
     Raises:
-        json.JSONDecodeError: it is no JSON, or nested too deeply, or holds a number of thousands of digits.
+        json.JSONDecodeError: the text is not JSON, is nested too deeply, or holds a number of thousands of digits.
     """
     try:
         return json.loads(text)
