@@ -111,6 +111,7 @@ _BEFORE = """
 _AFTER = """
 ≥|+,or more,and more,or above,and above,or over,and over
 ≤|or less,or fewer,or below
+|or so
 """
 
 
