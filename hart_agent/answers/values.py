@@ -176,13 +176,12 @@ class Reading:
                 return Reading(self.values[part], self.spellings[part], self.symbols)
         return self
 
-    def counted(self) -> Reading:
+    def counted(self) -> tuple[Value, ...]:
         """A number and the noun behind it as one quantity."""
         match self.values:
             case (Quantity(unit="", in_word=False) as number, Word(text=noun)) if len(noun) > 1:
-                counted = Quantity(number.number, noun, number.comparator, number.raw)
-                return Reading((counted,), (" ".join(self.spellings),), self.symbols)
-        return self
+                return (Quantity(number.number, noun, number.comparator, number.raw),)
+        return self.values
 
     def folded(self) -> tuple[Value, ...]:
         """With neighbouring words as one, for spaces between words get lost."""
@@ -204,7 +203,7 @@ def same_reading(first: Reading, second: Reading) -> bool:
         return True
     if _spelled_out(first) and _spelled_out(second):
         return "".join(first.spellings) == "".join(second.spellings)
-    return _same_values(first.counted().values, second.counted().values)
+    return _same_values(first.counted(), second.counted())
 
 
 def _same_values(first: Sequence[Value], second: Sequence[Value]) -> bool:
