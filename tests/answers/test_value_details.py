@@ -26,3 +26,7 @@ def test_an_option_is_read_leniently_unless_asked_otherwise() -> None:
     options = ("red", "blue")
     assert read_option("Probably B", options) == "B"
     assert read_option("Probably B", options, strict=True) is None
+
+
+def test_an_apostrophe_divides_no_word() -> None:
+    assert read("Joe's").values == read("Joes").values
