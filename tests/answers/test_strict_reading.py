@@ -45,6 +45,7 @@ from hart_agent.answers import AnswerType, is_right
         (AnswerType.OPTION, "B", "B", True, True),
         (AnswerType.OPTION, "B or maybe C", "B", False, False),
         (AnswerType.OPTION, "Probably B", "B", True, False),
+        (AnswerType.OPTION, "Is B right? Yes, B", "B", True, False),
         (AnswerType.OPTION, "Unable to zoom in, but B.", "B", True, True),
         (AnswerType.OPTION, "I'm unable to zoom in further, but the answer is B.", "B", True, True),
         (AnswerType.OPTION, "A: no. B: yes. C: no. D: no. Answer: B", "B", True, False),
