@@ -32,6 +32,7 @@ from hart_agent.answers import AnswerType, is_right
         (AnswerType.NUMBER, "7 km", "7 miles", False, False),
         (AnswerType.NUMBER, "0.5 km", "500 m", True, True),
         (AnswerType.NUMBER, "07", "7", True, True),
+        (AnswerType.NUMBER, "007 (7)", "7", True, True),
         (AnswerType.NUMBER, "-7", "7", False, False),
         (AnswerType.NUMBER, "$7", "€7", False, False),
         (AnswerType.NUMBER, "3/4", "0.75", True, True),
