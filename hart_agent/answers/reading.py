@@ -205,7 +205,7 @@ class _Scanner:
             return None
         word = text[at:end].replace("'", "")
         if word in tables.DAY_TIMES:
-            return Time(3600 * tables.DAY_TIMES[word]), end
+            return Time(3600 * tables.DAY_TIMES[word], half=True), end
         if m := _SUFFIX.match(text, end):
             return Word(word + m[0]), m.end()
         return Word(word), end

@@ -53,7 +53,7 @@ class Time:
 
     Attributes:
         seconds: since midnight, as on a clock of 24 hours if no half of the day is given.
-        half: whether am or pm is given.
+        half: whether the half of the day is given: by am or pm, or as noon or midnight.
     """
 
     seconds: int
@@ -140,7 +140,7 @@ def _times(first: Time, second: Time) -> bool:
     if first.half == second.half or first.seconds == second.seconds:
         return first.seconds == second.seconds
     bare = second if first.half else first
-    return bare.seconds < 13 * 3600 and (first.seconds - second.seconds) % (12 * 3600) == 0
+    return 3600 <= bare.seconds < 13 * 3600 and (first.seconds - second.seconds) % (12 * 3600) == 0
 
 
 def _dates(first: Date, second: Date) -> bool:

@@ -33,6 +33,8 @@ from hart_agent.answers import AnswerType, is_right
         (AnswerType.NUMBER, "0.5 km", "500 m", True, True),
         (AnswerType.NUMBER, "07", "7", True, True),
         (AnswerType.NUMBER, "007 (7)", "7", True, True),
+        (AnswerType.NUMBER, "007 km", "7 km", True, True),
+        (AnswerType.NUMBER, "One of the two signs says 5.", "5", True, True),
         (AnswerType.NUMBER, "-7", "7", False, False),
         (AnswerType.NUMBER, "$7", "€7", False, False),
         (AnswerType.NUMBER, "3/4", "0.75", True, True),
