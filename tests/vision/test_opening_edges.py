@@ -58,8 +58,9 @@ def test_standard_input_has_a_name_and_is_read_to_a_byte_beyond_200_mb(small: Im
     assert asked == [200_000_001]
 
 
-def test_a_file_in_memory_keeps_its_bytes_out_of_messages() -> None:
-    assert repr(EncodedImage("row 7", b"secret")) == "EncodedImage(name='row 7')"
+def test_a_file_in_memory_keeps_its_bytes_out_of_messages(small: Image.Image) -> None:
+    source = open_image(EncodedImage("row 7", saved(small, "PNG")))
+    assert repr(source.origin) == "EncodedImage(name='row 7')"
 
 
 def test_a_brand_is_looked_for_where_brands_are(small: Image.Image) -> None:
