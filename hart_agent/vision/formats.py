@@ -16,6 +16,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import IO, Final
 
 from PIL import Image, UnidentifiedImageError
@@ -62,8 +63,7 @@ def open_allowed(file: IO[bytes]) -> Image.Image:
         UnidentifiedImageError: it is of no known format.
         Exception: whatever a decoder raises on a damaged file.
     """
-    prefix = file.read(64)
-    file.seek(0)
+    prefix = file.read(64)  # Pillow begins at 0 whatever was read
     formats = (_HEIF,) if _is_heif(prefix) else FORMATS
     try:
         image = Image.open(file, formats=formats)
@@ -93,7 +93,7 @@ def _is_heif(prefix: bytes) -> bool:
     """Whether it is a HEIC or HEIF file; makes its decoder known to Pillow if so."""
     if prefix[4:8] != b"ftyp" or prefix[8:12] not in _HEIF_BRANDS:
         return False
-    if any(brand in prefix[16:] for brand in _AVIF_BRANDS):  # "mif1" says nothing of the codec
+    if any(brand in prefix for brand in _AVIF_BRANDS):  # "mif1" says nothing of the codec
         return False
     import pi_heif
 
@@ -105,23 +105,20 @@ def _is_heif(prefix: bytes) -> bool:
 def _check_scans(image: Image.Image, file: IO[bytes]) -> None:
     if not image.info.get("progressive"):
         return
-    place = file.tell()
-    file.seek(0)
     try:
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            scans = _count(data, b"\xff\xda")
+            has_more = _has_more_scans(data)
     except (OSError, ValueError):  # a file in memory
-        scans = file.read().count(b"\xff\xda")
-    file.seek(place)
-    if scans > _MAX_SCANS:
-        raise ImageError(f"a JPEG of {scans} scans, made to keep its readers busy. Save it again as an ordinary JPEG.")
+        file.seek(0)
+        has_more = _has_more_scans(file.read())
+    if has_more:
+        raise ImageError(
+            f"a JPEG of more than {_MAX_SCANS} scans, made to keep its readers busy. Save it again as an ordinary JPEG."
+        )
 
 
-def _count(data: mmap.mmap, part: bytes) -> int:
-    count, place = 0, data.find(part)
-    while place >= 0 and count <= _MAX_SCANS:
-        count, place = count + 1, data.find(part, place + 2)
-    return count
+def _has_more_scans(data: bytes | mmap.mmap) -> bool:
+    return any(islice(re.finditer(rb"\xff\xda", data), _MAX_SCANS, None))
 
 
 class _PillowLimit:

@@ -24,7 +24,7 @@ STANDARD_INPUT: Final = "-"
 MAX_BYTES: Final = 200_000_000
 """Of a file that is held in memory."""
 
-_PAGE: Final = re.compile(r"#page=([0-9]{1,6})$")
+_PAGE: Final = re.compile(r"#page=([0-9]{1,6})\Z")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _HOSTS: Final = ("", "localhost")
 
@@ -53,11 +53,11 @@ def open_image(
         ImageError: see `SourceImage`; or a URL can't be fetched.
     """
     source, found = locate(image, allow_download=allow_download, stdin=stdin)
-    return announced(SourceImage(source, max_pixels=max_pixels, page=page or found))
+    return announced(SourceImage(source, max_pixels=max_pixels, page=found if page is None else page))
 
 
 def locate(
-    image: ImageInput, *, allow_download: bool = False, stdin: IO[bytes] | None = None
+    image: ImageInput, *, allow_download: bool, stdin: IO[bytes] | None = None
 ) -> tuple[Path | Image.Image | EncodedImage, int | None]:
     """Where an image's bytes are, fetched if they are not on this machine, and the page that its name asks for.
 

@@ -62,7 +62,7 @@ def test_a_file_that_is_there_goes_before_any_other_meaning(
         ("file://elsewhere/a.png", r"on another machine \(elsewhere\)"),
         ("data:image/png;base64", "without its comma"),
         ("data:image/png;base64,###", "base64 is damaged"),
-        ("data:text/plain,hello", "data URL is not an image"),
+        ("data:text/plain,hello", "^data URL is not an image"),
         ("~nobody-of-that-name/a.png", "no such file"),
         ("missing.png#page=2", "missing.png: no such file"),
         ("a\0b", "no such file"),

@@ -25,6 +25,7 @@ KINDS = [
     (b"\n%PDF-1.7", f"{PDF}. {PNG}"),
     (b"\xd7\xcd\xc6\x9a", f"WMF. {PNG}"),
     (b" <svg xmlns=''/>", f"SVG. {PNG}"),
+    (b" " * 60 + b"<svg", f"SVG. {PNG}"),
     (b"<!DOCTYPE html>", "a web page. Save the image itself, not the page that shows it."),
     (b"\n<HTML>", "a web page. Save the image itself, not the page that shows it."),
     (b"<?xml version='1.0'?>", f"XML or SVG. {PNG}"),
