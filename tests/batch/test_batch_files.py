@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +185,18 @@ def test_other_files_are_left_alone(tmp_path: Path, content: str) -> None:
     assert path.read_text() == content
     with pytest.raises(ConfigError, match="line 1 is not a result"):  # the lock was given back
         ResultFile(path)
+
+
+def test_what_is_tidied_keeps_its_permissions_and_touches_no_file_beside_it(tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    out = tmp_path / "out.jsonl"
+    out.touch(mode=0o600)
+    (tmp_path / ".out.jsonl.tidy").symlink_to(notes)
+    for count in range(2):
+        with ResultFile(out) as file:
+            file.append({"id": "1", "stop_reason": "answered", "count": count})
+            file.tidy()
+    assert [json.loads(line)["count"] for line in out.read_text().splitlines()] == [1]
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    assert notes.read_text() == "mine"
