@@ -122,6 +122,8 @@ def is_result(record: Any) -> bool:
     """Whether a JSON value is a line that a batch writes."""
     if not isinstance(record, dict) or not isinstance(record.get("id"), str):
         return False
+    if not isinstance(record.get("asked", ""), str):
+        return False
     error = record.get("error")
     return "stop_reason" in record or (isinstance(error, dict) and error.keys() == {"type", "message"})
 
