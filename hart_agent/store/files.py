@@ -102,7 +102,7 @@ def keep_settings(path: Path, settings: dict[str, Any], *, may_differ: Collectio
     if not path.exists():
         write_json(path, settings)
         return settings
-    found = _settings_in(path)
+    found = settings_in(path)
     changed = [name for name in settings if name not in may_differ and not _same(settings[name], found.get(name))]
     if changed:
         raise ConfigError(
@@ -129,7 +129,12 @@ def renew_settings(path: Path, settings: dict[str, Any], *, may_differ: Collecti
     write_json(path, keep_settings(path, settings, may_differ=may_differ) | settings)
 
 
-def _settings_in(path: Path) -> dict[str, Any]:
+def settings_in(path: Path) -> dict[str, Any]:
+    """The settings that a run was started with.
+
+    Raises:
+        ConfigError: the file can't be read, or holds something else.
+    """
     try:
         found = json_value(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
