@@ -28,6 +28,7 @@ from hart_agent.cli.ending import end_despite_threads
 from hart_agent.cli.options import with_options
 from hart_agent.commands import install_command
 from hart_agent.errors import ConfigError, InstallError
+from hart_agent.store.files import small_text
 from rl.config import SftSettings
 from rl.data import Sample, fingerprint, load_questions
 from rl.openrlhf.flags import KNOWN, parse_flags, split_flags
@@ -161,12 +162,7 @@ def read_config(path: Path, known: Collection[str]) -> tuple[dict[str, Any], dic
         ConfigError: the file is missing or damaged, or names an option that doesn't exist, or one twice.
         ImportError: the package PyYAML is missing.
     """
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} can't be read: {error}") from error
+    content = _content(path) or {}
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold options by name; see docs/openrlhf.md")
     sections = [content.pop(name) for name in SECTIONS if isinstance(content.get(name), dict)]
@@ -181,12 +177,29 @@ def read_config(path: Path, known: Collection[str]) -> tuple[dict[str, Any], dic
             raise ConfigError(f"{path}: there is no option {name!r}; there are: {', '.join(sorted(known))}")
         elif name in options:
             raise ConfigError(f"{path} gives {name} twice")
-        elif value is not None:
+        elif isinstance(value, str | int | float):
             options[name] = value
+        elif value is not None:
+            raise ConfigError(f"{path}: {name} is a {type(value).__name__}; expected a text, a number, true or false")
     return options, flags
+
+
+def _content(path: Path) -> Any:
+    """What a YAML file holds. Aliases are refused: by them, a few lines stand for billions of values, or for a ring."""
+    import yaml
+
+    try:
+        text = small_text(path)
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            raise ValueError("it holds an alias such as *name; write out what it stands for")
+        return yaml.safe_load(text)
+    except RecursionError as error:
+        raise ConfigError(f"{path} can't be read: it is nested too deeply") from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} can't be read: {error}") from error
 
 
 def _flattened(flags: dict[str, Any], section: str = "") -> Iterator[tuple[str, Any]]:
     """Flags with their full names, whether they are written with dots or as sections."""
     for name, value in flags.items():
-        yield from _flattened(value, f"{section}{name}.") if isinstance(value, dict) else [(section + name, value)]
+        yield from _flattened(value, f"{section}{name}.") if isinstance(value, dict) else [(f"{section}{name}", value)]

@@ -82,7 +82,11 @@ class BatchInput:
                 yield self._row(record, f"{path}, {where}", path.parent)
         except OSError as error:
             raise ConfigError(f"{path} can't be read: {error.strerror or error}. Check the path.") from error
-        except (ValueError, csv.Error) as error:  # UnicodeDecodeError and pyarrow's ArrowInvalid are ValueErrors
+        except UnicodeDecodeError as error:
+            raise ConfigError(
+                f"{path} can't be read: it is not in UTF-8 ({error.reason}). Save it as UTF-8."
+            ) from error
+        except (ValueError, csv.Error) as error:  # pyarrow's ArrowInvalid is a ValueError
             raise ConfigError(f"{path} can't be read: {error}. Correct the file.") from error
 
     def _check(self) -> int:
@@ -94,8 +98,8 @@ class BatchInput:
             other = first.setdefault(row.item.id, row.where)
             if other != row.where:
                 raise ConfigError(
-                    f"{row.where}: the id {row.item.id!r} is that of {other}, too. Give each question its own; without "
-                    "an id, a question may be asked of an image only once."
+                    f"{row.where}: the id {row.item.id[:100]!r} is that of {other}, too. Give each question its own; "
+                    "without an id, a question may be asked of an image only once."
                 )
         if not first:
             raise ConfigError(
@@ -116,10 +120,13 @@ class BatchInput:
     def _row(self, record: Any, where: str, folder: Path) -> Row:
         if not isinstance(record, dict):
             raise ConfigError(f"{where}: expected an object with image and question, got {str(record)[:100]}")
-        extra = dict(record)
+        try:
+            extra = _plain(record)
+        except RecursionError as error:
+            raise ConfigError(f"{where}: it is nested too deeply. Take out what is not asked about") from error
         given, image, question = extra.pop("id", None), extra.pop("image", None), extra.pop("question", None)
-        image = _checked(image, "image", where)
-        question = _checked(question or self._question, "question", where)
+        image = _checked(image, "image", where, record)
+        question = _checked(question or self._question, "question", where, record)
         if is_url(image) and not self._allow_download:
             raise ConfigError(f"{where}: image: {public_url(image)} is a URL; say --allow-download to have it fetched")
         identity = str(given) if given not in (None, "") else _made_id(image, question)
@@ -133,9 +140,12 @@ _NO_IMAGES = {
 """Advice by whether a folder was named."""
 
 
-def _checked(value: Any, name: str, where: str) -> str:
+def _checked(value: Any, name: str, where: str, record: _Record) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise ConfigError(f"{where}: {name}: expected a text, got {str(value)[:100]!r}")
+        missing = f"there is none, only {', '.join(map(str, record))[:200]}"
+        raise ConfigError(
+            f"{where}: {name}: expected a text, " + (f"got {str(value)[:100]!r}" if name in record else missing)
+        )
     return value
 
 
@@ -151,12 +161,18 @@ def _jsonl(path: Path) -> Iterator[tuple[str, Any]]:
             try:
                 yield f"line {number}", json_value(line)
             except json.JSONDecodeError as error:
-                raise ConfigError(f"{path}, line {number}: no JSON ({error.msg} at column {error.colno})") from error
+                raise ConfigError(
+                    f"{path}, line {number}: no JSON ({error.msg} at column {error.colno}). Each line is a JSON "
+                    "object with image and question."
+                ) from error
 
 
 def _csv(path: Path) -> Iterator[tuple[str, _Record]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, strict=True)
+        names = [name for name in reader.fieldnames or () if name]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ConfigError(f"{path}: two columns are called {twice[:100]!r}. Give each its own name.")
         for record in reader:
             where = f"line {reader.line_num}"
             if None in record or None in record.values():
@@ -166,11 +182,11 @@ def _csv(path: Path) -> Iterator[tuple[str, _Record]]:
 
 def _parquet(path: Path) -> Iterator[tuple[str, _Record]]:
     for number, (record, _) in enumerate(parquet_rows(path, at_once=1000), 1):
-        yield f"row {number}", _plain(record)
+        yield f"row {number}", record
 
 
 def _plain(value: Any) -> Any:
-    """A value of a Parquet table as JSON has it: no NaN, no bytes, dates as text."""
+    """A value of a table as JSON has it: no NaN, which Python reads and writes in JSON, no bytes, dates as text."""
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from hart_agent.agent.items import BatchResult
 from hart_agent.store.journal import Journal
+from hart_agent.store.outputs import replace_file
 from hart_agent.trace import result_json
 
 Line = dict[str, Any]
@@ -75,21 +76,16 @@ class ResultFile(Journal):
         if not self.superseded:
             return
         last = {name: outcome.line for name, outcome in self._scan().items()}
-        temporary = self.path.with_name(f".{self.path.name}.tidy")
-        try:
-            with self.path.open("rb") as lines, temporary.open("wb") as file:
-                for number, line in enumerate(lines):
-                    if line.strip() and last[json.loads(line)["id"]] == number:
-                        file.write(line)
-                file.flush()
-                os.fsync(file.fileno())
-            self._file.close()
-            temporary.replace(self.path)
-            self._file = self.path.open("a+b", buffering=0)
-        except OSError as error:
-            raise self._full(error) from error
-        finally:
-            temporary.unlink(missing_ok=True)
+
+        def write(file: BinaryIO) -> None:
+            with self.path.open("rb") as lines:
+                file.writelines(_kept(lines, last))
+            file.flush()
+            os.fsync(file.fileno())
+
+        replace_file(self.path, write)
+        self._file.close()
+        self._file = self.path.open("a+b", buffering=0)
         self.superseded = 0
 
     def _recover(self) -> list[Line]:
@@ -115,9 +111,18 @@ class ResultFile(Journal):
         return f"{self.path}, line {number} is not a result of a batch: it is left untouched. Choose another file."
 
 
+def _kept(lines: Iterable[bytes], last: Mapping[str, int]) -> Iterator[bytes]:
+    """The last line of each id."""
+    for number, line in enumerate(lines):
+        if line.strip() and last[json.loads(line)["id"]] == number:
+            yield line
+
+
 def is_result(record: Any) -> bool:
     """Whether a JSON value is a line that a batch writes."""
     if not isinstance(record, dict) or not isinstance(record.get("id"), str):
+        return False
+    if not isinstance(record.get("asked", ""), str):
         return False
     error = record.get("error")
     return "stop_reason" in record or (isinstance(error, dict) and error.keys() == {"type", "message"})

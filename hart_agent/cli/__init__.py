@@ -19,6 +19,7 @@ import typer
 import hart_agent
 from hart_agent.cli.codes import EXIT_INTERRUPTED
 from hart_agent.cli.console.failure import print_traceback, reported_errors
+from hart_agent.cli.console.streams import open_closed_streams, printed_whole
 from hart_agent.cli.console.text import PrintableFormatter
 from hart_agent.cli.ending import end_despite_threads
 from hart_agent.cli.help import CONTEXT, Commands, Group, Listed, UsageError
@@ -113,6 +114,7 @@ def _options(
 
 def main() -> None:
     """Run the command line; a HartError becomes one line on stderr and an exit code."""
+    open_closed_streams()
     handler = logging.StreamHandler()
     handler.setFormatter(PrintableFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
@@ -120,7 +122,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that lacks a letter is no reason to lose the answer
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        with reported_errors(debug="--debug" in sys.argv):
+        with reported_errors(debug="--debug" in sys.argv), printed_whole():
             sys.exit(_run())
     except SystemExit as ended:
         end_despite_threads(ended.code)

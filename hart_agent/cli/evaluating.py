@@ -130,6 +130,7 @@ def evaluate(
         "Compare two runs' folders instead, question by question.", metavar="A B"
     ),
     list_all: Annotated[bool, typer.Option("--list", help="List the benchmarks instead.")] = False,
+    force: Force = False,
     json_output: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -138,14 +139,8 @@ def evaluate(
     Running the same command again resumes it. The report is printed, and written to the folder as
     report.json and report.html.
     """
-    from hart_agent.cli.console.evaluation import (
-        print_benchmarks,
-        print_comparison,
-        print_evaluation,
-        print_variants,
-    )
+    from hart_agent.cli.console.evaluation import print_benchmarks, print_evaluation, print_variants
     from hart_agent.evals.folder import evaluate_folder
-    from hart_agent.evals.report import compare_runs, made_otherwise, write_comparison
     from hart_agent.evals.runner import EvalSettings
 
     return_freed_memory()
@@ -158,13 +153,7 @@ def evaluate(
             print_benchmarks(listed)
         return
     if compare is not None:
-        comparison = compare_runs(*compare)
-        if out is not None:
-            write_comparison(*compare, out)
-        if json_output:
-            print_json(asdict(comparison) | {"differ": made_otherwise(*compare)})
-        else:
-            print_comparison(comparison, *compare, made_otherwise(*compare))
+        _compare(compare, out, force=force, json_output=json_output)
         return
     if dataset is None or out is None:
         raise ConfigError("name a benchmark and the folder of the run: hart-agent eval vstar DATA --out RUN")
@@ -206,11 +195,10 @@ def evaluate(
     if vary is not None:
         from hart_agent.evals.variants import write_variants
 
+        check_outputs(outputs.variants(_made(out)), force=force)
         name, values = _varied(vary, options)
         found = {
-            str(value): ask(
-                replace(options, **{name: value}, asked=options.asked | {name}), _made(out) / f"{name}-{value}"
-            )
+            str(value): ask(replace(options, **{name: value}, asked=options.asked | {name}), out / f"{name}-{value}")
             for value in values
         }
         write_variants(name, found, out)
@@ -222,6 +210,21 @@ def evaluate(
         print_json(report)
     else:
         print_evaluation(report, out)
+
+
+def _compare(folders: tuple[Path, Path], page: Path | None, *, force: bool, json_output: bool) -> None:
+    """Print two runs next to each other, and write the page that shows both, if one is asked for."""
+    from hart_agent.cli.console.evaluation import print_comparison
+    from hart_agent.evals.report import compare_runs, made_otherwise, write_comparison
+
+    check_outputs(outputs.page(page), force=force)
+    comparison, differ = compare_runs(*folders), made_otherwise(*folders)
+    if page is not None:
+        write_comparison(*folders, page)
+    if json_output:
+        print_json(asdict(comparison) | {"differ": differ})
+    else:
+        print_comparison(comparison, *folders, differ)
 
 
 def _judge(base_url: str | None, model: str | None) -> Policy | None:

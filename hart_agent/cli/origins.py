@@ -51,7 +51,8 @@ def resolve(context: typer.Context, values: Mapping[str, Any]) -> Given:
     """
     sources = {name: _source(context, name) for name in NAMES if name in values}
     if empty := next((name for name, source in sources.items() if source and values[name] == ""), None):
-        raise ConfigError(f"{_origin(empty, sources[empty])} is empty; give it a value, or leave it out")
+        where = f"{empty} in " if sources[empty] == _FILE else ""
+        raise ConfigError(f"{where}{_origin(empty, sources[empty])} is empty; give it a value, or leave it out")
     levels = {
         level: {name: values[name] for name, source in sources.items() if source == level}
         for level in (_FLAG, _ENVIRONMENT)

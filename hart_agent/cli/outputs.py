@@ -14,7 +14,7 @@ from hart_agent.errors import ConfigError, ImageError
 from hart_agent.store.outputs import Output, check_outputs, head, replace_file
 from hart_agent.vision.formats import decoding, open_allowed
 
-__all__ = ["Force", "check_outputs", "is_results", "page", "picture", "results", "save_picture", "trace"]
+__all__ = ["Force", "check_outputs", "is_results", "page", "picture", "results", "save_picture", "trace", "variants"]
 
 Force = Annotated[
     bool, typer.Option("--force", help="Replace files that are there already and that hart-agent did not write.")
@@ -32,6 +32,16 @@ def trace(path: Path | None) -> list[Output]:
 def page(path: Path | None) -> list[Output]:
     """A page for a browser."""
     return _listed(path, _is_page, "a page")
+
+
+def variants(folder: Path) -> list[Output]:
+    """The page and the curve of runs that differ in one option; the curve is ours where the page next to it is."""
+    from hart_agent.evals.variants import CURVE, PAGE
+
+    def is_curve(path: Path) -> bool:
+        return _is_page(path.with_name(PAGE))
+
+    return [*page(folder / PAGE), Output(folder / CURVE, is_curve, "a curve")]
 
 
 def results(path: Path) -> list[Output]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +11,7 @@ from typing import Any, Final
 from hart_agent.backends import find_backend
 from hart_agent.backends.options import PolicyOptions, split_base_url
 from hart_agent.errors import ConfigError, OutputError
-from hart_agent.store.files import write_whole
+from hart_agent.store.files import toml_table, write_whole
 
 NAMES: Final = ("backend", *(option.name for option in fields(PolicyOptions)))
 SECRET: Final = "api_key"
@@ -38,7 +37,7 @@ def read_settings() -> dict[str, Any]:
     """
     path = settings_path()
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = toml_table(path)
     except (FileNotFoundError, NotADirectoryError, PermissionError):  # of another user's home, perhaps
         return {}
     except (OSError, ValueError) as error:  # ValueError: not TOML, or not UTF-8

@@ -17,18 +17,18 @@ from hart_agent.evals.beside import TRACE_PAGES, TRACES, beside_of, page_path, t
 from hart_agent.evals.citation import facts
 from hart_agent.evals.datasets import GroundedAnswer, Headline, write_treebench_predictions
 from hart_agent.evals.items import LETTERS, Item
-from hart_agent.evals.judge import judge_run
+from hart_agent.evals.judge import JUDGE, judge_run
 from hart_agent.evals.listing import listing_page
 from hart_agent.evals.manifest import MAY_DIFFER, make_manifest
 from hart_agent.evals.page import write_report_page
 from hart_agent.evals.photos import PHOTOS, write_photo
 from hart_agent.evals.protocols import DEFAULT, Protocol, differences, write_protocol
-from hart_agent.evals.report import MANIFEST, PAGE, RECORDS, REPORT, make_report
+from hart_agent.evals.records import MANIFEST, RECORDS, RecordFile
+from hart_agent.evals.report import PAGE, REPORT, make_report
 from hart_agent.evals.rows import rows_of_run, write_tables
 from hart_agent.evals.runner import EvalSettings, Record, evaluate, first_orders, latest, presentations
 from hart_agent.evals.scoring import rescored
 from hart_agent.store.files import keep_settings, write_json, write_whole
-from hart_agent.store.journal import Journal
 from hart_agent.trace import Truth, trace_json, write_page, write_trace
 from hart_agent.vision.geometry import Box
 from hart_agent.vision.source import SourceImage
@@ -106,7 +106,7 @@ async def evaluate_folder(
     for name, what in {"prompts_sha256": "the files of prompts have", "served": "the model or its server has"}.items():
         if manifest.get(name, made[name]) != made[name]:
             _log.warning("%s changed since the run in %s was started", what, out)
-    with Journal(out / RECORDS, first_key="key") as journal:
+    with RecordFile(out / RECORDS) as journal:
         answered = {key for key, record in latest(journal.records).items() if record["error"] is None}
         total = sum(1 for _ in presentations(chosen, settings))
         if watcher is not None:
@@ -166,7 +166,8 @@ def _make(folder: Path) -> None:
 
 def _refuse_stranger(out: Path) -> None:
     """Refuse a folder that holds files of our names, but no run: they are someone else's."""
-    names = (RECORDS, REPORT, PAGE, TREEBENCH, LISTING, PROTOCOL)
+    tables = [str(Path(LISTING).with_suffix(ending)) for ending in (".csv", ".parquet")]
+    names = (RECORDS, REPORT, PAGE, TREEBENCH, LISTING, *tables, PROTOCOL, JUDGE)
     found = next((name for name in names if (out / name).exists()), None)
     if found is not None and not (out / MANIFEST).exists():
         raise ConfigError(

@@ -19,16 +19,17 @@ from hart_agent.evals.headlines import headline_figures
 from hart_agent.evals.intervals import share_of
 from hart_agent.evals.listing import listing_page
 from hart_agent.evals.metrics import Prediction
+from hart_agent.evals.records import MANIFEST, load_run
 from hart_agent.evals.repeats import repeats_of
 from hart_agent.evals.rows import rows_of_run
 from hart_agent.evals.runner import Record, first_orders, latest, order_of, prediction
 from hart_agent.evals.scoring import OURS, rescored
 from hart_agent.evals.statistics import Comparison, compare, questions_of
 from hart_agent.evals.summary import THRESHOLDS, remarks, summarise
-from hart_agent.store.files import json_value, write_whole
+from hart_agent.store.files import write_whole
 
-MANIFEST, RECORDS, REPORT, PAGE = "manifest.json", "records.jsonl", "report.json", "report.html"
-"""The files of a run's folder."""
+REPORT, PAGE = "report.json", "report.html"
+"""What is written to a run's folder."""
 
 
 def make_report(
@@ -88,22 +89,6 @@ def make_report(
     return dict(json.loads(json.dumps(report)))  # as it is read from its file
 
 
-def load_run(folder: Path) -> tuple[list[Record], dict[str, Any]]:
-    """The records and the manifest of a run.
-
-    Raises:
-        ConfigError: the folder holds no run.
-    """
-    try:
-        manifest = json_value((folder / MANIFEST).read_text(encoding="utf-8"))
-        lines = (folder / RECORDS).read_text(encoding="utf-8").splitlines()
-        return [json_value(line) for line in lines], manifest
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"{folder} holds no run of `hart-agent eval` ({error}); give the folder of its --out"
-        ) from error
-
-
 def compare_runs(first: Path, second: Path) -> Comparison:
     """Two runs over the same questions, paired question by question, in the first order of the options.
 
@@ -119,15 +104,24 @@ def made_otherwise(first: Path, second: Path) -> list[str]:
     """In what two runs were made otherwise: only those of the same protocol may be compared.
 
     Raises:
-        ConfigError: a folder holds no run.
+        ConfigError: a folder holds no run, or its manifest was damaged.
     """
-    before, after = (facts(load_run(folder)[1]) for folder in (first, second))
+    before, after = map(_facts, (first, second))
     names = dict.fromkeys([*before, *after])
     return [
         f"{name} is {before.get(name, 'left open')} in A, {after.get(name, 'left open')} in B"
         for name in names
         if before.get(name) != after.get(name)
     ]
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    try:
+        return facts(load_run(folder)[1])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"{folder / MANIFEST} is not the manifest of a run ({error!r}); give the folder of an --out"
+        ) from error
 
 
 def write_comparison(first: Path, second: Path, page: Path) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from hart_agent.errors import ConfigError
 from hart_agent.store.outputs import replace_file
+
+_SMALL = 1_000_000
+"""Characters. No file that is written by hand has more."""
 
 
 def write_whole(path: Path, text: str, *, mode: int | None = None) -> None:
@@ -35,6 +39,32 @@ def write_json(path: Path, value: Any) -> None:
         OutputError: it can't be written.
     """
     write_whole(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def small_text(path: Path) -> str:
+    """The text of a file that a person writes by hand, in UTF-8: settings, a prompt, a protocol.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: it is not UTF-8, or larger than any such file: a device that never ends, say.
+    """
+    with path.open(encoding="utf-8-sig") as file:
+        text = file.read(_SMALL + 1)
+    if len(text) > _SMALL:
+        raise ValueError(f"it is larger than {_SMALL // 1_000_000} MB")
+    return text
+
+
+def toml_table(path: Path) -> dict[str, Any]:
+    """The table that such a file holds in TOML.
+
+    Raises:
+        OSError, ValueError: see `small_text`; or it is no TOML, or nested too deeply.
+    """
+    try:
+        return tomllib.loads(small_text(path))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def json_value(text: str) -> Any:
@@ -72,7 +102,7 @@ def keep_settings(path: Path, settings: dict[str, Any], *, may_differ: Collectio
     if not path.exists():
         write_json(path, settings)
         return settings
-    found = _settings_in(path)
+    found = settings_in(path)
     changed = [name for name in settings if name not in may_differ and not _same(settings[name], found.get(name))]
     if changed:
         raise ConfigError(
@@ -99,7 +129,12 @@ def renew_settings(path: Path, settings: dict[str, Any], *, may_differ: Collecti
     write_json(path, keep_settings(path, settings, may_differ=may_differ) | settings)
 
 
-def _settings_in(path: Path) -> dict[str, Any]:
+def settings_in(path: Path) -> dict[str, Any]:
+    """The settings that a run was started with.
+
+    Raises:
+        ConfigError: the file can't be read, or holds something else.
+    """
     try:
         found = json_value(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

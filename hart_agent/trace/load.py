@@ -178,7 +178,12 @@ def _check_version(name: str, trace: Any) -> None:
 
 
 def _misplaced(trace: dict[str, Any]) -> Iterator[str]:
-    """What a JSON Schema can't say: where boxes may lie, and how large a view may be."""
+    """What a JSON Schema can't say: how views are named, where boxes may lie, and how large a view may be."""
+    names = [view["id"] for _, view in all_views(trace)]
+    if names[0] != "overview":
+        yield "overview.id: expected 'overview'"
+    if again := next((name for index, name in enumerate(names) if name in names[:index]), None):
+        yield f"two views are called {again[:100]!r}"
     width, height = trace["image"]["width"], trace["image"]["height"]
     places = [(place, view["box"]) for place, view in all_views(trace)]
     places += [(f"evidence.{index}", item["box"]) for index, item in enumerate(trace["evidence"])]
@@ -197,7 +202,7 @@ def _refuse_constant(name: str) -> Any:
 def _is_file(path: Path) -> bool:
     try:
         return local_path(str(path))[0].is_file()
-    except (OSError, ValueError):
+    except (OSError, ValueError, ImageError):
         return False
 
 

@@ -201,11 +201,14 @@ def _align(context: ToolContext, recorded: list[dict[str, Any]], before: dict[st
     The pixels don't matter: later calls point at a view's place, and read from the original.
     """
     made = [view for name, view in context.views.items() if name not in before]
+    recorded_names = {view.id: each["id"] for view, each in zip(made, recorded, strict=False)}
     context.views.clear()
     context.views.update(before)
     for index, view in enumerate(recorded):
         image = made[index].image if index < len(made) else context.image.render(_frame(view).box, Size(1, 1))
         context.views[view["id"]] = View(view["id"], view["kind"], image, _frame(view))
+    named = [replace(item, view_id=recorded_names.get(item.view_id, item.view_id)) for item in context.evidence]
+    context.evidence[:] = [item for item in named if item.view_id in context.views]
 
 
 def _frame(view: dict[str, Any]) -> Frame:

@@ -99,11 +99,14 @@ def local_path(text: str) -> tuple[Path, int | None]:
     """The path that a text names, as a path or as a file URL, and the page.
 
     Raises:
-        ImageError: it is a file URL of another machine.
+        ImageError: it is a file URL of another machine, or a damaged one.
     """
     if text[:7].lower() == "file://":
         url, page = _split_page(text)
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:  # half an IPv6 address
+            raise ImageError(f"{text} is no file URL ({error}). Give the path of the image.") from error
         if parts.netloc.lower() not in _HOSTS:
             raise ImageError(f"{text} is on another machine ({parts.netloc}). Give a file of this one.")
         from urllib.request import url2pathname

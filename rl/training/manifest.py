@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 from hart_agent.errors import ConfigError
-from hart_agent.store.files import renew_settings
+from hart_agent.store.files import renew_settings, settings_in
 from rl.config import AlgorithmConfig, RunSettings
 from rl.moved import current_name
+from rl.training.checkpoints import checkpoints
+from rl.training.monitor import METRICS
 
 _log = logging.getLogger(__name__)
 
@@ -53,16 +55,24 @@ class Manifest(Generic[S]):
         """
         self.out.mkdir(parents=True, exist_ok=True)
         path, settings = self.out / SETTINGS, self.settings
-        stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else settings.record()
-        settings = _as_begun(settings, stored)
+        if not path.exists():
+            _refuse_stranger(self.out)
+        stored = settings_in(path) if path.exists() else settings.record()
+        try:
+            settings = _as_begun(settings, stored)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ConfigError(
+                f"{path} does not hold the settings of a run ({error!r}). Choose another folder."
+            ) from error
         record = settings.record() | {"questions": self.questions}
         if self.data is not None:
             record |= {"engine": "openrlhf", "data": str(self.data)}
         defaults = {each.name: each.default for each in fields(settings)}
         absent = {name for name in record.keys() - stored if name in _ADDED or record[name] == defaults.get(name)}
         known = {name: value for name, value in record.items() if name not in absent}
-        if "algorithm" in known and known["algorithm"] == asdict(AlgorithmConfig()) | stored["algorithm"]:
-            known["algorithm"] = stored["algorithm"]
+        begun = stored.get("algorithm")
+        if isinstance(begun, dict) and known.get("algorithm") == asdict(AlgorithmConfig()) | begun:
+            known["algorithm"] = begun
         renew_settings(path, known, may_differ=may_change)
         return settings
 
@@ -81,6 +91,16 @@ class Manifest(Generic[S]):
             return cls(out=out, settings=settings, questions=record["questions"], data=Path(record["data"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(f"{out} holds no run on OpenRLHF ({error}). Start one with --engine openrlhf.") from error
+
+
+def _refuse_stranger(out: Path) -> None:
+    """Refuse a folder that holds metrics or checkpoints, but no settings: they are someone else's."""
+    found = [path for path in (out / METRICS, *checkpoints(out)) if path.exists()]
+    if found:
+        raise ConfigError(
+            f"{out} holds {found[0].name}, but no {SETTINGS}: it is not the folder of a run. It is left untouched; "
+            "choose another folder with --out."
+        )
 
 
 def _as_begun(settings: S, stored: dict[str, Any]) -> S:

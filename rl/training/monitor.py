@@ -13,8 +13,10 @@ import numpy as np
 
 from hart_agent.agent.modes import Mode
 from hart_agent.agent.trajectory import StopReason
+from hart_agent.errors import ConfigError
 from hart_agent.evals.findings import first_finding, steps_found
 from hart_agent.evals.metrics import IOGT_THRESHOLD, Prediction, measure
+from hart_agent.store.files import json_value
 from rl.config import RunSettings
 from rl.data.rows import Rollout
 from rl.rewards import answer_reward
@@ -138,9 +140,7 @@ class MetricsLog:
 
     def __init__(self, folder: Path, step: int, settings: RunSettings) -> None:
         self._path = folder / METRICS
-        lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else []
-        records = [json.loads(line) for line in lines if line.endswith("}")]
-        kept = [record for record in records if record["step"] < step]
+        kept = [record for record in _records(self._path) if record["step"] < step]
         self._path.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
         self.history = [{name: _number(value) for name, value in each.items()} for each in kept]
         self._trackers = trackers(folder, step, settings.tracker, settings.record())
@@ -157,6 +157,27 @@ class MetricsLog:
             if (kind := alarm.partition(":")[0]) not in self._warned:
                 self._warned.add(kind)
                 _log.warning("step %d: %s", step, alarm)
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    """The records of a file, if there is one; half a line, as a run that was stopped leaves it, is none.
+
+    Raises:
+        ConfigError: a line is something else.
+    """
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    records = []
+    for number, line in enumerate(lines, 1):
+        if not line.endswith("}"):
+            continue
+        try:
+            records.append({**json_value(line)})
+            records[-1]["step"] + 0
+        except (ValueError, TypeError, KeyError) as error:
+            raise ConfigError(
+                f"{path}, line {number} is not a record of a run: it is left untouched. Choose another folder."
+            ) from error
+    return records
 
 
 def _number(value: float | None) -> float:

@@ -310,3 +310,11 @@ def test_an_empty_question_and_impossible_limits_are_refused() -> None:
     for name in ("max_turns", "max_calls_per_turn", "max_format_errors", "max_seconds", "token_budget"):
         with pytest.raises(ConfigError, match=name):
             EpisodeConfig(**{name: 0})
+
+
+def test_infinite_seconds_are_no_limit_and_nan_is_refused() -> None:
+    """`--max-seconds inf` means no limit; threads can't be waited for so long."""
+    config = EpisodeConfig(max_seconds=float("inf"))
+    assert Agent(ScriptedPolicy([answer("x")]), config=config).ask(IMAGE, "what?").answer == "x"
+    with pytest.raises(ConfigError, match="max_seconds must be positive"):
+        EpisodeConfig(max_seconds=float("nan"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,12 @@ def test_parquet_has_values_that_json_has_not(tmp_path: Path) -> None:
         ("a.csv", "picture,question\na,b\n", "line 2: image"),
         ("a.csv", 'image,question\na,"b\n', "can't be read"),
         ("a.parquet", "no parquet", "can't be read"),
+        ("a.csv", "image;question\na;b\n", "line 2: image: expected a text, there is none, only image;question"),
+        ("a.csv", "image,image,question\na,b,c\n", "two columns are called 'image'"),
+        ("a.csv", "image,question\na,größe\n".encode("latin-1"), "not in UTF-8 .*Save it as UTF-8"),
+        ("a.jsonl", '{"image": "a", "question": "q"}\n'.encode("utf-16"), "not in UTF-8 .*Save it as UTF-8"),
+        ("a.jsonl", '{\n"image": "a"}', "line 1: no JSON .*Each line is a JSON object"),
+        ("a.jsonl", '{"image": "a", "question": "q", "x": ' + "[" * 600 + "]" * 600 + "}", "line 1: it is nested too"),
         ("missing.jsonl", None, "can't be read: No such file"),
     ],
 )  # fmt: skip
@@ -130,6 +137,22 @@ def test_mistakes_are_named_before_anything_is_asked(
         path.write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(ConfigError, match=said):
         BatchInput(str(path))
+
+
+def test_a_long_id_that_is_there_twice_is_not_quoted_whole(tmp_path: Path) -> None:
+    row = json.dumps({"id": "x" * 100_000, "image": "a", "question": "q"})
+    (tmp_path / "a.jsonl").write_text(f"{row}\n{row}\n")
+    with pytest.raises(ConfigError, match="line 2: the id") as refused:
+        BatchInput(str(tmp_path / "a.jsonl"))
+    assert len(str(refused.value)) < 1000
+
+
+def test_numbers_that_are_none_do_not_reach_the_results(tmp_path: Path) -> None:
+    """Python's JSON reads and writes NaN and Infinity, which no other program reads."""
+    (tmp_path / "a.jsonl").write_text('{"image": "a", "question": "q", "id": NaN, "x": [1e999, {"y": -Infinity}]}\n')
+    (row,) = BatchInput(str(tmp_path / "a.jsonl"))
+    assert row.extra == {"x": [None, {"y": None}]}
+    assert len(row.item.id) == 16
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are POSIX")
@@ -175,7 +198,10 @@ def test_any_history_of_the_file_ends_with_the_last_line_of_each_id(
     assert {entry.name for entry in path.parent.iterdir()} <= {"out.jsonl", ".out.jsonl.lock"}
 
 
-@pytest.mark.parametrize("content", ["not JSON\n", "[1]\n", '{"no": "id"}\n', '{"id": [1]}\n'])
+@pytest.mark.parametrize(
+    "content",
+    ["not JSON\n", "[1]\n", '{"no": "id"}\n', '{"id": [1]}\n', '{"id": "1", "stop_reason": "", "asked": 5}\n'],
+)
 def test_other_files_are_left_alone(tmp_path: Path, content: str) -> None:
     path = tmp_path / "notes.jsonl"
     path.write_text(content)
@@ -184,3 +210,18 @@ def test_other_files_are_left_alone(tmp_path: Path, content: str) -> None:
     assert path.read_text() == content
     with pytest.raises(ConfigError, match="line 1 is not a result"):  # the lock was given back
         ResultFile(path)
+
+
+def test_what_is_tidied_keeps_its_permissions_and_touches_no_file_beside_it(tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    out = tmp_path / "out.jsonl"
+    out.touch(mode=0o600)
+    (tmp_path / ".out.jsonl.tidy").symlink_to(notes)
+    for count in range(2):
+        with ResultFile(out) as file:
+            file.append({"id": "1", "stop_reason": "answered", "count": count})
+            file.tidy()
+    assert [json.loads(line)["count"] for line in out.read_text().splitlines()] == [1]
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    assert notes.read_text() == "mine"

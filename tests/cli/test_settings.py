@@ -200,3 +200,22 @@ def test_every_command_that_asks_a_model_takes_the_files(
 def test_the_options_of_the_file_are_those_of_a_policy() -> None:
     assert NAMES[0] == "backend"
     assert {"base_url", "model", "api_key", "coordinates", "seed"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("content", [b"x = " + b"[" * 5000, b"\xff\xfe", b"#" * 1_000_001, b"= 1"])
+def test_a_damaged_file_is_named(file: Path, content: bytes) -> None:
+    file.parent.mkdir()
+    file.write_bytes(content)
+    assert "can't be read" in str(run("config", "show").exception)
+
+
+def test_an_empty_value_is_named_with_its_file(file: Path, photo: Path) -> None:
+    file.parent.mkdir()
+    file.write_text('model = ""\n')
+    assert f"model in {file} is empty" in str(run("ask", photo, "what?").exception)
+
+
+def test_a_byte_order_mark_before_the_settings_is_passed_over(file: Path) -> None:
+    file.parent.mkdir()
+    file.write_bytes(b'\xef\xbb\xbfmodel = "m"\n')
+    assert "model = m" in run("config", "show").output

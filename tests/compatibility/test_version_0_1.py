@@ -30,7 +30,7 @@ from hart_agent.cli.options import AgentOptions
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.evals.datasets import load_dataset
 from hart_agent.evals.folder import evaluate_folder
-from hart_agent.evals.report import load_run
+from hart_agent.evals.records import load_run
 from hart_agent.evals.runner import EvalSettings
 from hart_agent.trace import find_image, load_trace, page, replay
 from hart_agent.vision.cache import ImageCache

@@ -23,7 +23,10 @@ def evaluate(out: Path) -> None:
     asyncio.run(evaluate_folder(agent, "jsonl", [item], out, EvalSettings(), {}))
 
 
-@pytest.mark.parametrize("name", ["records.jsonl", "report.json", "report.html", "treebench.xlsx"])
+@pytest.mark.parametrize("name", [
+    "records.jsonl", "report.json", "report.html", "treebench.xlsx", "questions.html", "questions.csv",
+    "questions.parquet", "protocol.toml", "judge.jsonl",
+])  # fmt: skip
 def test_a_folder_with_files_of_our_names_but_without_a_run_is_left_alone(tmp_path: Path, name: str) -> None:
     out = tmp_path / "run"
     out.mkdir()

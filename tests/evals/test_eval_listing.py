@@ -12,7 +12,8 @@ import pytest
 from browser import Browser
 
 from hart_agent.evals.listing import listing_page
-from hart_agent.evals.report import MANIFEST, RECORDS, write_comparison
+from hart_agent.evals.records import MANIFEST, RECORDS
+from hart_agent.evals.report import write_comparison
 from hart_agent.evals.rows import rows_of_run, write_tables
 
 COUNT = 10_000

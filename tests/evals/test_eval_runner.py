@@ -27,7 +27,8 @@ from hart_agent.dialogue.policy import Policy, Reply
 from hart_agent.evals.beside import trace_name
 from hart_agent.evals.folder import evaluate_folder
 from hart_agent.evals.items import Item
-from hart_agent.evals.report import MANIFEST, PAGE, RECORDS, REPORT, compare_runs
+from hart_agent.evals.records import MANIFEST, RECORDS
+from hart_agent.evals.report import PAGE, REPORT, compare_runs
 from hart_agent.evals.runner import EvalSettings
 from hart_agent.trace import load_trace
 

@@ -17,7 +17,7 @@ from loopback import Behaviour, refuse, say, serve
 from PIL import Image, ImageDraw, ImageFont
 
 from hart_agent.backends.embedded import EmbeddedPolicy
-from hart_agent.evals.report import load_run
+from hart_agent.evals.records import load_run
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 

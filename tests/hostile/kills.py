@@ -22,7 +22,8 @@ from loopback import serve
 from serving import body, user
 from started import Started, command
 
-from hart_agent.evals.report import RECORDS, REPORT
+from hart_agent.evals.records import RECORDS
+from hart_agent.evals.report import REPORT
 
 SECONDS = 900
 """Within which a process must be done, on a busy machine."""

@@ -242,6 +242,8 @@ VIEW = ("turns", 0, "calls", 0, "views", 0)
         (lambda trace: [put(*VIEW, side, value=10**6)(trace) for side in ("width", "height")], "too large"),
         (put("evidence", 0, "box", value=["a", 0, 1, 1]), r"evidence\.0\.box\.0"),
         (put("evidence", 0, "label", value=["\x1b[2J"]), r"evidence\.0\.label"),
+        (put("overview", "id", value="view9"), r"overview\.id: expected 'overview'"),
+        (put(*VIEW, "id", value="overview"), "two views are called 'overview'"),
         (put("seconds", value=-1), "seconds"),
         (put("verdict", value="\x1b[2Jtrue"), "verdict"),
     ],
@@ -266,7 +268,9 @@ def test_what_is_no_trace_at_all_is_refused(tmp_path: Path, text: str) -> None:
         load_trace(tmp_path / "t.json")
 
 
-@pytest.mark.parametrize("path", ["/dev/zero", "/etc/passwd", "..", "a\x00b", "x" * 5000, "\x1b[2J"])
+@pytest.mark.parametrize(
+    "path", ["/dev/zero", "/etc/passwd", "..", "a\x00b", "x" * 5000, "\x1b[2J", "file://[::1", "file://%00"]
+)
 def test_a_trace_can_only_lead_to_images(recorded: tuple[Path, Path], path: str) -> None:
     trace = load_trace(recorded[0])
     trace["image"]["path"] = path
@@ -283,6 +287,20 @@ def test_hostile_arguments_are_a_difference_and_no_crash(recorded: tuple[Path, P
     outcome = replay(loaded, SourceImage(image))
     assert [call.same for call in outcome.calls][:3] == [True, False, True]
     json.dumps(outcome.as_json())
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+def test_evidence_whose_view_was_taken_out_or_renamed_breaks_no_tool(
+    recorded: tuple[Path, Path], caplog: pytest.LogCaptureFixture, renamed: bool
+) -> None:
+    """A tool that looks the evidence's views up would seem to have a bug."""
+    trace, image = recorded
+    loaded = load_trace(trace)
+    for turn in loaded["turns"]:
+        for call in turn["calls"]:
+            call["views"] = [{**view, "id": f"{view['id']} again"} for view in call["views"]] if renamed else []
+    replay(loaded, SourceImage(image))
+    assert "bug" not in caplog.text
 
 
 def test_what_was_written_is_what_is_read(recorded: tuple[Path, Path], tmp_path: Path, small: Image.Image) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from enum import StrEnum
@@ -16,12 +15,12 @@ from hart_agent.dialogue.conversations import prompt_text
 from hart_agent.dialogue.templates import placeholders
 from hart_agent.dialogue.vocabularies.vocabulary import OURS, OWN, Reader, Vocabulary
 from hart_agent.errors import ConfigError
+from hart_agent.store.files import small_text, toml_table
 
 AUTO: Final = "auto"
 """Instead of a name: the one whose pattern fits the model's name, or ours."""
 
 _FOLDER: Final = Path(__file__).parent
-_MAX_BYTES: Final = 1_000_000
 
 
 def vocabulary_names() -> list[str]:
@@ -63,9 +62,7 @@ def read_vocabulary(path: Path) -> Vocabulary:
         ConfigError: it can't be read, or holds what no vocabulary has.
     """
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise ConfigError(f"{path} is too large for a vocabulary: expected at most {_MAX_BYTES} bytes")
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = toml_table(path)
     except (OSError, ValueError) as error:
         raise ConfigError(f"the vocabulary {str(path)!r} can't be read ({error}). Give a file in TOML.") from error
     made: Vocabulary = _made(Vocabulary, {"name": path.stem, **values}, str(path))
@@ -91,7 +88,7 @@ def with_prompts(vocabulary: Vocabulary, system: str | None, question: str | Non
     texts: dict[str, Any] = {}
     for name, path in given.items():
         try:
-            texts[name] = Path(path).expanduser().read_text(encoding="utf-8").strip()
+            texts[name] = small_text(Path(path).expanduser()).strip()
         except (OSError, ValueError) as error:
             raise ConfigError(f"the prompt in {path!r} can't be read ({error}). Give a text file.") from error
     changed = replace(vocabulary, wording=replace(vocabulary.wording, **texts))

@@ -17,7 +17,6 @@ Those that ship are in this folder. A run's own file, `protocol.toml` in its fol
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +28,7 @@ from jsonschema.exceptions import best_match
 from hart_agent.errors import ConfigError
 from hart_agent.evals.question_form import QuestionForm
 from hart_agent.evals.scoring import OURS, SCORINGS
-from hart_agent.store.files import write_whole
+from hart_agent.store.files import toml_table, write_whole
 
 DEFAULT: Final = "hart"
 SHUFFLED: Final = "shuffled"
@@ -134,7 +133,7 @@ def read_protocol(name_or_path: str) -> Protocol:
     """
     path = _FOLDER / f"{name_or_path}.toml" if name_or_path in shipped() else Path(name_or_path)
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = toml_table(path)
     except FileNotFoundError as error:
         raise ConfigError(
             f"there is no protocol {name_or_path!r}; choose one of {', '.join(shipped())}, or give a TOML file"

@@ -273,6 +273,14 @@ def test_a_config_file_groups_options_and_flags(tmp_path: Path) -> None:
         ("- k", "options by name"),
         ("k: [", "can't be read"),
         ("openrlhf: 3", "flags by name"),
+        ("openrlhf: &a {x: *a}", "holds an alias"),
+        ("a: &a [x, x]\nb: &b [*a, *a]\nk: [*b, *b]", "holds an alias"),
+        ("a: &a {x: 1}\nopenrlhf: {<<: [*a, *a]}", "holds an alias"),
+        ("k: " + "[" * 5000, "nested too deeply"),
+        ("k: [1, 2]", "k is a list; expected a text, a number"),
+        ("k: 2026-11-30", "k is a date"),
+        ("# " + "x" * 1_000_000, "larger than 1 MB"),
+        ("openrlhf: {5: {true: 1}}\n1: 2", "no option 1"),
     ],
 )
 def test_a_wrong_config_file_is_reported(tmp_path: Path, text: str, words: str) -> None:
