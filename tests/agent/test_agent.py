@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from importlib.metadata import EntryPoint, EntryPoints
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
@@ -147,7 +147,7 @@ def test_a_broken_tool_package_is_named(monkeypatch: pytest.MonkeyPatch, value: 
     points = [
         EntryPoint(name, target, "hart_agent.tools") for name, target in (("x", value), ("zoom", "tools.zoom:Zoom"))
     ]
-    monkeypatch.setattr("hart_agent.extensions._entry_points", lambda where: EntryPoints(points))
+    monkeypatch.setattr("hart_agent.extensions._entry_points", lambda where: {"hart_agent.tools": points})
     with pytest.raises(PluginError, match=words) as caught:
         discover_tools()
     assert value in str(caught.value)
@@ -162,6 +162,6 @@ def test_a_tool_of_another_package_is_found_after_the_built_in_ones(monkeypatch:
         EntryPoint(name, target, "hart_agent.tools")
         for name, target in (("a", "test_agent:Twin"), ("zoom", "tools.zoom:Zoom"))
     ]
-    monkeypatch.setattr("hart_agent.extensions._entry_points", lambda where: EntryPoints(points))
+    monkeypatch.setattr("hart_agent.extensions._entry_points", lambda where: {"hart_agent.tools": points})
     found: list[Tool] = discover_tools()
     assert [tool.name for tool in found] == ["zoom", "another"]

@@ -7,6 +7,8 @@ import json
 import random
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,20 @@ from typer.testing import CliRunner
 
 from hart_agent.backends import PolicyOptions
 from hart_agent.cli import app
-from hart_agent.doctor import Check, Report, Status, examine_embedded, examine_server
+from hart_agent.doctor import Check, Report, Status, examine_embedded, examine_server, server_checks
 from hart_agent.doctor import examine as examine_backend
 from hart_agent.errors import ConfigError
 from hart_agent.ocr import models
 
 KEY = "secret1"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def same_noise() -> Iterator[None]:
+    """One image of noise for each size: to draw, encode and decode them took two thirds of an examination's time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server_checks, "noisy_view", cache(server_checks.noisy_view))
+        yield
 
 
 def examine(server: Loopback, **options: Any) -> Report:

@@ -8,9 +8,8 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import openai
 import pytest
 from conftest import answer, coded_pixels, tool_call
 from PIL import Image
@@ -35,6 +34,9 @@ from hart_agent import Agent
 from hart_agent.backends.scripted import ScriptedPolicy
 from hart_agent.vision.files import EncodedImage
 
+if TYPE_CHECKING:
+    import openai  # takes .8 s of every process that collects these tests, and one of them runs them
+
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
@@ -43,6 +45,8 @@ def url() -> Iterator[str]:
 
 
 def client(url: str) -> openai.OpenAI:
+    import openai
+
     return openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
 
 
@@ -213,6 +217,8 @@ def test_what_cannot_be_answered_is_refused_in_openais_form(url: str, stream: bo
 
 
 def test_openais_client_raises_its_own_errors(url: str) -> None:
+    import openai
+
     with pytest.raises(openai.BadRequestError, match="2 images"):
         client(url).chat.completions.create(**body(messages=[user("which?", PHOTO, PHOTO)]))
     with pytest.raises(openai.NotFoundError, match="no model"):
@@ -233,6 +239,8 @@ def test_a_policy_that_is_down_is_a_502(stream: bool) -> None:
 
 
 def test_a_policy_that_fails_midway_ends_the_stream_with_an_error() -> None:
+    import openai
+
     with serving(agent(SCRIPT[:1])) as url:
         stream = client(url).chat.completions.create(**body(stream=True))
         with pytest.raises(openai.APIError, match="no more replies"):
@@ -286,6 +294,8 @@ def test_a_busy_server_says_when_to_come_back() -> None:
 
 
 async def test_64_at_once_get_their_own_answers() -> None:
+    import openai
+
     def by_question(messages: Any, tools: Any) -> str:
         return answer(messages[1].text.partition("<question>")[2].partition("</question>")[0].upper())
 

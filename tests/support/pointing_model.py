@@ -6,6 +6,7 @@ import base64
 import io
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,7 @@ def play(
     return behave
 
 
+@lru_cache(maxsize=16)
 def find_red(url: str) -> tuple[tuple[int, int], Bounds] | None:
     """The size of the image that was sent, and the bounds of what is red in it."""
     image = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB")
