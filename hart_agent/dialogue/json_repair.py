@@ -125,7 +125,8 @@ def _value(text: str, start: int, ending: Ending) -> tuple[Any, int]:
             candidate = None
         if not candidate:
             return ReplyFormatError(f"It is not valid JSON ({error}): {text[start : start + 200]!r}."), end
-    if nesting_exceeds(value, MAX_DEPTH):
+    openers = text.count("{", start, end) + text.count("[", start, end)  # at least as many as levels
+    if openers > MAX_DEPTH and nesting_exceeds(value, MAX_DEPTH):
         return ReplyFormatError(f"It is nested more than {MAX_DEPTH} levels deep."), end
     return value, end
 
