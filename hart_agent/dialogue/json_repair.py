@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Any
@@ -173,7 +174,8 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _finite_integer(text: str) -> int:
-    finite(text)
+    if len(text) > sys.float_info.max_10_exp:  # digits that any float has room for
+        finite(text)
     return int(text)
 
 
