@@ -10,7 +10,8 @@ import functools
 import os
 import queue
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
+import types
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
 from typing import Any, ClassVar, Final, Generic, ParamSpec, TypeVar
 
 T = TypeVar("T")
@@ -66,6 +67,46 @@ async def map_concurrently(
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
+
+
+class OutOfTimeError(TimeoutError):
+    """Work was given up because it took too long; it did not raise a TimeoutError of its own."""
+
+
+async def within(seconds: float, work: Awaitable[R]) -> R:
+    """Await some work for so long. Other than `asyncio.timeout`, it sets a timer only if the work has to wait.
+
+    Raises:
+        OutOfTimeError: it was not done in time, and was cancelled.
+    """
+    due = asyncio.get_running_loop().time() + seconds
+    steps = work.__await__()
+    try:
+        awaited = next(steps)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    try:
+        async with asyncio.timeout_at(due) as limit:
+            return await _continued(steps, awaited)
+    except TimeoutError as error:
+        if limit.expired():
+            raise OutOfTimeError from error
+        raise
+
+
+@types.coroutine
+def _continued(steps: Generator[Any, Any, R], awaited: Any) -> Generator[Any, Any, R]:
+    """Go on with work that waits for something."""
+    try:
+        while True:
+            try:
+                yield awaited
+            except BaseException as error:  # such as that it is cancelled
+                awaited = steps.throw(error)
+            else:
+                awaited = next(steps)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
 
 
 async def in_thread(function: Callable[[], R], *, patience: float = 0.0) -> R:
@@ -127,9 +168,10 @@ class _Call(Generic[R]):
         return result  # type: ignore[return-value]
 
     def _found_within(self, seconds: float) -> tuple[R, None] | tuple[None, Exception] | None:
-        with contextlib.suppress(queue.Empty):
+        try:
             return self._found.get(timeout=seconds) if seconds else None
-        return None
+        except queue.Empty:
+            return None
 
 
 def _wake(waiting: asyncio.Future[None]) -> None:

@@ -20,7 +20,7 @@ from hart_agent.agent.observer import ObserverLike, Observers
 from hart_agent.agent.outcome import NO_TIME_TO_CHECK
 from hart_agent.agent.trajectory import StopReason, Trajectory, Turn
 from hart_agent.backends import create_policy
-from hart_agent.concurrency import run_within
+from hart_agent.concurrency import OutOfTimeError, run_within, within
 from hart_agent.dialogue.deadline import seconds_to_answer
 from hart_agent.dialogue.policy import Policy, Seeded
 from hart_agent.errors import ConfigError, ImageError, PolicyError
@@ -169,10 +169,9 @@ class Agent:
                 episode = begin()
             else:
                 try:
-                    async with asyncio.timeout(self.config.seconds(self.policy)) as limit:
-                        episode = await asyncio.to_thread(begin)
-                except TimeoutError as error:
-                    raise (self._not_opened() if limit.expired() else error) from None
+                    episode = await within(self.config.seconds(self.policy), asyncio.to_thread(begin))
+                except OutOfTimeError:
+                    raise self._not_opened() from None
             on_begun(episode)
             watching.on_start(episode.context.question, episode.image, episode.context.views["overview"])
             await self._converse(episode)
@@ -184,12 +183,10 @@ class Agent:
 
     async def _guess(self, source: SourceImage, question: str) -> Guess | None:
         """A first guess, if there is time for it."""
+        guess = guess_overview(source, question, self.policy, self._runtime.specs)
         try:
-            async with asyncio.timeout(self.config.seconds(self.policy)) as limit:
-                return await guess_overview(source, question, self.policy, self._runtime.specs)
-        except TimeoutError:
-            if not limit.expired():
-                raise
+            return await within(self.config.seconds(self.policy), guess)
+        except OutOfTimeError:
             return None
 
     def abatch(
@@ -257,10 +254,9 @@ class Agent:
         with seconds_to_answer(episode.seconds_left):
             while not episode.done:
                 try:
-                    async with asyncio.timeout(episode.seconds_left) as limit:
-                        reply = await self.policy.reply(episode.messages, episode.tools)
+                    reply = await within(episode.seconds_left, self.policy.reply(episode.messages, episode.tools))
                 except (PolicyError, TimeoutError) as error:
-                    if isinstance(error, TimeoutError) and not limit.expired():
+                    if isinstance(error, TimeoutError) and not isinstance(error, OutOfTimeError):
                         error = PolicyError(f"the policy raised TimeoutError: {error}", retryable=True)
                     episode.fail(error)
                     return
@@ -289,10 +285,9 @@ async def _check(episode: Episode) -> Verdict:
         margin = MARGIN if episode.config.mode.answers_from_crops_alone else 0.0
         try:
             with seconds_to_answer(episode.seconds_left):
-                async with asyncio.timeout(episode.seconds_left) as limit:
-                    check = await verify_answer(episode.context, answer, margin=margin)
+                check = await within(episode.seconds_left, verify_answer(episode.context, answer, margin=margin))
         except (PolicyError, TimeoutError) as error:
-            late = isinstance(error, TimeoutError) and limit.expired()
+            late = isinstance(error, OutOfTimeError)
             why = NO_TIME_TO_CHECK if late else f"the check against the evidence failed: {error}"
             episode.outcome = episode.outcome.unchecked(why)
             return Verdict.UNCHECKED

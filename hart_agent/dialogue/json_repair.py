@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Any
@@ -125,7 +126,8 @@ def _value(text: str, start: int, ending: Ending) -> tuple[Any, int]:
             candidate = None
         if not candidate:
             return ReplyFormatError(f"It is not valid JSON ({error}): {text[start : start + 200]!r}."), end
-    if nesting_exceeds(value, MAX_DEPTH):
+    openers = text.count("{", start, end) + text.count("[", start, end)  # at least as many as levels
+    if openers > MAX_DEPTH and nesting_exceeds(value, MAX_DEPTH):
         return ReplyFormatError(f"It is nested more than {MAX_DEPTH} levels deep."), end
     return value, end
 
@@ -172,7 +174,8 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _finite_integer(text: str) -> int:
-    finite(text)
+    if len(text) > sys.float_info.max_10_exp:  # digits that any float has room for
+        finite(text)
     return int(text)
 
 

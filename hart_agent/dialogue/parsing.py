@@ -67,9 +67,10 @@ def parse_reply(
     rest, dropped = before_invented_turn(thoughts.rest)
     ending = Ending.MARKER if dropped else Ending.LIMIT if truncated else Ending.STOP
     findings, rest = without_findings(rest, ending)
-    found = filter(None, (tagged_answer(block.body) for block in findings[:MAX_CALLS] if _counts(block)))
+    found = [words for block in findings[:MAX_CALLS] if _counts(block) and (words := tagged_answer(block.body))]
     reply = _read(rest, native_calls, ending, schemas or {}, hint)
-    reply = replace(reply, reasoning=thoughts.all, findings=tuple(found))
+    if text:
+        reply = replace(reply, reasoning=thoughts.all, findings=tuple(found))
     if reply.error is None:
         return reply
     if truncated:

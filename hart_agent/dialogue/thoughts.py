@@ -71,6 +71,8 @@ def divide(text: str, *, opened: bool = False) -> Thoughts:
         text: the model's words.
         opened: whether the prompt has opened a thought already.
     """
+    if not text:  # nothing but calls that the server parsed
+        return Thoughts("", "", "" if opened else None)
     thoughts: list[str] = []
     kept: list[str] = []
     unfinished: list[str] = []

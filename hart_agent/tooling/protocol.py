@@ -163,13 +163,11 @@ class ToolContext:
 
     def draft(self) -> ToolContext:
         """A copy for one call; what it adds counts once it is adopted, so a call that fails leaves nothing behind."""
-        return replace(
-            self,
-            views=dict(self.views),
-            evidence=list(self.evidence),
-            verifications=list(self.verifications),
-            unpointable=set(self.unpointable),
-        )
+        return ToolContext(
+            self.image, self.question, self.policy,
+            dict(self.views), list(self.evidence), list(self.verifications), set(self.unpointable),
+            self.views_before, self.misfits,
+        )  # fmt: skip
 
     def adopt(self, draft: ToolContext) -> None:
         """Take over what a call added to its draft."""

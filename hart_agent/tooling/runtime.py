@@ -10,7 +10,7 @@ import time
 from collections.abc import Container, Sequence
 from typing import Any
 
-from hart_agent.concurrency import in_thread
+from hart_agent.concurrency import OutOfTimeError, in_thread, within
 from hart_agent.dialogue.messages import ToolCall, ToolSpec
 from hart_agent.dialogue.results import HINT_ANSWER
 from hart_agent.errors import (
@@ -23,10 +23,10 @@ from hart_agent.errors import (
     ToolTimeoutError,
     UnknownToolError,
 )
-from hart_agent.tooling.arguments import holds_boxes, is_box, normalise, schema_error
+from hart_agent.tooling.arguments import normalise, schema_error
+from hart_agent.tooling.parameters import Parameters
 from hart_agent.tooling.pointing import Pointing, how_to_point
 from hart_agent.tooling.protocol import (
-    VIEW_FORMAT,
     Tool,
     ToolContext,
     ToolOutput,
@@ -34,7 +34,6 @@ from hart_agent.tooling.protocol import (
     tool_spec,
 )
 from hart_agent.tooling.records import Evidence, ToolResult, ViewRecord
-from hart_agent.tooling.validating import Validator, validator_of
 from hart_agent.vision.geometry import Box
 from hart_agent.vision.source import View
 
@@ -74,12 +73,13 @@ class ToolRuntime:
         self._pointing = Pointing()
         self._quick: set[str] = set()  # tools by their last call
         self._tools: dict[str, Tool] = {}
-        self._validators: dict[str, Validator] = {}
+        self._parameters: dict[str, Parameters] = {}
         for tool in tools:
             check_definition(tool)
             if tool.name in self._tools:
                 raise PluginError(f"two tools are named {tool.name!r}: {self._tools[tool.name]!r} and {tool!r}")
             self._tools[tool.name] = tool
+        self._coroutines = {tool.name for tool in tools if inspect.iscoroutinefunction(tool.run)}
 
     def only(self, names: Container[str]) -> ToolRuntime:
         """The same runtime, of whose tools only the named ones may be called."""
@@ -140,10 +140,10 @@ class ToolRuntime:
         recorded = space if context.policy.profile.adaptive else None
         return ToolResult(call, text, records, error, seconds_taken, recorded), views
 
-    def _validator(self, name: str) -> Validator:
-        if name not in self._validators:
-            self._validators[name] = validator_of(dict(self._tools[name].parameters))
-        return self._validators[name]
+    def _parameters_of(self, name: str) -> Parameters:
+        if name not in self._parameters:
+            self._parameters[name] = Parameters(self._tools[name].parameters)
+        return self._parameters[name]
 
     def _prepare(self, call: ToolCall, context: ToolContext) -> tuple[dict[str, Any], list[str]]:
         """Normalise and validate the arguments, and put boxes and views in the place of what the model wrote."""
@@ -151,16 +151,18 @@ class ToolRuntime:
             if not self._tools:
                 raise UnknownToolError(f"no tool may be called now, not even {call.name!r}. {HINT_ANSWER}")
             raise UnknownToolError(f"there is no tool {call.name!r}; the tools are {', '.join(self._tools)}")
-        validator = self._validator(call.name)
-        arguments, notes = normalise(call.arguments, validator, y_first=context.policy.profile.y_first)
+        parameters = self._parameters_of(call.name)
+        arguments = dict(call.arguments)
+        notes: list[str] = []
+        if not parameters.plainly_fit(arguments):
+            validator = parameters.validator
+            arguments, notes = normalise(call.arguments, validator, y_first=context.policy.profile.y_first)
+            problem = schema_error(arguments, validator, lambda: how_to_point(context, context.views["overview"]))
+            if problem is not None:
+                raise ToolArgumentsError(f"{call.name}: {problem}")
         view = context.views["overview"]
-        problem = schema_error(arguments, validator, lambda: how_to_point(context, context.views["overview"]))
-        if problem is not None:
-            raise ToolArgumentsError(f"{call.name}: {problem}")
-        properties = self._tools[call.name].parameters.get("properties", {})
-        given = {name: schema for name, schema in properties.items() if arguments.get(name) is not None}
-        for name, schema in given.items():
-            if isinstance(schema, dict) and schema.get("format") == VIEW_FORMAT:
+        for name in parameters.views:
+            if arguments.get(name) is not None:
                 view = arguments[name] = _view(context, arguments[name], f"{call.name}: {name}")
 
         def placed(numbers: list[float], place: str) -> Box:
@@ -171,12 +173,12 @@ class ToolRuntime:
             notes.extend(changes)
             return box
 
-        for name, schema in given.items():
-            if is_box(schema):
-                arguments[name] = placed(arguments[name], name)
-            elif holds_boxes(schema):
-                boxes = enumerate(arguments[name])
-                arguments[name] = [placed(numbers, f"{name}.{index}") for index, numbers in boxes]
+        for name, many in parameters.boxes:
+            written = arguments.get(name)
+            if written is not None and many:
+                arguments[name] = [placed(numbers, f"{name}.{index}") for index, numbers in enumerate(written)]
+            elif written is not None:
+                arguments[name] = placed(written, name)
         return arguments, notes
 
     async def _run(
@@ -188,16 +190,8 @@ class ToolRuntime:
                 raise ToolTimeoutError(f"{tool.name} was not run: no time is left")
             seconds = min(seconds, seconds_left)
         try:
-            async with asyncio.timeout(seconds) as limit:
-                if inspect.iscoroutinefunction(tool.run):
-                    output = await tool.run(context, arguments)
-                else:
-                    output = await self._in_thread(tool, context, arguments)
-                    if inspect.isawaitable(output):
-                        output = await output
-        except TimeoutError as error:
-            if not limit.expired():  # the tool's own
-                raise
+            output = await within(seconds, self._output(tool, context, arguments))
+        except OutOfTimeError as error:
             raise ToolTimeoutError(f"{tool.name} did not finish within {seconds:g} seconds") from error
         except (SystemExit, asyncio.CancelledError) as error:  # a tool may not end the program, or its episode
             task = asyncio.current_task()
@@ -205,6 +199,13 @@ class ToolRuntime:
                 raise  # it is the episode that was cancelled
             raise RuntimeError(f"{type(error).__name__}: {error}") from error
         return _checked(output, context)
+
+    async def _output(self, tool: Tool, context: ToolContext, arguments: dict[str, Any]) -> Any:
+        """What a tool returns: a coroutine in the loop, a plain function in a thread."""
+        if tool.name in self._coroutines:
+            return await tool.run(context, arguments)  # type: ignore[misc]
+        output = await self._in_thread(tool, context, arguments)
+        return await output if not isinstance(output, str | ToolOutput) and inspect.isawaitable(output) else output
 
     async def _in_thread(self, tool: Tool, context: ToolContext, arguments: dict[str, Any]) -> Any:
         """What a plain function returns."""
