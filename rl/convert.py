@@ -14,10 +14,12 @@ from PIL import Image
 
 from hart_agent.answers import AnswerType
 from hart_agent.backends.options import option
+from hart_agent.cli.outputs import Force
 from hart_agent.errors import ConfigError
 from hart_agent.evals.datasets import load_dataset
 from hart_agent.evals.items import EmbeddedImage, Item
 from hart_agent.store.files import write_whole
+from hart_agent.store.outputs import Output, check_outputs
 from rl.command_line import run_command
 from rl.data import apart_from, load_samples
 from rl.data.published import FORMS, read_published
@@ -35,12 +37,15 @@ def convert(
         list[str] | None,
         typer.Option("--apart-from", metavar="NAME=PATH", help="A benchmark whose images are left out; repeatable."),
     ] = None,
+    force: Force = False,
 ) -> None:
     """Write published questions as training data of rl.train_ap_grpo and rl.train_sft.
 
     Boxes are kept for metrics; no reward sees them. Questions on an image that a benchmark holds, too, are left out:
     images are compared by content, whatever their files are called.
     """
+    if out.exists():  # questions that a person wrote can't be told from ours
+        check_outputs([Output(out, lambda _: False, "a file")], inputs=[source], force=force)
     unusable = 0
     if form in FORMS:
         items, unusable = read_published(form, source, images or source.parent)

@@ -136,6 +136,19 @@ def test_a_benchmark_becomes_questions_with_its_options(tmp_path: Path) -> None:
     assert (sample.answer, sample.options, sample.boxes) == ("B", ("red", "blue"), (Box(1, 2, 30, 40),))
 
 
+def test_a_file_that_is_there_is_replaced_only_by_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "0.png").write_bytes(picture(0))
+    source, out = tmp_path / "benchmark.jsonl", tmp_path / "mine.jsonl"
+    source.write_text(json.dumps({"image": "0.png", "question": "q", "answer": "a"}) + "\n")
+    out.write_text("written by hand\n")
+    assert run("jsonl", source, "--out", out) == 2
+    assert "--force" in capsys.readouterr().err
+    assert out.read_text() == "written by hand\n"
+    assert run("jsonl", source, "--out", source, "--force") == 2, "a file that is read"
+    assert run("jsonl", source, "--out", out, "--force") == 0
+    assert [each.question for each in load_samples(out)] == ["q"]
+
+
 @pytest.mark.parametrize(
     ("rows", "more", "words"),
     [

@@ -194,6 +194,7 @@ REFUSED = [
     (body(messages=[user("which?", PHOTO, PHOTO)]), 400, "several_images"),
     (body(messages=[user("which?", PHOTO, PHOTO), {"role": "user", "content": "and now?"}]), 400, "several_images"),
     (body(messages=[{"role": "tool", "content": "x"}]), 400, None),
+    (body(messages=[{"role": ["user"], "content": "x"}]), 400, None),
     (body(messages=[{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]), 400, None),
     (body(messages=[user("what?", DAMAGED)]), 400, "invalid_image"),
     (body(messages=[user("what?", "data:image/png;base64,AAAA")]), 400, "invalid_image"),
