@@ -88,7 +88,8 @@ def _messages(messages: Any) -> Iterator[_Said]:
         if not isinstance(message, Mapping):
             raise RequestError(400, f"{place} must be an object with role and content", param=place)
         role = message.get("role")
-        if not isinstance(role, str) or role not in _ROLES:  # results of a client's own tools, say, of which the agent has none
+        if not isinstance(role, str) or role not in _ROLES:
+            # Such as results of a client's own tools, of which the agent has none.
             raise RequestError(
                 400, f"{place} has the role {str(role)[:40]!r}; expected {', '.join(_ROLES)}", param=place
             )
