@@ -276,7 +276,7 @@ def test_a_config_file_groups_options_and_flags(tmp_path: Path) -> None:
         ("openrlhf: &a {x: *a}", "holds an alias"),
         ("a: &a [x, x]\nb: &b [*a, *a]\nk: [*b, *b]", "holds an alias"),
         ("a: &a {x: 1}\nopenrlhf: {<<: [*a, *a]}", "holds an alias"),
-        ("k: " + "[" * 5000, "nested too deeply"),
+        ("k: " + "[" * 5000 + "]" * 5000, "nested too deeply"),
         ("k: [1, 2]", "k is a list; expected a text, a number"),
         ("k: 2026-11-30", "k is a date"),
         ("# " + "x" * 1_000_000, "larger than 1 MB"),
