@@ -46,11 +46,11 @@ def test_what_is_worse_than_linear_is_noticed(pattern: str, is_slow: bool) -> No
 
 @pytest.mark.parametrize(
     "text",
-    [f"[]<{'#' * 400}>", "It is: zoom(a = " + f"{'a' * 60} = " * 6],
-    ids=["hashes before an end", "a call that doesn't end"],
+    [f"[]<{'#' * 400}>", "It is: zoom(a = " + f"{'a' * 60} = " * 6, "<|tool_call>call:zoom{a:" + '"\\' * 40_000],
+    ids=["hashes before an end", "a call that doesn't end", "half a text of escapes"],
 )
 def test_replies_on_which_a_pattern_tried_all_the_ways(text: str) -> None:
-    """Reading them took hours."""
+    """Reading them took minutes or hours."""
 
     def stop(*_: object) -> None:
         raise TimeoutError

@@ -13,7 +13,7 @@ from hart_agent.errors import ReplyFormatError
 _CALL = re.compile(r"\s*call:\s*([^\s{]{1,100})\s*(?=\{)")
 _TOKEN = re.compile(
     r'<\|"\|>(?P<text>.*?)(?P<end><\|"\|>|\Z)|<escape>(?P<escaped>.*?)(?P<end2><escape>|\Z)'
-    r'|"(?:[^"\\]|\\.)*(?:"|\Z)|-?\d[\w.+-]*|(?P<word>[A-Za-z_][\w.-]*)',
+    r'|"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|-?\d[\w.+-]*|(?P<word>[A-Za-z_][\w.-]*)',
     re.DOTALL,
 )
 _LITERALS = frozenset(("true", "false", "null"))
