@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from PIL import Image
 
 from hart_agent.answers import AnswerType
 from hart_agent.backends.options import option
@@ -20,6 +19,7 @@ from hart_agent.evals.datasets import load_dataset
 from hart_agent.evals.items import EmbeddedImage, Item
 from hart_agent.store.files import write_whole
 from hart_agent.store.outputs import Output, check_outputs
+from hart_agent.vision.formats import open_allowed
 from rl.command_line import run_command
 from rl.data import apart_from, load_samples
 from rl.data.published import FORMS, read_published
@@ -90,8 +90,9 @@ def row_of(item: Item, folder: Path) -> dict[str, Any]:
 
 
 def _written(image: EmbeddedImage, folder: Path) -> Path:
+    image.open()  # one that is damaged is refused, and named
     data = image.read()
-    with Image.open(io.BytesIO(data)) as opened:
+    with open_allowed(io.BytesIO(data)) as opened:
         path = folder / f"{image.sha256[:24]}.{(opened.format or 'img').lower()}"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from collections.abc import Callable
@@ -134,6 +135,15 @@ def test_a_benchmark_becomes_questions_with_its_options(tmp_path: Path) -> None:
     assert run("jsonl", tmp_path / "benchmark.jsonl", "--out", out) == 0
     (sample,) = load_samples(out)
     assert (sample.answer, sample.options, sample.boxes) == ("B", ("red", "blue"), (Box(1, 2, 30, 40),))
+
+
+@pytest.mark.parametrize("data", [b"%!PS-Adobe-3.0 EPSF-3.0\n" + bytes(900), b"\x89PNG\r\n\x1a\n" + bytes(900)])
+def test_a_damaged_picture_in_a_table_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], data: bytes) -> None:
+    header = ("index", "question", "A", "B", "answer", "image", "category", "cycle_category")
+    row = ("0", "what?", "red", "blue", "A", base64.b64encode(data).decode(), "single", "single")
+    (tmp_path / "hr_bench_4k.tsv").write_text("\t".join(header) + "\n" + "\t".join(row) + "\n")
+    assert run("hr-bench-4k", tmp_path / "hr_bench_4k.tsv", "--out", tmp_path / "train.jsonl") == 2
+    assert "hr_bench_4k.tsv, row 1" in capsys.readouterr().err
 
 
 def test_a_file_that_is_there_is_replaced_only_by_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
