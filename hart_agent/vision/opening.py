@@ -106,7 +106,7 @@ def local_path(text: str) -> tuple[Path, int | None]:
         try:
             parts = urlsplit(url)
         except ValueError as error:  # half an IPv6 address
-            raise ImageError(f"{text} is no file URL ({error}). Give the path of the image.") from error
+            raise ImageError(f"{text} is not a valid file URL ({error}). Give the path of the image.") from error
         if parts.netloc.lower() not in _HOSTS:
             raise ImageError(f"{text} is on another machine ({parts.netloc}). Give a file of this one.")
         from urllib.request import url2pathname

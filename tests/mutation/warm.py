@@ -158,7 +158,7 @@ class Warm:
             done(number, self._tried(module, mutant, tests, partial(self._collect_and_run, tests)))
 
     def _promise(self, test: str) -> float:
-        """The less, the more mutants a test killed for the time that it takes; 0 for one that killed none."""
+        """Lower for a test that has killed more mutants per second of its own; 0 for one that has killed none."""
         return -self._kills[test] / (self._lessons.seconds[test] + 0.01)
 
     def _unsound(self, run: Callable[[int], None]) -> str | None:

@@ -9,7 +9,7 @@ from hart_agent.vision.opening import open_image
 
 
 @pytest.mark.parametrize(("url", "said"), [
-    ("file://[::1", "is no file URL"), ("FILE://[/a.png", "is no file URL"),
+    ("file://[::1", "is not a valid file URL"), ("FILE://[/a.png", "is not a valid file URL"),
     ("file://server/a.png", "is on another machine"), ("file://%00", "is on another machine"),
     ("file:///a%00.png", "no such file"),
 ])  # fmt: skip
