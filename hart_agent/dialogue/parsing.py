@@ -60,6 +60,26 @@ def parse_reply(
         hint: what the model is asked to write at this stage, `HINT_TOOLS` or `HINT_ANSWER`. Errors end with it, and
             speak of tools only if it does.
     """
+    if native_calls and not text:
+        ending = Ending.LIMIT if truncated else Ending.STOP
+        reply, unfinished = _with_native(native_calls, [], ending, hint), False
+    else:
+        reply, unfinished = _read_text(text, native_calls, truncated, schemas or {}, hint)
+    if reply.error is None:
+        return reply
+    if truncated:
+        problem = f"The reply was cut off at its token limit before it was complete; write less. {hint}"
+        return replace(reply, plain=None, cut_off=True, error=ReplyFormatError(problem))
+    if unfinished:
+        problem = f"Your thought never ends, so that nothing after it counts; close it with </think>. {hint}"
+        return replace(reply, plain=None, error=ReplyFormatError(problem))
+    return reply
+
+
+def _read_text(
+    text: str, native: Sequence[tuple[str, str]], truncated: bool, schemas: Schemas, hint: str
+) -> tuple[ParsedReply, bool]:
+    """What a reply with words asks for, and whether its last thought never ends."""
     thoughts = divide(text)
     ended = conclusion(thoughts.unfinished) if thoughts.unfinished and not truncated else None
     if ended:
@@ -68,18 +88,8 @@ def parse_reply(
     ending = Ending.MARKER if dropped else Ending.LIMIT if truncated else Ending.STOP
     findings, rest = without_findings(rest, ending)
     found = [words for block in findings[:MAX_CALLS] if _counts(block) and (words := tagged_answer(block.body))]
-    reply = _read(rest, native_calls, ending, schemas or {}, hint)
-    if text:
-        reply = replace(reply, reasoning=thoughts.all, findings=tuple(found))
-    if reply.error is None:
-        return reply
-    if truncated:
-        problem = f"The reply was cut off at its token limit before it was complete; write less. {hint}"
-        return replace(reply, plain=None, cut_off=True, error=ReplyFormatError(problem))
-    if thoughts.unfinished is not None:
-        problem = f"Your thought never ends, so that nothing after it counts; close it with </think>. {hint}"
-        return replace(reply, plain=None, error=ReplyFormatError(problem))
-    return reply
+    reply = _read(rest, native, ending, schemas, hint)
+    return replace(reply, reasoning=thoughts.all, findings=tuple(found)), thoughts.unfinished is not None
 
 
 def _read(text: str, native: Sequence[tuple[str, str]], ending: Ending, schemas: Schemas, hint: str) -> ParsedReply:
@@ -87,7 +97,7 @@ def _read(text: str, native: Sequence[tuple[str, str]], ending: Ending, schemas:
     found = [(block, *block_calls(block, schemas, hint)) for block in blocks[:MAX_CALLS]]
     found = [(block, dialect, calls) for block, dialect, calls in found if calls or not is_call(block)]
     if native:
-        return _with_calls([_native(name, body, ending, hint) for name, body in native], None, blocks, hint)
+        return _with_native(native, blocks, ending, hint)
     if found and is_call(found[0][0]):
         calls = [call for _, _, calls in found for call in calls]
         return _with_calls(calls, found[0][1], blocks, hint)
@@ -100,6 +110,10 @@ def _read(text: str, native: Sequence[tuple[str, str]], ending: Ending, schemas:
         return ParsedReply(error=_error(f"The reply holds a call among words, without its tags. {hint}", hint))
     nothing = f"The reply holds neither a tool call nor an answer. {hint}"
     return ParsedReply(plain=plain_answer(text), error=_error(nothing, hint))
+
+
+def _with_native(native: Sequence[tuple[str, str]], blocks: list[Block], ending: Ending, hint: str) -> ParsedReply:
+    return _with_calls([_native(name, body, ending, hint) for name, body in native], None, blocks, hint)
 
 
 def _with_calls(calls: list[RawCall], dialect: Dialect | None, blocks: list[Block], hint: str) -> ParsedReply:

@@ -18,7 +18,7 @@ import functools
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, get_type_hints, overload
+from typing import Any, cast, get_type_hints, overload
 
 from hart_agent.errors import PluginError, ToolArgumentsError
 from hart_agent.tooling.protocol import BOX_FORMAT, VIEW_FORMAT, ToolContext, ToolReturn, check_definition
@@ -100,6 +100,14 @@ class FunctionTool:
         return f"<tool {self.name!r}: {self._function!r}>"
 
 
+class AsyncFunctionTool(FunctionTool):
+    """An async function as a tool, which runs in the event loop; made by `tool`."""
+
+    async def run(self, context: ToolContext, arguments: dict[str, Any]) -> ToolReturn:
+        """Call the function with the arguments as it annotates them, and wait for it."""
+        return await cast("Awaitable[ToolReturn]", super().run(context, arguments))
+
+
 @overload
 def tool(function: ToolFunction) -> FunctionTool: ...
 
@@ -134,8 +142,13 @@ def tool(
         PluginError: a model could not use it; the message names the function, the parameter, and what is expected.
     """
     if function is None:
-        return lambda wrapped: FunctionTool(wrapped, name, description, timeout)
-    return FunctionTool(function, name, description, timeout)
+        return lambda wrapped: _tool_of(wrapped, name, description, timeout)
+    return _tool_of(function, name, description, timeout)
+
+
+def _tool_of(function: ToolFunction, name: str | None, description: str | None, timeout: float | None) -> FunctionTool:
+    kind: type[FunctionTool] = AsyncFunctionTool if inspect.iscoroutinefunction(function) else FunctionTool
+    return kind(function, name, description, timeout)
 
 
 def _hints(function: ToolFunction, name: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def png(image: Image.Image, file: IO[bytes]) -> Samples | None:
     fit = image.format == "PNG" and image.mode in _BANDS and "transparency" not in image.info
     if not fit or image.info.get("interlace") or image.width * image.height < SMALLEST or (vips := _vips()) is None:
         return None
-    form = image.mode, image.size, dict(image.info)
+    form = image.mode, image.size
     try:
         number = file.fileno()
     except OSError:  # it is in memory
@@ -37,11 +37,11 @@ def png(image: Image.Image, file: IO[bytes]) -> Samples | None:
         file.seek(0)
         source = vips.Source.new_from_memory(file.read())
         file.seek(place)
-        return _decoded(vips.Image.pngload_source, source, *form)
+        return _samples(_decoded(vips.Image.pngload_source, source, *form), image)
     place = os.lseek(number, 0, os.SEEK_CUR)  # shared with the file's own buffer, which must not notice
     os.lseek(number, 0, os.SEEK_SET)
     try:
-        return _decoded(vips.Image.pngload_source, vips.Source.new_from_descriptor(number), *form)
+        return _samples(_decoded(vips.Image.pngload_source, vips.Source.new_from_descriptor(number), *form), image)
     finally:
         os.lseek(number, place, os.SEEK_SET)
 
@@ -56,24 +56,30 @@ def tiff(data: bytes | bytearray, mode: str, size: tuple[int, int]) -> Image.Ima
     """
     if mode not in ("L", "RGB") or (vips := _vips()) is None:
         return None
-    found = _decoded(vips.Image.tiffload_source, vips.Source.new_from_memory(data), mode, size)
-    return found.crop((0, 0, *size)) if found is not None else None
+    decoded = _decoded(vips.Image.tiffload_source, vips.Source.new_from_memory(data), mode, size)
+    return Image.frombuffer(mode, size, decoded, "raw", mode, 0, 1) if decoded is not None else None
 
 
-def _decoded(
-    load: Any, source: Any, mode: str, size: tuple[int, int], info: dict[Any, Any] | None = None
-) -> Samples | None:
+def _samples(decoded: Any, image: Image.Image) -> Samples | None:
     import numpy as np
 
+    if decoded is None:
+        return None
+    samples = np.frombuffer(decoded, np.uint8).reshape(image.height, image.width, -1)
+    return Samples(samples, image.mode, dict(image.info))
+
+
+def _decoded(load: Any, source: Any, mode: str, size: tuple[int, int]) -> Any:
+    """The bytes of an image, row after row; None if they aren't what is expected."""
     vips = _vips()
     try:
-        found = load(source, access="sequential", fail_on="warning")
-        if (found.format, found.bands, found.width, found.height) != ("uchar", _BANDS[mode], *size):
-            return None
-        samples = np.frombuffer(found.write_to_memory(), np.uint8)
+        # In the caller's thread: the decoders of both formats do one thing at a time, and threads would only wait.
+        found = load(source, access="sequential", fail_on="warning").copy()
+        found.set_type(vips.GValue.gint_type, "concurrency", 1)
+        fit = (found.format, found.bands, found.width, found.height) == ("uchar", _BANDS[mode], *size)
+        return found.write_to_memory() if fit else None
     except vips.Error:
         return None
-    return Samples(samples.reshape(size[1], size[0], -1), mode, info or {})
 
 
 @functools.cache

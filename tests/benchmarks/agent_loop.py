@@ -5,8 +5,9 @@
 The model is a script: so many calls of one trivial tool, which adds two numbers, then the answer. What a question and
 what a turn costs is told apart by a run with many turns and one with a single turn. Seconds are those of the processor,
 which a busy machine lengthens less than those of the clock; runs take turns. The peers call the tool in the loop's own
-thread, where one that hangs holds up everything. A peer that is not installed is left out, and named. They pin versions
-of much, so that they are best installed apart:
+thread, where one that hangs holds up everything; we call a plain function in another thread, and an async one (the row
+"async tool") in the loop's. "A bare hop" is the cheapest way to another thread and back, by two locks. A peer that is
+not installed is left out, and named. They pin versions of much, so that they are best installed apart:
 
     python3 -m venv peers && peers/bin/pip install -e . smolagents verifiers==0.1.9
     peers/bin/python tests/benchmarks/agent_loop.py
@@ -17,15 +18,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import statistics
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
 from PIL import Image
 
 from hart_agent import Agent, CoordinateProfile, CoordinateSpace, EpisodeConfig, Reply, ViewBudget, tool
+from hart_agent.tooling.decorator import FunctionTool
 
 ANSWER = "the sum is 3"
 
@@ -46,17 +50,31 @@ class Script:
     """A policy that calls the tool so many times, and answers."""
 
     turns: int
+    tool: str
     name = "script"
     profile = CoordinateProfile(CoordinateSpace.PIXEL, ViewBudget(max_pixels=200_000))
 
     async def reply(self, messages: Any, tools: Any) -> Reply:
         if (len(messages) - 2) // 2 < self.turns:  # the prompts; then a reply and a result each turn
-            return Reply("", native_calls=(("add", '{"a": 1, "b": 2}'),))
+            return Reply("", native_calls=((self.tool, '{"a": 1, "b": 2}'),))
         return Reply(f"<answer>{ANSWER}</answer>")
 
 
-def ours(turns: int) -> Callable[[], Coroutine[Any, Any, object]]:
-    agent = Agent(Script(turns), tools=[add], config=EpisodeConfig(max_turns=turns + 1), verify=False)
+@tool
+async def add_in_loop(a: int, b: int) -> str:
+    """Add two numbers.
+
+    Args:
+        a: the first.
+        b: the second.
+    """
+    return str(a + b)
+
+
+def ours(turns: int, function: FunctionTool = add) -> Callable[[], Coroutine[Any, Any, object]]:
+    agent = Agent(
+        Script(turns, function.name), tools=[function], config=EpisodeConfig(max_turns=turns + 1), verify=False
+    )
     image = Image.new("RGB", (64, 64))
 
     async def ask() -> object:
@@ -144,13 +162,33 @@ def of_verifiers(turns: int) -> Callable[[], Coroutine[Any, Any, object]]:
     return ask
 
 
-PEERS = {"hart-agent": ours, "smolagents": of_smolagents, "verifiers": of_verifiers}
+OURS = "hart-agent"
+ASYNC = "async tool"
+PEERS = {OURS: ours, ASYNC: partial(ours, function=add_in_loop), "smolagents": of_smolagents, "verifiers": of_verifiers}
 
 
 async def seconds(ask: Callable[[], Coroutine[Any, Any, object]]) -> float:
     started = time.process_time()
     await ask()
     return time.process_time() - started
+
+
+def hop(times: int = 1000) -> float:
+    """Processor seconds that it takes to wake another thread and to be woken by it."""
+    there, back = threading.Lock(), threading.Lock()
+    there.acquire(), back.acquire()
+
+    def answer() -> None:
+        for _ in range(times):
+            there.acquire()
+            back.release()
+
+    threading.Thread(target=answer, daemon=True).start()
+    started = time.process_time()
+    for _ in range(times):
+        there.release()
+        back.acquire()
+    return (time.process_time() - started) / times
 
 
 def spread(values: list[float]) -> str:
@@ -163,7 +201,7 @@ async def main() -> None:
     parser.add_argument("--turns", type=int, default=100)
     parser.add_argument("--runs", type=int, default=7)
     arguments = parser.parse_args()
-    here = [name for name in PEERS if name == "hart-agent" or find_spec(name)]
+    here = [name for name in PEERS if name in (OURS, ASYNC) or find_spec(name)]
     asks = {name: (PEERS[name](1), PEERS[name](arguments.turns)) for name in here}
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in here}
     for ask, _ in asks.values():
@@ -178,6 +216,7 @@ async def main() -> None:
         own = own or statistics.median(per_turn)
         ratio = statistics.median(per_turn) / own
         print(f"{name:12} {spread([short for short, _ in runs]):>28} {spread(per_turn):>24} {ratio:>10.1f}")
+    print(f"{'a bare hop':12} {'':>28} {spread([hop() for _ in range(arguments.runs)]):>24}")
     for name in PEERS.keys() - set(here):
         print(f"{name}: not installed")
 

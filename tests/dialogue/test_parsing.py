@@ -139,6 +139,15 @@ def test_native_calls_come_first() -> None:
     assert [(found.name, found.arguments) for found in parsed.calls] == [("crop", {"b": 2}), ("verify", {})]
 
 
+@given(st.lists(st.tuples(st.text(), HOSTILE), min_size=1, max_size=2).map(tuple), st.booleans())
+def test_native_calls_are_read_alike_with_and_without_words(
+    native: tuple[tuple[str, str], ...], truncated: bool
+) -> None:
+    alone, beside_words = (parse_reply(text, native, truncated=truncated) for text in ("", "I look closer."))
+    assert (repr(alone.calls), alone.cut_off) == (repr(beside_words.calls), beside_words.cut_off)
+    assert (str(alone.error), alone.answer, alone.plain) == (str(beside_words.error), None, None)
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -17,6 +17,7 @@ from PIL import Image
 
 from hart_agent import Agent, Box, ScriptedPolicy, ToolContext, ToolOutput, ToolRuntime, View
 from hart_agent.dialogue.messages import ToolCall
+from hart_agent.errors import ToolArgumentsError
 from hart_agent.tooling.decorator import FunctionTool, Keywords, tool
 from hart_agent.tooling.protocol import BOX_SCHEMA, VIEW_SCHEMA, Tool
 from hart_agent.tooling.records import ToolResult
@@ -253,6 +254,28 @@ async def test_async_functions_are_awaited_and_plain_ones_run_in_threads(context
     results = [await runtime.execute(ToolCall("c", name, {}, ""), context) for name in ("waits", "works")]
     main = threading.current_thread().name
     assert [result.text == main for result, _ in results] == [True, False]
+
+
+async def test_an_async_function_starts_no_thread_and_its_errors_are_told(
+    context: ToolContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @tool
+    async def shade(shade: Shade) -> str:
+        """Say a shade.
+
+        Args:
+            shade: to say
+        """
+        if shade is Shade.LIGHT:
+            raise ToolArgumentsError("too light")
+        return shade.name
+
+    runtime = ToolRuntime([shade])
+    monkeypatch.setattr(threading, "Thread", None)
+    calls = [ToolCall("c", "shade", {"shade": word}, "") for word in ("dark", "light", "grey")]
+    results = [(await runtime.execute(each, context))[0] for each in calls]
+    assert [result.error for result in results] == [None, "tool_arguments", "tool_arguments"]
+    assert (results[0].text, results[1].text) == ("DARK", "Error: too light.")
 
 
 @pytest.mark.parametrize(("own", "agents"), [(0.1, 30), (None, 0.1)])
