@@ -30,7 +30,7 @@ SMALLEST: Final = 16_000_000
 _MOST_AT_ONCE: Final = 32_000_000
 """Pixels in a row of tiles, or a strip; of larger ones nothing is gained."""
 
-_WIDTH, _HEIGHT, _SUBFILE, _COMPRESSION, _ORIENTATION = 256, 257, 254, 259, 274
+_WIDTH, _HEIGHT, _SUBFILE, _COMPRESSION, _DESCRIPTION, _ORIENTATION = 256, 257, 254, 259, 270, 274
 _STRIPS, _STRIP_ROWS, _STRIP_BYTES = 273, 278, 279
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES = 322, 323, 324, 325
 _PLANES, _SAMPLES = 284, 277
@@ -48,6 +48,8 @@ _SAME: Final = (258, 262, 277, 320, 338, 339)
 """Those in which a smaller copy must agree with the image."""
 
 _MOST_LEVELS: Final = 32
+_SLIDE: Final = b"Aperio"
+"""How the description of a microscope's slide (SVS) begins, whose levels are pages that don't call themselves so."""
 
 UPRIGHT: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -200,8 +202,9 @@ def regions_of(image: Image.Image, page: int, opened: Opener) -> Regions | None:
 def _levels(file: IO[bytes], image: Directory, following: Iterator[Directory]) -> Iterator[Directory]:
     """Smaller copies of an image: those that call themselves so, look the same way, and have its shape."""
     size = _stored_size(image)
-    smaller = takewhile(lambda level: level.number(_SUBFILE, 0) & 1, following)
-    for level in islice(chain(sub_directories(file, image), smaller), _MOST_LEVELS):
+    if not image.entries.get(_DESCRIPTION, (0, 0, b""))[2].startswith(_SLIDE):
+        following = takewhile(lambda level: level.number(_SUBFILE, 0) & 1, following)
+    for level in islice(chain(sub_directories(file, image), following), _MOST_LEVELS):
         small = _stored_size(level)
         alike = all(level.entries.get(tag) == image.entries.get(tag) for tag in _SAME)
         ratio = size.width / small.width

@@ -2,8 +2,8 @@
 
 `SourceImage` hides how a file is decoded. A file is decoded once, and its pixels are kept until `close`; only the
 overview of a JPEG comes from a decode of its own, at a reduced scale. Of a large TIFF nothing is kept: the tiles that a
-view needs are decoded for it. So are the first regions of a large JPEG, where a library can do it (`jpeg`). Views are
-8-bit sRGB whatever the file holds.
+view needs are decoded for it. So are the first regions of a large JPEG, and those of a JPEG 2000, where there is a
+library for it (`jpeg`, `jpeg2000`). Views are 8-bit sRGB whatever the file holds.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from hart_agent.vision.formats import check_given, decoding, open_allowed
 from hart_agent.vision.frames import frames_of
 from hart_agent.vision.geometry import Box, Frame, Size, oriented_to_stored
 from hart_agent.vision.jpeg import JpegRegions, jpeg_regions
+from hart_agent.vision.jpeg2000 import Jpeg2000Regions, jpeg2000_regions
 from hart_agent.vision.metadata import (
     declared_maximum,
     deep_channels,
@@ -238,7 +239,7 @@ class SourceImage:
         if self._scalable and 2 * size[0] <= self._stored.width and 2 * size[1] <= self._stored.height:
             return self._use(lambda image, file: _scaled(image, size, resampling))
         decoded, convert = self._decoded()
-        shown = decoded.at_least(size) if isinstance(decoded, Regions | JpegRegions) else decoded
+        shown = decoded.at_least(size) if isinstance(decoded, Regions | JpegRegions | Jpeg2000Regions) else decoded
         pixels = fitted(shown, Size(shown.width, shown.height).box, convert, size, resampling)
         return pixels.copy() if pixels is self._given else pixels
 
@@ -265,7 +266,8 @@ class SourceImage:
                 return deep, conversion_of(deep)
         elif self._file is not None:
             place = image, self.page or 1, self._file.opened
-            parts = regions_of(*place) or jpeg_regions(*place) or (vips.png(image, file) if file is not None else None)
+            by_parts = regions_of(*place) or jpeg_regions(*place) or jpeg2000_regions(image, self._file.opened)
+            parts = by_parts or (vips.png(image, file) if file is not None else None)
             if parts is not None:
                 return parts, conversion_of(parts, maximum=maximum, inverted=inverted)
         image.load()
