@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from hart_agent.backends.embedded.matching import holding, is_same, matches, search
+from hart_agent.backends.embedded.matching import holding, is_same, matches, search, words
+from hart_agent.backends.embedded.patterns import pattern
 from hart_agent.backends.embedded.question import Query, kind_name
 from hart_agent.backends.embedded.ranking import Row, anchors, cue_in, fit, is_person, is_running, rank, rows_of, title
 from hart_agent.backends.embedded.values import TYPED, values, warnings, without_time
@@ -35,6 +36,12 @@ _BODY = 8
 """Rows from which on a sign is running text, of which a question means a part."""
 _LARGER = 1.5
 """How many times larger a sign must be than the next to be meant when nothing tells which."""
+_OF_THINGS = frozenset({"price", "measure", "number"})
+"""Typed values of which a picture holds many, each for something."""
+_ON_THINGS = frozenset({"brand", "author", "heading"})
+"""Kinds of text that stand on things, next to the word for it or not: SANYO, and somewhere else "projector"."""
+_ALONE = frozenset({"phone", "email", "website", "plate"})
+"""Typed values that have a row of their own."""
 _ANYWHERE = frozenset({"website", "email", "plate", "number", "model", "street"})
 """Typed values that are given although the question names a thing that stands nowhere: the truck, the runner."""
 
@@ -170,7 +177,8 @@ def _select(query: Query, signs: Sequence[Sign], photo: Size | None) -> list[Sig
             return _none(f"I found no {query.colour} sign with readable text")
     known = anchors(query, left)
     for word in known:
-        left = holding(word, left) or left
+        if query.kind not in _ON_THINGS or word not in query.things:
+            left = holding(word, left) or left
     if query.across is not None or query.down is not None:
         placed = {sign: fit(query, sign, photo) for sign in left}
         left = sorted((sign for sign in left if placed[sign] >= -1.5), key=placed.__getitem__, reverse=True)
@@ -199,6 +207,11 @@ def _typed(query: Query, chosen: Sequence[Sign], signs: Sequence[Sign]) -> Findi
         return _not_one(name, 0)
     nearest = min(distance for distance, _, _ in found)
     best = [(value, row) for distance, value, row in found if distance == nearest]
+    others = [_other_words(value, row, known) for value, row in best]
+    if known and nearest and query.kind in _OF_THINGS and min(others):  # a value that its own row names otherwise
+        return _not_one(name, 0)
+    if known or query.kind in _ALONE:  # the total, not the sub-total
+        best = [item for item, count in zip(best, others, strict=True) if count == min(others)]
     best.sort(key=lambda item: item[1][0].rect[1::-1])
     if query.kind in ("address", "street"):  # a house number makes an address, and a street's own sign has none
         best = sorted(best, key=lambda item: any(map(str.isdigit, item[1][0].text)) == (query.kind == "street"))[:1]
@@ -206,6 +219,12 @@ def _typed(query: Query, chosen: Sequence[Sign], signs: Sequence[Sign]) -> Findi
     if len(rivals) > 1 and len({row for _, row in best}) > 1:
         return _none(f"there is more than one {name}: {'; '.join(rivals[:20])}. Say which one you mean", rivals=True)
     return Finding(best[0][0], (best[0][1],))
+
+
+def _other_words(value: str, row: tuple[Line, ...], known: Sequence[str]) -> int:
+    """How many words of a value's row are neither the value's, nor asked for, nor announce a telephone number."""
+    rest = words(pattern("phone label").sub(" ", " ".join(line.text for line in row).replace(value, " ")))
+    return sum(not any(matches(word, other) for word in known) for other in rest)
 
 
 def _page_number(signs: Sequence[Sign]) -> Finding:
@@ -260,13 +279,13 @@ def _layout(query: Query, chosen: Sequence[Sign], signs: Sequence[Sign], photo: 
     if query.kind == "warning":
         found = list({text.lower(): (text, lines) for sign in chosen for text, lines in warnings(sign)}.values())
         return Finding(found[0][0], (found[0][1],)) if len(found) == 1 else _not_one(query.name, len(found))
-    if query.colour and query.painted:
-        return _none("I can't tell things of one colour from another, but for signs")
     rows = [row for row in rank(query, chosen, photo) if _may_be(query, row)]
     if not rows and query.kind == "author" and not query.quoted:
         rows = [row for row in rank(query, signs, photo) if _may_be(query, row)]
     if not rows:
         return _not_one(query.name, 0)
+    if query.colour and query.painted and not all(is_same(row.text, rows[0].text) for row in rows):
+        return _none("I can't tell things of one colour from another, but for signs")
     block = title(query, rows[0])
     others = [row for row in rows if row.lines not in block and not is_same(row.text, rows[0].text)]
     if others and not query.size and rows[0].score - others[0].score < _CLEAR.get(query.kind, _CLEAR_ELSE):
@@ -291,10 +310,11 @@ def _may_be(query: Query, row: Row) -> bool:
         return True
     is_named = cue_in(kind, text) or any(matches(word, text) for word in {*query.words} - query.things)
     return not (
-        (kind not in ("topic", "author") and is_running(row))
+        pattern("unfinished").search(text)
+        or (kind not in ("topic", "author") and is_running(row))
         or (kind == "author" and not is_person(text))
         or (kind == "periodical" and not cue_in(kind, text))
-        or (kind == "brand" and len(text.split()) >= _FEW)
+        or (kind == "brand" and (len(text.split()) >= _FEW or any(map(str.isdigit, text))))
         or letters < _LETTERS
         or (kind == "place" and not is_named)
     )

@@ -93,6 +93,7 @@ def understand(question: str) -> Query:
     question = " ".join(question[:2000].replace("’", "'").split())
     recognition = Head.load().recognise(question)
     kind = "phone" if re.search(r"\bfax\b", question, re.IGNORECASE) else recognition.kind
+    kind = "all" if kind == "whole" and pattern("everything").search(question) else kind
     quoted = _quotations(question)
     plain = question
     for text in quoted:

@@ -84,7 +84,8 @@ def rank(query: Query, signs: Sequence[Sign], photo: Size | None) -> list[Row]:
 
 
 def passages(query: Query, rows: Sequence[Row]) -> list[Row]:
-    """Ranked rows, those that are set as one joined, the likeliest first; what stands there twice comes last.
+    """Ranked rows, those that are set as one joined, the likeliest first; what stands there twice, and single letters,
+    which are more often twigs and bolts, come last.
 
     Args:
         query: what is asked; a value that is recognised by its form stands in a row of its own.
@@ -101,7 +102,8 @@ def passages(query: Query, rows: Sequence[Row]) -> list[Row]:
         passage = replace(row, text=" ".join(line.text for line in lines), lines=lines, index=span.start)
         if found.setdefault("".join(words(passage.text)), passage) is not passage:
             again.append(passage)
-    return [*found.values(), *again]
+    told = [*found.values(), *again]
+    return sorted(told, key=lambda passage: len("".join(words(passage.text))) < 2 and not passage.text.isdigit())
 
 
 def joined(row: Row, taken: Container[tuple[int, int]] = ()) -> range:
@@ -122,7 +124,8 @@ def _is_alike(row: Row, index: int) -> bool:
         return False
     height = max(line.height for line in row.sign.rows[index])
     text, alike = row.sign.texts[index], max(height, row.height) < 1.35 * min(height, row.height)
-    return alike and not is_typed(text) and is_person(text) == is_person(row.text)
+    kinds_of_both = [(is_person(each), cue_in("periodical", each) is None) for each in (text, row.text)]
+    return alike and not is_typed(text) and kinds_of_both[0] == kinds_of_both[1]
 
 
 def title(query: Query, best: Row) -> list[tuple[Line, ...]]:
