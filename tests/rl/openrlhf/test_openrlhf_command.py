@@ -18,7 +18,7 @@ from hart_agent.evals.items import Item
 from rl import train_ap_grpo
 from rl.command_line import read_config, run_command
 from rl.config import AlgorithmConfig, SftSettings, TrainSettings
-from rl.openrlhf import versions
+from rl.openrlhf import launch as versions
 from rl.openrlhf.flags import Flag, check_flags, command_line, parse_flags, shown, split_flags
 from rl.openrlhf.flags import flags_of as all_flags
 from rl.openrlhf.launch import FOLDER_VARIABLE, MAY_CHANGE, current_run, fine_tune_on_openrlhf, write_run
