@@ -237,6 +237,11 @@ def test_untested_versions_are_refused_and_the_tested_named(monkeypatch: pytest.
         versions.check_versions()
 
 
+def test_help_and_mistakes_wait_for_no_torch() -> None:
+    code = "import sys, rl.train_ap_grpo, rl.train_sft; print({'torch', 'transformers', 'ray'} & sys.modules.keys())"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
 CONFIG = """
 data:
   data: questions.jsonl
