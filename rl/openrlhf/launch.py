@@ -99,7 +99,7 @@ def current_run() -> Manifest[TrainSettings]:
     return Manifest.load(Path(folder), TrainSettings)
 
 
-def _train(run: Manifest[Any], command: Sequence[str], *prompts: Any, may_change: Collection[str]) -> Path:
+def _train(run: Manifest[Any], command: Sequence[str], *prompts: Sequence[Any], may_change: Collection[str]) -> Path:
     """Write a run (see `write_run`), and train it unless it is complete. Returns the last checkpoint."""
     from rl.openrlhf.start import write_start  # with torch, which the rest of this module doesn't need
 
