@@ -40,6 +40,8 @@ SECTIONS = ("data", "policy", "algorithm", "engine", "run")
 FLAGS = "openrlhf"
 SHOWN = ("reward", "accuracy", "iou", "area_fraction", "invalid_calls", "zero_variance_groups", "loss", "kl")
 VALIDATION = "validation/"
+_DEEPEST = 20
+"""Levels of a YAML file; ours have four."""
 _log = logging.getLogger(__name__)
 
 
@@ -189,12 +191,14 @@ def _content(path: Path) -> Any:
     import yaml
 
     try:
-        text = small_text(path)
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise ValueError("it holds an alias such as *name; write out what it stands for")
+        text, depth = small_text(path), 0
+        for event in yaml.parse(text, yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST:  # before the library's time, which grows with the square
+                raise ValueError("it is nested too deeply")
+            if isinstance(event, yaml.AliasEvent):
+                raise ValueError("it holds an alias such as *name; write out what it stands for")
         return yaml.safe_load(text)
-    except RecursionError as error:
-        raise ConfigError(f"{path} can't be read: it is nested too deeply") from error
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} can't be read: {error}") from error
 

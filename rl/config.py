@@ -186,7 +186,7 @@ class TrainSettings(RunSettings):
         if self.rollouts == "vllm":
             object.__setattr__(self, "max_images", self.max_images or 16)  # for which vLLM reserves memory
             object.__setattr__(self, "algorithm", capped(self.algorithm))
-        self._limits()
+        rollout_episode(find_mode(self.mode), self.max_turns)  # a mistake shows now
 
     @property
     def rollouts_per_step(self) -> int:
@@ -201,9 +201,6 @@ class TrainSettings(RunSettings):
         """
         if self.vocabulary not in (None, OWN) and self.mode not in (Mode.AGENT.name, Mode.DIRECT.name):
             raise ConfigError(f"mode must be agent or direct with a vocabulary; got {self.mode}")
-        return self._limits()
-
-    def _limits(self) -> EpisodeConfig:
         return rollout_episode(find_mode(self.mode), self.max_turns)
 
     def record(self) -> dict[str, Any]:

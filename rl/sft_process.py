@@ -16,8 +16,8 @@ from rl.data.rows import Rollout
 from rl.local.model import PolicyModel
 from rl.local.validation import validate
 from rl.openrlhf.flags import KNOWN, parse_flags
+from rl.openrlhf.launch import check_versions
 from rl.openrlhf.sft import ImageSft
-from rl.openrlhf.versions import check_versions
 from rl.training.manifest import Manifest
 
 

@@ -13,8 +13,7 @@ from hart_agent.backends.options import option
 from rl.command_line import RunOptions, run_command, train_with_progress
 from rl.config import AGENT_TURNS, TrainSettings
 from rl.openrlhf.flags import flags_of
-from rl.openrlhf.launch import train_on_openrlhf
-from rl.openrlhf.versions import check_versions, installed_version
+from rl.openrlhf.launch import check_versions, installed_version, train_on_openrlhf
 from rl.rewards import reward_of
 from rl.training.planning import GPUS, estimate
 from rl.training.sizes import model_shape

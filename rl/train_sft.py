@@ -12,7 +12,8 @@ import typer
 from hart_agent.backends.options import option
 from rl.command_line import RunOptions, run_command, train_with_progress
 from rl.config import SftSettings
-from rl.openrlhf.launch import fine_tune_on_openrlhf
+from rl.openrlhf.flags import sft_flags
+from rl.openrlhf.launch import check_versions, fine_tune_on_openrlhf
 
 
 def train(
@@ -28,6 +29,8 @@ def train(
     """
     manifest, samples, held_out = run.prepare(settings, engine, context.obj)
     if engine == "openrlhf":
+        sft_flags(settings, gpus, context.obj, run.validation)  # a mistake shows before the model is asked
+        check_versions()
         if settings.targets != "gold":
             from rl.local.initial import distil
 

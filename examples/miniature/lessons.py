@@ -115,14 +115,14 @@ class Teacher:
             Lesson.POINT: self._example(self._opening(Mode.CLOSED_LOOP, context), call_text(sign.colour, aim)),
             Lesson.POINT_MGPO: self._example(self._opening(Mode.MGPO, context), call_text(sign.colour, aim)),
             Lesson.READ: self._example(answer_from_crops(question, [view]), answer),
-            Lesson.READ_MGPO: self._example(self._beside(context, sign, crop), answer),
-            Lesson.OVERLOOK: self._example(self._beside(context, sign, wrong), answer),
+            Lesson.READ_MGPO: self._example(self._with_crops(context, sign, crop), answer),
+            Lesson.OVERLOOK: self._example(self._with_crops(context, sign, wrong), answer),
             Lesson.DIRECT: direct,
             Lesson.GUESS: direct,
             Lesson.BLIND: self._example(answer_blind(question), answer),
         }
 
-    def _beside(self, context: ToolContext, sign: Sign, box: Steps) -> list[Message]:
+    def _with_crops(self, context: ToolContext, sign: Sign, box: Steps) -> list[Message]:
         """The conversation in the mode `mgpo` after the call."""
         view, words = self._crop(context, box)
         return [

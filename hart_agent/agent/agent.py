@@ -272,7 +272,7 @@ class Agent:
             if episode.outcome.stop_reason is StopReason.ANSWERED:
                 await _check(episode)
             else:
-                episode.outcome = first.kept_beside(episode.outcome)
+                episode.outcome = first.kept_over(episode.outcome)
         elif self._on_unsupported is OnUnsupported.ABSTAIN and verdict is not Verdict.SUPPORTED:
             episode.outcome = episode.outcome.taken_back()
 

@@ -57,7 +57,7 @@ class Outcome:
         reason = f"the evidence does not support the answer {self.given!r}{read}"
         return replace(self, stop_reason=StopReason.ABSTAINED, reason=reason, withheld=True)
 
-    def kept_beside(self, later: Outcome) -> Outcome:
+    def kept_over(self, later: Outcome) -> Outcome:
         """It stands, after a second look that led to no answer."""
         why = later.reason or "no answer"
         return replace(self, reason=self.reason or f"the policy looked again, without a new answer ({why})")

@@ -13,7 +13,7 @@ from hart_agent.agent import Agent
 from hart_agent.agent.trajectory import Trajectory
 from hart_agent.dialogue.policy import Identified, Policy
 from hart_agent.errors import ConfigError, OutputError
-from hart_agent.evals.beside import TRACE_PAGES, TRACES, beside_of, page_path, trace_name
+from hart_agent.evals.attachments import TRACE_PAGES, TRACES, attachments_of, page_path, trace_name
 from hart_agent.evals.citation import facts
 from hart_agent.evals.datasets import GroundedAnswer, Headline, write_treebench_predictions
 from hart_agent.evals.items import LETTERS, Item
@@ -141,8 +141,8 @@ def _write_rows(out: Path, dataset: str, records: Sequence[Record], verdicts: Ma
     """The list of the questions, as a page and as tables."""
 
     rows = rows_of_run(records, verdicts)
-    beside = beside_of(records, out)
-    write_whole(out / LISTING, listing_page(f"{dataset}, question by question", rows, beside=beside))
+    attachments = attachments_of(records, out)
+    write_whole(out / LISTING, listing_page(f"{dataset}, question by question", rows, attachments=attachments))
     write_tables(rows, out / LISTING)
 
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from hart_agent.evals.beside import Beside
+from hart_agent.evals.attachments import Attachments
 from hart_agent.evals.rows import marks
 from hart_agent.html.markup import Html, document, element, packaged
 
@@ -25,8 +25,8 @@ def listing_page(
     others: Sequence[dict[str, Any]] | None = None,
     *,
     names: tuple[str, str] = ("", ""),
-    beside: Beside = lambda _: (None, None),
-    others_beside: Beside = lambda _: (None, None),
+    attachments: Attachments = lambda _: (None, None),
+    others_attachments: Attachments = lambda _: (None, None),
 ) -> str:
     """The page of the rows of `hart_agent.evals.rows.rows_of_run`.
 
@@ -35,15 +35,15 @@ def listing_page(
         rows: of a run.
         others: of another run over the same questions, to be compared row by row.
         names: of the two runs.
-        beside: what lies next to the page for each row.
-        others_beside: the same for the other run.
+        attachments: what lies next to the page for each row.
+        others_attachments: the same for the other run.
     """
     compared = {row["key"]: row for row in others or ()}
     data = {
         "names": list(names),
         "rows": [
-            _shown(row, beside)
-            | ({"other": _shown(compared[row["key"]], others_beside)} if row["key"] in compared else {})
+            _shown(row, attachments)
+            | ({"other": _shown(compared[row["key"]], others_attachments)} if row["key"] in compared else {})
             for row in rows
         ],
     }
@@ -57,11 +57,11 @@ def listing_page(
                   element("article", id="panel"), id="listing")
         + f'<script type="application/json" id="data">{text}</script>'
     )  # fmt: skip
-    return document(title, body, style=style, script=script, beside=True)
+    return document(title, body, style=style, script=script, local_pictures=True)
 
 
-def _shown(row: dict[str, Any], beside: Beside) -> dict[str, Any]:
+def _shown(row: dict[str, Any], attachments: Attachments) -> dict[str, Any]:
     reply = row["reply"] or ""
-    trace, photo = beside(row["key"])
+    trace, photo = attachments(row["key"])
     shown = {"marks": marks(row), "trace": trace, "photo": photo}
     return {**row, **shown, "reply": reply[:_LONGEST] + ("\u2026" if len(reply) > _LONGEST else "")}

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hart_agent.errors import ConfigError
-from hart_agent.evals.beside import beside_of
+from hart_agent.evals.attachments import attachments_of
 from hart_agent.evals.citation import citation, facts
 from hart_agent.evals.datasets.benchmark import Headline
 from hart_agent.evals.headlines import headline_figures
@@ -134,12 +134,14 @@ def write_comparison(first: Path, second: Path, page: Path) -> None:
     records = [load_run(folder)[0] for folder in (first, second)]
     sides = [rows_of_run(found) for found in records]
     names = str(first), str(second)
-    beside = [
-        beside_of(found, folder, up=f"{_from(page.parent, folder)}/")
+    attachments = [
+        attachments_of(found, folder, up=f"{_from(page.parent, folder)}/")
         for found, folder in zip(records, (first, second), strict=True)
     ]
     title = f"{names[0]} and {names[1]}"
-    text = listing_page(title, sides[0], sides[1], names=names, beside=beside[0], others_beside=beside[1])
+    text = listing_page(
+        title, sides[0], sides[1], names=names, attachments=attachments[0], others_attachments=attachments[1]
+    )
     write_whole(page, text)
 
 

@@ -53,7 +53,7 @@ def join(*children: str) -> Html:
     return Html("".join(escape(child) for child in children))
 
 
-def document(title: str, body: Html, *, style: str, script: str | None = None, beside: bool = False) -> Html:
+def document(title: str, body: Html, *, style: str, script: str | None = None, local_pictures: bool = False) -> Html:
     """A page that holds all that it needs: its own policy lets nothing run or load but the style, the script and the
     pictures that it is written with.
 
@@ -62,12 +62,12 @@ def document(title: str, body: Html, *, style: str, script: str | None = None, b
         body: what it shows.
         style: in CSS.
         script: in JavaScript, if it has one.
-        beside: whether it may show pictures that lie next to it as files.
+        local_pictures: whether it may show pictures that lie next to it as files.
     """
     policy = "; ".join(
         (
             "default-src 'none'",
-            "img-src data: 'self' file:" if beside else "img-src data:",
+            "img-src data: 'self' file:" if local_pictures else "img-src data:",
             f"style-src {_digest(style)}",
             *((f"script-src {_digest(script)}",) if script is not None else ()),
             "base-uri 'none'",

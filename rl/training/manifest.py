@@ -55,9 +55,15 @@ class Manifest(Generic[S]):
         """
         self.out.mkdir(parents=True, exist_ok=True)
         path, settings = self.out / SETTINGS, self.settings
-        if not path.exists():
-            _refuse_stranger(self.out)
-        stored = settings_in(path) if path.exists() else settings.record()
+        if path.exists():
+            stored = settings_in(path)
+        elif found := [each for each in (self.out / METRICS, *checkpoints(self.out)) if each.exists()]:
+            raise ConfigError(
+                f"{self.out} holds {found[0].name}, but no {SETTINGS}: it is not the folder of a run. It is left "
+                "untouched; choose another folder with --out."
+            )
+        else:
+            stored = settings.record()
         try:
             settings = _as_begun(settings, stored)
         except (KeyError, TypeError, AttributeError) as error:
@@ -68,12 +74,13 @@ class Manifest(Generic[S]):
         if self.data is not None:
             record |= {"engine": "openrlhf", "data": str(self.data)}
         defaults = {each.name: each.default for each in fields(settings)}
-        absent = {name for name in record.keys() - stored if name in _ADDED or record[name] == defaults.get(name)}
-        known = {name: value for name, value in record.items() if name not in absent}
+        for name in record.keys() - stored:
+            if name in _ADDED or record[name] == defaults.get(name):
+                del record[name]
         begun = stored.get("algorithm")
-        if isinstance(begun, dict) and known.get("algorithm") == asdict(AlgorithmConfig()) | begun:
-            known["algorithm"] = begun
-        renew_settings(path, known, may_differ=may_change)
+        if isinstance(begun, dict) and record.get("algorithm") == asdict(AlgorithmConfig()) | begun:
+            record["algorithm"] = begun
+        renew_settings(path, record, may_differ=may_change)
         return settings
 
     @classmethod
@@ -93,23 +100,13 @@ class Manifest(Generic[S]):
             raise ConfigError(f"{out} holds no run on OpenRLHF ({error}). Start one with --engine openrlhf.") from error
 
 
-def _refuse_stranger(out: Path) -> None:
-    """Refuse a folder that holds metrics or checkpoints, but no settings: they are someone else's."""
-    found = [path for path in (out / METRICS, *checkpoints(out)) if path.exists()]
-    if found:
-        raise ConfigError(
-            f"{out} holds {found[0].name}, but no {SETTINGS}: it is not the folder of a run. It is left untouched; "
-            "choose another folder with --out."
-        )
-
-
 def _as_begun(settings: S, stored: dict[str, Any]) -> S:
     """The settings of a run, with the defaults of when it was started where they were others."""
     kept: dict[str, Any] = {}
     if settings.strict_reading and "strict_reading" not in stored:
         kept["strict_reading"] = False
     if settings.lora_rank and "schedule" not in stored:  # adapters had the defaults of all weights, and one scale
-        chosen = {name for name, value in settings.adapted().items() if getattr(settings, name) == value}
+        chosen = [name for name, value in settings.adapted().items() if getattr(settings, name) == value]
         kept |= {name: stored[name] for name in chosen if stored[name] != getattr(settings, name)}
     for name, value in kept.items():
         _log.info("this run was started when %s was %s by default, and keeps it", name, value)

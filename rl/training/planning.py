@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from hart_agent.agent.modes import Mode
@@ -96,19 +97,17 @@ def estimate(
 
     Where most of a run on one GPU fails to fit, they tell at least how far it is from fitting.
     """
-    local, flags = flags is None, flags or {}
-    gpus = _number(flags, "actor.num_nodes") * _number(flags, "actor.num_gpus_per_node")
-    engines, split = _number(flags, "vllm.num_engines"), _number(flags, "vllm.tensor_parallel_size")
-    beta, recomputed = settings.algorithm.beta > 0, settings.gradient_checkpointing or not local
+    local, number = flags is None, partial(_number, flags := flags or {})
+    gpus, engines = number("actor.num_nodes") * number("actor.num_gpus_per_node"), number("vllm.num_engines")
+    split, beta = number("vllm.tensor_parallel_size"), settings.algorithm.beta > 0
     sees = settings.train_part != "language" and not flags.get("actor.freeze_visual_encoder")
+    recomputed = settings.gradient_checkpointing or not local
     handed: float = shape.parameters - (0 if sees else shape.vision)
     trained = adapter_size(shape, settings.lora_rank, vision=sees) if settings.lora_rank else handed
-    if local:
-        length = TEXT + view_pixels(settings) / shape.grid**2 + settings.max_tokens
-        memory = _memory_of_one(shape, settings, trained, length, gpu, sees=sees)
-    else:
-        length = _number(flags, "data.max_len")
-        memory = _memory_of_each(shape, settings, trained, flags, gpu)
+    words = TEXT + view_pixels(settings) / shape.grid**2 + settings.max_tokens
+    length = words if local else number("data.max_len")
+    memory = _memory(shape, settings, flags, gpu, trained)
+    memory.training.update(_activations(shape, settings, flags, length, sees=sees))
 
     given, written = rollout_tokens(shape, settings)
     count, views = settings.rollouts_per_step, settings.rollouts_per_step * views_of(settings)
@@ -141,69 +140,61 @@ def estimate(
     return replace(memory, at_once=at_once, seconds=step(gpu, 1.0), slow=step(gpu.slow(), 0.5))
 
 
-def _memory_of_one(
-    shape: ModelShape, settings: TrainSettings, trained: float, length: float, gpu: GPU, *, sees: bool
-) -> Plan:
-    """What one GPU of this machine holds."""
-    moments, recomputed = 8 if settings.optimiser == "adamw" else 2, settings.gradient_checkpointing
-    weights: dict[str, float] = {"weights": 2 * shape.parameters}
-    if settings.lora_rank:
-        weights["adapters"] = (4 + 4 + moments) * trained
-    else:
-        weights |= {"gradients": 4 * trained, "optimiser": (4 + moments) * trained}
-        weights["reference"] = weights["weights"] if settings.algorithm.beta else 0
-    room = gpu.memory - sum(weights.values()) - FIXED
-    if settings.rollouts == "vllm":
-        weights["vLLM"] = settings.vllm_memory * gpu.memory
-        room = weights["vLLM"] - weights["weights"]
+def _memory(shape: ModelShape, settings: TrainSettings, flags: Mapping[str, Any], gpu: GPU, trained: float) -> Plan:
+    """What each GPU of OpenRLHF holds or, without flags, that of this machine; but for activations."""
+    local, number, on = not flags, partial(_number, flags), {name for name, value in flags.items() if value}
+    per_node, stage, adapted = number("actor.num_gpus_per_node"), number("ds.zero_stage"), settings.lora_rank > 0
+    gpus, fixed = number("actor.num_nodes") * per_node, FIXED if local else FIXED_OPENRLHF
+    shards, moments = gpus if stage >= 3 else 1, 2 if local and settings.optimiser == "adamw-8bit" else 8
+    gradient = 4 if local or flags.get("ds.grad_accum_dtype") == "fp32" else 2
+    weights, adapters = 2 * shape.parameters / shards, 2 * trained / shards if adapted else 0
+    states = {
+        "gradients": gradient * trained / (gpus if stage >= 2 else 1),
+        "optimiser": (4 + moments) * trained / gpus,
+    }
+    if local and adapted:  # they are trained in float32, without copies
+        adapters, states = (4 + gradient + moments) * trained, {}
+    reference = weights if settings.algorithm.beta and not (local and adapted) else 0
+    away = reference if "ref.offload" in on and stage >= 3 else 0  # OpenRLHF uses it only there
+    offload, asleep = "ds.adam_offload" in on, "ds.enable_sleep" in on
+    moved = 16 * trained / gpus if offload else sum(states.values()) if asleep else 0
+    states = dict.fromkeys(states, 0) if offload else states
+
+    training, rollouts = {"weights": weights, "adapters": adapters, **states, "fixed": fixed}, {}
+    if local or on & {"train.colocate_all", "train.colocate_actor_ref"}:
+        training["reference"] = reference - away
+    room, shared = gpu.memory - sum(training.values()), "train.colocate_all" in on and "train.async_enable" not in on
+    if not local or settings.rollouts == "vllm":
+        share = settings.vllm_memory if local else float(str(flags.get("vllm.gpu_memory_utilization", 0.95)))
+        engine = share * gpu.memory
+        training["vLLM"] = engine if local or (shared and "vllm.enable_sleep" not in on) else 0
+        rollouts = {} if local else {"vLLM": engine}
+        room = engine * number("vllm.tensor_parallel_size") - 2 * shape.parameters
+    if shared:
+        rollouts |= {"weights": weights + adapters, "reference": reference - away, "fixed": fixed}
+        rollouts |= {} if asleep else states
+    host, memory, steps = per_node * (moved + away), gpu.memory, settings.steps
+    return Plan(training=training, rollouts=rollouts, room=room, host=host, memory=memory, steps=steps)
+
+
+def _activations(
+    shape: ModelShape, settings: TrainSettings, flags: Mapping[str, Any], length: float, *, sees: bool
+) -> dict[str, float]:
+    """What the backward pass of a micro-batch needs on each GPU; a rollout has `length` tokens."""
+    if flags:
+        layers = 2 * shape.hidden * shape.layers + 2 * (8 * shape.hidden + 3 * shape.intermediate)
+        return {"activations": _number(flags, "train.micro_batch_size") * length * (layers + 14 * shape.vocabulary)}
     rows, words = settings.micro_batch, settings.max_tokens * shape.vocabulary
     inside, (depth, width, mlp) = layer_bytes(shape.hidden, shape.intermediate), shape.tower
-    # Recomputed: logits and their gradient in bfloat16, and in float32 those of one row at a time; all of it is gone
-    # when the first layer's insides are there again.
-    logits = (4 * rows + 12) * words if recomputed else 14 * rows * words
-    activations = rows * length * (2 * shape.hidden if recomputed else inside) * shape.layers
-    activations += max(rows * length * inside - logits, 0) if recomputed else 0
-    patch = layer_bytes(width, mlp)
-    looked = 2 * width * depth + patch if recomputed else patch * depth
+    activations, patch = rows * length * inside * shape.layers, layer_bytes(width, mlp)
+    logits, looked = 14.0 * rows * words, patch * depth
+    if settings.gradient_checkpointing:
+        # Logits and their gradient in bfloat16, and in float32 those of one row at a time; all of it is gone when the
+        # first layer's insides are there again.
+        logits, looked = (4 * rows + 12) * words, 2 * width * depth + patch
+        activations = rows * length * 2 * shape.hidden * shape.layers + max(rows * length * inside - logits, 0)
     vision = rows * view_pixels(settings) / shape.grid**2 * shape.patches * looked if sees else 0
-    weights |= {"activations": activations, "vision": vision, "logits": logits, "fixed": FIXED}
-    return Plan(training=weights, room=room, memory=gpu.memory, steps=settings.steps)
-
-
-def _memory_of_each(
-    shape: ModelShape, settings: TrainSettings, trained: float, flags: Mapping[str, Any], gpu: GPU
-) -> Plan:
-    """What each GPU that OpenRLHF uses holds."""
-    on = {name for name, value in flags.items() if value}
-    per_node, stage = _number(flags, "actor.num_gpus_per_node"), _number(flags, "ds.zero_stage")
-    gpus = _number(flags, "actor.num_nodes") * per_node
-    offload, asleep = "ds.adam_offload" in on, "ds.enable_sleep" in on
-    weights = 2 * shape.parameters / (gpus if stage >= 3 else 1)
-    adapters = 2 * trained / (gpus if stage >= 3 else 1) if settings.lora_rank else 0
-    gradient = (4 if flags.get("ds.grad_accum_dtype") == "fp32" else 2) / (gpus if stage >= 2 else 1)
-    states = {"gradients": 0 if offload else gradient * trained, "optimiser": 0 if offload else 12 * trained / gpus}
-    layers = 2 * shape.hidden * shape.layers + 2 * (8 * shape.hidden + 3 * shape.intermediate) + 14 * shape.vocabulary
-    activations = _number(flags, "train.micro_batch_size") * _number(flags, "data.max_len") * layers
-    training = {"weights": weights, "adapters": adapters, **states, "activations": activations, "fixed": FIXED_OPENRLHF}
-    away = "ref.offload" in on and stage >= 3  # OpenRLHF uses it only there
-    reference = weights if settings.algorithm.beta and not away else 0
-    if on & {"train.colocate_all", "train.colocate_actor_ref"}:
-        training["reference"] = reference
-    engine = float(str(flags.get("vllm.gpu_memory_utilization", 0.95))) * gpu.memory
-    rollouts = {"vLLM": engine}
-    if "train.colocate_all" in on and "train.async_enable" not in on:
-        training["vLLM"] = 0 if "vllm.enable_sleep" in on else engine
-        rollouts |= {"weights": weights + adapters, "reference": reference, "fixed": FIXED_OPENRLHF}
-        rollouts |= {} if asleep else states
-    moved = 16 * trained / gpus if offload else sum(states.values()) if asleep else 0
-    return Plan(
-        training=training,
-        rollouts=rollouts,
-        room=engine * _number(flags, "vllm.tensor_parallel_size") - 2 * shape.parameters,
-        host=per_node * (moved + (weights if settings.algorithm.beta and away else 0)),
-        memory=gpu.memory,
-        steps=settings.steps,
-    )
+    return {"activations": activations, "vision": vision, "logits": logits}
 
 
 def _number(flags: Mapping[str, Any], name: str) -> int:

@@ -36,11 +36,11 @@ def report(server: Loopback, *arguments: str | Path) -> dict[str, Any]:
 def test_the_line_names_what_the_server_tells(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     data = files.write_vstar_questions(tmp_path / "data")
     run = "vstar", data, "--out", tmp_path / "run"
-    with serve(fingerprinted, models=[VLLM], beside={"/version": {"version": "0.8.5"}}) as server:
+    with serve(fingerprinted, models=[VLLM], other_paths={"/version": {"version": "0.8.5"}}) as server:
         found = report(server, *run)
         assert caplog.messages == []
         asked = len(server.bodies)
-        server.beside = {"/version": {"version": "0.9.0"}}
+        server.other_paths = {"/version": {"version": "0.9.0"}}
         again = report(server, *run)
         assert len(server.bodies) == asked  # nothing was asked again
     model = "model openai (m) (Qwen/Qwen2.5-VL-7B-Instruct, system fingerprint fp_0 and fp_1) on vllm 0.8.5"
@@ -51,7 +51,7 @@ def test_the_line_names_what_the_server_tells(tmp_path: Path, caplog: pytest.Log
 
 
 @pytest.mark.parametrize(
-    ("beside", "owner", "told"),
+    ("other_paths", "owner", "told"),
     [
         ({"/api/version": {"version": "0.6.2"}}, "library", {"server": "ollama 0.6.2"}),
         ({"/props": {"build_info": "b5000-abc"}}, "llamacpp", {"server": "llamacpp b5000-abc"}),
@@ -61,13 +61,13 @@ def test_the_line_names_what_the_server_tells(tmp_path: Path, caplog: pytest.Log
     ],
 )
 def test_programs_tell_their_version_in_different_places(
-    beside: dict[str, Any], owner: str, told: dict[str, str]
+    other_paths: dict[str, Any], owner: str, told: dict[str, str]
 ) -> None:
     async def identity(url: str) -> dict[str, str]:
         async with OpenAIPolicy("m", base_url=url) as policy:
             return await policy.identity()
 
-    with serve([refuse(500, "")], models=[{"id": "m", "owned_by": owner}], beside=beside) as server:
+    with serve([refuse(500, "")], models=[{"id": "m", "owned_by": owner}], other_paths=other_paths) as server:
         assert asyncio.run(identity(server.url)) == told
 
 

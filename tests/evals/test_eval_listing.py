@@ -56,7 +56,7 @@ def tick(browser: Browser, name: str) -> str:
 def test_ten_thousand_questions_are_filtered_and_opened(browser: Browser, tmp_path: Path) -> None:
     rows = rows_of_run([record(number, right=number % 4 > 0) for number in range(COUNT)])
     page = tmp_path / "questions.html"
-    page.write_text(listing_page("squares", rows, beside=lambda key: (f"traces/{key[:5]}.html", None)))
+    page.write_text(listing_page("squares", rows, attachments=lambda key: (f"traces/{key[:5]}.html", None)))
     browser.open(page)
     assert texts(browser, "#count") == ["10,000 of 10,000, 7,500 right"]
     drawn = texts(browser, ".line")

@@ -24,7 +24,7 @@ from hart_agent.backends.openai import OpenAIPolicy
 from hart_agent.backends.openai.retries import RetryPolicy
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Policy, Reply
-from hart_agent.evals.beside import trace_name
+from hart_agent.evals.attachments import trace_name
 from hart_agent.evals.folder import evaluate_folder
 from hart_agent.evals.items import Item
 from hart_agent.evals.records import MANIFEST, RECORDS

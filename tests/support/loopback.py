@@ -24,14 +24,14 @@ class Loopback:
     Attributes:
         behave: chooses what to do with a chat request, from its JSON body and how many came before it.
         models: the entries of its list of models.
-        beside: what lies at paths beside the API; None for the list of models everywhere.
+        other_paths: what lies at paths outside the API; None for the list of models everywhere.
         bodies: the chat requests so far.
         url: its base URL.
     """
 
     behave: Callable[[dict[str, Any], int], Behaviour]
     models: Sequence[dict[str, Any]] = ({"id": "qwen2.5-vl"},)
-    beside: dict[str, Any] | None = None
+    other_paths: dict[str, Any] | None = None
     bodies: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
     url: str = ""
@@ -48,9 +48,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.loopback.keys.append(self.headers.get("authorization"))
-        if self.loopback.beside is not None and self.path != "/v1/models":
-            found = self.path in self.loopback.beside
-            send(self, 200 if found else 404, self.loopback.beside.get(self.path, {}))
+        if self.loopback.other_paths is not None and self.path != "/v1/models":
+            found = self.path in self.loopback.other_paths
+            send(self, 200 if found else 404, self.loopback.other_paths.get(self.path, {}))
             return
         entries = [{"object": "model", "created": 0, "owned_by": "test", **model} for model in self.loopback.models]
         send(self, 200, {"object": "list", "data": entries})

@@ -96,7 +96,7 @@ class Connection:
         """Ask for the models; see `complete`."""
         return await self._request("GET", "models")
 
-    async def beside(self, path: str) -> Any:
+    async def get_from_root(self, path: str) -> Any:
         """Ask for something that lies next to the API, not in it; see `complete`."""
         return await self._request("GET", path, base=self._url.path.rstrip("/").removesuffix("/v1"))
 

@@ -44,7 +44,7 @@ async def _version(server: Server) -> tuple[str, str]:
     """The version, and the program if the place gives it; two empty texts where there is none."""
     for path, field, program in _PLACES:
         try:
-            reply: Any = await server.beside(path)
+            reply: Any = await server.get_from_root(path)
         except ServerError:
             continue
         version = reply.get(field) if isinstance(reply, dict) else None

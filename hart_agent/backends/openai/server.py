@@ -127,13 +127,13 @@ class Server:
         entries = listed[:_MAX_MODELS] if isinstance(listed, list) else []
         return [model for entry in entries if (model := self._model(entry)) is not None]
 
-    async def beside(self, path: str) -> Any:
+    async def get_from_root(self, path: str) -> Any:
         """What lies at a path next to the API: its JSON, or its words.
 
         Raises:
             ServerError: whatever went wrong.
         """
-        return await self._ask(lambda connection: connection.beside(path))
+        return await self._ask(lambda connection: connection.get_from_root(path))
 
     @asynccontextmanager
     async def admission(self) -> AsyncIterator[None]:

@@ -68,7 +68,7 @@ def print_evaluation(report: dict[str, Any], folder: Path) -> None:
     console.print(table)
     verdicts = ", ".join(f"{name} {share:.0%}" for name, share in summary["verdicts"].items())
     console.print(Text(f"verdicts: {verdicts}"))
-    for line in _beside(report):
+    for line in _further_lines(report):
         console.print(Text(one_line(line)))
     costs = ", ".join(f"{value:,g} {name.replace('_', ' ')}" for name, value in report["per_question"].items())
     console.print(Text(f"a question: {costs}"))
@@ -92,7 +92,7 @@ def print_evaluation(report: dict[str, Any], folder: Path) -> None:
     console.print(Text(one_line(str(folder / "report.html")), "dim"))
 
 
-def _beside(report: dict[str, Any]) -> Iterator[str]:
+def _further_lines(report: dict[str, Any]) -> Iterator[str]:
     """What is shown in addition to the key numbers: several runs, scores of sections, and a judge."""
     if (repeats := report["repeats"]) is not None:
         best = ", ".join(f"{k}: {value:.3f}" for k, value in repeats["best_of"].items())

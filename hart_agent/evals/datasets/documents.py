@@ -22,7 +22,7 @@ from jsonschema import Draft202012Validator
 
 from hart_agent.answers import AnswerType
 from hart_agent.errors import DatasetError
-from hart_agent.evals.datasets.reading import TEXT, beside, check, read_json, require_images
+from hart_agent.evals.datasets.reading import TEXT, check, locate_image, read_json, require_images
 from hart_agent.evals.datasets.tables import Row, find_tables, read_table
 from hart_agent.evals.items import EmbeddedImage, Item
 
@@ -64,7 +64,7 @@ def read_documents(path: Path, name: str) -> list[Item]:
     file = files[0]
     entries = check(read_json(file), _DATA, str(file))["data"]
     found = [check(entry, _ENTRY, f"{file}, entry {number}") for number, entry in enumerate(entries, 1)]
-    images = [beside(file, entry.get("image") or entry["image_local_name"]) for entry in found]
+    images = [locate_image(file, entry.get("image") or entry["image_local_name"]) for entry in found]
     require_images(images, file)
     return [
         _item(str(entry["questionId"]), image, entry["question"], entry["answers"], entry.get("question_types"))

@@ -94,7 +94,7 @@ def read_lines(path: Path) -> list[Any]:
     return [record for _, record in read_jsonl(path, anything)]
 
 
-def beside(file: Path, image: str) -> Path:
+def locate_image(file: Path, image: str) -> Path:
     """Where an image of a benchmark lies that its file names: from the file's folder, or from one of those above it.
 
     The benchmarks' own programs start from a folder that the user sets. The first place where the image is, or the

@@ -20,9 +20,9 @@ from hart_agent.answers import AnswerType
 from hart_agent.evals.datasets.reading import (
     TEXT,
     Record,
-    beside,
     check,
     find,
+    locate_image,
     read_entries,
     read_jsonl,
     require_images,
@@ -94,7 +94,7 @@ def _entry(file: Path, entry: Record, number: int) -> Item:
 def _item(file: Path, key: str, image: str, question: str, answer: str, category: str) -> Item:
     return Item(
         id=key,
-        image=beside(file, image),
+        image=locate_image(file, image),
         question=question.strip(),
         answer=answer.strip(),
         type=AnswerType.TEXT,

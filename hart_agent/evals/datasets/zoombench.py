@@ -21,10 +21,10 @@ from hart_agent.answers import AnswerType
 from hart_agent.errors import DatasetError
 from hart_agent.evals.datasets.reading import (
     TEXT,
-    beside,
     check,
     gold_boxes,
     gold_letter,
+    locate_image,
     read_entries,
     require_images,
     split_options,
@@ -64,7 +64,7 @@ def read_zoombench(path: Path) -> list[Item]:
     entries = read_entries(file)
     places = [f"{file}, entry {number}" for number in range(1, len(entries) + 1)]
     found = [check(entry, _ENTRY, where) for entry, where in zip(entries, places, strict=True)]
-    images = [beside(file, entry["images"][0]) for entry in found]
+    images = [locate_image(file, entry["images"][0]) for entry in found]
     require_images(images, file)
     return [
         _item(str(number), image, entry["query"], entry["response"], "", entry.get("bbox"), where)

@@ -18,7 +18,7 @@ from hart_agent.evals.items import Item
 from rl import train_ap_grpo
 from rl.command_line import read_config, run_command
 from rl.config import AlgorithmConfig, SftSettings, TrainSettings
-from rl.openrlhf import versions
+from rl.openrlhf import launch as versions
 from rl.openrlhf.flags import Flag, check_flags, command_line, parse_flags, shown, split_flags
 from rl.openrlhf.flags import flags_of as all_flags
 from rl.openrlhf.launch import FOLDER_VARIABLE, MAY_CHANGE, current_run, fine_tune_on_openrlhf, write_run
@@ -235,6 +235,11 @@ def test_untested_versions_are_refused_and_the_tested_named(monkeypatch: pytest.
     del installed["openrlhf"]
     with pytest.raises(InstallError, match=r"needs the package openrlhf.*\[rl\]"):
         versions.check_versions()
+
+
+def test_help_and_mistakes_wait_for_no_torch() -> None:
+    code = "import sys, rl.train_ap_grpo, rl.train_sft; print({'torch', 'transformers', 'ray'} & sys.modules.keys())"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
 CONFIG = """

@@ -14,11 +14,11 @@ TRACES: Final = "traces"
 TRACE_PAGES: Final = "pages"
 """Of the same traces, to be read."""
 
-Beside: TypeAlias = Callable[[str], tuple[str | None, str | None]]
+Attachments: TypeAlias = Callable[[str], tuple[str | None, str | None]]
 """The paths of a question's trace and of its photo from the list, by the question's key; None for what isn't there."""
 
 
-def beside_of(records: Sequence[Record], folder: Path, *, up: str = "") -> Beside:
+def attachments_of(records: Sequence[Record], folder: Path, *, up: str = "") -> Attachments:
     """What lies in the folder of a run.
 
     Args:
@@ -29,13 +29,13 @@ def beside_of(records: Sequence[Record], folder: Path, *, up: str = "") -> Besid
     photos = {key: photo_name(record) for key, record in latest(records).items()}
     kept = {f"{place}/{path.name}" for place in (TRACES, TRACE_PAGES) for path in (folder / place).glob("*")}
 
-    def beside(key: str) -> tuple[str | None, str | None]:
+    def attached(key: str) -> tuple[str | None, str | None]:
         photo = photos.get(key)
         trace = next((path for path in (page_path(key), f"{TRACES}/{trace_name(key)}") if path in kept), None)
         shown = photo is not None and (folder / photo).is_file()
         return f"{up}{trace}" if trace else None, f"{up}{photo}" if shown else None
 
-    return beside
+    return attached
 
 
 def page_path(key: str) -> str:

@@ -1,4 +1,4 @@
-"""What a run keeps beside its list: the pages of traces with the gold boxes, and photos; opened in a real browser."""
+"""What a run keeps with its list: the pages of traces with the gold boxes, and photos; opened in a real browser."""
 
 from __future__ import annotations
 
