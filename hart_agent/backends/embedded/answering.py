@@ -34,6 +34,8 @@ _FEW = 4
 """Words from which on a row says more than a place."""
 _BODY = 8
 """Rows from which on a sign is running text, of which a question means a part."""
+_HEADER, _MIDDLE = 1.2, 0.3
+"""Heights of letters between a sign and its header at most, and how far from its middle that may stand, of half the width."""
 _LARGER = 1.5
 """How many times larger a sign must be than the next to be meant when nothing tells which."""
 _OF_THINGS = frozenset({"price", "measure", "number"})
@@ -114,7 +116,7 @@ def _find(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
     if photo and query.relative and not query.quoted and len(rows_of(signs)) > 1:
         return _none("I can't see what stands next to what, apart from text")
     if query.kind in ("whole", "under"):
-        return _whole(query, chosen, photo)
+        return _whole(query, chosen, signs, photo)
     return _layout(query, chosen, signs, photo)
 
 
@@ -257,7 +259,20 @@ def _rows_from(known: Sequence[str], sign: Sign, row: tuple[Line, ...]) -> float
     return total
 
 
-def _whole(query: Query, chosen: Sequence[Sign], photo: Size | None) -> Finding:
+def _with_headers(sign: Sign, signs: Sequence[Sign]) -> Sign:
+    """A sign with what stands right over or under its middle, on another colour: the NOTICE above a notice."""
+    x0, y0, x1, y1 = sign.rect
+    rows = list(sign.rows)
+    for other in signs:
+        left, top, right, bottom = other.rect
+        room = _HEADER * max(line.height for line in (*sign.lines, *other.lines))
+        is_middle = abs(left + right - x0 - x1) < _MIDDLE * max(right - left, x1 - x0)
+        if other is not sign and is_middle and -room < max(top - y1, y0 - bottom) < room:
+            rows = [*other.rows, *rows] if bottom < y1 else [*rows, *other.rows]
+    return Sign(tuple(rows))
+
+
+def _whole(query: Query, chosen: Sequence[Sign], signs: Sequence[Sign], photo: Size | None) -> Finding:
     """All rows of the sign that is meant; the wanted row if the question counts them."""
     ordered = sorted(chosen, key=lambda sign: -sign.area)
     sign = chosen[0] if query.is_selective and photo else ordered[0]
@@ -269,6 +284,7 @@ def _whole(query: Query, chosen: Sequence[Sign], photo: Size | None) -> Finding:
         return _none("the text is long; say which part of it you mean")
     if query.ordinal is not None and -1 <= query.ordinal < len(sign.rows) and photo:
         return Finding(sign.texts[query.ordinal], (sign.rows[query.ordinal],))
+    sign = _with_headers(sign, signs) if photo and not (query.is_selective or query.quoted) else sign
     return Finding(sign.text, (sign.lines,))
 
 

@@ -44,7 +44,7 @@ _LIKELY = 0.5
 """Score of a candidate: signs with letters of 10 pixels and more mostly scored above .7 in trials, noise below .5."""
 _SURE = 0.8
 """Confidence of an answer's weakest line; below it the whole photo is swept."""
-_CHECKED, _CLEARLY = 0.3, 0.95
+_CHECKED, _CLEARLY = 0.45, 0.95
 """Margin of the question's kind, and confidence of the weakest line, from which on a check can support the answer."""
 _CHECK, _LOOKS = 2.25, (2.0, 2.5, 1.5)
 """How much a crop is enlarged: to verify an answer, and to have another look at it before it is given. The check is at
