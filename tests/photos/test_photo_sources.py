@@ -1,9 +1,13 @@
-"""The table of the real photos, ``sources.tsv``, is well-formed; ``collect`` (not run here) fetches what it names."""
+"""The tables of the real photos and of the questions about them are well-formed; ``collect`` (not run here) fetches what
+``sources.tsv`` names, and the reader is measured by ``tests/benchmarks/real_photos.py``.
+"""
 
 import csv
 import re
 from collections import Counter
 from pathlib import Path
+
+import pytest
 
 COLUMNS = ["photo", "kind", "package", "version", "path", "sha256", "licence", "half"]
 with (Path(__file__).parent / "sources.tsv").open(encoding="utf-8", newline="") as table:
@@ -31,3 +35,16 @@ def test_the_halves_are_large_enough_and_share_no_package() -> None:
     assert min(sizes.values()) >= 70
     packages = {half: {photo["package"] for photo in PHOTOS if photo["half"] == half} for half in sizes}
     assert packages["development"].isdisjoint(packages["held-out"])
+
+
+@pytest.mark.parametrize("half", ["development", "held-out"])
+def test_each_question_is_about_a_photo_of_its_half(half: str) -> None:
+    path = Path(__file__).parent / f"{half}.tsv"
+    header, *rows = path.read_text(encoding="utf-8").splitlines()
+    assert header == "id\tfile\tquestion\tanswers\tkind\trows"
+    cells = [row.split("\t") for row in rows]
+    assert {len(row) for row in cells} == {6}
+    assert len({row[0] for row in cells}) == len(cells) > 200
+    assert {row[1] for row in cells} <= {photo["photo"] for photo in PHOTOS if photo["half"] == half}
+    assert all(answer.strip(" @") for row in cells for answer in row[3].split("|"))
+    assert 0.25 < sum(row[3] == "-" for row in cells) / len(cells) < 0.45
