@@ -18,8 +18,8 @@ from hart_agent.vision.geometry import Size
 _CLEAR = {"heading": 0.5, "name": 0.4, "author": 0.2, "destination": 0.4, "watermark": 0.4, "brand": 1.3, "topic": 1.5}
 _CLEAR_ELSE = 0.8
 """By how much the best row of a kind of layout must lead."""
-_LEAST, _LEAST_TYPED, _UNSURE = (0.12, 0.75), (0.05, 0.5), 0.15
-_LEASTS = {"topic": (0.5, 0.75), "number": (0.25, 0.5)}
+_LEAST, _LEAST_TYPED, _UNSURE = (0.3, 0.75), (0.05, 0.5), 0.15
+_LEASTS = {"topic": (0.5, 0.75), "model": (0.5, 0.75), "number": (0.3, 0.5)}
 """Margin of the question's kind, and probability that text can tell, from which on an answer is given."""
 _DECLINED = (
     "I can't tell: the embedded reader only reads text; to answer this, use a vision-language model (see --backend)."
@@ -34,6 +34,8 @@ _FEW = 4
 """Words from which on a row says more than a place."""
 _BODY = 8
 """Rows from which on a sign is running text, of which a question means a part."""
+_ONE_THING, _MANY, _SHORT = 3, 5, 4
+"""Signs that may be all on one thing; rows of text from which on one of fewer letters and digits is rarely meant."""
 _HEADER, _MIDDLE = 1.2, 0.3
 """Heights of letters between a sign and its header at most, and how far from its middle that may stand, of half the width."""
 _LARGER = 1.5
@@ -93,11 +95,14 @@ def find(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
     finding = _find(query, signs, photo)
     if photo and finding.text is not None and finding.confidence < _LEGIBLE:
         return _none("I can't read it well enough")
+    among_many = photo and query.kind not in (*TYPED, "where", "under") and sum(len(sign.rows) for sign in signs) > _MANY
+    if among_many and sum(map(str.isalnum, finding.text or "")) < _SHORT:
+        return finding if finding.text is None else _none("I found only short texts, and can't tell which one is meant")
     return finding
 
 
 def _find(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
-    if query.kind == "all":
+    if query.kind == "all" or (query.kind == "whole" and query.every and photo and len(signs) <= _ONE_THING):
         ordered = sorted(signs, key=lambda sign: (sign.rect[1], sign.rect[0])) if photo else signs
         return Finding("\n".join(sign.text for sign in ordered), tuple(sign.lines for sign in ordered))
     if query.kind == "where":

@@ -143,7 +143,7 @@ class EmbeddedPolicy:
         written = " ".join(line.text for lines in finding.lines for line in lines)
         text = written if query.kind == "where" else finding.text
         place = finding.text.removeprefix(text)
-        if len(crops) != len(finding.lines) or query.kind == "all":  # there were more regions than crops
+        if len(crops) != len(finding.lines) or query.kind == "all" or query.every:  # there were more regions than crops
             return finding.text
         readings: list[str] = []
         for scale in _LOOKS:

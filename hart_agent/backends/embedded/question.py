@@ -47,6 +47,7 @@ class Query:
         label: the word that stands before the wanted number.
         day: index of a weekday, 0 for Monday.
         count: whether it asks how many of something there are.
+        every: whether all that stands on something is wanted.
     """
 
     kind: str
@@ -66,6 +67,7 @@ class Query:
     label: str | None = None
     day: int | None = None
     count: bool = False
+    every: bool = False
 
     @property
     def name(self) -> str:
@@ -93,7 +95,6 @@ def understand(question: str) -> Query:
     question = " ".join(question[:2000].replace("’", "'").split())
     recognition = Head.load().recognise(question)
     kind = "phone" if re.search(r"\bfax\b", question, re.IGNORECASE) else recognition.kind
-    kind = "all" if kind == "whole" and pattern("everything").search(question) else kind
     quoted = _quotations(question)
     plain = question
     for text in quoted:
@@ -131,6 +132,7 @@ def understand(question: str) -> Query:
         label=_label(lowered, kind),
         day=day,
         count=pattern("count").search(plain) is not None,
+        every=pattern("everything").search(plain) is not None,
     )  # fmt: skip
 
 
