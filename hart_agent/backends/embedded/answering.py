@@ -37,7 +37,7 @@ _BODY = 8
 _ONE_THING, _MANY, _SHORT = 3, 5, 4
 """Signs that may be all on one thing; rows of text from which on one of fewer letters and digits is rarely meant."""
 _HEADER, _MIDDLE = 1.2, 0.3
-"""Heights of letters between a sign and its header at most, and how far from its middle that may stand, of half the width."""
+"""Heights of letters between a sign and its header at most, and how far from its middle that is, of half the width."""
 _LARGER = 1.5
 """How many times larger a sign must be than the next to be meant when nothing tells which."""
 _OF_THINGS = frozenset({"price", "measure", "number"})
@@ -95,7 +95,9 @@ def find(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
     finding = _find(query, signs, photo)
     if photo and finding.text is not None and finding.confidence < _LEGIBLE:
         return _none("I can't read it well enough")
-    among_many = photo and query.kind not in (*TYPED, "where", "under") and sum(len(sign.rows) for sign in signs) > _MANY
+    among_many = (
+        photo and query.kind not in (*TYPED, "where", "under") and sum(len(sign.rows) for sign in signs) > _MANY
+    )
     if among_many and sum(map(str.isalnum, finding.text or "")) < _SHORT:
         return finding if finding.text is None else _none("I found only short texts, and can't tell which one is meant")
     return finding
