@@ -1,5 +1,6 @@
-"""The tables of the real photos and of the questions about them are well-formed. ``collect`` (not run here) fetches what
-``sources.tsv`` names, and ``tests/benchmarks/real_photos.py`` measures the reader.
+"""The tables of the real photos and of the questions about them are well-formed.
+
+``collect`` (not run here) fetches what ``sources.tsv`` names; ``tests/benchmarks/real_photos.py`` measures the reader.
 """
 
 import csv
