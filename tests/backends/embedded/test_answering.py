@@ -206,6 +206,39 @@ REASONS = [
 ]  # fmt: skip
 
 
+RECEIPT = sign("Corner Shop", "Oat Soap", "Gross Amount 18.50", "Sub Total 16.20", "Tip 2.30", "Total 18.60")
+BOARD = [sign(text, at=(400, 300 + 250 * row)) for row, text in enumerate(("U7", "C12", "KX-9", "ACME", "R4", "J3"))]
+
+
+def test_a_value_belongs_to_what_its_own_row_names() -> None:
+    assert answer("How much was it in total?", RECEIPT).text == "18.60"  # and not the sub-total
+    assert answer("How much was the soap?", RECEIPT).text is None  # the amount under it is not the soap's
+    phones = sign("Corner Shop", "No 12, 0391 445 820 Bridge Row", "0722 918 344")
+    assert answer("What is the phone number?", phones).text == "0722 918 344"
+
+
+def test_a_header_on_another_colour_belongs_to_its_notice() -> None:
+    notice = sign("Double parking prohibited", "at all times", at=(1000, 1000))
+    header = sign("NOTICE", at=(1000 + (notice.rect[2] - notice.rect[0]) / 2 - 40, 965), background=BLUE)
+    beside = sign("Post office", at=(1800, 1000))
+    assert answer("What does the sign say?", notice, header, beside).text == f"NOTICE {notice.text}"
+    assert answer("What does the sign say?", notice, beside).text == notice.text
+
+
+def test_short_texts_among_many_are_no_answer_but_all_there_is_may_be() -> None:
+    large = sign("U7", at=(1500, 1500), height=120)
+    assert answer("What does the sign say?", large, *BOARD[1:3]).text == "U7"
+    assert "only short texts" in answer("What does the sign say?", large, *BOARD[1:]).reason
+    assert answer("Read me everything on the device.", *BOARD[:2]).text == "U7\nC12"
+    assert answer("Read me everything on the device.", *BOARD).text != "\n".join(sign.text for sign in BOARD)
+
+
+def test_what_breaks_off_is_no_place_and_a_maker_stands_apart_from_the_thing() -> None:
+    assert answer("Where was it made?", sign("Made in the")).text is None
+    parts = sign("SANYO", at=(300, 300), height=60), sign("PRO xtra", "Multimedia projector", at=(2000, 1500))
+    assert answer("What brand is the projector?", *parts).text == "SANYO"
+
+
 @pytest.mark.parametrize(("question", "signs", "reason"), REASONS, ids=[f"{row[0]} {row[2][:20]}" for row in REASONS])
 def test_why_there_is_no_answer(question: str, signs: tuple[Sign, ...], reason: str) -> None:
     found = answer(question, *signs)
