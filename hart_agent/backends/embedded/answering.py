@@ -18,7 +18,7 @@ from hart_agent.vision.geometry import Size
 _CLEAR = {"heading": 0.5, "name": 0.4, "author": 0.2, "destination": 0.4, "watermark": 0.4, "brand": 1.3, "topic": 1.5}
 _CLEAR_ELSE = 0.8
 """By how much the best row of a kind of layout must lead."""
-_LEAST, _LEAST_TYPED, _UNSURE = (0.3, 0.75), (0.05, 0.5), 0.15
+_LEAST, _LEAST_TOLD, _UNSURE = (0.3, 0.75), (0.05, 0.5), 0.15
 _LEASTS = {"topic": (0.5, 0.75), "model": (0.5, 0.75), "number": (0.3, 0.5)}
 """Margin of the question's kind, and probability that text can tell, from which on an answer is given."""
 _DECLINED = (
@@ -89,7 +89,8 @@ def find(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
         signs = [sign for sign in signs if sum(map(str.isalnum, sign.text)) >= 2]
     if not signs:
         return _none("I found no readable text in the picture")
-    least, readable = _LEASTS.get(query.kind, _LEAST_TYPED if query.kind in TYPED else _LEAST)
+    told = query.kind in TYPED or query.is_selective or query.quoted  # by its form, a place, a colour or its words
+    least, readable = _LEASTS.get(query.kind, _LEAST_TOLD if told else _LEAST)
     if photo and not anchored and (margin < least or query.recognition.readable < readable):
         return _none("I am not sure what is asked")
     finding = _find(query, signs, photo)
