@@ -84,11 +84,11 @@ class Jpeg2000Regions:
             ImageError: the file has changed.
             Exception: whatever a decoder raises on a damaged file.
         """
-        if self._whole is None and _rasterio() is not None:
+        if self._whole is None and (rasterio := _rasterio()) is not None:
             with self._opened() as file:
-                samples = _region(file.read(), box, (self.width, self.height), self.mode)
-            if samples is not None:
-                return samples.crop((0, 0, samples.width, samples.height))
+                part = _region(rasterio, file.read(), box, (self.width, self.height), self.mode)
+            if part is not None:
+                return part
         return self._decoded().crop(box)
 
     def _serves(self, level: int, size: tuple[int, int]) -> bool:
@@ -172,12 +172,12 @@ def _levels(file: IO[bytes], place: int) -> int | None:
     return None
 
 
-def _region(data: bytes, box: tuple[int, int, int, int], size: tuple[int, int], mode: str) -> Samples | None:
-    """The pixels of a region; None if GDAL isn't there, or has something to object."""
+def _region(
+    rasterio: Any, data: bytes, box: tuple[int, int, int, int], size: tuple[int, int], mode: str
+) -> Image.Image | None:
+    """The pixels of a region; None if GDAL has something to object."""
     import numpy as np
 
-    if (rasterio := _rasterio()) is None:
-        return None
     x0, y0, x1, y1 = box
     try:
         with rasterio.MemoryFile(data) as held, held.open(driver="JP2OpenJPEG", GEOREF_SOURCES="NONE") as opened:
@@ -187,7 +187,7 @@ def _region(data: bytes, box: tuple[int, int, int, int], size: tuple[int, int], 
             planes = opened.read(window=((y0, y1), (x0, x1)))
     except rasterio.errors.RasterioError:
         return None
-    return Samples(np.moveaxis(planes, 0, -1), mode, {})
+    return Samples(np.moveaxis(planes, 0, -1), mode, {}).crop((0, 0, x1 - x0, y1 - y0))
 
 
 @functools.cache

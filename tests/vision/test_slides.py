@@ -30,8 +30,8 @@ def slide(path: Path, description: str) -> Path:
     options = {"compression": "jpeg", "Q": 95, "tile": True, "tile_width": 256, "tile_height": 256}
     image.tiffsave(str(path), pyramid=True, **options)
     data = bytearray(path.read_bytes())
-    kept = regions.directories(path.open("rb"))
-    assert len(list(kept)) == 4
+    with path.open("rb") as file:
+        assert len(list(regions.directories(file))) == 4
     plain = data.replace(
         b"\xfe\x00\x04\x00\x01\x00\x00\x00\x01\x00\x00\x00", b"\xfe\x00\x04\x00\x01\x00\x00\x00" + bytes(4)
     )

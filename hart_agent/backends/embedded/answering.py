@@ -94,13 +94,13 @@ def find(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
     if photo and not anchored and (margin < least or query.recognition.readable < readable):
         return _none("I am not sure what is asked")
     finding = _find(query, signs, photo)
-    if photo and finding.text is not None and finding.confidence < _LEGIBLE:
+    if photo is None or finding.text is None:
+        return finding
+    if finding.confidence < _LEGIBLE:
         return _none("I can't read it well enough")
-    among_many = (
-        photo and query.kind not in (*TYPED, "where", "under") and sum(len(sign.rows) for sign in signs) > _MANY
-    )
-    if among_many and sum(map(str.isalnum, finding.text or "")) < _SHORT:
-        return finding if finding.text is None else _none("I found only short texts, and can't tell which one is meant")
+    among_many = query.kind not in (*TYPED, "where", "under") and len(rows_of(signs)) > _MANY
+    if among_many and sum(map(str.isalnum, finding.text)) < _SHORT:
+        return _none("I found only short texts, and can't tell which one is meant")
     return finding
 
 

@@ -124,8 +124,9 @@ def _is_alike(row: Row, index: int) -> bool:
         return False
     height = max(line.height for line in row.sign.rows[index])
     text, alike = row.sign.texts[index], max(height, row.height) < 1.35 * min(height, row.height)
-    kinds_of_both = [(is_person(each), cue_in("periodical", each) is None) for each in (text, row.text)]
-    return alike and not is_typed(text) and kinds_of_both[0] == kinds_of_both[1]
+    both_persons = is_person(text) == is_person(row.text)
+    both_mastheads = (cue_in("periodical", text) is None) == (cue_in("periodical", row.text) is None)
+    return alike and not is_typed(text) and both_persons and both_mastheads
 
 
 def title(query: Query, best: Row) -> list[tuple[Line, ...]]:
