@@ -152,11 +152,22 @@ def _cases(parameters: Mapping[str, Any], examples: Sequence[Mapping[str, Any]])
 
 def _call_findings(tool: Tool, runtime: ToolRuntime, examples: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     succeeded = False
+    lent: dict[tuple[int, CoordinateProfile], _Lent] = {}  # each picture is opened once, until a call alters it
+
+    async def outcome_of(case: _Case, profile: CoordinateProfile) -> _Outcome:
+        key = id(case.image), profile
+        if key not in lent:
+            lent[key] = _Lent(case.image, profile)
+        outcome = await _call(tool, runtime, case.arguments, lent[key])
+        if outcome.altered:
+            del lent[key]
+        return outcome
+
     with asyncio.Runner() as runner:
         for case in _cases(tool.parameters, examples):
             profiles = (*case.profiles, *case.profiles[:-1])
             try:
-                outcomes = [runner.run(_call(tool, runtime, case, profile)) for profile in profiles]
+                outcomes = [runner.run(outcome_of(case, profile)) for profile in profiles]
             except HartError as error:
                 yield Finding(f"it raised {type(error).__name__}: {error}", case.image_name, case.arguments)
                 continue
@@ -177,28 +188,45 @@ def _call_findings(tool: Tool, runtime: ToolRuntime, examples: Sequence[Mapping[
         yield Finding("no call succeeded; give check_tool examples of arguments that must")
 
 
+class _Lent:
+    """A picture as a policy sees it before its first call, and its pixels, by which alterations show."""
+
+    def __init__(self, image: Image.Image, profile: CoordinateProfile) -> None:
+        self._image, self._opened = image, open_context(SourceImage(image), profile)
+        self._overview = self._opened.views["overview"]
+        self._pixels, self._shown = image.tobytes(), self._overview.image.tobytes()
+
+    def context(self) -> ToolContext:
+        """For one call."""
+        return ToolContext(self._opened.image, "", self._opened.policy, dict(self._opened.views))
+
+    def alterations(self) -> Iterator[str]:
+        """What is no longer as it was, in words."""
+        source = self._opened.image
+        if self._image.tobytes() != self._pixels:
+            yield "it altered the picture"
+        if self._overview.image.tobytes() != self._shown:
+            yield "it altered what it was lent: overview; change a copy"
+        elif source.render(source.size.box, self._overview.frame.size).tobytes() != self._shown:
+            yield "it altered what it was lent: the image that its source keeps; change a copy"
+
+
 @dataclass(frozen=True)
 class _Outcome:
     result: ToolResult
     problems: list[str]
+    altered: bool
 
 
-async def _call(tool: Tool, runtime: ToolRuntime, case: _Case, profile: CoordinateProfile) -> _Outcome:
-    image = case.image
-    before = image.tobytes()
-    arguments = _in_space(case.arguments, tool.parameters, profile, image)
+async def _call(tool: Tool, runtime: ToolRuntime, arguments: Mapping[str, Any], lent: _Lent) -> _Outcome:
+    context = lent.context()
+    arguments = _in_space(arguments, tool.parameters, context)
     written = json.dumps(arguments, default=repr)
     printed = io.StringIO()
-    with SourceImage(image) as source, contextlib.redirect_stdout(printed), _quiet():
-        context = open_context(source, profile)
+    with contextlib.redirect_stdout(printed), _quiet():
         draft = dict(arguments)
         kept = (dict(context.views), list(context.evidence), list(context.verifications))
-        lent = {name: view.image.tobytes() for name, view in context.views.items()}
         result, views = await runtime.execute(ToolCall("call1", tool.name, draft, written), context)
-        whole = source.render(source.size.box, context.views["overview"].frame.size)
-        altered = [name for name, pixels in lent.items() if context.views[name].image.tobytes() != pixels]
-        if whole.tobytes() != lent["overview"] and not altered:
-            altered.append("the image that its source keeps")
     problems = []
     if result.error in ("tool_bug", "tool_timeout"):
         problems.append(result.text.removeprefix("Error: ").removesuffix(" Continue without it."))
@@ -210,14 +238,12 @@ async def _call(tool: Tool, runtime: ToolRuntime, case: _Case, profile: Coordina
         problems.append("a call that failed left views, evidence or checks behind")
     if printed.getvalue():
         problems.append(f"it printed {printed.getvalue()[:80]!r} to stdout, which belongs to the program's answers")
-    if image.tobytes() != before:
-        problems.append("it altered the picture")
-    if altered:
-        problems.append(f"it altered what it was lent: {', '.join(altered)}; change a copy")
+    altered = list(lent.alterations())
+    problems += altered
     if json.dumps(draft, default=repr) != written:
         problems.append("it altered the arguments of the call")
     problems += [problem for view in views for problem in _view_problems(view, context)]
-    return _Outcome(result, problems)
+    return _Outcome(result, problems, bool(altered))
 
 
 def _view_problems(view: View, context: ToolContext) -> Iterator[str]:
@@ -228,12 +254,10 @@ def _view_problems(view: View, context: ToolContext) -> Iterator[str]:
         yield f"the view {view.id!r} claims to show {view.frame.box}, beyond the picture's {context.image.size}"
 
 
-def _in_space(
-    arguments: Mapping[str, Any], parameters: Mapping[str, Any], profile: CoordinateProfile, image: Image.Image
-) -> dict[str, Any]:
+def _in_space(arguments: Mapping[str, Any], parameters: Mapping[str, Any], context: ToolContext) -> dict[str, Any]:
     """The arguments with their boxes, in pixels of the ordinary picture, as the policy writes them on its overview."""
-    shown = profile.budget.fit(SourceImage(image).size)
-    width, height = profile.space.extent(shown)
+    profile = context.policy.profile
+    width, height = profile.space.extent(context.views["overview"].frame.size)
     factors = (width / PLAIN_SIZE.width, height / PLAIN_SIZE.height) * 2
     order = (1, 0, 3, 2) if profile.y_first else (0, 1, 2, 3)
 
