@@ -76,8 +76,11 @@ def _nothing_missing() -> Iterator[Any]:
 
 def coded_pixels(x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
     """The pixels of the coded image in a region: red x % 256, green y % 256, blue both of their upper digits."""
-    x, y = np.meshgrid(np.arange(x0, x1), np.arange(y0, y1))
-    return np.stack([x % 256, y % 256, (x // 256 * 16 + y // 256) % 256], axis=-1).astype(np.uint8)
+    pixels = np.empty((y1 - y0, x1 - x0, 3), np.uint8)
+    x, y = np.arange(x0, x1), np.arange(y0, y1)[:, None]
+    pixels[..., 0], pixels[..., 1] = x % 256, y % 256
+    pixels[..., 2] = x // 256 * 16 % 256 + y // 256
+    return pixels
 
 
 def tool_call(tool: str, **arguments: Any) -> str:
