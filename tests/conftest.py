@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import compileall
-import ctypes
 import gc
 import json
 import os
@@ -22,6 +21,7 @@ from kept_runs import keeping
 from PIL import Image
 
 from hart_agent import cli
+from hart_agent.cli import memory
 from hart_agent.ocr import models
 
 for profile, examples in {"default": 25, "thorough": 1000}.items():
@@ -39,18 +39,8 @@ except PackageNotFoundError:
 
 def pytest_configure(config: pytest.Config) -> None:
     """As pip does with what it installs: some hundred tests start commands in processes of their own."""
-    if hasattr(config, "workerinput"):
-        _keep_memory()
-    else:
+    if not hasattr(config, "workerinput"):
         compileall.compile_dir(Path(__file__).parents[1] / "hart_agent", quiet=2, workers=0)  # one for each core
-
-
-def _keep_memory() -> None:
-    """In a worker, which makes thousands of pictures: glibc gives the memory of each back to the system, page by page,
-    which took a seventh of the tests' time."""
-    if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
-        mallopt(-3, 30_000_000)  # M_MMAP_THRESHOLD: blocks up to so many bytes are kept,
-        mallopt(-1, 100_000_000)  # M_TRIM_THRESHOLD: so many of them in all
 
 
 @pytest.hookimpl(wrapper=True)
@@ -136,6 +126,8 @@ def what_all_tests_change(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         patch.setattr(typer.testing, "_get_command", cache(typer.main.get_command))
         # A command ends its process whatever its threads do; here that is the tests'.
         patch.setattr(cli, "end_despite_threads", sys.exit)
+        # It also gives back the memory that it frees; here the next test asks for it anew, page by page.
+        patch.setattr(memory, "_LARGE", 1 << 25)
         # What the reader's models say takes most of the time of tests that ask it.
         patch.setattr(models, "load", keeping(models.load))
         # Neither the user's file of settings nor their variables reach a test.

@@ -56,6 +56,7 @@ ANSWERS = [
     ("Where is the company located?", (sign("a drive that is fast and small", "9 Mill Drive"),), "9 Mill Drive", None),
     ("On which date does the west gate close?", (sign("East gate closes May 3", "bar", "West gate closes May 9"),),
      "May 9", None),  # "gate" stands next to both
+    ("Which model is the pump?", (sign("ORRIN PUMPS", "Model T40.2"),), "T40.2", None),
     ("电话号码是多少?", (SHOP,), "0391 445 820", [SHOP.lines[2]]),
     ("Which route number is on the sign?", (sign("ROUTE", "66"),), "66", None),
     ("What does the sign on the barrier say?", (sign("NO PARKING"), sign("B", at=(200, 200))), "NO PARKING", None),
