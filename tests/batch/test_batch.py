@@ -220,6 +220,7 @@ def test_a_full_disk_stops_the_run(questions: Path, tmp_path: Path, monkeypatch:
     assert run(ScriptedPolicy(speak), questions, tmp_path / "out.jsonl") == Summary(answered=60 - done)
 
 
+@pytest.mark.long
 def test_a_question_has_its_own_time(questions: Path, tmp_path: Path) -> None:
     summary = run(Slow(lambda number: 30 if number == 7 else 0), questions, tmp_path / "out.jsonl", max_seconds=2.0)
     assert summary == Summary(answered=59, unanswered=1)

@@ -157,6 +157,7 @@ def test_no_place_is_lost_or_given_twice(steps: list[str]) -> None:
     asyncio.run(check())
 
 
+@pytest.mark.long
 async def test_a_server_that_refuses_beyond_12_at_once_answers_everything(tmp_path: Path) -> None:
     write_questions(tmp_path, 1)
     count = 500

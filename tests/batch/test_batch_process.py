@@ -122,6 +122,7 @@ def test_an_interrupt_gives_up_what_is_under_way_and_says_how_to_go_on(tmp_path:
     assert len(by_id(read(out))) == 60
 
 
+@pytest.mark.long
 def test_two_batches_can_not_write_the_same_file(tmp_path: Path) -> None:
     questions = write_questions(tmp_path, 20)
     out = tmp_path / "out.jsonl"
@@ -165,6 +166,7 @@ def resumes_after_a_full_disk(
     assert done.items() <= lines.items()
 
 
+@pytest.mark.long
 def test_files_that_may_not_grow_further(undisturbed: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     """Writing beyond a limit on the size of files fails like writing to a full disk."""
     limit = (10_000, resource.RLIM_INFINITY)

@@ -233,6 +233,7 @@ def test_a_broken_character_in_an_answer_is_no_reason_to_fail() -> None:
     assert json.loads(out.buffer.getvalue())["answer"] == "a\udc80b"  # type: ignore[attr-defined]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_an_answer_survives_a_terminal_that_lacks_its_letters(photo: Path, encoding: str) -> None:
     pytest.importorskip("aiohttp")
@@ -292,6 +293,7 @@ cli.main()
 """
 
 
+@pytest.mark.long
 def test_it_runs_for_an_ordinary_user_without_a_home_or_a_display(photo: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o555)

@@ -61,6 +61,7 @@ def test_an_evaluation_from_the_command_line(folder: Path, tmp_path: Path) -> No
     assert json.loads(compared.stdout)["accuracy"]["only_first"] == 0
 
 
+@pytest.mark.long
 def test_one_question_under_control(folder: Path, tmp_path: Path) -> None:
     arguments = ("controls", folder / "a.png", "What does the sign say?", "--other", folder / "b.png", *UNHURRIED)
     done = run(*arguments, "--json", "--trace", tmp_path / "trace.json")

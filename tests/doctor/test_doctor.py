@@ -150,6 +150,7 @@ def test_every_failing_check_says_what_to_change(name: str) -> None:
     assert report.seconds < (4 if behaviour is endless else 30)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("hangs_after", "usable"), [(2, False), (6, True)])
 def test_a_server_that_is_too_slow_is_called_slow_and_nothing_else(hangs_after: int, usable: bool) -> None:
     quick = play(SPACES["pixel"])

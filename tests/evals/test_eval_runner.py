@@ -63,6 +63,7 @@ def known(items: list[Item]) -> dict[str, str]:
     return {item.question: square_scene(int(item.id)).colour for item in items}
 
 
+@pytest.mark.long
 def test_one_that_looks_loses_its_answers_with_the_evidence(items: list[Item], tmp_path: Path) -> None:
     items = items[:6]
     report = run(Looker(), items, tmp_path / "run", traces=True)

@@ -80,6 +80,7 @@ def test_dots_have_the_size_of_their_kind() -> None:
         assert inside == pytest.approx(3.1416 / 4 * DOTS[scene.dots] ** 2, rel=0.2)
 
 
+@pytest.mark.long
 def test_scenes_of_different_splits_differ_and_are_drawn_again_the_same() -> None:
     drawn = [draw_scene(split, number) for split in Split for number in range(100)]
     assert len({scene.image.tobytes() for scene in drawn}) == len(drawn)
@@ -89,6 +90,7 @@ def test_scenes_of_different_splits_differ_and_are_drawn_again_the_same() -> Non
     assert again.asked == draw_scene(Split.TRAIN, 5).asked
 
 
+@pytest.mark.long
 def test_guessing_does_not_pay() -> None:
     drawn = [draw_scene(Split.TRAIN, number) for number in range(1200)]
     for key in ("dot", "colour"):

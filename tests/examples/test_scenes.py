@@ -71,6 +71,7 @@ def test_boxes_hold_the_ink_tightly(seed: int) -> None:
     assert not change.any()
 
 
+@pytest.mark.long
 def test_boards_are_where_they_say(drawn: list[scenes.Scene]) -> None:
     photo = np.asarray(scenes.load_background("fig.jpg", SMALL))
     for scene in drawn[::4]:

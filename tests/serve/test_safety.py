@@ -207,6 +207,7 @@ def command(folder: Path, *arguments: str, **environment: str) -> Iterator[tuple
         process.communicate()
 
 
+@pytest.mark.long
 def test_the_command_finishes_what_is_under_way_and_logs_no_key(tmp_path: Path) -> None:
     with command(tmp_path, "--host", "0.0.0.0", HART_AGENT_SERVE_KEY=KEY, OPENAI_API_KEY="another") as (process, url):
         assert process.stdout is not None

@@ -64,6 +64,7 @@ def weights(model: PolicyModel) -> dict[str, torch.Tensor]:
     }
 
 
+@pytest.mark.long
 def test_a_bfloat16_checkpoint_of_adapters_is_the_trained_policy(
     folders: Folders, rows: list[Row], tmp_path: Path
 ) -> None:
@@ -108,6 +109,7 @@ def test_others_load_the_same(folders: Folders, rows: list[Row], tmp_path: Path)
         assert torch.equal(weight, alone.get_submodule(name).weight)
 
 
+@pytest.mark.long
 def test_a_second_stage_begins_where_the_first_ended(folders: Folders, rows: list[Row], tmp_path: Path) -> None:
     """Adapters on adapters: the reference is the first stage's policy, and what both learnt is kept."""
     first = opened(folders("qwen2.5-vl"))
