@@ -305,7 +305,7 @@ class Episode:
         if self._format_errors >= self.config.max_format_errors:
             self._end(StopReason.FORMAT_ERRORS, _UNREADABLE.format(self._format_errors))
         elif turns_left < turns_needed:
-            self._end(StopReason.MAX_TURNS, f"no answer within {self._max_turns} turns")
+            self._end(StopReason.MAX_TURNS, f"no answer within {self._max_turns} turn{'s' * (self._max_turns != 1)}")
         elif self.seconds_left <= 0:
             self._out_of_time()
         elif self._over_budget:

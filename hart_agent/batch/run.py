@@ -45,11 +45,13 @@ class Summary:
         answered: questions with an answer.
         unanswered: questions that have none, though nothing failed.
         failed: questions that failed.
+        failed_before: questions that failed in an earlier run and were not asked again.
     """
 
     answered: int = 0
     unanswered: int = 0
     failed: int = 0
+    failed_before: int = 0
 
     def count(self, result: BatchResult) -> None:
         """Take one more into account."""
@@ -136,7 +138,11 @@ async def keep_results(
         return filter(wanted, questions)
 
     def draw() -> Iterator[BatchItem]:
-        for row in rows():
+        for row in questions:
+            if not wanted(row):
+                known = file.outcomes.get(row.item.id)
+                summary.failed_before += known is not None and known.failed
+                continue
             kept[row.item.id] = row.extra, keys.of(row.item) if keys is not None else None
             yield row.item
 

@@ -117,10 +117,11 @@ def batch(
         raise typer.Exit(EXIT_INTERRUPTED) from None
     if not quiet:
         print(_said(summary, out), file=sys.stderr)
-    raise typer.Exit(EXIT_NO_ANSWER if summary.failed else 0)
+    raise typer.Exit(EXIT_NO_ANSWER if summary.failed + summary.failed_before else 0)
 
 
 def _said(summary: Summary, out: Path) -> str:
     counts = f"{summary.answered} answered, {summary.unanswered} without an answer, {summary.failed} failed"
-    again = "; ask the failed ones again with --retry-errors" if summary.failed else ""
-    return f"{one_line(str(out))}: {counts}{again}"
+    before = f", {summary.failed_before} failed in an earlier run" if summary.failed_before else ""
+    again = "; ask the failed ones again with --retry-errors" if summary.failed + summary.failed_before else ""
+    return f"{one_line(str(out))}: {counts}{before}{again}"

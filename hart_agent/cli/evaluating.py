@@ -5,6 +5,8 @@ What takes long to import (numpy, say) is imported where it is used, so that the
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,10 +19,11 @@ from hart_agent.backends import create_policy
 from hart_agent.backends.options import PolicyOptions, option
 from hart_agent.cli import outputs
 from hart_agent.cli.ask import QuestionArgument
-from hart_agent.cli.codes import EXIT_NO_ANSWER
+from hart_agent.cli.codes import EXIT_INTERRUPTED, EXIT_NO_ANSWER
 from hart_agent.cli.common import ImageArgument, ImageOptions, Json, Quiet, ShownOptions, print_json
 from hart_agent.cli.console.counting import EvalProgress
 from hart_agent.cli.console.progress import Progress
+from hart_agent.cli.console.text import one_line
 from hart_agent.cli.memory import return_freed_memory
 from hart_agent.cli.options import AgentOptions, with_options
 from hart_agent.cli.origins import settings_json
@@ -137,7 +140,8 @@ def evaluate(
     """Ask a benchmark's questions, and report accuracy, evidence and intervals.
 
     Running the same command again resumes it. The report is printed, and written to the folder as
-    report.json and report.html.
+    report.json and report.html. Exit codes: 0 all questions were asked, 3 some of them failed, 4 the
+    policy failed at many in a row, 130 interrupted.
     """
     from hart_agent.cli.console.evaluation import print_benchmarks, print_evaluation, print_variants
     from hart_agent.evals.folder import evaluate_folder
@@ -190,7 +194,7 @@ def evaluate(
                 protocol=protocol, file=files, differs=differs, judge=judge,
                 headlines=find_dataset(dataset).value.headlines,
             )  # fmt: skip
-            return run(work)
+            return _run(work, folder)
 
     if vary is not None:
         from hart_agent.evals.variants import write_variants
@@ -204,12 +208,23 @@ def evaluate(
         write_variants(name, found, out)
         reports = {f"{name} {value}": report for value, report in found.items()}
         print_json(reports) if json_output else print_variants(reports)
-        return
+        raise typer.Exit(EXIT_NO_ANSWER if any(report["failed"] for report in reports.values()) else 0)
     report = ask(options, out)
     if json_output:
         print_json(report)
     else:
         print_evaluation(report, out)
+    raise typer.Exit(EXIT_NO_ANSWER if report["failed"] else 0)
+
+
+def _run(work: Coroutine[Any, Any, dict[str, Any]], folder: Path) -> dict[str, Any]:
+    """Do an evaluation; who interrupts it is told how it goes on."""
+    try:
+        return run(work)
+    except KeyboardInterrupt:
+        kept = f"interrupted; {one_line(str(folder))} keeps what was asked"
+        print(f"{kept}. Run the same command again to resume.", file=sys.stderr)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 def _compare(folders: tuple[Path, Path], page: Path | None, *, force: bool, json_output: bool) -> None:

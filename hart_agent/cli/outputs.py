@@ -45,7 +45,15 @@ def variants(folder: Path) -> list[Output]:
 
 
 def results(path: Path) -> list[Output]:
-    """The results of a batch."""
+    """The results of a batch.
+
+    Raises:
+        ConfigError: the name promises another format, or standard output, which can't be resumed.
+    """
+    if str(path) == "-" or path.suffix.lower() in (".csv", ".parquet"):
+        raise ConfigError(
+            f"results are lines of JSON in a file, by which a batch is resumed; got {path}. Name a .jsonl file."
+        )
     return _listed(path, is_results, "a file of results")
 
 

@@ -337,9 +337,9 @@ def _image_tokens(run: Trajectory) -> int | None:
 async def _controls(
     agent: Agent, source: SourceImage, run: Trajectory, shown: Presentation, items: Sequence[Item], seed: int
 ) -> Record:
-    other = _another(shown.item, items, seed)
+    other = await asyncio.to_thread(_another, shown.item, items, seed)
     number = random.Random(f"{seed} {shown.item.id}").randrange(2**32)
-    outcomes = await run_controls(agent, source, run, other=other.open() if other else None, seed=number)
+    outcomes = await run_controls(agent, source, run, other=other, seed=number)
     return {
         outcome.control.value: {
             "answer": outcome.answer,
@@ -351,10 +351,19 @@ async def _controls(
     }
 
 
-def _another(item: Item, items: Sequence[Item], seed: int) -> Item | None:
-    """An item on another image, the same one in every run; None if there is none."""
-    others = [other for other in items if other.image != item.image]
-    return random.Random(f"{seed} {item.id}").choice(others) if others else None
+def _another(item: Item, items: Sequence[Item], seed: int) -> SourceImage | None:
+    """Another image, the same one in every run; None if none can be read: a broken one is its own question's error."""
+    rng, others = random.Random(f"{seed} {item.id}"), [other for other in items if other.image != item.image]
+    while others:
+        chosen = rng.choice(others)
+        try:
+            source = chosen.open()
+            size = source.size
+            source.render(size.box, Size(max(1, size.width // 8), max(1, size.height // 8)))  # damage shows now
+            return source
+        except ImageError:
+            others = [other for other in others if other.image != chosen.image]
+    return None
 
 
 def _gold(shown: Presentation) -> str:

@@ -52,6 +52,12 @@ def build_app(agent: Agent, settings: ServeSettings) -> ASGIApp:
     async def list_models(request: Request) -> Response:
         return JSONResponse(models())
 
+    async def retrieve_model(request: Request) -> Response:
+        for model in models()["data"]:
+            if model["id"] == request.path_params["name"]:
+                return JSONResponse(model)
+        raise RequestError(404, "there is no such model; see /v1/models", code="model_not_found")
+
     async def trace(request: Request) -> Response:
         found = traces.get(request.path_params["name"])
         if found is None:
@@ -63,6 +69,7 @@ def build_app(agent: Agent, settings: ServeSettings) -> ASGIApp:
         Route("/health", health),
         Route("/metrics", exposition),
         Route("/v1/models", list_models),
+        Route("/v1/models/{name}", retrieve_model),
         Route("/v1/chat/completions", ChatCompletions(asking, bodies, settings).answer, methods=["POST"]),
         Route("/v1/traces/{name}", trace),
     ]

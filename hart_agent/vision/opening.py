@@ -69,6 +69,11 @@ def locate(
     """
     if isinstance(image, Image.Image | EncodedImage):
         return image, None
+    if not isinstance(image, str | os.PathLike):
+        raise ImageError(
+            f"an image is a path, a URL, a PIL image or an EncodedImage, not a {type(image).__name__}. Give the bytes "
+            "of a file as EncodedImage(name, data), an array as Image.fromarray(array)."
+        )
     text = os.fspath(image)
     if not text:
         raise ImageError("no image is named: an empty path is a folder. Give the path of one image file.")

@@ -187,7 +187,7 @@ def test_failed_questions_are_asked_again_with_other_settings(photo: Path) -> No
     write_rows(photo.parent, ROW, {**ROW, "id": "2", "image": "later.png"})
     assert batch(photo.parent).exit_code == 3
     shutil.copy(photo, photo.with_name("later.png"))
-    assert batch(photo.parent).exit_code == 0  # it failed before: that is not another image
+    assert batch(photo.parent).exit_code == 3  # it failed before: that is not another image
     assert batch(photo.parent, "--retry-errors", "--max-turns", "5").exit_code == 0
     assert ["error" in line for line in lines(photo.parent)] == [False, False]
     assert "another model" in refused(batch(photo.parent, "--retry-errors", "--model", "m2"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -90,3 +91,12 @@ def test_every_address_refuses_a_foreign_host_and_a_foreign_page() -> None:
             for headers in ({"Host": "attacker.example"}, {"Origin": "https://attacker.example"}):
                 for method in ("GET", "POST"):
                     assert request(url, method, path, headers=headers)[0] == 403, (method, path)
+
+
+def test_its_model_is_listed_and_can_be_asked_for_by_name() -> None:
+    with serving(agent(lambda messages, tools: answer("x"))) as url:
+        listed = json.loads(request(url, "GET", "/v1/models")[2])["data"]
+        assert [model["id"] for model in listed] == ["hart-agent"]
+        status, _, found = request(url, "GET", "/v1/models/hart-agent")
+        assert (status, json.loads(found)) == (200, listed[0])
+        assert request(url, "GET", "/v1/models/another")[0] == 404

@@ -50,8 +50,8 @@ ADVICE = {
     Problem.CONTEXT: "Lower --max-pixels, --max-images or --max-tokens, or serve the model with a longer context "
     "(vLLM: --max-model-len; Ollama: num_ctx; llama.cpp: -c).",
     Problem.REFUSED: "This question was declined; others may be answered. Rephrase it, or ask another model.",
-    Problem.BUSY: "See whether the server is up and its log is quiet, then try again; if it is only slow, lower "
-    "--max-tokens or --max-pixels.",
+    Problem.BUSY: "See whether the server is up, its log is quiet and your quota lasts, then try again; if it is only "
+    "slow, lower --max-tokens or --max-pixels.",
 }
 """What the user can do next."""
 

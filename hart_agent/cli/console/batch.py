@@ -14,12 +14,14 @@ class BatchProgress(CountProgress):
     """Shows how many questions were asked, how fast, what is left, how many failed, and the tokens."""
 
     def __init__(self, *, enabled: bool) -> None:
-        super().__init__("questions", _Rate(), enabled=enabled)
+        self._rate = _Rate()
+        super().__init__("questions", self._rate, enabled=enabled)
         self._failed = 0
         self._usage = Usage()
 
     def advance(self, result: BatchResult) -> None:
         """One more was asked."""
+        self._rate.asked += 1
         self._failed += result.error is not None
         if result.trajectory is not None:
             self._usage += result.trajectory.usage
@@ -28,12 +30,16 @@ class BatchProgress(CountProgress):
 
 
 class _Rate(ProgressColumn):
-    """Questions a second, or, of slow ones, a minute."""
+    """Questions of this run a second, or, of slow ones, a minute; several that end together are no burst."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
 
     def render(self, task: Task) -> Text:
-        speed = task.speed
-        if speed is None:
+        if not (self.asked and task.elapsed):
             return Text("")
+        speed = self.asked / task.elapsed
         return Text(f"{speed:.1f}/s" if speed >= 1 else f"{60 * speed:.1f}/min")
 
 
