@@ -112,7 +112,8 @@ class Agent:
     ) -> Trajectory:
         """Answer a question; for use outside and inside a running event loop (which it blocks: see `aask`).
 
-        It returns within the episode's `max_seconds` and half a second, even if the policy blocks its thread.
+        It returns within the episode's `max_seconds` and half a second, even if the policy blocks its thread. If it is
+        interrupted, the observers are given what happened so far, as the end, before KeyboardInterrupt goes on.
 
         Raises:
             ImageError: the image can't be used.
@@ -126,10 +127,11 @@ class Agent:
         except TimeoutError:
             if not begun:
                 raise self._not_opened() from None
-            begun[0].interrupt()
-            result = begun[0].trajectory()
-            watching.on_end(result)
-            return result
+            return _broken_off(begun[0], watching, late=True)
+        except KeyboardInterrupt:
+            if begun:
+                _broken_off(begun[0], watching, late=False)
+            raise
 
     async def aask(
         self, image: ImageInput | SourceImage, question: str, *, observer: ObserverLike | None = None
@@ -275,6 +277,14 @@ class Agent:
                 episode.outcome = first.kept_over(episode.outcome)
         elif self._on_unsupported is OnUnsupported.ABSTAIN and verdict is not Verdict.SUPPORTED:
             episode.outcome = episode.outcome.taken_back()
+
+
+def _broken_off(episode: Episode, watching: Observers, *, late: bool) -> Trajectory:
+    """The result of an episode that is not waited for any more: its time is over, or it was interrupted."""
+    episode.interrupt(late=late)
+    result = episode.trajectory()
+    watching.on_end(result)
+    return result
 
 
 async def _check(episode: Episode) -> Verdict:

@@ -16,7 +16,7 @@ from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.guess import Guess
 from hart_agent.agent.modes import Goal, Stage, spoken_mode
 from hart_agent.agent.observer import Observer
-from hart_agent.agent.outcome import Outcome
+from hart_agent.agent.outcome import INTERRUPTED_CHECK, NO_TIME_TO_CHECK, Outcome
 from hart_agent.agent.speaker import speaker_of
 from hart_agent.agent.stages import stage_messages
 from hart_agent.agent.trajectory import ImageInfo, StopReason, Trajectory, Turn
@@ -182,12 +182,18 @@ class Episode:
         else:
             self._out_of_time()
 
-    def interrupt(self) -> None:
-        """End the episode, or the check of its answer, because its time is over; what was found so far is kept."""
+    def interrupt(self, *, late: bool = True) -> None:
+        """End the episode, or the check of its answer; what was found so far is kept.
+
+        Args:
+            late: whether its time is over; otherwise whoever asked doesn't want to wait for it.
+        """
         if self.done:
-            self.outcome = self.outcome.interrupted()
-        else:
+            self.outcome = self.outcome.interrupted(NO_TIME_TO_CHECK if late else INTERRUPTED_CHECK)
+        elif late:
             self._out_of_time()
+        else:
+            self._end(StopReason.INTERRUPTED, "interrupted before there was an answer")
 
     def trajectory(self) -> Trajectory:
         """All that happened so far."""

@@ -9,6 +9,7 @@ from hart_agent.errors import PolicyError
 from hart_agent.tooling.records import Verification
 
 NO_TIME_TO_CHECK = "no time was left to check the answer against the evidence"
+INTERRUPTED_CHECK = "interrupted before the answer was checked against the evidence"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Outcome:
         why = later.reason or "no answer"
         return replace(self, reason=self.reason or f"the policy looked again, without a new answer ({why})")
 
-    def interrupted(self) -> Outcome:
-        """The time was over before its answer was checked."""
-        late = self.stop_reason is StopReason.ANSWERED and self.verification is None
-        return self.unchecked(NO_TIME_TO_CHECK) if late else self
+    def interrupted(self, reason: str) -> Outcome:
+        """It was over before its answer was checked."""
+        early = self.stop_reason is StopReason.ANSWERED and self.verification is None
+        return self.unchecked(reason) if early else self

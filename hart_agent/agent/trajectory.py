@@ -28,6 +28,8 @@ class StopReason(StrEnum):
     CUT_OFF = "cut_off"
     """A reply reached the limit on its tokens before it held a whole call or answer."""
     POLICY_ERROR = "policy_error"
+    INTERRUPTED = "interrupted"
+    """By whoever asked."""
 
 
 @dataclass(frozen=True)

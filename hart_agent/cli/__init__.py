@@ -1,7 +1,7 @@
 """The command line: arguments in, the library's calls, the console out.
 
 Answers go to stdout, progress and errors to stderr. Exit codes: 0 answered, 2 wrong usage or unusable image, 3 no
-answer, 4 the policy failed; of `replay`: 0 all the same, 1 some views differ; of
+answer, 4 the policy failed, 130 interrupted; of `replay`: 0 all the same, 1 some views differ; of
 `tools run`: 0 done, 1 the tool broke down, 3 it refused the call.
 
 A command's module is imported when the command is run or its options are asked for: help for all takes none of them.

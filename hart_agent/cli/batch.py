@@ -16,10 +16,11 @@ from hart_agent.batch.reading import BatchInput
 from hart_agent.batch.results import ResultFile
 from hart_agent.batch.run import Asking, Summary, keep_results
 from hart_agent.cli import outputs
-from hart_agent.cli.codes import EXIT_INTERRUPTED, EXIT_NO_ANSWER
+from hart_agent.cli.codes import EXIT_NO_ANSWER
 from hart_agent.cli.common import DEFAULT_MEGAPIXELS, Debug, MaxMegapixels, Quiet
 from hart_agent.cli.console.batch import BatchProgress
 from hart_agent.cli.console.text import one_line
+from hart_agent.cli.interrupting import told_if_interrupted
 from hart_agent.cli.memory import return_freed_memory
 from hart_agent.cli.options import AgentOptions, with_options
 from hart_agent.cli.outputs import Force, check_outputs
@@ -103,18 +104,18 @@ def batch(
         )
     else:
         asking = functools.partial(options.agent().abatch, concurrency=concurrency, images=make_images())
-    try:
-        if force and not outputs.is_results(out):
-            replace_file(out, lambda file: None)
-        with ResultFile(out) as file, BatchProgress(enabled=not quiet) as progress:
-            work = keep_results(
-                asking, questions, file, retry_errors=retry_errors, changed=changed,
-                keys=options.run_keys(max_image_megapixels), watcher=progress,
-            )  # fmt: skip
-            summary = run(work)
-    except KeyboardInterrupt:
-        print(f"interrupted; {one_line(str(out))} is whole. Run the same command again to resume.", file=sys.stderr)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+    if force and not outputs.is_results(out):
+        replace_file(out, lambda file: None)
+    with (
+        told_if_interrupted(lambda: f"{out} is whole. Run the same command again to resume."),
+        ResultFile(out) as file,
+        BatchProgress(enabled=not quiet) as progress,
+    ):
+        work = keep_results(
+            asking, questions, file, retry_errors=retry_errors, changed=changed,
+            keys=options.run_keys(max_image_megapixels), watcher=progress,
+        )  # fmt: skip
+        summary = run(work)
     if not quiet:
         print(_said(summary, out), file=sys.stderr)
     raise typer.Exit(EXIT_NO_ANSWER if summary.failed + summary.failed_before else 0)

@@ -5,8 +5,6 @@ What takes long to import (numpy, say) is imported where it is used, so that the
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,11 +17,11 @@ from hart_agent.backends import create_policy
 from hart_agent.backends.options import PolicyOptions, option
 from hart_agent.cli import outputs
 from hart_agent.cli.ask import QuestionArgument
-from hart_agent.cli.codes import EXIT_INTERRUPTED, EXIT_NO_ANSWER
+from hart_agent.cli.codes import EXIT_NO_ANSWER
 from hart_agent.cli.common import ImageArgument, ImageOptions, Json, Quiet, ShownOptions, print_json
 from hart_agent.cli.console.counting import EvalProgress
 from hart_agent.cli.console.progress import Progress
-from hart_agent.cli.console.text import one_line
+from hart_agent.cli.interrupting import told_if_interrupted
 from hart_agent.cli.memory import return_freed_memory
 from hart_agent.cli.options import AgentOptions, with_options
 from hart_agent.cli.origins import settings_json
@@ -184,17 +182,18 @@ def evaluate(
         if settings.wording is not None:
             agent = agent.variant(replace(agent.config, mode=PLAIN), verify=bool(options.verify))
         public = options.public()
-        kept = {name: public[name] for name in options.asked - _SERVER if public.get(name) is not None}
+        chosen = {name: public[name] for name in options.asked - _SERVER if public.get(name) is not None}
         protocol = replace(
-            followed, options={**followed.options, **kept}, repeat=settings.repeat, scoring=settings.scoring
+            followed, options={**followed.options, **chosen}, repeat=settings.repeat, scoring=settings.scoring
         )
-        with EvalProgress(enabled=not quiet) as progress:
+        kept = f"{folder} keeps what was asked. Run the same command again to resume."
+        with told_if_interrupted(lambda: kept), EvalProgress(enabled=not quiet) as progress:
             work = evaluate_folder(
                 agent, dataset, items, folder, settings, public, progress,
                 protocol=protocol, file=files, differs=differs, judge=judge,
                 headlines=find_dataset(dataset).value.headlines,
             )  # fmt: skip
-            return _run(work, folder)
+            return run(work)
 
     if vary is not None:
         from hart_agent.evals.variants import write_variants
@@ -215,16 +214,6 @@ def evaluate(
     else:
         print_evaluation(report, out)
     raise typer.Exit(EXIT_NO_ANSWER if report["failed"] else 0)
-
-
-def _run(work: Coroutine[Any, Any, dict[str, Any]], folder: Path) -> dict[str, Any]:
-    """Do an evaluation; who interrupts it is told how it goes on."""
-    try:
-        return run(work)
-    except KeyboardInterrupt:
-        kept = f"interrupted; {one_line(str(folder))} keeps what was asked"
-        print(f"{kept}. Run the same command again to resume.", file=sys.stderr)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 def _compare(folders: tuple[Path, Path], page: Path | None, *, force: bool, json_output: bool) -> None:
