@@ -61,12 +61,14 @@ class PolicyError(HartError):
         retryable: whether the same request may succeed later.
         outage: whether other questions would fail as well: the server is down, or refuses the key. A run of many
             questions stops after several of these in a row; a refusal of one question doesn't stop it.
+        requests: how many were made for the reply, in vain.
     """
 
-    def __init__(self, message: str, *, retryable: bool = False, outage: bool | None = None) -> None:
+    def __init__(self, message: str, *, retryable: bool = False, outage: bool | None = None, requests: int = 0) -> None:
         super().__init__(message)
         self.retryable = retryable
         self.outage = retryable if outage is None else outage
+        self.requests = requests
 
 
 class ModelVisibleError(HartError):

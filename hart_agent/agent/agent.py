@@ -299,7 +299,7 @@ async def _check(episode: Episode) -> Verdict:
         except (PolicyError, TimeoutError) as error:
             late = isinstance(error, OutOfTimeError)
             why = NO_TIME_TO_CHECK if late else f"the check against the evidence failed: {error}"
-            episode.outcome = episode.outcome.unchecked(why)
+            episode.leave_unchecked(why, error.requests if isinstance(error, PolicyError) else 0)
             return Verdict.UNCHECKED
     episode.record_check(check)
     return check.verdict

@@ -165,6 +165,16 @@ class Episode:
         self.messages.append(Message(Role.USER, (feedback,)))
         return True
 
+    def leave_unchecked(self, reason: str, requests: int) -> None:
+        """Keep the final answer, whose check could not be made.
+
+        Args:
+            reason: why.
+            requests: that were made for it.
+        """
+        self._replied += Usage(requests=requests)
+        self.outcome = self.outcome.unchecked(reason)
+
     def record_check(self, verification: Verification) -> None:
         """Keep the check of the final answer."""
         self.outcome = replace(self.outcome, verification=verification)
@@ -178,6 +188,7 @@ class Episode:
     def fail(self, error: PolicyError | TimeoutError) -> None:
         """End the episode because the policy failed or took too long; what was found so far is kept."""
         if isinstance(error, PolicyError):
+            self._replied += Usage(requests=error.requests)
             self.outcome = self.outcome.failed(error)
         else:
             self._out_of_time()

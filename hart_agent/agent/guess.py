@@ -67,8 +67,8 @@ async def guess_overview(image: SourceImage, question: str, policy: Policy, tool
     view = show_overview(context, max(1, int(GLANCE * budget.max_pixels)))
     try:
         reply = await policy.reply(stage_messages(_STAGE, context, crop, max_calls=8, max_turns=1), crop)
-    except PolicyError:
-        return Guess(None, ViewRecord.of(view), Usage())
+    except PolicyError as error:
+        return Guess(None, ViewRecord.of(view), Usage(requests=error.requests))
     boxes = [read_box(call.arguments.get("bbox_2d")) for call in read_reply(reply, crop).calls]
     profile, whole = policy.profile, image.size
     shares = []

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from hart_agent.dialogue.policy import Reply
+from hart_agent.dialogue.policy import Reply, Usage
 from hart_agent.dialogue.reading import read_reply
 from hart_agent.dialogue.vocabularies.vocabulary import OURS, Vocabulary
 from hart_agent.errors import PolicyError
@@ -46,8 +46,10 @@ async def ask_longer_if_cut_off(
         second = await ask(longer)
     except PolicyError as error:
         if error.outage:
+            error.requests += first.usage.requests
             raise
-        return first  # what doesn't take the higher limit has at least replied within the lower one
+        # What doesn't take the higher limit has at least replied within the lower one.
+        return replace(first, usage=first.usage + Usage(requests=error.requests))
     return replace(second, usage=first.usage + second.usage)
 
 

@@ -230,7 +230,8 @@ REFUSED: dict[str, tuple[Any, Problem, str]] = {
     "filtered elsewhere": (body({"content": None}, finish="SAFETY"), Problem.REFUSED, "SAFETY"),
     "filtered before a word": ({"choices": [{"finish_reason": "content_filter"}]}, Problem.REFUSED, "content_filter"),
     "broken while it spoke": (body({"content": "<answ"}, finish="error"), Problem.BUSY, "error"),
-    "error": ({"error": {"message": "overloaded", "code": 503}}, Problem.BUSY, "error 503: overloaded"),
+    "error": ({"error": {"message": "overloaded", "code": 503}}, Problem.BUSY, "HTTP 200 with error 503: overloaded"),
+    "error without a number": ({"error": {"message": "no"}}, Problem.BUSY, "HTTP 200 with an error: no"),
     "error with a code in words": (
         {"error": {"message": "slow down", "code": "rate_limit_exceeded"}},
         Problem.BUSY,

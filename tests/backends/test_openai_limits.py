@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import answer, tool_call
-from loopback import Behaviour, endless, half_json, page, refuse, reset_mid_body, say, serve
+from loopback import Behaviour, completion, endless, half_json, page, refuse, reset_mid_body, say, send, serve
 from openai_asks import CROPS, ZOOM, ask, images, photo, policy, speak, words  # noqa: F401 (a fixture)
 from PIL import Image
 
@@ -98,7 +98,7 @@ def test_lasting_trouble_ends_the_episode_with_the_next_step(
     assert trajectory.stop_reason is StopReason.POLICY_ERROR
     assert trajectory.reason is not None
     assert said in trajectory.reason
-    assert len(server.bodies) == requests
+    assert len(server.bodies) == trajectory.usage.requests == requests
     assert time.perf_counter() - started < 3
 
 
@@ -182,3 +182,17 @@ def test_the_context_is_kept_before_the_server_complains(photo: Path) -> None:
     assert max(len(images(body)) for body in server.bodies) < 5
     assert "turns were left out" in words(server.bodies[-1])
     assert server.bodies[0]["max_tokens"] == 1500
+
+
+@pytest.mark.parametrize("guess", [False, True])
+def test_requests_that_failed_count_wherever_they_were_made(photo: Path, guess: bool) -> None:
+    crop, no = say(tool_call("crop", bbox_2d=[10, 10, 200, 200], label="x")), refuse(400, "I do not like it")
+    with serve([*([no] if guess else []), crop, say(answer("x")), no]) as server:
+        run = Agent(policy(server), guess_overview=guess).ask(photo, "what is there?")
+    assert (run.answer, run.verdict.value) == ("x", "unchecked")
+    assert run.usage.requests == len(server.bodies) == 3 + guess
+    cut = completion("<answer>half")
+    cut["choices"][0]["finish_reason"] = "length"
+    with serve([lambda handler: send(handler, 200, cut), no]) as server:
+        run = ask(server, photo)
+    assert run.usage.requests == len(server.bodies) == 2

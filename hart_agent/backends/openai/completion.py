@@ -139,13 +139,14 @@ def _said(message: Mapping[str, Any]) -> str:
 
 
 def _raise_error(error: Any) -> None:
-    """An error that came with status 200 is treated as the one that it names."""
+    """An error that came with status 200 is treated as the one that it names; the message quotes what came."""
     if not error:
         return
     codes = [error.get(key) for key in ("code", "status", "type")] if isinstance(error, dict) else []
     status = next((status for code in codes if (status := _status(code))), 500)
     names = " ".join(code for code in codes if isinstance(code, str))
-    message = f"error {status}: {error_words(error) or _quoted(error)}" + (f" ({names})" if names else "")
+    named = f"error {status}" if any(str(code) == str(status) for code in codes) else "an error"
+    message = f"HTTP 200 with {named}: {error_words(error) or _quoted(error)}" + (f" ({names})" if names else "")
     failure = diagnose(status, message)
     raise ServerError(failure, refused=failure.problem is Problem.BUSY and status in OVERLOAD)
 

@@ -30,7 +30,7 @@ from hart_agent.backends.options import POLICY_OPTIONS, PolicyOptions
 from hart_agent.backends.spoken import spoken
 from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.dialogue.policy import Reply
-from hart_agent.errors import ConfigError
+from hart_agent.errors import ConfigError, PolicyError
 from hart_agent.tooling.protocol import specs_for
 
 _MAX_REMEDIES = 6
@@ -132,10 +132,14 @@ class OpenAIPolicy:
         requests = retries = remedies = served = 0
         build = partial(self._limits.request, messages, tools, space, parameters, max_tokens=max_tokens)
         while True:
-            if all(is_encoded(view) for message in messages for view in message.views):
-                sent = build(max_turns=max_turns)
-            else:  # compressing images takes long
-                sent = await asyncio.to_thread(build, max_turns=max_turns)
+            try:
+                if all(is_encoded(view) for message in messages for view in message.views):
+                    sent = build(max_turns=max_turns)
+                else:  # compressing images takes long
+                    sent = await asyncio.to_thread(build, max_turns=max_turns)
+            except PolicyError as error:
+                error.requests = requests
+                raise
             requests += 1
             try:
                 reply = await self._server.complete(sent.body)

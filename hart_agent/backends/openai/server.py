@@ -170,7 +170,8 @@ class Server:
             except ServerError:
                 served = "what the server's documentation names"
             advice = f"There is no model {model!r}. Choose another --model: {served}."
-        return PolicyError(f"{happened} {advice}", retryable=failure.problem is Problem.BUSY, outage=failure.outage)
+        retryable = failure.problem is Problem.BUSY
+        return PolicyError(f"{happened} {advice}", retryable=retryable, outage=failure.outage, requests=requests)
 
     async def _models_with_retries(self) -> list[ServedModel]:
         for retry in itertools.count():
