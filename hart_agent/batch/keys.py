@@ -74,11 +74,15 @@ def refuse_other_runs(keys: RunKeys, rows: Iterable[Row], file: ResultFile, *, s
         count += bool(differing)
         found |= differing
     if found:
-        named = ", ".join(part for part in _PARTS if part in found)
+        named = ", ".join(_other(part) for part in _PARTS if part in found)
         raise ConfigError(
-            f"{file.path}: {count} of these questions were asked before with another {named}, the first is {first!r}. "
+            f"{file.path}: {count} of these questions were asked before with {named}, the first is {first!r}. "
             "Choose another file, ask them again with --changed, or use what they were asked with."
         )
+
+
+def _other(part: str) -> str:
+    return "other settings" if part == _SETTINGS else f"another {part}"
 
 
 def _identity(image: Any) -> Any:

@@ -157,7 +157,7 @@ def test_the_same_id_with_anything_else_is_refused_or_asked_again(photo: Path) -
     assert "another model" in refused(batch(folder, policy=other_policy))
     assert "another model" in refused(batch(folder, "--model", "m2"))
     assert "another mode" in refused(batch(folder, "--mode", "direct"))
-    assert "another settings" in refused(batch(folder, "--max-turns", "3"))
+    assert "with other settings, the first" in refused(batch(folder, "--max-turns", "3"))
     write_rows(folder, {**ROW, "question": "which?"}, {**ROW, "id": "2"})
     message = refused(batch(folder))
     assert "1 of these questions were asked before with another question" in message
