@@ -122,7 +122,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that lacks a letter is no reason to lose the answer
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        with reported_errors(debug="--debug" in sys.argv), printed_whole():
+        with reported_errors(debug="--debug" in sys.argv, json_output="--json" in sys.argv), printed_whole():
             sys.exit(_run())
     except SystemExit as ended:
         end_despite_threads(ended.code)

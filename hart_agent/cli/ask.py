@@ -12,7 +12,8 @@ from hart_agent.agent.trajectory import StopReason, Trajectory
 from hart_agent.backends.options import option
 from hart_agent.cli import outputs
 from hart_agent.cli.codes import EXIT_NO_ANSWER, EXIT_POLICY
-from hart_agent.cli.common import Debug, ImageArgument, ImageOptions, ShownOptions, print_json
+from hart_agent.cli.common import Debug, ImageArgument, ImageOptions, ShownOptions
+from hart_agent.cli.console.objects import print_json
 from hart_agent.cli.console.progress import Progress
 from hart_agent.cli.interrupting import told_if_interrupted
 from hart_agent.cli.options import AgentOptions, with_options

@@ -1,14 +1,15 @@
-"""What the commands share: arguments, and JSON on stdout."""
+"""Arguments and options that the commands share."""
 
 from __future__ import annotations
 
-import json
+import logging
 import sys
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from hart_agent.cli.console.text import PrintableFormatter
 from hart_agent.errors import NoSuchImageError
 from hart_agent.vision.opening import open_image
 from hart_agent.vision.source import DEFAULT_MAX_IMAGE_PIXELS, SourceImage
@@ -21,7 +22,17 @@ AllowDownload = Annotated[bool, typer.Option("--allow-download", help="The image
 DEFAULT_MEGAPIXELS = DEFAULT_MAX_IMAGE_PIXELS // 1_000_000
 MaxMegapixels = Annotated[int, typer.Option(min=1, metavar="N", help="Refuse larger images.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+
+
+def _hush(quiet: bool) -> bool:
+    """Keep notes, which are logged as warnings, off stderr; errors are still shown."""
+    for handler in logging.getLogger().handlers if quiet else ():
+        if isinstance(handler.formatter, PrintableFormatter):  # the command line's own
+            handler.setLevel(logging.ERROR)
+    return quiet
+
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes on stderr.", callback=_hush)]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Progress shows calls as the model wrote them.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]  # read by `main`
 
@@ -69,13 +80,3 @@ class ShownOptions:
     json_output: Json = False
     quiet: Quiet = False
     verbose: Verbose = False
-
-
-def print_json(value: dict[str, Any]) -> None:
-    """One JSON object on stdout, whatever its encoding."""
-    text = json.dumps(value, ensure_ascii=False, indent=2)
-    try:
-        text.encode(sys.stdout.encoding or "utf-8")
-    except UnicodeEncodeError:  # a lone surrogate, or a narrow encoding: JSON's own escapes
-        text = json.dumps(value, indent=2)
-    print(text)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hart_agent.cli.common import Json, print_json
+from hart_agent.cli.common import Json
+from hart_agent.cli.console.objects import print_json
 from hart_agent.cli.console.text import printable
 from hart_agent.cli.help import CONTEXT, Command, Group
 from hart_agent.cli.settings import NAMES, SECRET, read_settings, settings_path, write_setting

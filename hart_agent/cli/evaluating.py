@@ -18,8 +18,9 @@ from hart_agent.backends.options import PolicyOptions, option
 from hart_agent.cli import outputs
 from hart_agent.cli.ask import QuestionArgument
 from hart_agent.cli.codes import EXIT_NO_ANSWER
-from hart_agent.cli.common import ImageArgument, ImageOptions, Json, Quiet, ShownOptions, print_json
+from hart_agent.cli.common import ImageArgument, ImageOptions, Json, Quiet, ShownOptions
 from hart_agent.cli.console.counting import EvalProgress
+from hart_agent.cli.console.objects import print_json
 from hart_agent.cli.console.progress import Progress
 from hart_agent.cli.interrupting import told_if_interrupted
 from hart_agent.cli.memory import return_freed_memory

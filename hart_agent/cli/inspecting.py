@@ -9,7 +9,8 @@ import typer
 
 from hart_agent.backends import BACKENDS, PolicyOptions
 from hart_agent.cli.codes import EXIT_POLICY
-from hart_agent.cli.common import Json, print_json
+from hart_agent.cli.common import Json
+from hart_agent.cli.console.objects import print_json
 from hart_agent.cli.console.results import print_report, print_servers
 from hart_agent.cli.options import BackendName, policy_option
 from hart_agent.cli.origins import key_origin, resolve, settings_json

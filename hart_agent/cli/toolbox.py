@@ -12,7 +12,8 @@ import typer
 from hart_agent.backends.options import option
 from hart_agent.cli import outputs
 from hart_agent.cli.codes import EXIT_BROKEN, EXIT_NO_ANSWER
-from hart_agent.cli.common import Debug, ImageArgument, ImageOptions, Json, print_json
+from hart_agent.cli.common import Debug, ImageArgument, ImageOptions, Json
+from hart_agent.cli.console.objects import print_json
 from hart_agent.cli.console.results import print_tools
 from hart_agent.cli.console.text import printable
 from hart_agent.cli.help import CONTEXT, Command, Group

@@ -16,8 +16,8 @@ from hart_agent.cli.common import (
     AllowDownload,
     Json,
     MaxMegapixels,
-    print_json,
 )
+from hart_agent.cli.console.objects import print_json
 from hart_agent.cli.console.text import one_line, printable
 from hart_agent.cli.options import ExtraTools
 from hart_agent.cli.outputs import Force, check_outputs

@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 
 from hart_agent.backends.openai.retries import RetryPolicy
 from hart_agent.cli import _COMMANDS, app
-from hart_agent.cli.common import print_json
+from hart_agent.cli.console.objects import print_json
 
 TEXT = "Marwick Bakery"
 UNHURRIED = ("--max-seconds", "100")
