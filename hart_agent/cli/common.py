@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -26,15 +27,30 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 
 def _hush(quiet: bool) -> bool:
     """Keep notes, which are logged as warnings, off stderr; errors are still shown."""
-    for handler in logging.getLogger().handlers if quiet else ():
-        if isinstance(handler.formatter, PrintableFormatter):  # the command line's own
-            handler.setLevel(logging.ERROR)
+    for handler, _ in _own_handlers() if quiet else ():
+        handler.setLevel(logging.ERROR)
     return quiet
+
+
+def _shorten(debug: bool) -> bool:
+    """Log exceptions without their tracebacks, unless these are asked for."""
+    for _, formatter in _own_handlers():
+        formatter.tracebacks = debug
+    return debug
+
+
+def _own_handlers() -> Iterator[tuple[logging.Handler, PrintableFormatter]]:
+    """The command line's own."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, PrintableFormatter):
+            yield handler, handler.formatter
 
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes on stderr.", callback=_hush)]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Progress shows calls as the model wrote them.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]  # read by `main`
+Debug = Annotated[  # read by `main` as well
+    bool, typer.Option("--debug", help="Show the traceback of an error.", callback=_shorten)
+]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -132,7 +132,7 @@ class ToolRuntime:
             _log.exception("the tool %r raised; this is a bug of the tool", call.name)
             error = "tool_bug"
             text = (
-                f"Error: the tool {call.name!r} broke down ({type(failure).__name__}: {_shortened(str(failure))}). "
+                f"Error: the tool {call.name!r} broke down ({type(failure).__name__}: {_shortened(_said(failure))}). "
                 "This is a bug of the tool, not of your call. Continue without it."
             )
         records = tuple(ViewRecord.of(view) for view in views)
@@ -236,6 +236,14 @@ def _checked(output: Any, context: ToolContext) -> ToolOutput:
         if not isinstance(item, Evidence) or item.view_id not in context.views:
             raise TypeError(f"{item!r} is no evidence with a view of this episode")
     return output
+
+
+def _said(failure: Exception) -> str:
+    """The words of a tool's exception, which may fail to give them, too."""
+    try:
+        return str(failure)
+    except Exception as error:
+        return f"no words: its str() raised {type(error).__name__}"
 
 
 def _shortened(text: str) -> str:

@@ -40,6 +40,15 @@ def breaks() -> str:
     """Break."""
     return str(1 / 0)
 
+class Mute(Exception):
+    def __str__(self):
+        raise LookupError
+
+@tool
+def mute() -> str:
+    """Break."""
+    raise Mute
+
 @tool(timeout=0.1)
 def hangs() -> str:
     """Hang."""
@@ -103,6 +112,25 @@ def test_exit_codes_and_errors(desk: Path, arguments: tuple[str, ...], code: int
     done = hart_agent("tools", "run", *arguments, cwd=desk)
     assert (done.returncode, done.stdout) == (code, "")
     assert words in done.stderr
+
+
+def test_a_tool_that_breaks_down_is_told_with_its_place_and_with_a_traceback_on_demand(desk: Path) -> None:
+    line = next(number for number, text in enumerate(ONE_OFF.splitlines(), 1) if "1 / 0" in text)
+    short, long = (
+        hart_agent("tools", "run", "own.py:breaks", "photo.png", *more, cwd=desk) for more in ((), ("--debug",))
+    )
+    assert (short.returncode, long.returncode) == (1, 1)
+    assert f"own.py, line {line}; --debug shows the traceback" in short.stderr
+    assert "Traceback" not in short.stderr
+    assert len(short.stderr.splitlines()) == 3
+    assert "Traceback (most recent call last)" in long.stderr
+    assert "return str(1 / 0)" in long.stderr
+
+
+def test_a_tool_whose_exception_has_no_words_is_its_own_bug(desk: Path) -> None:
+    done = hart_agent("tools", "run", "own.py:mute", "photo.png", "--json", cwd=desk)
+    assert (done.returncode, json.loads(done.stdout)["error"]) == (1, "tool_bug")
+    assert "Mute: no words: its str() raised LookupError" in json.loads(done.stdout)["text"]
 
 
 def test_a_refusal_as_json(desk: Path) -> None:

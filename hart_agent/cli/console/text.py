@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import traceback
 import unicodedata
+from typing import Any
 
 _CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Categories of control characters (terminal escapes begin with one), halves of surrogate pairs, and separators of
@@ -27,10 +29,24 @@ def one_line(text: str) -> str:
 
 
 class PrintableFormatter(logging.Formatter):
-    """Formats log records for a terminal."""
+    """Formats log records for a terminal.
+
+    Attributes:
+        tracebacks: whether an exception is shown with its traceback; otherwise in one line, with its place.
+    """
+
+    tracebacks = True
 
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 (logging's name)
+        _, error, trace = ei
+        if self.tracebacks or trace is None:
+            return super().formatException(ei)
+        words = one_line("".join(traceback.format_exception_only(error)))
+        place = traceback.extract_tb(trace)[-1]
+        return f"  {words} (at {place.filename}, line {place.lineno}; --debug shows the traceback)"
 
 
 def _shown(char: str) -> str:
