@@ -20,22 +20,17 @@ from hart_agent.backends.openai.images import choose_level, data_url
 from hart_agent.commands import install_command
 from hart_agent.dialogue.messages import ToolCall, ToolSpec
 from hart_agent.errors import ConfigError, ImageError, InstallError, PluginError, PolicyError, ToolError
-from hart_agent.mcp_server.questions import Questions
+from hart_agent.mcp_server.questions import PROFILE, Questions
 from hart_agent.serve.addresses import Addresses, AddressGuard, is_loopback
 from hart_agent.tooling.decorator import tool
 from hart_agent.tooling.protocol import Tool, ToolContext, ToolOutput, tool_spec
 from hart_agent.tooling.runtime import ToolRuntime
 from hart_agent.tooling.standalone import open_context
-from hart_agent.vision.budget import CoordinateProfile, ViewBudget
 from hart_agent.vision.folders import Folders, find_image
-from hart_agent.vision.geometry import CoordinateSpace
 from hart_agent.vision.source import DEFAULT_MAX_IMAGE_PIXELS, SourceImage, View
 
 if TYPE_CHECKING:
     from mcp.server import Server
-
-PROFILE: Final = CoordinateProfile(CoordinateSpace.THOUSAND, ViewBudget(max_pixels=1_150_000))
-"""Views of a size that assistants take as they are."""
 
 ASKS_THE_POLICY: Final = frozenset({"verify"})
 """Built-in tools that are of no use without an episode's policy."""
@@ -186,7 +181,8 @@ def build_server(workshop: Workshop, folders: Folders, questions: Questions | No
     except ImportError as error:
         raise InstallError(f"the MCP server needs the package mcp. Run: {install_command(extra='mcp')}") from error
 
-    asking = questions.specs if questions is not None else ()
+    asking = {spec.name: spec for spec in questions.specs} if questions is not None else {}
+    working = {spec.name: spec for spec in map(workshop.spec, workshop.tools)}
 
     async def list_tools(
         context: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
@@ -200,14 +196,20 @@ def build_server(workshop: Workshop, folders: Folders, questions: Questions | No
                     input_schema=offered.parameters,
                     annotations=annotations,
                 )
-                for offered in (*asking, *map(workshop.spec, workshop.tools))
+                for offered in (asking | working).values()
             ]
         )
+
+    async def call(name: str, arguments: dict[str, Any]) -> tuple[str, tuple[View, ...], bool]:
+        if questions is not None and name in asking:
+            return await questions.call(name, arguments)
+        if name in working:
+            return await workshop.call(name, arguments)
+        return f"Error: there is no tool {name!r}; the tools are {', '.join(asking | working)}", (), True
 
     async def call_tool(
         context: ServerRequestContext[Any], params: types.CallToolRequestParams
     ) -> types.CallToolResult:
-        call = questions.call if questions and params.name in {spec.name for spec in asking} else workshop.call
         text, views, failed = await call(params.name, params.arguments or {})
         level = choose_level(views, _MAX_BYTES)
         content: list[types.ContentBlock] = [types.TextContent(type="text", text=text)]

@@ -13,9 +13,9 @@ from hart_agent.agent.trajectory import Trajectory
 from hart_agent.dialogue.messages import ToolSpec
 from hart_agent.errors import ConfigError, ImageError, PluginError, PolicyError, ToolError
 from hart_agent.tooling.records import Evidence
-from hart_agent.vision.budget import ViewBudget
+from hart_agent.vision.budget import CoordinateProfile, ViewBudget
 from hart_agent.vision.folders import Folders, find_image
-from hart_agent.vision.geometry import Frame
+from hart_agent.vision.geometry import CoordinateSpace, Frame, plain_box
 from hart_agent.vision.source import SourceImage, View
 
 _MOST_IMAGES: Final = 200
@@ -24,12 +24,16 @@ _MOST_ENTRIES: Final = 20_000
 _ENDINGS: Final = frozenset(
     ".avif .bmp .gif .heic .heif .j2k .jp2 .jpeg .jpg .mpo .pgm .png .pnm .ppm .tif .tiff .webp".split()
 )
+PROFILE: Final = CoordinateProfile(CoordinateSpace.THOUSAND, ViewBudget(max_pixels=1_150_000))
+"""How assistants see and point: views of a size that they take as they are."""
+
 _CROPS: Final = ViewBudget(max_pixels=1_150_000, max_magnification=4.0)
 
 ASK: Final = ToolSpec(
     "ask",
     "Ask a question about a large image. An agent looks into it at full resolution and returns the answer, whether the "
-    "evidence alone supports it, and the evidence as crops. Takes seconds to minutes.",
+    "evidence alone supports it, and the evidence as crops, with its boxes both in pixels of the original and as the "
+    "other tools take them: 0 to 1000 along each side of the overview. Takes seconds to minutes.",
     {
         "type": "object",
         "properties": {
@@ -143,4 +147,7 @@ def _words(run: Trajectory) -> str:
     lines = [str(run)]
     if run.evidence:
         lines.append("Boxes are x0, y0, x1, y1 in pixels of the original; the crops follow in the same order.")
+        whole = Frame(run.image.size.box, run.image.size)
+        written = (plain_box(whole.from_original(item.box.as_tuple(), PROFILE.space)) for item in run.evidence)
+        lines.append(f"As the other tools take them, {PROFILE.space.words} of the overview: {', '.join(written)}")
     return "\n".join(lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import io
+import json
 import re
 import subprocess
 import sys
@@ -118,6 +119,7 @@ async def test_wrong_calls_are_told_and_the_server_goes_on(folder: Path) -> None
             ("zoom", {"bbox_2d": [0, 0, 9, 9]}, "image_path"),
             ("zoom", {"image_path": 7, "bbox_2d": [0, 0, 9, 9]}, "image_path"),
             ("verify", {"image_path": "coded.png", "answer": "x"}, "no tool 'verify'"),
+            ("enlarge", {"path": "coded.png"}, "no tool 'enlarge'; the tools are overview, "),
             ("overview", {"image_path": "notes.txt"}, "not an image"),
             ("ruler", {"image_path": "coded.png", "bbox_2d": [0, 0, 9, 9], "reference_length": 2}, "reference"),
         ]:
@@ -252,6 +254,13 @@ async def test_a_question_is_asked_and_its_evidence_is_shown(folder: Path) -> No
         lines = said(found).split("\n")
         assert lines[:3] == ["a sign", "verdict: supported", "evidence: [1200, 900, 1440, 1080] here"]
         assert shown(found).size == (960, 720)  # magnified four times
+        assert "0 to 1000" in tools["ask"].description
+        place = re.search(r"from 0 to 1000 along each side of the overview: (\[.*\])$", lines[-1])
+        zoomed = await client.call_tool(
+            "crop",
+            {"image_path": "coded.png", "bbox_2d": json.loads(place[1]), "label": "y"},  # type: ignore[index]
+        )
+        assert np.array_equal(shown(zoomed), coded_pixels(1200, 900, 1440, 1080))  # the same region
 
         for arguments, words in [
             ({"image_path": "../secret.png", "question": "x"}, "no file"),
