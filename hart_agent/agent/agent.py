@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import itertools
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import replace
@@ -13,7 +14,7 @@ from functools import partial
 from hart_agent.agent.config import EpisodeConfig
 from hart_agent.agent.episode import Episode
 from hart_agent.agent.guess import Guess, guess_overview
-from hart_agent.agent.items import BatchItem, BatchResult, ItemLike, as_item
+from hart_agent.agent.items import BadItem, BatchItem, BatchResult, ItemLike, read_item
 from hart_agent.agent.many import ask_many
 from hart_agent.agent.modes import Mode, find_mode
 from hart_agent.agent.observer import ObserverLike, Observers
@@ -202,28 +203,33 @@ class Agent:
         """Answer many questions: `async for result in agent.abatch(items)`, in the order in which they are done.
 
         Args:
-            items: each an (id, image, question), or a mapping with these keys; drawn when there is room for them.
+            items: each an (id, image, question), or a mapping with these keys; drawn when there is room for them. An
+                `id` that is missing is made of image and question, or, where the image has no name, of its place.
             concurrency: questions at once, at most; fewer while the policy's server can't keep up.
             images: opens them, by path; by default one that keeps the overviews of the images used last.
             observer: called after each turn of any question, with the question's id.
 
         Returns:
-            An iterator; what goes wrong with a question is its result, and the others continue.
+            An iterator; what goes wrong with a question is its result, and so is a ConfigError for an item that has
+            another form: the others continue.
 
         Raises:
-            ConfigError: `concurrency` is out of range, or an item has another form.
+            ConfigError: `concurrency` is out of range.
         """
         opener = images or ImageCache()
 
-        async def ask(item: BatchItem) -> BatchResult:
+        async def ask(item: BatchItem | BadItem) -> BatchResult:
+            if isinstance(item, BadItem):
+                raise item.error
             watch = partial(observer, item.id) if observer is not None else None
             run = await self.aask(await opener.open(item.image), item.question, observer=watch)
             return BatchResult(item.id, run, error_of(run))
 
-        def failed(item: BatchItem, error: Exception) -> BatchResult:
+        def failed(item: BatchItem | BadItem, error: Exception) -> BatchResult:
             return BatchResult(item.id, None, error)
 
-        return ask_many(ask, map(as_item, items), policy=self.policy, concurrency=concurrency, failed=failed)
+        read = map(read_item, items, itertools.count(1))
+        return ask_many(ask, read, policy=self.policy, concurrency=concurrency, failed=failed)
 
     def variant(self, config: EpisodeConfig, *, verify: bool) -> Agent:
         """An agent with the same policy and tools that works otherwise, and keeps all its answers."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -42,23 +45,68 @@ class BatchResult:
 
 
 ItemLike: TypeAlias = "BatchItem | Sequence[Any] | Mapping[str, Any]"
-"""A `BatchItem`, an (id, image, question), or a mapping with these keys; further keys are ignored."""
+"""A `BatchItem`, an (id, image, question), or a mapping with these keys, which needs no `id`; others are ignored."""
 
 
-def as_item(given: ItemLike) -> BatchItem:
+@dataclass(frozen=True)
+class BadItem:
+    """What was given in the place of an item, and can't be used.
+
+    Attributes:
+        id: its own, if it has one.
+        error: what is wrong with it.
+    """
+
+    id: str
+    error: ConfigError
+
+
+def read_item(given: ItemLike, number: int) -> BatchItem | BadItem:
     """An item of whatever form.
 
+    Args:
+        given: the item.
+        number: its place, from 1, of which its id is made where it has none and its image has no name.
+    """
+    own = given.get("id") if isinstance(given, Mapping) else None
+    try:
+        own, image, question = _fields(given)
+    except (KeyError, TypeError, ValueError):
+        problem = f"expected (id, image, question) or a mapping with these keys, got {str(given)[:200]}"
+    else:
+        if isinstance(question, str):
+            if own in (None, "") and isinstance(image, str | os.PathLike):
+                own = made_id(os.fspath(image), question)
+            return BatchItem(_named(own, number), image, question)
+        problem = f"question: expected a text, got {str(question)[:200]}"
+    return BadItem(_named(own, number), ConfigError(f"item {number}: {problem}"))
+
+
+def _named(own: Any, number: int) -> Any:
+    return f"item {number}" if own in (None, "") else own
+
+
+def made_id(image: str, question: str) -> str:
+    """The id of a question that has none: the same wherever it stands.
+
+    Args:
+        image: as it is named.
+        question: in words.
+    """
+    return hashlib.sha256(json.dumps([image, question]).encode()).hexdigest()[:16]
+
+
+def _fields(given: Any) -> tuple[Any, Any, Any]:
+    """Id, image and question.
+
     Raises:
-        ConfigError: it has another form.
+        KeyError, TypeError, ValueError: one is missing, or it is something else.
     """
     if isinstance(given, BatchItem):
-        return given
-    try:
-        if isinstance(given, Mapping):
-            return BatchItem(given["id"], given["image"], given["question"])
-        name, image, question = given
-    except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError(
-            f"an item of a batch is (id, image, question) or a mapping with these keys, got {str(given)[:200]}"
-        ) from error
-    return BatchItem(name, image, question)
+        return given.id, given.image, given.question
+    if isinstance(given, Mapping):
+        return given.get("id"), given["image"], given["question"]
+    if isinstance(given, str | bytes):
+        raise TypeError
+    name, image, question = given
+    return name, image, question

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import csv
 import glob
-import hashlib
 import json
 import math
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hart_agent.agent.items import BatchItem
+from hart_agent.agent.items import BatchItem, made_id
 from hart_agent.errors import ConfigError
 from hart_agent.store.files import json_value
 from hart_agent.store.parquet import parquet_rows
@@ -115,7 +114,7 @@ class BatchInput:
             names = sorted(glob.glob(self._source, recursive=True))  # noqa: PTH207 (a path's takes no absolute pattern)
         for name in names:
             if Path(name).is_file():
-                yield Row(BatchItem(_made_id(name, self._question), Path(name), self._question), {}, name)
+                yield Row(BatchItem(made_id(name, self._question), Path(name), self._question), {}, name)
 
     def _row(self, record: Any, where: str, folder: Path) -> Row:
         if not isinstance(record, dict):
@@ -129,7 +128,7 @@ class BatchInput:
         question = _checked(question or self._question, "question", where, record)
         if is_url(image) and not self._allow_download:
             raise ConfigError(f"{where}: image: {public_url(image)} is a URL; say --allow-download to have it fetched")
-        identity = str(given) if given not in (None, "") else _made_id(image, question)
+        identity = str(given) if given not in (None, "") else made_id(image, question)
         return Row(BatchItem(identity, seen_from(folder, image), question), extra, where)
 
 
@@ -147,10 +146,6 @@ def _checked(value: Any, name: str, where: str, record: _Record) -> str:
             f"{where}: {name}: expected a text, " + (f"got {str(value)[:100]!r}" if name in record else missing)
         )
     return value
-
-
-def _made_id(image: str, question: str) -> str:
-    return hashlib.sha256(json.dumps([image, question]).encode()).hexdigest()[:16]
 
 
 def _jsonl(path: Path) -> Iterator[tuple[str, Any]]:

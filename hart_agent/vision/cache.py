@@ -138,7 +138,8 @@ class ImageCache:
         if isinstance(image, SourceImage):
             return image
         if not isinstance(image, str | os.PathLike):
-            return await asyncio.to_thread(SourceImage, image, max_pixels=self._max_pixels)
+            found, _ = locate(image, allow_download=False)
+            return await asyncio.to_thread(SourceImage, found, max_pixels=self._max_pixels)
         name = os.fspath(image)
         name = name if is_url(name) else str(Path(name))
         with self._lock:

@@ -242,11 +242,42 @@ async def test_abatch_takes_items_of_any_form(tmp_path: Path, small: Image.Image
     assert answers == {"a": right_answer(1), "b": right_answer(2), "c": right_answer(4)}
     assert isinstance(results["d"].error, ConfigError)
     assert "downloads are not allowed" in str(results["e"].error)
-    for bad in ([("a", "b")], [{"id": 1}], [3]):
-        with pytest.raises(ConfigError, match=r"\(id, image, question\)"):
-            _ = [result async for result in agent.abatch(bad)]
     with pytest.raises(ConfigError, match="concurrency"):
         _ = [result async for result in agent.abatch(items, concurrency=0)]
+
+
+async def test_abatch_makes_an_id_where_there_is_none_as_a_file_of_questions_does(
+    tmp_path: Path, small: Image.Image
+) -> None:
+    write_questions(tmp_path, 1)
+    named = {"image": str(tmp_path / "0.png"), "question": "what is number 1?"}
+    questions = tmp_path / "one.jsonl"
+    questions.write_text(json.dumps(named) + "\n")
+    (row,) = BatchInput(str(questions))
+    items = [{"id": "", "image": small, "question": "what is number 4?"}, named, named | {"image": tmp_path / "0.png"}]
+    results = [result async for result in Agent(ScriptedPolicy(speak)).abatch(items)]
+    answers = sorted((result.id, result.trajectory.answer) for result in results if result.trajectory is not None)
+    assert answers == sorted([("item 1", right_answer(4)), *[(row.item.id, right_answer(1))] * 2])
+
+
+async def test_abatch_answers_the_good_items_among_bad_ones(tmp_path: Path) -> None:
+    write_questions(tmp_path, 1)
+    good = ("good", tmp_path / "0.png", "what is number 1?")
+    unasked = {"id": "c", "image": "0.png", "question": None}
+    bad: list[Any] = [("a", "b"), {"id": "b"}, 3, unasked, "abc", ("n", None, "x")]
+    found = {result.id: result async for result in Agent(ScriptedPolicy(speak)).abatch([*bad, good])}
+    assert found["good"].trajectory is not None
+    assert found["good"].trajectory.answer == right_answer(1)
+    said = {name: str(result.error) for name, result in found.items() if isinstance(result.error, ConfigError)}
+    form = "expected (id, image, question) or a mapping with these keys, got"
+    assert said == {
+        "item 1": f"item 1: {form} ('a', 'b')",
+        "b": f"item 2: {form} {{'id': 'b'}}",
+        "item 3": f"item 3: {form} 3",
+        "c": "item 4: question: expected a text, got None",
+        "item 5": f"item 5: {form} abc",
+    }
+    assert "not a NoneType" in str(found["n"].error)
 
 
 async def test_abatch_tells_of_each_turn_whose_question_it_is(tmp_path: Path) -> None:
