@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import eval_files as files
@@ -10,6 +11,7 @@ import pytest
 from hart_agent.answers import AnswerType
 from hart_agent.errors import DatasetError, PluginError
 from hart_agent.evals.datasets import load_dataset
+from hart_agent.evals.datasets.jsonl import RECORD
 from hart_agent.evals.items import Item
 from hart_agent.vision.geometry import Box
 
@@ -117,3 +119,13 @@ def test_a_reader_from_outside_that_fails_is_named(
     with pytest.raises(error) as caught:
         load_dataset(f"{tmp_path / 'readers.py'}:{reader}", tmp_path)
     assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_the_page_on_evaluation_has_all_fields_and_no_others() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text()
+    table = text[text.index("| field of a line |") : text.index("The first three must be there")]
+    fields = [name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert sorted(fields) == sorted(RECORD.schema["properties"])
+    assert fields[:3] == RECORD.schema["required"]
+    (types,) = (row for row in table.splitlines() if row.startswith("| `type`"))
+    assert set(re.findall(r"`(\w+)`", types)[1:]) == {kind.value for kind in AnswerType}
