@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from hart_agent.agent.items import BatchItem, BatchResult
 from hart_agent.agent.many import until_outage
 from hart_agent.batch.keys import RunKeys, refuse_other_runs
 from hart_agent.batch.reading import BatchInput, Row
-from hart_agent.batch.results import Line, ResultFile, result_line
+from hart_agent.batch.results import Line, Outcome, ResultFile, result_line
 from hart_agent.batch.writing import Writer
 from hart_agent.vision.cache import ImageCache
 
@@ -126,21 +127,19 @@ async def keep_results(
     if keys is not None and not changed:
         refuse_other_runs(keys, questions, file, settings_may_differ=retry_errors)
 
-    def wanted(row: Row) -> bool:
-        known = file.outcomes.get(row.item.id)
+    def wanted(row: Row, known: Outcome | None) -> bool:
         if retry_errors:
             return known is not None and known.failed
         if known is None:
             return True
         return changed and keys is not None and bool(keys.differences(known.asked, row.item))
 
-    def rows() -> Iterator[Row]:
-        return filter(wanted, questions)
+    def rows() -> Iterator[tuple[Row, Outcome | None]]:
+        return ((row, file.outcomes.get(row.item.id)) for row in questions)
 
     def draw() -> Iterator[BatchItem]:
-        for row in questions:
-            if not wanted(row):
-                known = file.outcomes.get(row.item.id)
+        for row, known in rows():
+            if not wanted(row, known):
                 summary.failed_before += known is not None and known.failed
                 continue
             kept[row.item.id] = row.extra, keys.of(row.item) if keys is not None else None
@@ -155,7 +154,7 @@ async def keep_results(
             watcher.advance(result)
 
     if watcher is not None:
-        watcher.begin(questions.count, questions.count - sum(1 for _ in rows()))
+        watcher.begin(questions.count, questions.count - sum(itertools.starmap(wanted, rows())))
     writer = Writer(write, written)
     try:
         lasting = until_outage(asking(draw()), lambda result: result.error, advice=_RESUME)
