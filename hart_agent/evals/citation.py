@@ -58,6 +58,7 @@ def citation(report: Mapping[str, Any]) -> str:
     changed = " changed: " + ", ".join(manifest["differs"]) if manifest.get("differs") else ""
     parts = [
         f"accuracy {accuracy['value']:.4f} [{accuracy['low']:.4f}, {accuracy['high']:.4f}]",
+        failures_in_words(report) if report["failed"] else "",
         _headlines(report.get("headlines", {})),
         f"{known['benchmark']} ({known['questions']} questions{drawn}, sha256 {known['questions_sha256'][:_HASH]}"
         + (f", file {known['file']} {known['file_sha256'][:_HASH]}" if "file_sha256" in known else "")
@@ -74,6 +75,13 @@ def citation(report: Mapping[str, Any]) -> str:
         ", ".join(f"{name} {known[name]}" for name in _NAMES if name in known),
     ]
     return "; ".join(part for part in parts if part)
+
+
+def failures_in_words(report: Mapping[str, Any]) -> str:
+    """How many questions failed; one that is asked in several orders or runs may have failed in some of them."""
+    questions, times = report["failed_questions"], report["failed"]
+    often = f" ({times:,} times in all)" if times > questions else ""
+    return f"{questions:,} of {report['manifest']['dataset']['items']:,} questions failed{often}"
 
 
 def _headlines(figures: Mapping[str, Mapping[str, float]]) -> str:

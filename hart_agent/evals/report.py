@@ -37,7 +37,8 @@ def make_report(
 ) -> dict[str, Any]:
     """The report of a run, whole or begun. It depends on the records and the manifest alone, not on their order.
 
-    The summary is over the first order of the options; `orders` has the accuracy in both.
+    The summary is over the first order of the options; `orders` has the accuracy in both. `failed` counts each order
+    and each run of a question, `failed_questions` the questions.
 
     Args:
         records: of the run.
@@ -64,6 +65,7 @@ def make_report(
         "manifest": manifest,
         "questions": len(first),
         "failed": len(failed),
+        "failed_questions": len({record["id"] for record in failed}),
         "failures": sorted({f"{record['error']['type']}: {record['error']['message']}" for record in failed})[:10],
         "headlines": {
             name: asdict(figure) for name, figure in headline_figures(headlines, predictions, summary).items()

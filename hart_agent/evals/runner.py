@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from hart_agent.agent.trajectory import Trajectory
 from hart_agent.answers import AnswerType, partial_credit
 from hart_agent.dialogue.sections import SECTIONS, read_sections, section_scores
 from hart_agent.errors import ConfigError, ImageError, PolicyError
-from hart_agent.evals.controls import run_controls
+from hart_agent.evals.controls import Control, run_controls
 from hart_agent.evals.findings import first_finding, right_findings, steps_found
 from hart_agent.evals.items import Item, Order, reversed_order, shuffled_order
 from hart_agent.evals.metrics import Prediction
@@ -337,9 +337,13 @@ def _image_tokens(run: Trajectory) -> int | None:
 async def _controls(
     agent: Agent, source: SourceImage, run: Trajectory, shown: Presentation, items: Sequence[Item], seed: int
 ) -> Record:
-    other = await asyncio.to_thread(_another, shown.item, items, seed)
     number = random.Random(f"{seed} {shown.item.id}").randrange(2**32)
-    outcomes = await run_controls(agent, source, run, other=other, seed=number)
+    outcomes = await run_controls(agent, source, run, seed=number)  # without that of another image
+    for other in _others(shown.item, items, seed):
+        with suppress(ImageError):  # it is broken, which is its own question's error
+            opened = await asyncio.to_thread(other.open)
+            outcomes += await run_controls(agent, source, run, other=opened, controls=[Control.OTHER_IMAGE])
+            break
     return {
         outcome.control.value: {
             "answer": outcome.answer,
@@ -347,23 +351,17 @@ async def _controls(
             "boxes": [box.as_tuple() for box in outcome.boxes],
             "usage": asdict(outcome.usage),
         }
-        for outcome in outcomes
+        for outcome in sorted(outcomes, key=lambda outcome: list(Control).index(outcome.control))
     }
 
 
-def _another(item: Item, items: Sequence[Item], seed: int) -> SourceImage | None:
-    """Another image, the same one in every run; None if none can be read: a broken one is its own question's error."""
+def _others(item: Item, items: Sequence[Item], seed: int) -> Iterator[Item]:
+    """Items with other images, in the same order in every run; of each image one."""
     rng, others = random.Random(f"{seed} {item.id}"), [other for other in items if other.image != item.image]
     while others:
         chosen = rng.choice(others)
-        try:
-            source = chosen.open()
-            size = source.size
-            source.render(size.box, Size(max(1, size.width // 8), max(1, size.height // 8)))  # damage shows now
-            return source
-        except ImageError:
-            others = [other for other in others if other.image != chosen.image]
-    return None
+        yield chosen
+        others = [other for other in others if other.image != chosen.image]
 
 
 def _gold(shown: Presentation) -> str:

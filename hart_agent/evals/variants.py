@@ -133,13 +133,16 @@ def _words(text: str, x: float, y: float, anchor: str = "middle", **more: str) -
 
 
 def _table(name: str, reports: Mapping[str, Mapping[str, Any]]) -> Html:
-    """Accuracy and costs, with a link to each run."""
+    """Accuracy, failures if there are any, and costs, with a link to each run."""
     costs = sorted({cost for report in reports.values() for cost in report["per_question"]})
-    head = [name.replace("_", " "), "accuracy", INTERVAL, *(f"{cost.replace('_', ' ')} a question" for cost in costs)]
+    failed = any(report["failed"] for report in reports.values())
+    head = [name.replace("_", " "), "accuracy", INTERVAL, *(["questions that failed"] if failed else [])]
+    head += [*(f"{cost.replace('_', ' ')} a question" for cost in costs)]
     rows = []
     for value, report in reports.items():
         accuracy, spent = report["summary"]["accuracy"], report["per_question"]
         shown = [PERCENT.write(accuracy["value"]), PERCENT.interval(accuracy)]
+        shown += [f"{report['failed_questions']:,}"] if failed else []
         shown += [f"{spent[cost]:,g}" if cost in spent else "" for cost in costs]
         link = element("a", _shown(value), href=f"{quote(f'{name}-{value}')}/report.html")
         rows.append(element("tr", element("th", link, scope="row"), *(element("td", text) for text in shown)))

@@ -14,6 +14,7 @@ from rich.text import Text
 from hart_agent.agent.trajectory import Trajectory
 from hart_agent.cli.console.results import print_result
 from hart_agent.cli.console.text import one_line
+from hart_agent.evals.citation import failures_in_words
 from hart_agent.evals.controls import TITLES, Control, ControlOutcome
 from hart_agent.evals.datasets import Benchmark
 from hart_agent.evals.statistics import Comparison, PairedTest
@@ -85,7 +86,7 @@ def print_evaluation(report: dict[str, Any], folder: Path) -> None:
     for difference in report["differences"]:
         console.print(Text(f"differs from the protocol's run: {one_line(difference)}", "yellow"))
     if report["failed"]:
-        console.print(Text(f"{report['failed']} questions failed; the same command asks them again:", "red"))
+        console.print(Text(f"{failures_in_words(report)}; the same command asks again:", "red"))
         for failure in report["failures"]:
             console.print(Text(f"  {one_line(failure)}", "red"))
     console.print(Text(one_line(report["citation"])))
@@ -117,6 +118,8 @@ def print_variants(reports: Mapping[str, dict[str, Any]]) -> None:
     table = Table("", *(escape(one_line(variant)) for variant in reports), box=None, pad_edge=False)
     table.add_row("accuracy", *(f"{accuracy['value']:.3f}" for accuracy in summaries))
     table.add_row("95 % interval", *(f"{accuracy['low']:.3f} - {accuracy['high']:.3f}" for accuracy in summaries))
+    if any(report["failed"] for report in reports.values()):
+        table.add_row("questions that failed", *(str(report["failed_questions"]) for report in reports.values()))
     table.add_row("right per 1,000 image tokens", *("" if rate is None else f"{rate:.3f}" for rate in rates))
     costs = [report["per_question"] for report in reports.values()]
     for name in sorted({name for cost in costs for name in cost}):
