@@ -123,9 +123,9 @@ def test_a_reader_from_outside_that_fails_is_named(
 
 def test_the_page_on_evaluation_has_all_fields_and_no_others() -> None:
     text = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text()
-    table = text[text.index("| field of a line |") : text.index("The first three must be there")]
-    fields = [name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    rows = text[text.index("| field of a line |") : text.index("The first three must be there")].strip().splitlines()
+    fields = [name for row in rows[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])]
     assert sorted(fields) == sorted(RECORD.schema["properties"])
     assert fields[:3] == RECORD.schema["required"]
-    (types,) = (row for row in table.splitlines() if row.startswith("| `type`"))
+    (types,) = (row for row in rows if row.startswith("| `type`"))
     assert set(re.findall(r"`(\w+)`", types)[1:]) == {kind.value for kind in AnswerType}
