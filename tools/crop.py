@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hart_agent.tooling.protocol import BOX_SCHEMA, VIEW_SCHEMA, ToolContext, ToolOutput
@@ -30,9 +31,14 @@ class Crop:
 
     def run(self, context: ToolContext, arguments: dict[str, Any]) -> ToolOutput:
         view = context.render(arguments["bbox_2d"], self.name)
-        context.evidence.append(Evidence(view.frame.box, arguments["label"], arguments.get("text"), view.id))
+        item = Evidence(view.frame.box, arguments["label"], arguments.get("text"), view.id)
+        same = [replace(known, view_id=view.id) == item for known in context.evidence]
+        if any(same):  # the very same crop again, of which one is enough
+            place = f"evidence {same.index(True) + 1}, as before"
+        else:
+            context.evidence.append(item)
+            place = f"now evidence {len(context.evidence)}"
         return ToolOutput(
-            f"{view.id} is now evidence {len(context.evidence)}: {view.frame.size} pixels, "
-            f"{view.frame.scale:.2f} times the original's resolution.",
+            f"{view.id} is {place}: {view.frame.size} pixels, {view.frame.scale:.2f} times the original's resolution.",
             (view,),
         )

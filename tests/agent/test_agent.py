@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -14,9 +15,11 @@ from PIL import Image
 from hart_agent import Agent, PluginError, ScriptedPolicy, Turn, Verdict
 from hart_agent.agent.observer import Observer
 from hart_agent.backends import create_policy
+from hart_agent.dialogue.messages import Message, ToolSpec
 from hart_agent.errors import ConfigError
 from hart_agent.tooling.discovery import discover_tools
 from hart_agent.tooling.protocol import Tool
+from hart_agent.trace import result_json
 from tools.zoom import Zoom
 
 CROP = tool_call("crop", bbox_2d=[0, 0, 100, 100], label="sign")
@@ -165,3 +168,17 @@ def test_a_tool_of_another_package_is_found_after_the_built_in_ones(monkeypatch:
     monkeypatch.setattr("hart_agent.extensions._entry_points", lambda where: {"hart_agent.tools": points})
     found: list[Tool] = discover_tools()
     assert [tool.name for tool in found] == ["zoom", "another"]
+
+
+def test_a_crop_that_is_asked_for_again_and_again_is_kept_once_and_traced_each_time() -> None:
+    crop = tool_call("crop", bbox_2d=[4, 4, 40, 40], label="sign")
+    heard: list[Sequence[Message]] = []
+
+    def speak(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> str:
+        heard.append(messages)
+        return answer("STOP") if not tools or len(heard) > 3 else crop
+
+    run = Agent(ScriptedPolicy(speak)).ask(Image.new("RGB", (96, 64)), "what does it say?")
+    assert [item.box.as_tuple() for item in run.evidence] == [(4, 4, 40, 40)]
+    assert [call["name"] for turn in result_json(run)["turns"] for call in turn["calls"]] == ["crop"] * 3
+    assert len([view for message in heard[-1] for view in message.views]) == 1  # the check sees it once

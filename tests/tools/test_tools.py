@@ -102,6 +102,22 @@ def test_evidence_adds_up(coded_path: Path) -> None:
     assert desk.context.evidence_views == [desk.context.views["view1"], desk.context.views["view3"]]
 
 
+def test_the_same_crop_again_is_the_same_evidence(coded_path: Path) -> None:
+    desk = Desk(coded_path)
+    sign = {"bbox_2d": [0, 0, 50, 50], "label": "sign"}
+    said = [desk.use("crop", **sign | more)[0].text for more in ({}, {"text": "STOP"}, {}, {"label": "door"}, {})]
+    assert [text.split(":")[0] for text in said] == [
+        "view1 is now evidence 1",
+        "view2 is now evidence 2",  # other words about it
+        "view3 is evidence 1, as before",
+        "view4 is now evidence 3",
+        "view5 is evidence 1, as before",
+    ]
+    kept = [(item.label, item.text, item.view_id) for item in desk.context.evidence]
+    assert kept == [("sign", None, "view1"), ("sign", "STOP", "view2"), ("door", None, "view4")]
+    assert len(desk.context.views) == 6  # it is shown each time
+
+
 @pytest.mark.parametrize("tool", ["zoom", "crop"])
 def test_a_box_of_one_pixel_becomes_a_view_and_the_model_is_told(coded_path: Path, tool: str) -> None:
     desk = Desk(coded_path)
