@@ -21,6 +21,9 @@ from hart_agent.store.outputs import regular_file
 class Journal:
     """The results of a run, one JSON object a line. One process at a time may have it open.
 
+    The lock, an empty file next to it, stays: a process that has opened it as another removes it would hold a lock that
+    nobody sees, next to one who makes it anew.
+
     Args:
         path: of the file; it is created if it isn't there. A link is followed.
         first_key: with which every record starts, or None for any.

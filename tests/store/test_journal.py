@@ -218,3 +218,16 @@ def test_a_path_that_leads_nowhere_is_said(tmp_path: Path) -> None:
     path.symlink_to(path)
     with pytest.raises(OutputError, match=r"run\.jsonl"):
         Journal(path)
+
+
+def test_the_lock_stays_and_may_be_deleted_between_runs(tmp_path: Path) -> None:
+    path, lock = tmp_path / "records.jsonl", tmp_path / ".records.jsonl.lock"
+    for name in ("a", "b"):
+        with Journal(path) as journal:
+            journal.append({"key": name})
+            with pytest.raises(ConfigError, match="another run"):
+                Journal(path)
+        assert lock.stat().st_size == 0
+        lock.unlink()
+    with Journal(path) as journal:
+        assert [record["key"] for record in journal.records] == ["a", "b"]
