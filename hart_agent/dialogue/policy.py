@@ -15,7 +15,10 @@ from hart_agent.vision.geometry import Box
 
 @dataclass(frozen=True)
 class Usage:
-    """What a policy consumed: tokens where the policy counts them, and requests."""
+    """What a policy consumed: tokens where the policy counts them, and requests, those that failed included.
+
+    What was under way when an episode was over is not in it.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
