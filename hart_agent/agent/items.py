@@ -61,25 +61,42 @@ class BadItem:
     error: ConfigError
 
 
-def read_item(given: ItemLike, number: int) -> BatchItem | BadItem:
+def as_item(given: ItemLike, number: int = 1) -> BatchItem:
     """An item of whatever form.
 
     Args:
         given: the item.
         number: its place, from 1, of which its id is made where it has none and its image has no name.
+
+    Raises:
+        ConfigError: it has another form.
     """
-    own = given.get("id") if isinstance(given, Mapping) else None
     try:
         own, image, question = _fields(given)
+    except (KeyError, TypeError, ValueError) as error:
+        form = "(id, image, question) or a mapping with these keys"
+        raise ConfigError(f"item {number}: expected {form}, got {str(given)[:200]}") from error
+    if not isinstance(question, str):
+        raise ConfigError(f"item {number}: question: expected a text, got {str(question)[:200]}")
+    if own in (None, "") and isinstance(image, str | os.PathLike):
+        own = made_id(os.fspath(image), question)
+    return BatchItem(_named(own, number), image, question)
+
+
+def read_item(given: ItemLike, number: int) -> BatchItem | BadItem:
+    """An item of whatever form, or what is wrong with it; see `as_item`."""
+    try:
+        return as_item(given, number)
+    except ConfigError as error:
+        return BadItem(_named(_id_of(given), number), error)
+
+
+def _id_of(given: Any) -> Any:
+    """The id of an item that can't be used; None if it has none."""
+    try:
+        return _fields(given)[0]
     except (KeyError, TypeError, ValueError):
-        problem = f"expected (id, image, question) or a mapping with these keys, got {str(given)[:200]}"
-    else:
-        if isinstance(question, str):
-            if own in (None, "") and isinstance(image, str | os.PathLike):
-                own = made_id(os.fspath(image), question)
-            return BatchItem(_named(own, number), image, question)
-        problem = f"question: expected a text, got {str(question)[:200]}"
-    return BadItem(_named(own, number), ConfigError(f"item {number}: {problem}"))
+        return given.get("id") if isinstance(given, Mapping) else None
 
 
 def _named(own: Any, number: int) -> Any:

@@ -264,7 +264,7 @@ async def test_abatch_answers_the_good_items_among_bad_ones(tmp_path: Path) -> N
     write_questions(tmp_path, 1)
     good = ("good", tmp_path / "0.png", "what is number 1?")
     unasked = {"id": "c", "image": "0.png", "question": None}
-    bad: list[Any] = [("a", "b"), {"id": "b"}, 3, unasked, "abc", ("n", None, "x")]
+    bad: list[Any] = [("a", "b"), {"id": "b"}, 3, unasked, "abc", ("n", None, "x"), ("t", "0.png", 7)]
     found = {result.id: result async for result in Agent(ScriptedPolicy(speak)).abatch([*bad, good])}
     assert found["good"].trajectory is not None
     assert found["good"].trajectory.answer == right_answer(1)
@@ -276,6 +276,7 @@ async def test_abatch_answers_the_good_items_among_bad_ones(tmp_path: Path) -> N
         "item 3": f"item 3: {form} 3",
         "c": "item 4: question: expected a text, got None",
         "item 5": f"item 5: {form} abc",
+        "t": "item 7: question: expected a text, got 7",
     }
     assert "not a NoneType" in str(found["n"].error)
 
