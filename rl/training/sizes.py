@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
+from hart_agent.backends.local.checkpoint import find_folder
 from hart_agent.errors import ConfigError
-from hart_agent.store.hub import from_hub
+
+_CONFIG = "config.json"
 
 
 @dataclass(frozen=True)
@@ -43,33 +45,37 @@ def model_shape(model: str) -> ModelShape:
 
     from rl.training.parts import in_part
 
-    folder = Path(model).expanduser()
-    if not folder.is_dir():
-        folder = from_hub(model, patterns=["config.json"], complete=lambda found: (found / "config.json").is_file())
+    folder = find_folder(model, [_CONFIG], lambda found: (found / _CONFIG).is_file())
     try:
         config = AutoConfig.from_pretrained(folder)
         text, vision = config.get_text_config(), config.vision_config
         with torch.device("meta"):  # sizes without memory
             module = AutoModelForImageTextToText.from_config(config)
+        merge = getattr(vision, "spatial_merge_size", None) or round(1 / getattr(config, "downsample_ratio", 0.5))
+        head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+        sizes = {name: weight.numel() for name, weight in module.named_parameters()}
+        return ModelShape(
+            parameters=sum(sizes.values()),
+            weights=len(sizes),
+            vision=sum(size for name, size in sizes.items() if in_part(name, "vision")),
+            layers=text.num_hidden_layers,
+            hidden=text.hidden_size,
+            intermediate=text.intermediate_size,
+            vocabulary=text.vocab_size,
+            cache=2 * text.num_hidden_layers * text.num_key_value_heads * head * 2,
+            grid=(side[0] if isinstance(side := vision.patch_size, Sequence) else side) * merge,
+            patches=merge**2,
+            tower=_tower(vision),
+        )
     except (OSError, ValueError, AttributeError) as error:
         raise ConfigError(f"{model} is not a vision-language model that transformers knows ({error})") from error
-    sizes = {name: weight.numel() for name, weight in module.named_parameters()}
-    merge = getattr(vision, "spatial_merge_size", None) or round(1 / getattr(config, "downsample_ratio", 0.5))
+
+
+def _tower(vision: Any) -> tuple[int, int, int]:
     depth = getattr(vision, "depth", None) or vision.num_hidden_layers
-    head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    return ModelShape(
-        parameters=sum(sizes.values()),
-        weights=len(sizes),
-        vision=sum(size for name, size in sizes.items() if in_part(name, "vision")),
-        layers=text.num_hidden_layers,
-        hidden=text.hidden_size,
-        intermediate=text.intermediate_size,
-        vocabulary=text.vocab_size,
-        cache=2 * text.num_hidden_layers * text.num_key_value_heads * head * 2,
-        grid=(side[0] if isinstance(side := vision.patch_size, Sequence) else side) * merge,
-        patches=merge**2,
-        tower=(depth, vision.hidden_size, vision.intermediate_size),
-    )
+    if not hasattr(vision, "intermediate_size"):  # Qwen2-VL, whose hidden_size is what the tower hands on
+        return depth, vision.embed_dim, int(vision.embed_dim * vision.mlp_ratio)
+    return depth, vision.hidden_size, vision.intermediate_size
 
 
 def layer_bytes(width: int, mlp: int) -> float:

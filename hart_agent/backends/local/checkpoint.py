@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,14 +68,7 @@ def find_checkpoint(model: str) -> Checkpoint:
         PolicyError: the hub can't be reached.
         InstallError: it is on the hub, and the package huggingface_hub is missing.
     """
-    path = Path(model).expanduser()
-    if not path.is_dir():
-        if not _HUB_ID.fullmatch(model):
-            raise ConfigError(
-                f"there is no folder {model!r}, and it is not an id on Hugging Face's hub, such as "
-                "Qwen/Qwen2.5-VL-3B-Instruct. Give one of them as --model."
-            )
-        path = from_hub(model, patterns=_FILES, complete=_complete)
+    path = find_folder(model, _FILES, _complete)
     if not _complete(path):
         raise ConfigError(f"{path} holds no complete model: it needs config.json and all *.safetensors files.")
     try:
@@ -82,6 +76,23 @@ def find_checkpoint(model: str) -> Checkpoint:
     except ValueError as error:
         raise ConfigError(f"{path / 'config.json'} is damaged ({error}). Get the model again.") from error
     return Checkpoint(path, config, _processor(path))
+
+
+def find_folder(model: str, patterns: Sequence[str], complete: Callable[[Path], bool]) -> Path:
+    """The folder of a model, from the hub if there is no such folder here; see `from_hub`.
+
+    Raises:
+        ConfigError, PolicyError, InstallError: as for `find_checkpoint`, but for files that a folder here lacks.
+    """
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return path
+    if not _HUB_ID.fullmatch(model):
+        raise ConfigError(
+            f"there is no folder {model!r}, and it is not an id on Hugging Face's hub, such as "
+            "Qwen/Qwen2.5-VL-3B-Instruct. Give one of them as --model."
+        )
+    return from_hub(model, patterns=patterns, complete=complete)
 
 
 def _processor(path: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from recipe_models import BASES, RECIPES
 
-from hart_agent import Mode
+from hart_agent import ConfigError, Mode
 from rl.config import AlgorithmConfig, TrainSettings
 from rl.openrlhf.flags import Flag
 from rl.training.planning import FIXED_OPENRLHF as FIXED
@@ -157,6 +157,40 @@ def test_a_real_configuration_is_counted_as_transformers_counts(tmp_path: Path) 
     assert "GPU memory, training: " in done.stdout
     assert "it should fit" in done.stdout
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "config", "words"),
+    [
+        ("./no/such/folder", {}, "there is no folder '.*no/such/folder', and it is not an id"),
+        ("here", {"model_type": "blip-2"}, "is not a vision-language model that transformers knows"),
+    ],
+)
+def test_a_model_that_cannot_be_planned_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, config: dict[str, str], words: str
+) -> None:
+    pytest.importorskip("transformers")
+    from rl.training.sizes import model_shape
+
+    monkeypatch.chdir(tmp_path)
+    Path("here").mkdir()
+    Path("here/config.json").write_text(json.dumps(config))
+    with pytest.raises(ConfigError, match=words):
+        model_shape(model)
+
+
+def test_the_tower_of_qwen2_vl_is_as_wide_as_its_embeddings(tmp_path: Path) -> None:
+    """Its `hidden_size` is the language model's; in the published configuration of 2B an MLP is 4 times as wide."""
+    pytest.importorskip("transformers")
+    from rl.training.sizes import model_shape
+
+    text = {"num_hidden_layers": 2, "hidden_size": 1536, "num_attention_heads": 12, "num_key_value_heads": 2,
+            "intermediate_size": 8960}  # fmt: skip
+    vision = {"depth": 32, "embed_dim": 1280, "mlp_ratio": 4, "hidden_size": 1536}
+    config = {"model_type": "qwen2_vl", "text_config": text, "vision_config": vision}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    shape = model_shape(str(tmp_path))
+    assert (shape.tower, shape.grid, shape.cache) == ((32, 1280, 4 * 1280), 28, 2 * 2 * 2 * 128 * 2)
 
 
 def test_the_plan_of_one_machine_by_hand() -> None:
