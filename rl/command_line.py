@@ -25,6 +25,7 @@ from hart_agent.backends.options import flag
 from hart_agent.cli.console.counting import CountProgress
 from hart_agent.cli.console.failure import reported_errors
 from hart_agent.cli.ending import end_despite_threads
+from hart_agent.cli.help import CONTEXT
 from hart_agent.cli.options import with_options
 from hart_agent.commands import install_command
 from hart_agent.errors import ConfigError, InstallError
@@ -137,11 +138,9 @@ def run_command(command: Callable[..., None], arguments: Sequence[str] | None = 
     handler = RichHandler(console=Console(stderr=True), show_path=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
     logging.getLogger("rl").setLevel(logging.INFO)
+    # Without rich's markup, whose table leaves little room for help at 80 columns.
     app = typer.Typer(
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,  # its table leaves little room for help at 80 columns
-        context_settings={"help_option_names": ["-h", "--help"]},
+        add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=CONTEXT
     )
     app.command()(with_options(command))
     try:

@@ -29,13 +29,13 @@ def train(
     """
     manifest, samples, held_out = run.prepare(settings, engine, context.obj)
     if engine == "openrlhf":
-        sft_flags(settings, gpus, context.obj, run.validation)  # a mistake shows before the model is asked
+        flags = sft_flags(settings, gpus, context.obj, run.validation)
         check_versions()
         if settings.targets != "gold":
             from rl.local.initial import distil
 
             distil(settings, samples, manifest.out)
-        print(fine_tune_on_openrlhf(manifest, gpus, context.obj, run.validation))
+        print(fine_tune_on_openrlhf(manifest, gpus, flags))
         return
     from rl.local.sft import SftTrainer
 

@@ -11,30 +11,26 @@ import sys
 from pathlib import Path
 
 from hart_agent.cli.console.failure import reported_errors
-from rl.config import TrainSettings
-from rl.openrlhf.launch import FOLDER_VARIABLE, check_versions
-from rl.training.manifest import Manifest
+from rl.openrlhf.launch import FOLDER_VARIABLE, check_versions, current_run
 
-_TRAINING = "openrlhf.cli.train_ppo_ray"
 _VARIABLES = {"TOKENIZERS_PARALLELISM": "true", "NCCL_DEBUG": "WARN", "RAY_ENABLE_ZERO_COPY_TORCH_TENSORS": "1"}
 """What OpenRLHF sets for Ray's workers where it starts Ray itself, with its defaults."""
 
 
 def main() -> None:
-    folder, *flags = sys.argv[1:]
+    folder = str(Path(sys.argv.pop(1)).absolute())  # what is left are OpenRLHF's arguments
+    os.environ[FOLDER_VARIABLE] = folder
     with reported_errors():
         check_versions()
-        run = Manifest.load(Path(folder).absolute(), TrainSettings)
-    os.environ[FOLDER_VARIABLE] = str(run.out)
+        current_run()  # a mistake shows now, and not in a worker
     import ray
 
     from rl.openrlhf.workers import install
 
     variables = {name: os.environ.get(name, default) for name, default in _VARIABLES.items()}
-    ray.init(runtime_env={"env_vars": variables | {FOLDER_VARIABLE: str(run.out)}})
+    ray.init(runtime_env={"env_vars": variables | {FOLDER_VARIABLE: folder}})
     install()
-    sys.argv = [_TRAINING, *flags]
-    runpy.run_module(_TRAINING, run_name="__main__", alter_sys=True)
+    runpy.run_module("openrlhf.cli.train_ppo_ray", run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from hart_agent.backends.options import flag
 from hart_agent.errors import ConfigError
 from rl.config import SftSettings, TrainSettings
+from rl.training.planning import gpus_of, number
 
 Flag: TypeAlias = "str | int | float | bool | list[str | int | float]"
 
@@ -101,7 +102,7 @@ def flags_of(
         ConfigError: one of those passed on can't be used, or the numbers don't go together.
     """
     check_flags(passed_on)
-    if number({"train.max_epochs": 1, **passed_on}, "train.max_epochs") > 1 and settings.algorithm.clip is None:
+    if number(passed_on, "train.max_epochs") > 1 and settings.algorithm.clip is None:
         raise ConfigError("--train.max_epochs over 1 needs --clip: the ratio would leave 1 without a bound")
     from_settings = {**KNOWN["default_settings"], **KNOWN["settings"]}
     flags: dict[str, Flag] = {
@@ -125,9 +126,8 @@ def flags_of(
     colocated = flags.get("train.colocate_all") and not flags.get("train.async_enable")
     shared = {name: flags[name.replace("ref", "actor")] for name in ("ref.num_nodes", "ref.num_gpus_per_node")}
     flags = {**shared, "vllm.gpu_memory_utilization": 0.5 if colocated else 0.9, **flags}
-    gpus = number(flags, "actor.num_nodes") * number(flags, "actor.num_gpus_per_node")
     noun = "rollouts of a step (prompts_per_step x group_size)"
-    _check_shares(settings.rollouts_per_step, noun, gpus, number(flags, "train.micro_batch_size"))
+    _check_shares(settings.rollouts_per_step, noun, gpus_of(flags), number(flags, "train.micro_batch_size"))
     return flags
 
 
@@ -161,11 +161,6 @@ def _check_shares(count: int, noun: str, gpus: int, micro_batch: int) -> None:
         raise ConfigError(
             f"{count} {noun} can't be shared by {gpus} GPUs in micro-batches of {micro_batch}: {share} must divide them"
         )
-
-
-def number(flags: Mapping[str, Flag], name: str) -> int:
-    """A flag that is a whole number, as `check_flags` found."""
-    return int(str(flags[name]))
 
 
 def command_line(out: Path, flags: Mapping[str, Flag], module: Sequence[str] = ("rl.openrlhf",)) -> list[str]:

@@ -17,7 +17,7 @@ from hart_agent.errors import ConfigError, InstallError, PolicyError
 from hart_agent.store.files import write_whole
 from rl.config import SftSettings, TrainSettings
 from rl.data import Sample, check_count, draw
-from rl.openrlhf.flags import KNOWN, PROMPTS, VALIDATION, Flag, command_line, sft_flags, shown
+from rl.openrlhf.flags import KNOWN, PROMPTS, VALIDATION, Flag, command_line, shown
 from rl.openrlhf.validation import tasks
 from rl.training.checkpoints import checkpoints
 from rl.training.manifest import Manifest
@@ -54,12 +54,11 @@ def train_on_openrlhf(
     return _train(run, command_line(run.out, flags), questions, asked, may_change=MAY_CHANGE)
 
 
-def fine_tune_on_openrlhf(
-    run: Manifest[SftSettings], processes: int, passed_on: Mapping[str, Flag], validation: Path | None = None
-) -> Path:
-    """Fine-tune with as many processes, one for each GPU of this machine. All else is as for `train_on_openrlhf`."""
-    flags = sft_flags(run.settings, processes, passed_on, validation)  # a mistake shows before anything starts
-    check_versions()
+def fine_tune_on_openrlhf(run: Manifest[SftSettings], processes: int, flags: Mapping[str, Flag]) -> Path:
+    """Fine-tune with as many processes, one for each GPU of this machine, and the flags of `sft_flags` for them.
+
+    All else is as for `train_on_openrlhf`.
+    """
     torchrun = ("torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m", "rl.sft_process")
     return _train(run, command_line(run.out, flags, torchrun), may_change={"steps", "checkpoint_every", "tracker"})
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 from hart_agent.agent.modes import Mode
@@ -30,15 +29,11 @@ SYNC, SYNC_CALL = 25e9, 0.004  # of weights handed to vLLM: bytes a second, and 
 
 @dataclass(frozen=True)
 class GPU:
-    """A kind of GPU. Of operations and bandwidth, 40 % and 60 % of the data sheet's are reached."""
+    """A kind of GPU. Of operations and bandwidth, 40 % and 60 % of the data sheet's are reached, if all goes well."""
 
     memory: float = 80e9  # bytes
     flops: float = 0.4 * 989e12  # bf16 operations a second in training
     bandwidth: float = 0.6 * 3.35e12  # bytes a second that decoding reads
-
-    def slow(self) -> GPU:
-        """The same GPU where little goes well: 15 % of its operations, and 30 % of its bandwidth."""
-        return replace(self, flops=self.flops * 15 / 40, bandwidth=self.bandwidth / 2)
 
 
 H100 = GPU()
@@ -51,12 +46,11 @@ class Plan:
     """An estimate. Memory is in bytes on each GPU, by purpose; seconds are those of a step, by phase."""
 
     training: dict[str, float]  # while the policy is updated
-    rollouts: dict[str, float] = field(default_factory=dict)  # while they are made; empty if in the same memory
-    room: float  # bytes of one sampling engine for keys and values
-    host: float = 0  # bytes of each machine's own memory
+    rollouts: dict[str, float]  # while they are made; empty if in the same memory
+    host: float  # bytes of each machine's own memory
     memory: float  # of one GPU
     steps: int  # of the run
-    at_once: int = 0  # complete rollouts that the memory for rollouts holds, on all GPUs
+    at_once: int  # complete rollouts that the memory for rollouts holds, on all GPUs
     seconds: dict[str, float] = field(default_factory=dict)  # if all goes well
     slow: dict[str, float] = field(default_factory=dict)  # if little does
 
@@ -97,24 +91,22 @@ def estimate(
 
     Where most of a run on one GPU fails to fit, they tell at least how far it is from fitting.
     """
-    local, number = flags is None, partial(_number, flags := flags or {})
-    gpus, engines = number("actor.num_nodes") * number("actor.num_gpus_per_node"), number("vllm.num_engines")
-    split, beta = number("vllm.tensor_parallel_size"), settings.algorithm.beta > 0
+    local, flags = flags is None, flags or {}
+    gpus, engines, split = gpus_of(flags), number(flags, "vllm.num_engines"), number(flags, "vllm.tensor_parallel_size")
+    beta, recomputed = settings.algorithm.beta > 0, settings.gradient_checkpointing or not local
     sees = settings.train_part != "language" and not flags.get("actor.freeze_visual_encoder")
-    recomputed = settings.gradient_checkpointing or not local
     handed: float = shape.parameters - (0 if sees else shape.vision)
     trained = adapter_size(shape, settings.lora_rank, vision=sees) if settings.lora_rank else handed
     words = TEXT + view_pixels(settings) / shape.grid**2 + settings.max_tokens
-    length = words if local else number("data.max_len")
-    memory = _memory(shape, settings, flags, gpu, trained)
-    memory.training.update(_activations(shape, settings, flags, length, sees=sees))
+    length = words if local else number(flags, "data.max_len")
+    plan = _memory(shape, settings, flags, gpu, trained, length)
+    training = plan.training | _activations(shape, settings, flags, length, sees=sees)
 
     given, written = rollout_tokens(shape, settings)
     count, views = settings.rollouts_per_step, settings.rollouts_per_step * views_of(settings)
     pixels = views * view_pixels(settings)
-    at_once = max(int(memory.room // (shape.cache * length)), 0) * engines
     together = settings.generation_batch or settings.micro_batch
-    waves = -(-count // (together if local and settings.rollouts != "vllm" else max(at_once, 1)))
+    waves = -(-count // (together if local and settings.rollouts != "vllm" else max(plan.at_once, 1)))
     # A forward pass costs 2 operations per parameter and token, the backward pass 2 more and 2 per trained parameter;
     # there is one more of the reference, one of the old policy on OpenRLHF, and one of all that is recomputed.
     forward, passes = 2 * shape.parameters, 2 + beta + (not local) + recomputed
@@ -137,15 +129,22 @@ def estimate(
             "weight sync": 0 if local else (2 * handed / SYNC + shape.weights * SYNC_CALL) / share,
         }
 
-    return replace(memory, at_once=at_once, seconds=step(gpu, 1.0), slow=step(gpu.slow(), 0.5))
+    # Where little goes well, 15 % of a GPU's operations are reached, and 30 % of its bandwidth.
+    slow = replace(gpu, flops=gpu.flops * 15 / 40, bandwidth=gpu.bandwidth / 2)
+    return replace(plan, training=training, seconds=step(gpu, 1.0), slow=step(slow, 0.5))
 
 
-def _memory(shape: ModelShape, settings: TrainSettings, flags: Mapping[str, Any], gpu: GPU, trained: float) -> Plan:
-    """What each GPU of OpenRLHF holds or, without flags, that of this machine; but for activations."""
-    local, number, on = not flags, partial(_number, flags), {name for name, value in flags.items() if value}
-    per_node, stage, adapted = number("actor.num_gpus_per_node"), number("ds.zero_stage"), settings.lora_rank > 0
-    gpus, fixed = number("actor.num_nodes") * per_node, FIXED if local else FIXED_OPENRLHF
-    shards, moments = gpus if stage >= 3 else 1, 2 if local and settings.optimiser == "adamw-8bit" else 8
+def _memory(
+    shape: ModelShape, settings: TrainSettings, flags: Mapping[str, Any], gpu: GPU, trained: float, length: float
+) -> Plan:
+    """What each GPU of OpenRLHF holds or, without flags, that of this machine; but for activations.
+
+    Where an engine samples, it has room for rollouts of `length` tokens beside all else that is in its memory.
+    """
+    local, on = not flags, {name for name, value in flags.items() if value}
+    gpus, stage, adapted = gpus_of(flags), number(flags, "ds.zero_stage"), settings.lora_rank > 0
+    shards, fixed = gpus if stage >= 3 else 1, FIXED if local else FIXED_OPENRLHF
+    moments = 2 if local and settings.optimiser == "adamw-8bit" else 8
     gradient = 4 if local or flags.get("ds.grad_accum_dtype") == "fp32" else 2
     weights, adapters = 2 * shape.parameters / shards, 2 * trained / shards if adapted else 0
     states = {
@@ -165,16 +164,16 @@ def _memory(shape: ModelShape, settings: TrainSettings, flags: Mapping[str, Any]
         training["reference"] = reference - away
     room, shared = gpu.memory - sum(training.values()), "train.colocate_all" in on and "train.async_enable" not in on
     if not local or settings.rollouts == "vllm":
-        share = settings.vllm_memory if local else float(str(flags.get("vllm.gpu_memory_utilization", 0.95)))
-        engine = share * gpu.memory
+        engine = gpu.memory * (settings.vllm_memory if local else float(str(flags["vllm.gpu_memory_utilization"])))
         training["vLLM"] = engine if local or (shared and "vllm.enable_sleep" not in on) else 0
         rollouts = {} if local else {"vLLM": engine}
-        room = engine * number("vllm.tensor_parallel_size") - 2 * shape.parameters
+        room = engine * number(flags, "vllm.tensor_parallel_size") - 2 * shape.parameters
     if shared:
         rollouts |= {"weights": weights + adapters, "reference": reference - away, "fixed": fixed}
         rollouts |= {} if asleep else states
-    host, memory, steps = per_node * (moved + away), gpu.memory, settings.steps
-    return Plan(training=training, rollouts=rollouts, room=room, host=host, memory=memory, steps=steps)
+    at_once = max(int(room // (shape.cache * length)), 0) * number(flags, "vllm.num_engines")
+    host, memory, steps = number(flags, "actor.num_gpus_per_node") * (moved + away), gpu.memory, settings.steps
+    return Plan(training=training, rollouts=rollouts, host=host, memory=memory, steps=steps, at_once=at_once)
 
 
 def _activations(
@@ -183,7 +182,7 @@ def _activations(
     """What the backward pass of a micro-batch needs on each GPU; a rollout has `length` tokens."""
     if flags:
         layers = 2 * shape.hidden * shape.layers + 2 * (8 * shape.hidden + 3 * shape.intermediate)
-        return {"activations": _number(flags, "train.micro_batch_size") * length * (layers + 14 * shape.vocabulary)}
+        return {"activations": number(flags, "train.micro_batch_size") * length * (layers + 14 * shape.vocabulary)}
     rows, words = settings.micro_batch, settings.max_tokens * shape.vocabulary
     inside, (depth, width, mlp) = layer_bytes(shape.hidden, shape.intermediate), shape.tower
     activations, patch = rows * length * inside * shape.layers, layer_bytes(width, mlp)
@@ -197,9 +196,14 @@ def _activations(
     return {"activations": activations, "vision": vision, "logits": logits}
 
 
-def _number(flags: Mapping[str, Any], name: str) -> int:
-    """A flag that is a whole number; without flags all is there once."""
+def number(flags: Mapping[str, Any], name: str) -> int:
+    """A flag of OpenRLHF that is a whole number; without flags, as on one machine, all is there once."""
     return int(str(flags.get(name, 1)))
+
+
+def gpus_of(flags: Mapping[str, Any]) -> int:
+    """The GPUs that the policy is trained on."""
+    return number(flags, "actor.num_nodes") * number(flags, "actor.num_gpus_per_node")
 
 
 def views_of(settings: TrainSettings) -> int:

@@ -19,9 +19,9 @@ from rl import train_ap_grpo
 from rl.command_line import read_config, run_command
 from rl.config import AlgorithmConfig, SftSettings, TrainSettings
 from rl.openrlhf import launch as versions
-from rl.openrlhf.flags import Flag, check_flags, command_line, parse_flags, shown, split_flags
+from rl.openrlhf.flags import Flag, check_flags, command_line, parse_flags, sft_flags, shown, split_flags
 from rl.openrlhf.flags import flags_of as all_flags
-from rl.openrlhf.launch import FOLDER_VARIABLE, MAY_CHANGE, current_run, fine_tune_on_openrlhf, write_run
+from rl.openrlhf.launch import FOLDER_VARIABLE, MAY_CHANGE, current_run, write_run
 from rl.rewards import AreaGuard, TightnessBonus, reward_of
 from rl.training.manifest import Manifest
 
@@ -167,9 +167,9 @@ def test_adapters_have_the_rank_and_scale_of_the_settings(tmp_path: Path) -> Non
 
 
 def test_fine_tuning_is_validated_where_each_process_has_a_whole_model(tmp_path: Path) -> None:
-    run = Manifest(out=tmp_path, data=tmp_path / "q.jsonl", settings=SftSettings(model="m", micro_batch=1))
+    settings = SftSettings(model="m", micro_batch=1)
     with pytest.raises(ConfigError, match=r"--validation needs --ds\.zero_stage 2"):
-        fine_tune_on_openrlhf(run, 1, {"ds.zero_stage": "3"}, tmp_path / "held_out.jsonl")
+        sft_flags(settings, 1, {"ds.zero_stage": "3"}, tmp_path / "held_out.jsonl")
 
 
 def test_a_command_line_is_split() -> None:
