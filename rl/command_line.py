@@ -30,7 +30,7 @@ from hart_agent.cli.options import with_options
 from hart_agent.commands import install_command
 from hart_agent.errors import ConfigError, InstallError
 from hart_agent.store.files import small_text
-from rl.config import SftSettings
+from rl.config import RunSettings, SftSettings
 from rl.data import Sample, fingerprint, load_questions
 from rl.openrlhf.flags import KNOWN, parse_flags, split_flags
 from rl.training.loop import TrainingLoop
@@ -81,24 +81,33 @@ class RunOptions:
         """The run on an engine with flags of OpenRLHF, its questions and its validation questions.
 
         Raises:
-            ConfigError: an option or a flag is the other engine's; also all errors of `load_questions`.
+            ConfigError: see `check_engine` and `load_questions`, whose other errors are raised, too.
             InstallError: a tracker is missing.
         """
+        check_engine(engine, settings, flags)
         check_tracker(settings.tracker)
-        supervised, on_openrlhf = isinstance(settings, SftSettings), engine == "openrlhf"
+        supervised = isinstance(settings, SftSettings)
         samples, held_out = load_questions(
             self.data, self.apart_from, self.validation, settings.rl_share, supervised=supervised
         )
-        if flags and not on_openrlhf:
-            raise ConfigError(f"--{next(iter(flags))} is a flag of OpenRLHF: add --engine openrlhf")
-        given = {each.name for each in fields(settings) if getattr(settings, each.name) != each.default}
-        if on_openrlhf and (missing := next((name for name in KNOWN["local"] if name in given), None)):
-            raise ConfigError(f"the engine openrlhf has no {flag(missing)}: {KNOWN['local'][missing]}")
         # Paths are made absolute, for other processes may have other current folders.
-        if on_openrlhf and not supervised and (model := Path(settings.model).expanduser()).is_dir():
+        if engine == "openrlhf" and not supervised and (model := Path(settings.model).expanduser()).is_dir():
             settings = replace(settings, model=str(model.absolute()))
         out, data = self.out.absolute(), self.data.absolute()
         return Manifest(out=out, data=data, settings=settings, questions=fingerprint(samples)), samples, held_out
+
+
+def check_engine(engine: str, settings: RunSettings, flags: Collection[str]) -> None:
+    """Check that what was given for a run is not the other engine's; "auto" may still be either.
+
+    Raises:
+        ConfigError: an option or a flag of OpenRLHF is.
+    """
+    if engine == "local" and flags:
+        raise ConfigError(f"--{next(iter(flags))} is a flag of OpenRLHF: add --engine openrlhf")
+    given = {each.name for each in fields(settings) if getattr(settings, each.name) != each.default}
+    if engine == "openrlhf" and (missing := next((name for name in KNOWN["local"] if name in given), None)):
+        raise ConfigError(f"the engine openrlhf has no {flag(missing)}: {KNOWN['local'][missing]}")
 
 
 class StepProgress(CountProgress):

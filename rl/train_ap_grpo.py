@@ -10,7 +10,7 @@ import typer
 
 from hart_agent.agent.modes import Mode, find_mode
 from hart_agent.backends.options import option
-from rl.command_line import RunOptions, run_command, train_with_progress
+from rl.command_line import RunOptions, check_engine, run_command, train_with_progress
 from rl.config import AGENT_TURNS, TrainSettings
 from rl.openrlhf.flags import flags_of
 from rl.openrlhf.launch import check_versions, installed_version, train_on_openrlhf
@@ -23,7 +23,6 @@ _log = logging.getLogger("rl.train_ap_grpo")  # also when it is run as __main__
 _Engine = Literal["auto", "local", "openrlhf"]
 _Algorithm = Literal["ap-grpo", "mgpo", "grpo", "medvr"]
 _MODES = {"ap-grpo": Mode.CLOSED_LOOP.name, "mgpo": Mode.MGPO.name, "grpo": Mode.DIRECT.name, "medvr": Mode.AGENT.name}
-_MEDVR = "rl.rewards.medvr:reward"
 
 
 def train(
@@ -51,11 +50,13 @@ def train(
     formula = settings.algorithm if algorithm == "ap-grpo" else replace(settings.algorithm, k=0.0)
     settings = replace(settings, mode=chosen, max_turns=turns, algorithm=formula)
     if algorithm == "medvr":
-        settings = replace(settings, reward=settings.reward or _MEDVR, branching=True)
+        settings = replace(settings, reward=settings.reward or "rl.rewards.medvr:reward", branching=True)
     reward_of(settings)  # a mistake shows before anything starts
     settings.episode()
+    validated = run.validation is not None
     if plan:
-        flags = None if engine == "local" else flags_of(run.out, settings, context.obj)
+        check_engine(engine, settings, context.obj)
+        flags = None if engine == "local" else flags_of(run.out, settings, context.obj, validated=validated)
         print("\n".join(estimate(model_shape(settings.model), settings, flags, GPUS[plan_gpu]).lines()))
         return
     if engine == "auto":
@@ -67,11 +68,14 @@ def train(
     from rl.local.trainer import Trainer
 
     if engine == "local":
-        tracker = None if dry_run else settings.tracker
-        trainer = Trainer(replace(settings, tracker=tracker), samples, None, run.out, held_out)
-        print(train_with_progress(trainer)) if not dry_run else show_rollouts(trainer, run.out)
+        settings = replace(settings, tracker=None) if dry_run else settings
+        trainer = Trainer(settings, samples, None, run.out, held_out)
+        if dry_run:
+            show_rollouts(trainer, run.out)
+        else:
+            print(train_with_progress(trainer))
         return
-    flags = flags_of(manifest.out, manifest.settings, context.obj, validated=bool(held_out))
+    flags = flags_of(manifest.out, manifest.settings, context.obj, validated=validated)
     if dry_run:  # what OpenRLHF would roll out, on one GPU
         show_rollouts(InitialPolicy(settings, samples), run.out)
         return

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -21,8 +22,9 @@ from hart_agent.evals.items import Item
 from rl import train_ap_grpo, train_sft
 from rl.command_line import run_command
 from rl.config import AlgorithmConfig, RunSettings, SftSettings, TrainSettings
+from rl.openrlhf import __main__ as entrance
 from rl.openrlhf.flags import KNOWN, flags_of, sft_flags
-from rl.openrlhf.launch import train_on_openrlhf
+from rl.openrlhf.launch import current_run, train_on_openrlhf
 from rl.training.manifest import Manifest
 
 
@@ -157,6 +159,51 @@ def test_what_only_one_machine_has_is_refused_with_what_to_do(
     option = f"--{name.replace('_', '-')}"
     said = refused(train_ap_grpo, [*arguments, option, *VALUES[name]], capsys)
     assert said.endswith(f"the engine openrlhf has no {option}: {KNOWN['local'][name]}")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--engine", "openrlhf", "--curriculum"], "the engine openrlhf has no --curriculum"),
+        (["--engine", "local", "--vllm.num_engines", "2"], "is a flag of OpenRLHF: add --engine openrlhf"),
+        (["--validation", "v.jsonl", "--train.async_enable"], "--validation can't be used with --train.async_enable"),
+    ],
+)
+def test_what_a_run_would_refuse_is_refused_for_its_plan_and_before_questions_are_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], words: str
+) -> None:
+    arguments = [tmp_path / "nowhere.jsonl", "--model", "m", "--out", tmp_path / "run"]
+    assert words in refused(train_ap_grpo, [*arguments, "--plan", *more], capsys)
+    if "--engine" in more:
+        assert words in refused(train_ap_grpo, [*arguments, *more], capsys)
+
+
+def test_openrlhf_and_its_workers_are_handed_the_run(
+    run: Manifest[TrainSettings], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It starts OpenRLHF with its own flags alone, and Ray with the run's folder and the user's own variables."""
+    run.save(may_change=())
+    started: dict[str, Any] = {}
+    ray, workers = ModuleType("ray"), ModuleType("rl.openrlhf.workers")
+    ray.init = lambda runtime_env: started.update(**runtime_env)  # type: ignore[attr-defined]
+    workers.install = lambda: started.update(ours=True)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setitem(sys.modules, "rl.openrlhf.workers", workers)
+    monkeypatch.setattr(entrance, "check_versions", lambda: None)
+    monkeypatch.setattr(entrance.runpy, "run_module", lambda name, **_: started.update(module=name, flags=sys.argv[1:]))
+    monkeypatch.setattr(sys, "argv", ["rl.openrlhf", str(run.out), "--train.seed", "3"])
+    monkeypatch.setenv("NCCL_DEBUG", "INFO")
+    monkeypatch.setenv("HART_RUN", "")
+    entrance.main()
+    told = {"HART_RUN": str(run.out), "NCCL_DEBUG": "INFO", "TOKENIZERS_PARALLELISM": "true"}
+    assert told.items() <= started["env_vars"].items()
+    assert started["ours"]
+    assert (started["module"], started["flags"]) == ("openrlhf.cli.train_ppo_ray", ["--train.seed", "3"])
+    assert current_run() == run
+    monkeypatch.setattr(sys, "argv", ["rl.openrlhf", str(run.out / "nowhere")])
+    with pytest.raises(SystemExit):
+        entrance.main()
+    assert "holds no run on OpenRLHF" in capsys.readouterr().err
 
 
 def test_a_wrong_flag_of_fine_tuning_is_refused_before_the_model_is_asked(
