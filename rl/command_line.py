@@ -212,6 +212,9 @@ def _content(path: Path) -> Any:
 
 
 def _flattened(flags: dict[str, Any], section: str = "") -> Iterator[tuple[str, Any]]:
-    """Flags with their full names, whether they are written with dots or as sections."""
+    """Flags with their full names, whether they are written with dots or as sections; those of null are left out."""
     for name, value in flags.items():
-        yield from _flattened(value, f"{section}{name}.") if isinstance(value, dict) else [(f"{section}{name}", value)]
+        if isinstance(value, dict):
+            yield from _flattened(value, f"{section}{name}.")
+        elif value is not None:
+            yield f"{section}{name}", value

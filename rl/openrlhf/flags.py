@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 import tomllib
@@ -83,12 +84,16 @@ def check_flags(flags: Mapping[str, Flag], *, supervised: bool = False) -> None:
 
 def _check_kind(name: str, value: Flag, kind: str) -> None:
     try:
-        if number := {"whole number": int, "number": float}.get(kind):
-            number(str(value))
-        elif (kind == "switch") != isinstance(value, bool):
-            raise ValueError
+        if read := {"whole number": int, "number": float}.get(kind):
+            fits = -math.inf <= read(str(value)) <= math.inf  # all but NaN
+        else:
+            fits = isinstance(value, bool) == (kind == "switch") and not (kind == "text" and isinstance(value, list))
     except ValueError:
-        raise ConfigError(f"--{name} must be a {kind}, got {value!r}") from None
+        fits = False
+    if not fits:
+        raise ConfigError(f"--{name} must be a {kind}, got {value!r}")
+    if name in KNOWN["counts"] and int(str(value)) < 1:
+        raise ConfigError(f"--{name} must be 1 or more, got {value!r}")
 
 
 def flags_of(

@@ -19,7 +19,7 @@ from rl import train_ap_grpo
 from rl.command_line import read_config, run_command
 from rl.config import AlgorithmConfig, SftSettings, TrainSettings
 from rl.openrlhf import launch as versions
-from rl.openrlhf.flags import Flag, check_flags, command_line, parse_flags, sft_flags, shown, split_flags
+from rl.openrlhf.flags import KNOWN, Flag, check_flags, command_line, parse_flags, sft_flags, shown, split_flags
 from rl.openrlhf.flags import flags_of as all_flags
 from rl.openrlhf.launch import FOLDER_VARIABLE, MAY_CHANGE, current_run, write_run
 from rl.rewards import AreaGuard, TightnessBonus, reward_of
@@ -102,6 +102,10 @@ def test_flags_that_would_undo_ap_grpo_are_refused(flag: str, words: str) -> Non
         ("vllm.gpu_memory_utilization", "half", "must be a number, got 'half'"),
         ("train.colocate_all", "yes", "must be a switch, got 'yes'"),
         ("ds.attn_implementation", True, "must be a text, got True"),
+        ("ds.attn_implementation", ["sdpa", "eager"], "must be a text, got"),
+        ("vllm.gpu_memory_utilization", "nan", "must be a number, got 'nan'"),
+        ("ds.lora.target_modules", True, "must be a list, got True"),
+        *((name, "0", "must be 1 or more, got '0'") for name in KNOWN["counts"]),
     ],
 )
 def test_a_value_of_another_kind_is_refused(flag: str, value: Flag, words: str) -> None:
@@ -133,6 +137,10 @@ def test_a_switch_is_turned_off_on_the_command_line(tmp_path: Path) -> None:
     assert parse_flags(["--ds.adam_offload", "true", "--ds.overlap_comm"]) == {
         "ds.adam_offload": True, "ds.overlap_comm": True
     }  # fmt: skip
+
+
+def test_no_limit_is_a_number() -> None:
+    check_flags({"actor.max_norm": "inf", "ckpt.max_num": "9" * 400})
 
 
 def test_several_epochs_need_a_clipped_ratio(tmp_path: Path) -> None:
@@ -268,6 +276,8 @@ def test_a_config_file_groups_options_and_flags(tmp_path: Path) -> None:
         "seed": 3,
     }  # fmt: skip
     assert flags == {"vllm.num_engines": 8, "train.colocate_all": True}
+    path.write_text("openrlhf: {logger: {wandb.group: null}, ds.zero_stage: null, ref.num_nodes: 2}\nseed: null\n")
+    assert read_config(path, ["seed"]) == ({}, {"ref.num_nodes": 2})  # null is the default, of options and flags alike
 
 
 @pytest.mark.parametrize(
