@@ -39,7 +39,7 @@ VIEW_PIXELS = 2_900_000
 MAX_READ = 50
 """Lines of text that a reply reports."""
 
-_CALLS_A_TURN = 8
+_CALLS_A_TURN, _SHOWN = 8, 200
 _LIKELY = 0.5
 """Score of a candidate: signs with letters of 10 pixels and more mostly scored above .7 in trials, noise below .5."""
 _SURE = 0.8
@@ -121,22 +121,30 @@ class EmbeddedPolicy:
         signs = group(lines)
         finding = find(query, signs, overview.frame.box.size)
         if crops := [view for view in views if view.kind == "crop"]:
-            objected = any(message.text.startswith(Verdict.UNSUPPORTED) for message in messages)
-            looks = 2 if objected else 1
-            answer = None if finding.text is None else self._second_look(query, finding, crops, end, looks)
-            text = _abstain(_UNCLEAR) if answer is None else f"<answer>{answer}</answer>"
-            return self._reply(text, query, signs, overview)
+            return self._reply(self._conclude(query, finding, crops, messages, end), query, signs, overview)
         windows = self._unseen(query, finding, overview, zooms, lines) if now < until and query.is_readable else []
         if windows:
-            return Reply("\n".join(_call("zoom", bbox_2d=_on(overview.frame, box.as_tuple())) for box in windows))
+            calls = "\n".join(_call("zoom", bbox_2d=_on(overview.frame, box.as_tuple())) for box in windows)
+            return self._reply(calls, query, signs, overview)  # with what was read, should time end during the calls
         if finding.text is None:
             late = query.is_readable and time.monotonic() >= until
             return self._reply(_abstain(_TIME_IS_UP if late else finding.reason), query, signs, overview)
         return self._reply(_commit(query, finding, overview.frame), query, signs, overview)
 
-    def _second_look(self, query: Query, finding: Finding, crops: Sequence[View], end: float, looks: int) -> str | None:
-        """The answer if so many other readings of the crops agree, or all that there are; or what two of them say
-        instead, if that is a part of it: letters were made up. None if they differ.
+    def _conclude(
+        self, query: Query, finding: Finding, crops: Sequence[View], messages: Sequence[Message], end: float
+    ) -> str:
+        """The answer, unless its check objected or other looks differ. A check that time cut short is no objection."""
+        late = time.monotonic() > end - _LAST_LOOK
+        objections = (Verdict.UNSUPPORTED,) if late else (Verdict.UNSUPPORTED, Verdict.INSUFFICIENT)
+        if finding.text is not None and any(message.text.startswith(objections) for message in messages):
+            return _abstain(_doubted(finding.text))
+        answer = None if finding.text is None else self._second_look(query, finding, crops, end)
+        return _abstain(_UNCLEAR) if answer is None else f"<answer>{answer}</answer>"
+
+    def _second_look(self, query: Query, finding: Finding, crops: Sequence[View], end: float) -> str | None:
+        """The answer if another reading of the crops agrees; or what two of them say instead, if that is a part of it:
+        letters were made up. None if they differ.
         """
         assert finding.text is not None
         query = replace(query, kind=query.sought)
@@ -150,15 +158,12 @@ class EmbeddedPolicy:
             if time.monotonic() > end - _LAST_LOOK:
                 return finding.text
             reading = find(query, self._signs_of(query, crops, scale, end), None).text
+            if reading and _says(reading, text):
+                return finding.text
             if reading:
                 readings.append(reading)
-                looks -= _says(reading, text)
-            if looks == 0:
-                return finding.text
         if not readings:  # a crop may be too small to be read without its surroundings
             return finding.text if finding.confidence >= _CERTAIN else None
-        if all(_says(reading, text) for reading in readings):
-            return finding.text
         other = next((reading for reading in readings if readings.count(reading) > 1), "")
         return f"{other}{place}" if other and _joined(other) in _joined(text) else None
 
@@ -292,6 +297,11 @@ def _call(name: str, **arguments: object) -> str:
 
 def _answer(finding: Finding) -> str:
     return f"<answer>{finding.text}</answer>"
+
+
+def _doubted(text: str) -> str:
+    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return f"I can't tell: it may be {shown!r}, but a second look at it alone doesn't confirm that."
 
 
 def _abstain(reason: str) -> str:
