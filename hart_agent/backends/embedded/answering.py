@@ -89,8 +89,7 @@ def find(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
         signs = [sign for sign in signs if sum(map(str.isalnum, sign.text)) >= 2]
     if not signs:
         return _none("I found no readable text in the picture")
-    told = query.kind in TYPED or query.is_selective or query.quoted  # by its form, a place, a colour or its words
-    least, readable = _LEASTS.get(query.kind, _LEAST_TOLD if told else _LEAST)
+    least, readable = _LEASTS.get(query.kind, _LEAST_TOLD if is_told(query) else _LEAST)
     if photo and not anchored and (margin < least or query.recognition.readable < readable):
         return _none("I am not sure what is asked")
     finding = _find(query, signs, photo)
@@ -98,10 +97,15 @@ def find(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:
         return finding
     if finding.confidence < _LEGIBLE:
         return _none("I can't read it well enough")
-    among_many = query.kind not in (*TYPED, "where", "under") and len(rows_of(signs)) > _MANY
-    if among_many and sum(map(str.isalnum, finding.text)) < _SHORT:
+    least_letters = _SHORT if len(rows_of(signs)) > _MANY else 2
+    if query.kind not in (*TYPED, "where", "under") and sum(map(str.isalnum, finding.text)) < least_letters:
         return _none("I found only short texts, and can't tell which one is meant")
     return finding
+
+
+def is_told(query: Query) -> bool:
+    """Whether more than the kind tells which text is meant: its form, a place, a colour, a size or its words."""
+    return query.kind in TYPED or query.is_selective or bool(query.quoted)
 
 
 def _find(query: Query, signs: Sequence[Sign], photo: Size | None) -> Finding:

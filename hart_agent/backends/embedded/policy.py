@@ -16,7 +16,7 @@ from importlib.metadata import version
 from typing import ClassVar
 
 from hart_agent.answers import normalise
-from hart_agent.backends.embedded.answering import Finding, find
+from hart_agent.backends.embedded.answering import Finding, find, is_told
 from hart_agent.backends.embedded.evidence import panel
 from hart_agent.backends.embedded.looking import Eyes
 from hart_agent.backends.embedded.question import Query, understand
@@ -46,6 +46,13 @@ _SURE = 0.8
 """Confidence of an answer's weakest line; below it the whole photo is swept."""
 _CHECKED, _CLEARLY = 0.45, 0.95
 """Margin of the question's kind, and confidence of the weakest line, from which on a check can support the answer."""
+_CHECKED_OF = {
+    **dict.fromkeys(("phone", "email", "website", "price", "date", "time", "hours"), 0.2),
+    **dict.fromkeys(("brand", "model"), 0.7),
+}
+"""The margin for kinds with a form of their own, and for those of which things bear many."""
+_GIVEN, _GIVEN_TOLD = 0.45, 0.2
+"""Margin from which on an answer that no check can support is given; where more than the kind tells which is meant."""
 _CHECK, _LOOKS = 2.25, (2.0, 2.5, 1.5)
 """How much a crop is enlarged: to verify an answer, and to have another look at it before it is given. The check is at
 a scale of its own, so that it stays independent of what it checks. Of 130 drawn signs, 128 were read rightly at 2 and
@@ -134,17 +141,18 @@ class EmbeddedPolicy:
     def _conclude(
         self, query: Query, finding: Finding, crops: Sequence[View], messages: Sequence[Message], end: float
     ) -> str:
-        """The answer, unless its check objected or other looks differ. A check that time cut short is no objection."""
-        late = time.monotonic() > end - _LAST_LOOK
-        objections = (Verdict.UNSUPPORTED,) if late else (Verdict.UNSUPPORTED, Verdict.INSUFFICIENT)
-        if finding.text is not None and any(message.text.startswith(objections) for message in messages):
+        """The answer, unless other looks differ, or the question is too unclear for a check and for an answer."""
+        said = {verdict for verdict in Verdict for message in messages if message.text.startswith(verdict)}
+        least = _GIVEN_TOLD if is_told(query) else _GIVEN
+        if finding.text is not None and Verdict.INSUFFICIENT in said and query.recognition.margin < least:
             return _abstain(_doubted(finding.text))
-        answer = None if finding.text is None else self._second_look(query, finding, crops, end)
+        looks = 2 if said & {Verdict.UNSUPPORTED, Verdict.INSUFFICIENT} else 1
+        answer = None if finding.text is None else self._second_look(query, finding, crops, end, looks)
         return _abstain(_UNCLEAR) if answer is None else f"<answer>{answer}</answer>"
 
-    def _second_look(self, query: Query, finding: Finding, crops: Sequence[View], end: float) -> str | None:
-        """The answer if another reading of the crops agrees; or what two of them say instead, if that is a part of it:
-        letters were made up. None if they differ.
+    def _second_look(self, query: Query, finding: Finding, crops: Sequence[View], end: float, looks: int) -> str | None:
+        """The answer if so many other readings of the crops agree, or all that there are; or what two of them say
+        instead, if that is a part of it: letters were made up. None if they differ.
         """
         assert finding.text is not None
         query = replace(query, kind=query.sought)
@@ -158,12 +166,15 @@ class EmbeddedPolicy:
             if time.monotonic() > end - _LAST_LOOK:
                 return finding.text
             reading = find(query, self._signs_of(query, crops, scale, end), None).text
-            if reading and _says(reading, text):
-                return finding.text
             if reading:
                 readings.append(reading)
+                looks -= _says(reading, text)
+            if looks == 0:
+                return finding.text
         if not readings:  # a crop may be too small to be read without its surroundings
             return finding.text if finding.confidence >= _CERTAIN else None
+        if all(_says(reading, text) for reading in readings):
+            return finding.text
         other = next((reading for reading in readings if readings.count(reading) > 1), "")
         return f"{other}{place}" if other and _joined(other) in _joined(text) else None
 
@@ -181,7 +192,7 @@ class EmbeddedPolicy:
         query = understand(_question(messages))
         views = [view for message in messages for view in message.views]
         crops = [view for view in views if view.kind != "overview"]
-        if not views or (crops and query.recognition.margin < _CHECKED):
+        if not views or (crops and query.recognition.margin < _CHECKED_OF.get(query.kind, _CHECKED)):
             return Reply(_abstain("I can't tell from what I see."))
         if not crops:
             finding, signs = self._on_overview(query, views[0])
@@ -301,7 +312,7 @@ def _answer(finding: Finding) -> str:
 
 def _doubted(text: str) -> str:
     shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-    return f"I can't tell: it may be {shown!r}, but a second look at it alone doesn't confirm that."
+    return f"I can't tell: it may be {shown!r}, but I am not sure what is asked."
 
 
 def _abstain(reason: str) -> str:

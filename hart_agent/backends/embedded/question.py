@@ -46,7 +46,7 @@ class Query:
         relative: whether it lies next to, inside or around something that need not be text.
         label: the word that stands before the wanted number.
         day: index of a weekday, 0 for Monday.
-        count: whether it asks how many of something there are.
+        count: the word that follows "how many" or "how much"; None without these words.
         every: whether all that stands on something is wanted.
     """
 
@@ -66,7 +66,7 @@ class Query:
     relative: bool = False
     label: str | None = None
     day: int | None = None
-    count: bool = False
+    count: str | None = None
     every: bool = False
 
     @property
@@ -131,7 +131,7 @@ def understand(question: str) -> Query:
         relative=pattern("relative").search(plain) is not None,
         label=_label(lowered, kind),
         day=day,
-        count=pattern("count").search(plain) is not None,
+        count=counted[1] if (counted := pattern("count").search(plain)) else None,
         every=pattern("everything").search(plain) is not None,
     )  # fmt: skip
 

@@ -27,7 +27,8 @@ def values(query: Query, sign: Sign, anchors: tuple[str, ...] = ()) -> list[Valu
         return list(_plain(kind, query, sign))
 
     if query.count and query.sought in ("number", "measure"):
-        return _counted(sign, anchors) or plain(query.sought)
+        # "how many grams of rice" may be any weight, "how many cookies" not
+        return _counted(sign, anchors) or ([] if query.count in query.things else plain(query.sought))
     if query.sought in ("label", "number"):
         labelled = list(_labelled(query.label, sign)) if query.label else []
         phones = plain("phone") if query.sought == "number" and anchors else []

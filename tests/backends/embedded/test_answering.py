@@ -234,6 +234,25 @@ def test_short_texts_among_many_are_no_answer_but_all_there_is_may_be() -> None:
     assert answer("Read me everything on the device.", *BOARD).text != "\n".join(sign.text for sign in BOARD)
 
 
+def test_a_weight_is_no_count_and_a_clock_that_was_half_read_no_time() -> None:
+    assert answer("How many cookies are in the pack?", sign("Oat cookies", "300 g")).text is None
+    assert answer("How many cookies are in the pack?", sign("24 cookies", "300 g")).text == "24 cookies"
+    assert answer("How many grams of cookies are in the pack?", sign("Oat cookies", "300 g")).text == "300 g"
+    assert answer("What time does the clock show?", sign("20am")).text is None  # of 8:20am
+    assert answer("What time does the clock show?", sign("8:20am")).text == "8:20am"
+
+
+def test_words_of_other_languages_need_not_stand_in_the_picture() -> None:
+    assert answer("Wie lautet die Telefonnummer?", SHOP, STREET).text == "0391 445 820"
+    assert answer("Quel est le numéro de téléphone ?", SHOP, STREET).text == "0391 445 820"
+    assert answer("¿Cuál es el número de teléfono?", SHOP, STREET).text == "0391 445 820"
+    assert answer("Combien ça coûte ?", sign("Tulips", "$12.50 / bunch")).text == "$12.50"
+
+
+def test_a_lone_letter_is_nobodys_name() -> None:
+    assert answer("What is the title of the book?", sign("Q", height=60)).text is None
+
+
 def test_what_breaks_off_is_no_place_and_a_maker_stands_apart_from_the_thing() -> None:
     assert answer("Where was it made?", sign("Made in the")).text is None
     parts = sign("SANYO", at=(300, 300), height=60), sign("PRO xtra", "Multimedia projector", at=(2000, 1500))

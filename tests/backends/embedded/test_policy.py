@@ -14,7 +14,6 @@ from variations import slow_but
 
 from hart_agent import Agent, Box, EpisodeConfig, InstallError, Mode, StopReason, Trajectory, Verdict
 from hart_agent.backends.embedded import EmbeddedPolicy
-from hart_agent.dialogue.policy import Reply
 from hart_agent.trace import result_json
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "examples" / "drawn_scenes"))
@@ -243,16 +242,6 @@ def test_what_was_read_comes_with_every_result(agent: Agent, small: tuple[Image.
     for question in ("What is the phone number?", "What colour is the bicycle?"):
         assert "Marwick Bakery" in [line["text"] for line in result_json(agent.ask(small[0], question))["read"]]
     assert result_json(agent.ask(Image.new("RGB", (90, 90)), "What does it say?"))["read"] == []
-
-
-def test_an_answer_that_is_not_confirmed_is_named_as_doubtful(
-    small: tuple[Image.Image, Box], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(EmbeddedPolicy, "_reread", lambda *_: Reply("<answer>0482 716 895</answer>"))
-    result = Agent(config=UNHURRIED).ask(small[0], "What is the phone number?")
-    assert (result.answer, result.stop_reason) == (None, StopReason.ABSTAINED)
-    assert NUMBER in (result.reason or "")
-    assert TEXT in [line.text for line in result.read or ()]
 
 
 def test_what_was_read_is_kept_when_time_ends_during_the_zooms(tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ from hart_agent.dialogue.messages import Message, Role
 from hart_agent.ocr import Sign
 
 NAME = "What is the name of the shop?"
-DOUBTED = "I can't tell: it may be 'Orrin Dairy', but a second look at it alone doesn't confirm that."
+NAMED = "What is the name of the shop on the white sign?"
+GIVEN = "<answer>Orrin Dairy</answer>"
+DOUBTED = "<abstain>I can't tell: it may be 'Orrin Dairy', but I am not sure what is asked.</abstain>"
 
 
 class Looking(EmbeddedPolicy):
@@ -31,14 +33,16 @@ class Looking(EmbeddedPolicy):
         return [] if text is None else [sign(text)]
 
 
-def given(text: str, readings: Sequence[str | None], confidence: float = 0.95) -> tuple[str | None, int]:
+def given(
+    text: str, readings: Sequence[str | None], looks: int = 1, confidence: float = 0.95
+) -> tuple[str | None, int]:
     """What is answered, and how many looks were not needed."""
     query, policy = understand(NAME), Looking(readings)
     read = Sign(((replace(line(text, 100, 100), confidence=confidence),),))
     finding = find(query, [read], None)
     assert (finding.text, finding.confidence) == (text, confidence)
     crops: list[Any] = [object()] * len(finding.lines)
-    answer = policy._second_look(query, finding, crops, time.monotonic() + 600)
+    answer = policy._second_look(query, finding, crops, time.monotonic() + 600, looks)
     return answer, len(policy.readings)
 
 
@@ -62,21 +66,41 @@ def test_one_look_that_agrees_is_enough(readings: list[str | None], answer: tupl
 
 
 @pytest.mark.parametrize(
-    ("said", "seconds_left", "is_given"),
+    ("readings", "answer"),
     [
-        ("supported. The evidence supports the answer.", 600, True),
-        ("unsupported. From the crops alone: 'Orrin Fairy'.", 600, False),
-        ("insufficient. The evidence is not enough to answer.", 600, False),
-        ("insufficient. The evidence is not enough to answer.", 0.9, True),  # the check had no time to read
-        ("unsupported. From the crops alone: 'Orrin Fairy'.", 0.9, False),
+        (["Orrin Dairy"] * 3, ("Orrin Dairy", 1)),
+        (["Orrin Dairy", None, None], ("Orrin Dairy", 0)),  # all that read anything agree
+        (["Orrin Dairy", "Orrin Fairy", None], (None, 0)),
+        (["Orrin Dairy", "Orrin Fairy", "Orrin Dairy"], ("Orrin Dairy", 0)),
     ],
 )
-def test_an_answer_that_its_check_objects_to_is_not_given(said: str, seconds_left: float, is_given: bool) -> None:
-    finding = find(understand(NAME), [sign("Orrin Dairy")], None)
-    crops: list[Any] = [object()] * len(finding.lines)
-    end = time.monotonic() + seconds_left
-    reply = Looking(["Orrin Dairy"])._conclude(understand(NAME), finding, crops, [Message(Role.TOOL, (said,))], end)
-    assert reply == ("<answer>Orrin Dairy</answer>" if is_given else f"<abstain>{DOUBTED}</abstain>")
+def test_after_an_objection_two_looks_or_all_that_read_anything_must_agree(
+    readings: list[str | None], answer: tuple[str | None, int]
+) -> None:
+    assert given("Orrin Dairy", readings, looks=2) == answer
+
+
+@pytest.mark.parametrize(
+    ("question", "margin", "said", "is_given"),
+    [
+        (NAME, 0.9, "supported. The evidence supports the answer.", True),
+        (NAME, 0.6, "insufficient.", True),  # too unclear for a check, not for an answer
+        (NAME, 0.4, "insufficient.", False),
+        (NAMED, 0.4, "insufficient.", True),  # a colour tells which text is meant
+        (NAMED, 0.1, "insufficient.", False),
+        (NAME, 0.9, "unsupported. From the crops alone: 'Orrin Fairy'.", True),  # two other looks agree
+    ],
+)
+def test_an_answer_to_an_unclear_question_is_named_as_doubtful(
+    question: str, margin: float, said: str, is_given: bool
+) -> None:
+    query = understand(question)
+    query = replace(query, recognition=replace(query.recognition, margin=margin))
+    finding = find(query, [sign("Orrin Dairy")], None)
+    reply = Looking(["Orrin Dairy"] * 2)._conclude(
+        query, finding, [object()], [Message(Role.TOOL, (said,))], time.monotonic() + 600
+    )
+    assert reply == (GIVEN if is_given else DOUBTED)
 
 
 @pytest.mark.parametrize(("confidence", "answer"), [(0.98, None), (0.99, "Orrin Dairy")])
