@@ -106,7 +106,7 @@ def keep_settings(path: Path, settings: dict[str, Any], *, may_differ: Collectio
     changed = [name for name in settings if name not in may_differ and not _same(settings[name], found.get(name))]
     if changed:
         raise ConfigError(
-            f"{path.parent} holds a run that was started with other values of {', '.join(changed)}; choose another "
+            f"{path.parent} holds a run that was started with other settings: {', '.join(changed)}; choose another "
             f"folder with --out, or the settings in {path.name}"
         )
     return found

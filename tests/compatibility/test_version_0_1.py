@@ -131,7 +131,7 @@ def test_an_evaluation_resumes_and_reports(folder: Path, caplog: pytest.LogCaptu
 
 
 def test_an_evaluation_is_not_resumed_with_other_settings(folder: Path) -> None:
-    with pytest.raises(ConfigError, match="started with other values of options"):
+    with pytest.raises(ConfigError, match="started with other settings: options"):
         evaluate(folder, AgentOptions(temperature=0.5))
 
 
@@ -139,7 +139,7 @@ def test_an_evaluation_is_not_resumed_with_other_settings(folder: Path) -> None:
     ("file", "more", "words"),
     [
         ("run.yaml", (), "no folder 'nowhere'"),
-        ("run.yaml", ("--learning-rate", "1e-4"), "started with other values of learning_rate"),
+        ("run.yaml", ("--learning-rate", "1e-4"), "started with other settings: learning_rate"),
         ("recipe.yaml", ("--plan", "--model", str(DATA)), "is not a vision-language model"),
     ],
 )

@@ -109,7 +109,7 @@ def test_a_run_from_before_keeps_its_defaults(tmp_path: Path) -> None:
     assert (resumed.lora_alpha, resumed.learning_rate) == (32, 1e-6)
     for changes in ({"learning_rate": 2e-6}, {"warmup": 3}, {"algorithm": AlgorithmConfig(ratio_cap=2.0)}):
         (name,) = changes
-        with pytest.raises(ConfigError, match=f"another {name}"):
+        with pytest.raises(ConfigError, match=f"other settings: {name}"):
             Manifest(out=tmp_path, settings=TrainSettings(model="m", lora_rank=8, **changes)).save(may_change=())
 
 

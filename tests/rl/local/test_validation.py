@@ -152,14 +152,14 @@ def test_questions_that_the_model_answers_blindly_are_dropped_once_and_for_all(
     said |= {name: list(letters) for name, letters in words.items()}
     assert filter_blind(chosen, asked, tmp_path / "on openrlhf") == kept
     assert len(prompted) == 32
-    with pytest.raises(ConfigError, match="another drop_blind"):
+    with pytest.raises(ConfigError, match="other settings: drop_blind"):
         Trainer(replace(chosen, drop_blind=False), asked, answer_reward, run)
 
 
 def test_a_run_is_not_resumed_with_other_questions(samples: list[Item], tmp_path: Path) -> None:
     Trainer(settings(), samples, answer_reward, tmp_path)
     Trainer(settings(), samples, answer_reward, tmp_path)
-    with pytest.raises(ConfigError, match="another questions"):
+    with pytest.raises(ConfigError, match="other settings: questions"):
         Trainer(settings(), samples[:5], answer_reward, tmp_path)
 
 

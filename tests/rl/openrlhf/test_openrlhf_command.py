@@ -206,9 +206,9 @@ def test_a_run_is_read_back_unchanged(tmp_path: Path) -> None:
     def save(**changes: Any) -> None:
         replace(run, settings=replace(run.settings, **changes)).save(may_change=MAY_CHANGE)
 
-    with pytest.raises(ConfigError, match=r"started with other values of .*max_area"):
+    with pytest.raises(ConfigError, match=r"started with other settings: .*max_area"):
         save(max_area=0.5)
-    with pytest.raises(ConfigError, match="started with other values of steps"):
+    with pytest.raises(ConfigError, match="started with other settings: steps"):
         save(steps=9)
     save(micro_batch=1)
     assert Manifest.load(run.out, TrainSettings).settings.micro_batch == 1

@@ -55,12 +55,12 @@ def test_a_run_from_before_strict_reading_is_resumed_and_read_as_it_was(
     for _ in range(2):
         assert run.save(may_change=()) == replace(settings, strict_reading=False)
         assert json.loads(path.read_text()) == record
-    with pytest.raises(ConfigError, match=r"started with other values of learning_rate;"):
+    with pytest.raises(ConfigError, match=r"started with other settings: learning_rate;"):
         replace(run, settings=replace(settings, learning_rate=1.0)).save(may_change=())
-    with pytest.raises(ConfigError, match=r"started with other values of coordinates;"):
+    with pytest.raises(ConfigError, match=r"started with other settings: coordinates;"):
         replace(run, settings=replace(settings, coordinates="unit")).save(may_change=())
     if isinstance(settings, TrainSettings):
-        with pytest.raises(ConfigError, match=r"started with other values of reward"):
+        with pytest.raises(ConfigError, match=r"started with other settings: reward"):
             replace(run, settings=replace(settings, max_area=0.5)).save(may_change=())
     if data is not None:
         assert Manifest.load(tmp_path, TrainSettings) == replace(run, settings=replace(settings, strict_reading=False))
@@ -71,7 +71,7 @@ def test_how_answers_are_read_is_part_of_a_run(tmp_path: Path) -> None:
     assert run.save(may_change=MAY_CHANGE).strict_reading
     assert json.loads((run.out / "settings.json").read_text())["strict_reading"] is True
     lenient = replace(TRAIN, strict_reading=False)
-    with pytest.raises(ConfigError, match="started with other values of strict_reading"):
+    with pytest.raises(ConfigError, match="started with other settings: strict_reading"):
         replace(run, settings=lenient).save(may_change=MAY_CHANGE)
     for settings in (TRAIN, lenient):
         guarded = reward_of(settings)
@@ -88,7 +88,7 @@ def test_a_run_goes_on_under_the_name_that_its_reward_had(tmp_path: Path, monkey
     now = Manifest(out=tmp_path, settings=replace(TRAIN, reward="rl.rewards.medvr:reward"), questions="q")
     assert now.save(may_change=()) == begun
     assert (tmp_path / "settings.json").read_bytes() == written
-    with pytest.raises(ConfigError, match="started with other values of reward, own_reward"):
+    with pytest.raises(ConfigError, match="started with other settings: reward, own_reward"):
         replace(now, settings=replace(TRAIN, reward="rl.rewards.medvr:other")).save(may_change=())
     monkeypatch.delitem(sys.modules, "rl.medvr", raising=False)
     with pytest.warns(DeprecationWarning, match=r"rl\.medvr has moved"):
