@@ -22,6 +22,8 @@ THREAD_NAME: Final = "hart-agent: a function that may hang"
 """Of threads that nobody waits for; one that is alive when the process ends was given up."""
 
 _IDLE_NAME: Final = "hart-agent: idle"
+_CLOSING: Final = 0.2
+"""Seconds that an event loop gets to close connections, after its work is done."""
 _MOST_IDLE: Final = 32
 """Threads that are kept for the next function; starting one takes longer than most tools run."""
 
@@ -296,9 +298,11 @@ def run_within(main: Coroutine[Any, Any, R], seconds: float) -> R:
             outcome.set_exception(error)
 
     context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(run, work()), daemon=True, name=THREAD_NAME).start()
+    thread = threading.Thread(target=context.run, args=(run, work()), daemon=True, name=THREAD_NAME)
+    thread.start()
     try:
-        concurrent.futures.wait([outcome], timeout=seconds)
+        if concurrent.futures.wait([outcome], timeout=seconds).done:
+            thread.join(_CLOSING)  # or what its event loop still has to close would be freed open
     finally:
         if not outcome.done():
             for loop, task in running:

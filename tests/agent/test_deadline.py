@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -159,3 +160,23 @@ def test_what_runs_within_its_time_returns_or_raises_as_it_would_anyway() -> Non
     assert run_within(value(), 60) == 5
     with pytest.raises(TimeoutError, match="its own"):
         run_within(fail(), 60)
+
+
+def test_what_an_event_loop_closes_is_closed_when_its_result_is_there() -> None:
+    closed = threading.Event()
+
+    async def connection() -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            await asyncio.sleep(0.02)  # of a server that takes its time
+            closed.set()
+
+    kept = connection()
+
+    async def ask() -> int:
+        await anext(kept)
+        return 5
+
+    assert run_within(ask(), 60) == 5
+    assert closed.is_set()

@@ -39,7 +39,9 @@ VIEW_PIXELS = 2_900_000
 MAX_READ = 50
 """Lines of text that a reply reports."""
 
-_CALLS_A_TURN, _SHOWN = 8, 200
+_CALLS_A_TURN = 8
+_SHOWN = 200
+"""Characters that are named of a doubtful answer."""
 _LIKELY = 0.5
 """Score of a candidate: signs with letters of 10 pixels and more mostly scored above .7 in trials, noise below .5."""
 _SURE = 0.8
