@@ -94,6 +94,8 @@ def _check_kind(name: str, value: Flag, kind: str) -> None:
         raise ConfigError(f"--{name} must be a {kind}, got {value!r}")
     if name in KNOWN["counts"] and int(str(value)) < 1:
         raise ConfigError(f"--{name} must be 1 or more, got {value!r}")
+    if name in KNOWN["shares"] and not 0 < float(str(value)) <= 1:
+        raise ConfigError(f"--{name} must be over 0 and at most 1, got {value!r}")
 
 
 def flags_of(

@@ -57,6 +57,7 @@ def test_each_flag_is_known_and_of_its_kind(parser: argparse.ArgumentParser) -> 
     assert KNOWN["defaults"].keys() | KNOWN["default_settings"].keys() <= KNOWN["allowed"].keys()
     assert KNOWN["sft"].keys() <= KNOWN["allowed"].keys()
     assert {KNOWN["allowed"][name] for name in KNOWN["counts"]} == {"whole number"}
+    assert {KNOWN["allowed"][name] for name in KNOWN["shares"]} == {"number"}
 
 
 def test_its_parser_takes_all_of_them_at_once(parser: argparse.ArgumentParser) -> None:

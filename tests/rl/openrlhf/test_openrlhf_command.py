@@ -143,6 +143,13 @@ def test_no_limit_is_a_number() -> None:
     check_flags({"actor.max_norm": "inf", "ckpt.max_num": "9" * 400})
 
 
+@pytest.mark.parametrize("share", ["inf", "0", "-0.5", "1.1"])
+def test_a_share_of_the_memory_is_over_0_and_at_most_1(share: str) -> None:
+    check_flags({"vllm.gpu_memory_utilization": "1"})
+    with pytest.raises(ConfigError, match="must be over 0 and at most 1"):
+        check_flags({"vllm.gpu_memory_utilization": share})
+
+
 def test_several_epochs_need_a_clipped_ratio(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="needs --clip"):
         flags_of(a_run(tmp_path), {"train.max_epochs": "2"})
