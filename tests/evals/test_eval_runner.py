@@ -137,7 +137,7 @@ def test_a_run_is_not_gone_on_with_other_settings(items: list[Item], tmp_path: P
     run(Looker(), items[:3], tmp_path / "run", controls=False)
     before = (tmp_path / "run" / RECORDS).read_bytes()
     for changed in ({"seed": 1}, {"controls": True}, {"limit": 2}):
-        with pytest.raises(ConfigError, match="started with other values of"):
+        with pytest.raises(ConfigError, match="started with other settings: "):
             run(Looker(), items[:3], tmp_path / "run", **{"controls": False, **changed})
     with pytest.raises(ConfigError, match="policy"):
         run(WholeImageLooker(), items[:3], tmp_path / "run", controls=False)
