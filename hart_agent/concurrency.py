@@ -22,10 +22,10 @@ THREAD_NAME: Final = "hart-agent: a function that may hang"
 """Of threads that nobody waits for; one that is alive when the process ends was given up."""
 
 _IDLE_NAME: Final = "hart-agent: idle"
-_CLOSING: Final = 0.2
-"""Seconds that an event loop gets to close connections, after its work is done."""
 _MOST_IDLE: Final = 32
 """Threads that are kept for the next function; starting one takes longer than most tools run."""
+_CLOSING: Final = 0.2
+"""Seconds that an event loop gets to close connections, after its work is done."""
 
 
 async def map_concurrently(

@@ -144,12 +144,14 @@ class EmbeddedPolicy:
         self, query: Query, finding: Finding, crops: Sequence[View], messages: Sequence[Message], end: float
     ) -> str:
         """The answer, unless other looks differ, or the question is too unclear for a check and for an answer."""
+        if finding.text is None:
+            return _abstain(_UNCLEAR)
         said = {verdict for verdict in Verdict for message in messages if message.text.startswith(verdict)}
         least = _GIVEN_TOLD if is_told(query) else _GIVEN
-        if finding.text is not None and Verdict.INSUFFICIENT in said and query.recognition.margin < least:
+        if Verdict.INSUFFICIENT in said and query.recognition.margin < least:
             return _abstain(_doubted(finding.text))
         looks = 2 if said & {Verdict.UNSUPPORTED, Verdict.INSUFFICIENT} else 1
-        answer = None if finding.text is None else self._second_look(query, finding, crops, end, looks)
+        answer = self._second_look(query, finding, crops, end, looks)
         return _abstain(_UNCLEAR) if answer is None else f"<answer>{answer}</answer>"
 
     def _second_look(self, query: Query, finding: Finding, crops: Sequence[View], end: float, looks: int) -> str | None:
